@@ -1,0 +1,168 @@
+"""The peers' side of the benches: the same work in Python, one JSON object a line.
+
+    pip install -r benches/peers/requirements.txt
+    python benches/peers/run.py [part of a name ...]
+
+Each line has "name", "seconds" (median), "runs", "detail", and for pictures "bytes": those of the
+PNG files, before base64. pairs.json says which peers stand beside which criterion bench.
+
+The maps are 64 of 224x224, float32: the output of SqueezeNet's features.0 (64x111x111, before the
+ReLU) for the cat, preprocessed as usual (Resize(256), CenterCrop(224), normalised), resized
+bilinearly with half-pixel centres. If CONVLENS_BENCH_MAPS names a file of 64*224*224 little-endian
+float32 values, those are used. Networks get the same preprocessed cat, and the number of threads is
+PyTorch's default.
+"""
+
+import base64
+import io
+import json
+import os
+import statistics
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torchvision import models, transforms, utils
+
+matplotlib.use("agg")
+warnings.filterwarnings("ignore")
+
+from matplotlib import pyplot as plt  # noqa: E402
+from pytorch_grad_cam import GradCAM  # noqa: E402
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+from torchcam.methods import GradCAM as TorchCam  # noqa: E402
+
+ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
+LAYERS = {"last_conv": "classifier.1", "features_12": "features.12"}
+
+
+def squeezenet():
+    net = models.squeezenet1_1(weights=None)
+    state = load_file(ASSETS / "weights" / "squeezenet1_1.safetensors")
+    net.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    return net.eval()
+
+
+def photo():
+    steps = [
+        transforms.Resize(256),
+        transforms.CenterCrop(224),
+        transforms.ToTensor(),
+        transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ]
+    return transforms.Compose(steps)(Image.open(ASSETS / "photos" / "cat.png").convert("RGB"))[None]
+
+
+def feature_maps(net, image):
+    path = os.environ.get("CONVLENS_BENCH_MAPS")
+    if path:
+        return torch.from_numpy(np.fromfile(path, "<f4").reshape(64, 224, 224))
+    with torch.no_grad():
+        maps = net.features[0](image)
+        return torch.nn.functional.interpolate(maps, size=(224, 224), mode="bilinear", align_corners=False)[0]
+
+
+def inline_png(figure):
+    """A figure as the notebook's inline backend sends it."""
+    buffer = io.BytesIO()
+    figure.canvas.print_figure(buffer, format="png", dpi=figure.dpi, bbox_inches="tight")
+    return sent(buffer)
+
+
+def sent(buffer):
+    png = buffer.getvalue()
+    base64.b64encode(png).decode()
+    return len(png)
+
+
+def article_0(maps):
+    """16 figures of four maps, each map scaled on its own."""
+    index = 0
+    for _ in range(16):
+        _, axes = plt.subplots(1, 4, figsize=(12, 6))
+        for axis in axes:
+            axis.imshow(maps[index].detach().cpu().numpy(), cmap="Greys")
+            index += 1
+    size = sum(inline_png(plt.figure(number)) for number in plt.get_fignums())
+    plt.close("all")
+    return size
+
+
+def article_4(maps):
+    """One figure of 8x8 maps."""
+    figure = plt.figure(figsize=(30, 30))
+    for index in range(64):
+        axis = plt.subplot(8, 8, index + 1)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        plt.imshow(maps[index], cmap="viridis")
+    size = inline_png(figure)
+    plt.close("all")
+    return size
+
+
+def make_grid(maps):
+    grid = utils.make_grid(maps[:, None], nrow=8, normalize=True, scale_each=True)
+    pixels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to(torch.uint8).numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return sent(buffer)
+
+
+def forward(net, image):
+    with torch.no_grad():
+        net(image)
+
+
+def torchcam(net, image, layer, target):
+    with TorchCam(net, layer) as cam:
+        cam(target, net(image))
+
+
+def pytorch_grad_cam(net, image, layer, target):
+    with GradCAM(net, [net.get_submodule(layer)]) as cam:
+        cam(image, [ClassifierOutputTarget(target)])
+
+
+def measure(name, detail, work, *arguments):
+    """Warm up once, then run for about three seconds, three times at least."""
+    if sys.argv[1:] and not any(part in name for part in sys.argv[1:]):
+        return
+    result = work(*arguments)
+    times = []
+    while len(times) < 3 or (sum(times) < 3 and len(times) < 200):
+        start = time.perf_counter()
+        work(*arguments)
+        times.append(time.perf_counter() - start)
+    line = {"name": name, "seconds": round(statistics.median(times), 6), "runs": len(times), "detail": detail}
+    if result is not None:
+        line["bytes"] = result
+    print(json.dumps(line), flush=True)
+
+
+def main():
+    net, image = squeezenet(), photo()
+    maps = feature_maps(net, image)
+    grids = f"64 maps of 224x224, matplotlib {matplotlib.__version__}"
+    measure("matplotlib/article_0", f"{grids}: 16 figures of 12x6 inches, Greys", article_0, maps)
+    measure("matplotlib/article_4", f"{grids}: a figure of 30x30 inches, viridis", article_4, maps)
+    measure("torchvision/make_grid", "64 maps of 224x224, make_grid and Pillow", make_grid, maps)
+
+    with torch.no_grad():
+        target = int(net(image).argmax())
+    torch_is = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    measure("torch/forward", f"SqueezeNet 1.1, 1x3x224x224, {torch_is}", forward, net, image)
+    for short, layer in LAYERS.items():
+        detail = f"forward and Grad-CAM at {layer}, {torch_is}"
+        measure(f"torchcam/gradcam_{short}", detail, torchcam, net, image, layer, target)
+        measure(f"pytorch_grad_cam/gradcam_{short}", detail, pytorch_grad_cam, net, image, layer, target)
+
+
+if __name__ == "__main__":
+    main()

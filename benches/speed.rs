@@ -1,0 +1,69 @@
+//! How long the main things take; `cargo xtask bench --peers` puts the Python tools beside them.
+
+use std::hint::black_box;
+
+use convlens::prelude::*;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+
+/// What the network sees of the cat, at the size at which it sees it, so that no resizing is part
+/// of what is measured.
+fn cat(model: &Model) -> Photo {
+    let photo = Photo::open("assets/photos/cat.png").expect("the embedded cat");
+    let seen = model.preprocess().seen(&photo).expect("a crop");
+    Photo::from_image(&seen.into()).expect("a photo")
+}
+
+/// The first convolution's 64 maps of the cat, resized to 224 × 224.
+fn maps() -> Maps {
+    let model = zoo::squeezenet1_1().expect("embedded weights");
+    let look = model.look(&cat(&model)).expect("a look");
+    let layer = look.layer("features.0").expect("a layer");
+    let resized = layer.tensor().upsample_bilinear2d([224, 224], false, None, None);
+    Maps::try_from(&resized).expect("64 maps")
+}
+
+fn sheet(criterion: &mut Criterion) {
+    let maps = maps();
+    criterion.bench_function("sheet/64x224", |bencher| {
+        bencher.iter(|| {
+            let rendered = Sheet::new(black_box(maps.clone())).render().expect("a sheet");
+            rendered.picture.to_base64()
+        });
+    });
+    let png = Sheet::new(maps).render().expect("a sheet").picture.to_png();
+    println!("sheet/64x224 bytes: {}", png.len());
+}
+
+fn squeezenet(criterion: &mut Criterion) {
+    let model = zoo::squeezenet1_1().expect("embedded weights");
+    let photo = cat(&model);
+    let mean = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let prepared = Preprocess::keep().normalize(mean.0, mean.1);
+    let input = prepared.apply(&photo).expect("an input");
+    let look = || model.look_prepared(&photo, &prepared).expect("a look");
+
+    criterion.bench_function("squeezenet/forward", |bencher| {
+        bencher.iter(|| model.forward(black_box(&input)).expect("a pass"));
+    });
+    for (id, method) in [
+        ("squeezenet/gradcam_last_conv", GradCam::default()),
+        ("squeezenet/gradcam_features_12", GradCam::at("features.12")),
+    ] {
+        criterion.bench_function(id, |bencher| {
+            bencher.iter_batched(
+                || (),
+                |()| look().explain(&method).expect("a heat map"),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    let known = look();
+    known.explain(&GradCam::at("features.12")).expect("a heat map");
+    criterion.bench_function("squeezenet/gradcam_second", |bencher| {
+        let second = GradCam::at("features.12").class("tabby");
+        bencher.iter(|| known.explain(black_box(&second)).expect("a heat map"));
+    });
+}
+
+criterion_group!(benches, sheet, squeezenet);
+criterion_main!(benches);

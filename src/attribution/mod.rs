@@ -1,0 +1,23 @@
+//! Where a network looks when it decides: one family of methods a file.
+
+mod cam;
+mod grad_cam;
+mod heatmap;
+mod target;
+
+pub use cam::{Cam, Weighting};
+pub use grad_cam::{GradCam, MeanGradient};
+pub use heatmap::Heatmap;
+pub use target::Target;
+
+use crate::error::Result;
+use crate::look::Look;
+
+/// A way to explain what a network sees in a photo.
+pub trait Attribution {
+    /// The heat map of one look.
+    ///
+    /// # Errors
+    /// Unknown layers and classes, and what the method cannot be applied to.
+    fn explain(&self, look: &Look) -> Result<Heatmap>;
+}

@@ -1,0 +1,153 @@
+//! Charts in the notebook's look: bars and curves, drawn by plotters with the embedded font.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::register_font;
+
+use crate::error::{Error, Result};
+use crate::picture::{Picture, font_bytes};
+use crate::tensor::number;
+
+const INK: RGBColor = RGBColor(0x26, 0x26, 0x26);
+const FAINT: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+const BLUE: RGBColor = RGBColor(0x30, 0x6f, 0xb5);
+const TEXT: u32 = 14;
+
+type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+
+/// Draws on a white ground of `width × height` pixels.
+fn drawn(width: u32, height: u32, draw: impl FnOnce(&Area) -> Result<()>) -> Result<Picture> {
+    let mut pixels = vec![255u8; (width * height * 3) as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        draw(&area)?;
+        area.present().map_err(failed)?;
+    }
+    Picture::rgb(width, height, pixels)
+}
+
+/// The one text style of all charts. plotters looks a font up where its style is made, and its
+/// list of fonts begins empty in every notebook cell.
+fn text() -> Result<TextStyle<'static>> {
+    register_font("sans-serif", FontStyle::Normal, font_bytes())
+        .map_err(|_| Error::Image("the embedded font cannot be read".into()))?;
+    Ok(("sans-serif", TEXT).into_font().color(&INK))
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Image(format!("the chart could not be drawn: {error}"))
+}
+
+/// Horizontal bars with a label on the left and a value on the right of each; `values` lie in
+/// `[0, 1]` and are written as percentages.
+pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
+    let font = text()?;
+    let text_width = |area: &Area, text: &str| -> Result<i32> {
+        Ok(area.estimate_text_size(text, &font).map_err(failed)?.0 as i32)
+    };
+    let (row, margin, bar) = (26, 8, 320);
+    let height = rows.len() as i32 * row + 2 * margin;
+    // The width of the labels is known only to a drawing area, so a small one measures them.
+    let mut labels = 0;
+    drawn(8, 8, |area| {
+        for (label, _) in rows {
+            labels = labels.max(text_width(area, label)?);
+        }
+        Ok(())
+    })?;
+    let width = margin + labels + 10 + bar + 64;
+    drawn(width as u32, height as u32, |area| {
+        for (i, (label, value)) in rows.iter().enumerate() {
+            let top = margin + i as i32 * row;
+            let left = margin + labels + 10;
+            let text_y = top + (row - TEXT as i32) / 2 + 2;
+            let at = |x: i32, text: &str| Text::new(text.to_owned(), (x, text_y), font.clone());
+            let label_x = margin + labels - text_width(area, label)?;
+            area.draw(&at(label_x, label)).map_err(failed)?;
+            let track = Rectangle::new(
+                [(left, top + 5), (left + bar, top + row - 5)],
+                FAINT.mix(0.5).filled(),
+            );
+            area.draw(&track).map_err(failed)?;
+            let end = left + (f64::from(bar) * value.clamp(0.0, 1.0)).round() as i32;
+            if end > left {
+                let filled = Rectangle::new([(left, top + 5), (end, top + row - 5)], BLUE.filled());
+                area.draw(&filled).map_err(failed)?;
+            }
+            let percent = format!("{:.1} %", 100.0 * value);
+            area.draw(&at(left + bar + 8, &percent)).map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+/// The values as a curve over their index, `step` apart. Of many values, the least and the
+/// greatest in each pixel column are drawn; values that are not finite leave a gap.
+pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
+    let finite = || values.iter().copied().filter(|v| v.is_finite()).map(f64::from);
+    let (low, high) =
+        finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let (low, high) = match (low <= high, low == high) {
+        (false, _) => (0.0, 1.0),
+        (true, true) => (low - 0.5, high + 0.5),
+        _ => {
+            let room = 0.05 * (high - low);
+            (low - room, high + room)
+        }
+    };
+    let last = (values.len().max(2) - 1) as f64 * step;
+    let font = text()?;
+    drawn(640, 220, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(10)
+            .x_label_area_size(26)
+            .y_label_area_size(64)
+            .build_cartesian_2d(0.0..last, low..high)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(INK)
+            .label_style(font)
+            .x_labels(8)
+            .y_labels(5)
+            .x_label_formatter(&|v| number(v.round()))
+            .y_label_formatter(&|v| number(*v))
+            .draw()
+            .map_err(failed)?;
+        for piece in finite_pieces(values, step, 1100) {
+            let series = if piece.len() == 1 {
+                chart.draw_series(piece.iter().map(|&at| Circle::new(at, 2, BLUE.filled())))
+            } else {
+                chart.draw_series(LineSeries::new(piece, BLUE.stroke_width(2)))
+            };
+            series.map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+/// Runs of finite values as points, thinned to at most about `most` by keeping the extremes.
+fn finite_pieces(values: &[f32], step: f64, most: usize) -> Vec<Vec<(f64, f64)>> {
+    let chunk = values.len().div_ceil(most / 2).max(1);
+    let mut pieces = vec![Vec::new()];
+    for (i, part) in values.chunks(chunk).enumerate() {
+        let finite = part.iter().copied().filter(|v| v.is_finite()).map(f64::from);
+        let (low, high) =
+            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        if low > high {
+            pieces.push(Vec::new());
+            continue;
+        }
+        let x = (i * chunk) as f64 * step;
+        if let Some(piece) = pieces.last_mut() {
+            piece.push((x, low));
+            if high > low {
+                piece.push((x, high));
+            }
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}

@@ -1,0 +1,117 @@
+//! One layer's answer to a photo.
+
+use std::fmt;
+
+use tch::Tensor;
+
+use crate::error::{Error, Result};
+use crate::look::Look;
+use crate::picture::{Maps, Overlay, Sheet};
+use crate::show::{MimeBundle, Show, error_bundle};
+use crate::tensor::Glance;
+
+/// The activation of one layer for one photo, tied to both.
+///
+/// A notebook shows it as a contact sheet of its channels, each map scaled on its own, dark where
+/// it is high; [`sheet`](FeatureMaps::sheet) sets it otherwise.
+#[derive(Clone)]
+pub struct FeatureMaps {
+    layer: String,
+    kind: &'static str,
+    look: Look,
+    activation: std::rc::Rc<Tensor>,
+}
+
+impl FeatureMaps {
+    pub(crate) fn new(layer: &str, kind: &'static str, activation: Tensor, look: &Look) -> Self {
+        FeatureMaps {
+            layer: layer.to_owned(),
+            kind,
+            look: look.clone(),
+            activation: std::rc::Rc::new(activation),
+        }
+    }
+
+    /// The layer's name.
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    /// The activation as the layer returned it, `[1, C, h, w]` for spatial layers.
+    pub fn tensor(&self) -> &Tensor {
+        &self.activation
+    }
+
+    /// How many channels (or, for a layer that is not spatial, values) there are.
+    pub fn count(&self) -> usize {
+        self.activation.size().get(1).map_or(0, |&c| c as usize)
+    }
+
+    /// The channels as maps.
+    ///
+    /// # Errors
+    /// When the layer is not spatial.
+    pub fn maps(&self) -> Result<Maps> {
+        match self.activation.size().as_slice() {
+            [1, _, _, _] => Maps::try_from(&*self.activation),
+            other => Err(Error::Shape(format!(
+                "layer {:?} has no feature maps: its output is {other:?}, not [1, channels, \
+                 height, width]; choose a layer before the pooling or flattening",
+                self.layer
+            ))),
+        }
+    }
+
+    /// A contact sheet of the channels, to be set in other columns, colours and scales.
+    ///
+    /// # Errors
+    /// When the layer is not spatial.
+    pub fn sheet(&self) -> Result<Sheet> {
+        let maps = self.maps()?;
+        let title = format!(
+            "{} · {} · {} maps of {} × {}",
+            self.layer,
+            self.kind,
+            maps.count(),
+            maps.width(),
+            maps.height()
+        );
+        Ok(Sheet::new(maps).title(title))
+    }
+
+    /// One channel over the photo.
+    ///
+    /// # Errors
+    /// When the layer is not spatial, or has no such channel.
+    pub fn overlay(&self, channel: usize) -> Result<Overlay> {
+        let maps = self.maps()?;
+        let Some(values) = maps.map(channel) else {
+            return Err(Error::Argument(format!(
+                "layer {:?} has the channels 0 to {}, not {channel}",
+                self.layer,
+                maps.count().saturating_sub(1)
+            )));
+        };
+        let one = Maps::new(1, maps.height(), maps.width(), values.to_vec())?;
+        Overlay::new(&self.look.view().picture()?, &one)
+    }
+}
+
+impl fmt::Debug for FeatureMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FeatureMaps({}, {:?})", self.layer, self.activation.size())
+    }
+}
+
+impl Show for FeatureMaps {
+    fn bundle(&self) -> MimeBundle {
+        let spatial = matches!(self.activation.size().as_slice(), [1, _, h, w] if h * w > 1);
+        if !spatial {
+            return Glance::new(&self.activation.flatten(0, -1)).bundle();
+        }
+        match self.sheet() {
+            Ok(sheet) => sheet.bundle(),
+            Err(error) => error_bundle(&error),
+        }
+    }
+}

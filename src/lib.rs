@@ -1,0 +1,42 @@
+//! See what a convolutional network sees, inside a Rust notebook.
+//!
+//! Point a trained network at a photo, and look: at its layers' feature maps, at what it
+//! predicts, and at the places that made it decide. In a notebook every value below shows itself
+//! as a picture or a table when it is the last expression of a cell.
+//!
+//! ```
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//!
+//! let cat = Photo::open("assets/photos/cat.png")?;
+//! let model = zoo::squeezenet1_1()?; // ImageNet weights, embedded: no download
+//!
+//! let look = model.look(&cat)?; // one photo as one network sees it
+//! let bars = look.predictions(5)?;
+//! let sheet = look.layer("features.0")?; // its 64 feature maps
+//! let heat = look.explain(&GradCam::default())?; // where it looks
+//! heat.picture()?.save(std::env::temp_dir().join("cat-grad-cam.png"))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`show`] is the door to the notebook, [`picture`] and [`tensor`] make pixels.
+//! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones.
+//! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
+//!
+//! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
+
+pub mod attribution;
+mod chart;
+pub mod error;
+pub mod feature_maps;
+pub mod look;
+pub mod model;
+pub mod photo;
+pub mod picture;
+pub mod prelude;
+pub mod show;
+pub mod tensor;
+pub mod zoo;
+
+pub use error::{Error, Result};

@@ -1,0 +1,234 @@
+//! A network as a graph of named layers: data that can be listed, cut, run and differentiated.
+
+mod builder;
+mod grad_mode;
+mod op;
+mod run;
+mod summary;
+mod weights;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::rc::Rc;
+
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+
+pub use builder::{Builder, NodeId};
+pub use op::{AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Op, Pass, Pool2d};
+pub use summary::{LayerSummary, Summary};
+pub use weights::Weights;
+
+use crate::error::{Error, Result};
+use crate::photo::Preprocess;
+
+pub(crate) use grad_mode::with_grad;
+pub(crate) use weights::from_safetensors;
+
+/// A convolutional network whose every layer is in reach by name.
+///
+/// The names are those of the network's published weights (torchvision's, for its
+/// architectures). The name of a group of layers, `"features.3"`, stands for its output, the last
+/// layer in it. Cloning is cheap: clones share their parameters.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::model::{AdaptiveAvgPool2d, Conv2d, Linear, Model, Op};
+///
+/// let mut net = Model::builder("tiny", [3, 32, 32]);
+/// let x = net.input();
+/// let x = net.add("conv1", Conv2d::new(3, 8, 3).padding(1), &[x]);
+/// let x = net.add("relu1", Op::Relu, &[x]);
+/// let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+/// let x = net.add("flatten", Op::Flatten, &[x]);
+/// net.add("fc", Linear::new(8, 10), &[x]);
+/// let model = net.build()?;
+///
+/// let photos = tch::Tensor::rand([2, 3, 32, 32], tch::kind::FLOAT_CPU);
+/// let outputs = model.run(&[("input", &photos)], &["relu1", "fc"])?;
+/// assert_eq!(outputs[0].size(), [2, 8, 32, 32]);
+/// assert_eq!(outputs[1].size(), [2, 10]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Model {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    /// Channels, height and width that the network was made for.
+    input_shape: [i64; 3],
+    nodes: Vec<Node>,
+    variables: VarStore,
+    preprocess: Preprocess,
+    classes: Vec<String>,
+}
+
+struct Node {
+    name: String,
+    op: Op,
+    inputs: Vec<NodeId>,
+    parameters: Vec<Parameter>,
+}
+
+struct Parameter {
+    tensor: Tensor,
+    trainable: bool,
+}
+
+impl Model {
+    /// Starts a network of this name that takes photos of `[channels, height, width]`.
+    pub fn builder(name: impl Into<String>, input_shape: [i64; 3]) -> Builder {
+        Builder::new(name.into(), input_shape)
+    }
+
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// `[channels, height, width]` that the network was made for.
+    pub fn input_shape(&self) -> [i64; 3] {
+        self.inner.input_shape
+    }
+
+    /// How a photo becomes this network's input.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.inner.preprocess
+    }
+
+    /// The names of the classes, in the order of the outputs; empty when nobody named them.
+    pub fn classes(&self) -> &[String] {
+        &self.inner.classes
+    }
+
+    /// Where the parameters live.
+    pub fn device(&self) -> Device {
+        self.inner.variables.device()
+    }
+
+    /// The parameters, for tch's optimisers.
+    pub fn variables(&self) -> &VarStore {
+        &self.inner.variables
+    }
+
+    /// The names of all layers, in the order in which they run; `"input"` comes first.
+    pub fn layer_names(&self) -> Vec<&str> {
+        self.inner.nodes.iter().map(|node| node.name.as_str()).collect()
+    }
+
+    /// What a layer computes.
+    ///
+    /// # Errors
+    /// When there is no such layer: the error lists the closest names.
+    pub fn op(&self, layer: &str) -> Result<&Op> {
+        Ok(&self.node(self.find(layer)?).op)
+    }
+
+    /// The name of the last convolution, the layer that class activation methods look at unless
+    /// they are told another.
+    ///
+    /// # Errors
+    /// When the network has no convolution.
+    pub fn last_convolution(&self) -> Result<&str> {
+        let last = self.inner.nodes.iter().rfind(|node| matches!(node.op, Op::Conv2d(_)));
+        last.map(|node| node.name.as_str()).ok_or_else(|| {
+            Error::Argument(format!("{} has no convolution: name a layer", self.name()))
+        })
+    }
+
+    /// The index of a class by its name: one of the comma-separated synonyms, whatever the case.
+    ///
+    /// # Errors
+    /// When no class has that name (the error lists the closest), or more than one has.
+    pub fn class_index(&self, name: &str) -> Result<usize> {
+        if self.classes().is_empty() {
+            return Err(Error::Argument(format!(
+                "the classes of {} have no names: give the index of the class instead of {name:?}",
+                self.name()
+            )));
+        }
+        let wanted = name.trim().to_lowercase();
+        let found: Vec<usize> = (0..self.classes().len())
+            .filter(|&i| synonyms(&self.classes()[i]).any(|s| s.to_lowercase() == wanted))
+            .collect();
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(Error::not_found(
+                "class",
+                name,
+                format!("the {} classes of {}", self.classes().len(), self.name()),
+                self.classes().iter().flat_map(|class| synonyms(class)),
+            )),
+            many => Err(Error::Argument(format!(
+                "{name:?} is the name of several classes; choose by index: {}",
+                many.iter()
+                    .map(|&i| format!("{i} ({})", self.classes()[i]))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
+        }
+    }
+
+    /// A class's short name: its first synonym, or `class 7` when nobody named it.
+    pub fn class_name(&self, index: usize) -> String {
+        match self.classes().get(index) {
+            Some(class) => synonyms(class).next().unwrap_or(class).to_owned(),
+            None => format!("class {index}"),
+        }
+    }
+
+    pub(crate) fn find(&self, layer: &str) -> Result<NodeId> {
+        let nodes = &self.inner.nodes;
+        if layer == "output" {
+            return Ok(self.output());
+        }
+        let in_group =
+            |node: &Node| node.name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
+        nodes
+            .iter()
+            .position(|node| node.name == layer)
+            .or_else(|| nodes.iter().rposition(in_group))
+            .map(NodeId)
+            .ok_or_else(|| {
+                let place = format!("{} ({} layers)", self.name(), nodes.len());
+                let names = self.layer_names().into_iter().chain(self.groups());
+                Error::not_found("layer", layer, place, names)
+            })
+    }
+
+    /// The names of the groups: `"features.3"` for `"features.3.squeeze"`.
+    fn groups(&self) -> BTreeSet<&str> {
+        let names = self.inner.nodes.iter().map(|node| node.name.as_str());
+        names.flat_map(|name| name.match_indices('.').map(move |(dot, _)| &name[..dot])).collect()
+    }
+
+    pub(crate) fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    pub(crate) fn output(&self) -> NodeId {
+        NodeId(self.inner.nodes.len() - 1)
+    }
+
+    pub(crate) fn layer_name(&self, id: NodeId) -> &str {
+        &self.node(id).name
+    }
+
+    fn node(&self, id: NodeId) -> &Node {
+        &self.inner.nodes[id.0]
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Model({}, {} layers)", self.name(), self.inner.nodes.len())
+    }
+}
+
+/// `"tabby, tabby cat"` has two.
+fn synonyms(class: &str) -> impl Iterator<Item = &str> {
+    class.split(',').map(str::trim).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,223 @@
+//! The one executor: computes the wanted nodes from the fed ones and nothing else.
+
+use tch::Tensor;
+
+use super::{Model, Node, NodeId, Op, Pass, with_grad};
+use crate::error::{Error, Result};
+use crate::tensor::{IntoResult, channels_last};
+
+impl Model {
+    /// Computes the `wanted` layers from the `feeds`, without recording gradients.
+    ///
+    /// A feed is any layer's output: `("input", photos)` for a whole pass, or an activation in
+    /// the middle to go on from there. Only what lies between is computed, and every
+    /// intermediate value is dropped as soon as its last reader has run. `"output"` is the last
+    /// layer.
+    ///
+    /// # Errors
+    /// Unknown layers; a wanted layer that the feeds do not lead to; shapes that do not fit.
+    pub fn run(&self, feeds: &[(&str, &Tensor)], wanted: &[&str]) -> Result<Vec<Tensor>> {
+        self.run_as(Pass::Inference, feeds, wanted)
+    }
+
+    /// The same as [`run`](Model::run), recording gradients or training as `pass` says.
+    ///
+    /// # Errors
+    /// As [`run`](Model::run).
+    pub fn run_as(
+        &self,
+        pass: Pass,
+        feeds: &[(&str, &Tensor)],
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        let mut fed = Vec::with_capacity(feeds.len());
+        for (name, tensor) in feeds {
+            fed.push((self.find(name)?, *tensor));
+        }
+        let wanted: Vec<NodeId> =
+            wanted.iter().map(|name| self.find(name)).collect::<Result<_>>()?;
+        self.run_nodes(pass, &fed, &wanted)
+    }
+
+    /// The last layer's output for a batch of inputs, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// As [`run`](Model::run).
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        let outputs = self.run(&[("input", input)], &["output"])?;
+        outputs.into_iter().next().ok_or_else(|| Error::Shape("no output".into()))
+    }
+
+    pub(crate) fn run_nodes(
+        &self,
+        pass: Pass,
+        feeds: &[(NodeId, &Tensor)],
+        wanted: &[NodeId],
+    ) -> Result<Vec<Tensor>> {
+        let plan = Plan::new(self, feeds, wanted)?;
+        if pass == Pass::Inference {
+            let _no_grad = tch::no_grad_guard();
+            plan.execute(self, pass, feeds, wanted)
+        } else {
+            with_grad(|| plan.execute(self, pass, feeds, wanted))
+        }
+    }
+
+    /// The output shape of every layer for an input of this shape, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// The first layer that cannot take what reaches it.
+    pub fn output_shapes(&self, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+        let mut shapes: Vec<Vec<i64>> = Vec::with_capacity(self.inner.nodes.len());
+        for node in &self.inner.nodes {
+            let shape = match node.op {
+                Op::Input => input.to_vec(),
+                _ => {
+                    let inputs: Vec<&[i64]> =
+                        node.inputs.iter().map(|id| shapes[id.0].as_slice()).collect();
+                    let shape = node.op.output_shape(&inputs);
+                    shape.map_err(|e| e.while_doing(self.describe(node)))?
+                }
+            };
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+
+    /// The least side of a square input that every layer can take.
+    pub fn minimum_side(&self) -> Option<i64> {
+        let [c, h, w] = self.inner.input_shape;
+        (1..=h.max(w)).find(|&side| self.output_shapes(&[1, c, side, side]).is_ok())
+    }
+
+    pub(crate) fn check_input(&self, input: &Tensor) -> Result<()> {
+        let size = input.size();
+        let [c, h, w] = self.inner.input_shape;
+        if size.len() != 4 || size[1] != c {
+            return Err(Error::Shape(format!(
+                "{} takes [photos, {c}, height, width], made for [1, {c}, {h}, {w}]; got {size:?}",
+                self.name()
+            )));
+        }
+        self.output_shapes(&size).map(drop).map_err(|error| match self.minimum_side() {
+            Some(least) if size[2] < least || size[3] < least => Error::Shape(format!(
+                "an input of {} x {} pixels is too small for {}, which needs at least {least} x \
+                 {least}: resize it ({error})",
+                size[3],
+                size[2],
+                self.name()
+            )),
+            _ => error,
+        })
+    }
+
+    fn describe(&self, node: &Node) -> String {
+        format!("layer {:?} ({}) of {}", node.name, node.op.kind(), self.name())
+    }
+}
+
+/// Which nodes have to run, and how many still read each value.
+struct Plan {
+    needed: Vec<bool>,
+    readers: Vec<usize>,
+}
+
+impl Plan {
+    fn new(model: &Model, feeds: &[(NodeId, &Tensor)], wanted: &[NodeId]) -> Result<Plan> {
+        let nodes = &model.inner.nodes;
+        let mut plan = Plan { needed: vec![false; nodes.len()], readers: vec![0; nodes.len()] };
+        let mut fed = vec![false; nodes.len()];
+        for (id, tensor) in feeds {
+            fed[id.0] = true;
+            if matches!(nodes[id.0].op, Op::Input) {
+                model.check_input(tensor)?;
+            }
+        }
+        for id in wanted {
+            plan.needed[id.0] = true;
+        }
+        for index in (0..nodes.len()).rev() {
+            if !plan.needed[index] || fed[index] {
+                continue;
+            }
+            if matches!(nodes[index].op, Op::Input) {
+                return Err(Error::Argument(format!(
+                    "the feeds of {} do not lead to all that is wanted: feed \"input\" as well",
+                    model.name()
+                )));
+            }
+            for id in &nodes[index].inputs {
+                plan.needed[id.0] = true;
+                plan.readers[id.0] += 1;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn execute(
+        mut self,
+        model: &Model,
+        pass: Pass,
+        feeds: &[(NodeId, &Tensor)],
+        wanted: &[NodeId],
+    ) -> Result<Vec<Tensor>> {
+        let nodes = &model.inner.nodes;
+        let mut values: Vec<Option<Tensor>> = Vec::new();
+        values.resize_with(nodes.len(), || None);
+        let mut fixed = vec![false; nodes.len()];
+        for id in wanted {
+            fixed[id.0] = true;
+        }
+        for (id, tensor) in feeds {
+            fixed[id.0] = true;
+            let tensor = tensor.f_to_device(model.device()).into_result()?;
+            values[id.0] = Some(match nodes[id.0].op {
+                Op::Input => channels_last(&tensor)?,
+                _ => tensor,
+            });
+        }
+        let sole_reader = self.readers.clone();
+        for (index, node) in nodes.iter().enumerate() {
+            if !self.needed[index] || values[index].is_some() {
+                continue;
+            }
+            let mut inputs = Vec::with_capacity(node.inputs.len());
+            for id in &node.inputs {
+                self.readers[id.0] -= 1;
+                let last = self.readers[id.0] == 0 && !fixed[id.0];
+                let value = &mut values[id.0];
+                let input =
+                    if last { value.take() } else { value.as_ref().map(Tensor::shallow_clone) };
+                inputs.push(input.ok_or_else(|| {
+                    Error::Argument(format!("{} ran before its input", model.describe(node)))
+                })?);
+            }
+            let overwrite = pass == Pass::Inference
+                && node.inputs.first().is_some_and(|id| {
+                    sole_reader[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
+                });
+            let parameters: Vec<Tensor> = node
+                .parameters
+                .iter()
+                .map(|p| match pass {
+                    // Constants here: only what depends on the feeds is recorded.
+                    Pass::Gradient => p.tensor.detach(),
+                    _ => p.tensor.shallow_clone(),
+                })
+                .collect();
+            let output =
+                node.op.forward(&mut inputs, &parameters, pass, overwrite).map_err(|e| {
+                    let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
+                    e.while_doing(format!("{} with input {shapes:?}", model.describe(node)))
+                })?;
+            values[index] = Some(output);
+        }
+        wanted
+            .iter()
+            .map(|id| {
+                let value = values[id.0].as_ref().map(Tensor::shallow_clone);
+                value.ok_or_else(|| Error::Argument("a wanted layer did not run".into()))
+            })
+            .collect()
+    }
+}

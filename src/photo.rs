@@ -1,0 +1,437 @@
+//! A photo, and how it becomes a network's input.
+
+use std::fmt;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::picture::Picture;
+use crate::show::{MimeBundle, Show};
+use crate::tensor::{IntoResult, to_floats};
+
+/// Photos of more pixels than this are refused before they are decoded.
+const MOST_PIXELS: u64 = 100_000_000;
+
+/// A photo is shown no wider or higher than this; it keeps all its pixels.
+const SHOWN_SIDE: u32 = 800;
+
+/// A photo in 8-bit RGB. Cheap to clone.
+///
+/// ```no_run
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let cat = Photo::open("assets/photos/cat.png")?;
+/// println!("{} x {}", cat.width(), cat.height());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Photo {
+    image: Arc<RgbImage>,
+    title: Arc<str>,
+}
+
+impl Photo {
+    /// Opens a PNG, JPEG, BMP, GIF (its first frame) or WebP file; what is in the file decides,
+    /// not its name. A JPEG's EXIF orientation is respected, grey becomes RGB, 16 bits become 8,
+    /// and what is transparent lies on white.
+    ///
+    /// # Errors
+    /// Paths that cannot be read, folders, files of another kind, damaged files (with what the
+    /// decoder says), and photos without pixels or with more than 100 megapixels.
+    pub fn open(path: impl AsRef<Path>) -> Result<Photo> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            return Err(Error::file(path, "this is a folder; name a photo in it"));
+        }
+        let bytes = std::fs::read(path).map_err(|e| {
+            let here = std::env::current_dir().unwrap_or_default();
+            let hint = if path.is_relative() {
+                format!(" (looked for in {})", here.display())
+            } else {
+                String::new()
+            };
+            Error::file(path, format!("cannot be read: {e}{hint}"))
+        })?;
+        let title = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        Self::decode(&bytes, &title).map_err(|e| Error::file(path, e))
+    }
+
+    /// Decodes a photo that is in memory, as [`open`](Photo::open) does.
+    ///
+    /// # Errors
+    /// As [`open`](Photo::open).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Photo> {
+        Self::decode(bytes, "photo")
+    }
+
+    fn decode(bytes: &[u8], title: &str) -> Result<Photo> {
+        if bytes.is_empty() {
+            return Err(Error::Image("the file is empty".into()));
+        }
+        let reader = || ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        let guessed = reader().map_err(|e| Error::Image(e.to_string()))?;
+        let Some(format) = guessed.format() else {
+            return Err(Error::Image(format!(
+                "not a PNG, JPEG, BMP, GIF or WebP photo: the file begins with {}",
+                beginning(bytes)
+            )));
+        };
+        let damaged = |e: image::ImageError| {
+            Error::Image(format!(
+                "a damaged or unsupported {format:?} photo of {} bytes: {}",
+                bytes.len(),
+                said_once(&e)
+            ))
+        };
+        let mut decoder = guessed.into_decoder().map_err(damaged)?;
+        let (width, height) = decoder.dimensions();
+        if width == 0 || height == 0 {
+            return Err(Error::Image(format!("the photo is {width} × {height}: it has no pixels")));
+        }
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > MOST_PIXELS {
+            return Err(Error::Image(format!(
+                "the photo is {width} × {height}, {} megapixels; at most {} are opened: make it \
+                 smaller first",
+                pixels / 1_000_000,
+                MOST_PIXELS / 1_000_000
+            )));
+        }
+        let orientation =
+            decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+        let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        image.apply_orientation(orientation);
+        Ok(Photo { image: Arc::new(Picture::from(&image).to_rgb()), title: title.into() })
+    }
+
+    /// A photo from pixels that are already there.
+    ///
+    /// # Errors
+    /// When there are no pixels.
+    pub fn from_image(image: &DynamicImage) -> Result<Photo> {
+        if image.width() == 0 || image.height() == 0 {
+            return Err(Error::Image(format!(
+                "the image is {} × {}: it has no pixels",
+                image.width(),
+                image.height()
+            )));
+        }
+        Ok(Photo { image: Arc::new(Picture::from(image).to_rgb()), title: "photo".into() })
+    }
+
+    /// The same photo under another title.
+    pub fn titled(mut self, title: &str) -> Photo {
+        self.title = title.into();
+        self
+    }
+
+    /// The title: the file's name without its ending, unless another was given.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Pixels from left to right.
+    pub fn width(&self) -> u32 {
+        self.image.width()
+    }
+
+    /// Pixels from top to bottom.
+    pub fn height(&self) -> u32 {
+        self.image.height()
+    }
+
+    /// The pixels.
+    pub fn image(&self) -> &RgbImage {
+        &self.image
+    }
+
+    /// The photo as it is shown.
+    pub fn picture(&self) -> Picture {
+        Picture::from((*self.image).clone())
+    }
+
+    /// The pixels as bytes, `[3, height, width]`.
+    ///
+    /// # Errors
+    /// When libtorch has no memory for them.
+    pub fn tensor(&self) -> Result<Tensor> {
+        let (h, w) = (i64::from(self.height()), i64::from(self.width()));
+        Tensor::f_from_data_size(self.image.as_raw(), &[h, w, 3], Kind::Uint8)
+            .and_then(|t| t.f_permute([2, 0, 1]))
+            .into_result()
+    }
+}
+
+impl fmt::Debug for Photo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Photo({}, {} × {})", self.title, self.width(), self.height())
+    }
+}
+
+impl Show for Photo {
+    fn bundle(&self) -> MimeBundle {
+        let text = format!("{}, {} × {}", self.title, self.width(), self.height());
+        let picture = self.picture();
+        let side = self.width().max(self.height());
+        if side <= SHOWN_SIDE {
+            return MimeBundle::picture(picture, text);
+        }
+        let shrunk =
+            |v: u32| (u64::from(v) * u64::from(SHOWN_SIDE) / u64::from(side)).max(1) as u32;
+        let (w, h) = (shrunk(self.width()), shrunk(self.height()));
+        match picture.resized(w, h) {
+            Ok(small) => MimeBundle::picture(small, format!("{text}, shown at {w} × {h}")),
+            Err(error) => crate::show::error_bundle(&error),
+        }
+    }
+}
+
+/// A photo as a network sees it, for showing: the same part of the photo, but with the photo's own
+/// detail, since a network's 224 pixels are few on a screen.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    photo: Photo,
+    preprocess: Preprocess,
+}
+
+impl View {
+    /// Pictures are shown at least this large.
+    const SIDE: u32 = 400;
+
+    pub(crate) fn new(photo: Photo, preprocess: Preprocess) -> View {
+        View { photo, preprocess }
+    }
+
+    pub(crate) fn photo(&self) -> &Photo {
+        &self.photo
+    }
+
+    pub(crate) fn picture(&self) -> Result<Picture> {
+        let exact = self.preprocess.seen(&self.photo)?;
+        let factor = Self::SIDE.div_ceil(exact.width().max(exact.height()));
+        if factor <= 1 {
+            return Ok(Picture::from(exact));
+        }
+        match self.preprocess.resize {
+            Resize::Keep => Picture::from(exact).enlarged(factor),
+            _ => Ok(Picture::from(self.preprocess.enlarged(i64::from(factor)).seen(&self.photo)?)),
+        }
+    }
+}
+
+/// The first bytes of a file, for an error message.
+fn beginning(bytes: &[u8]) -> String {
+    let first = &bytes[..bytes.len().min(12)];
+    match std::str::from_utf8(first) {
+        Ok(text) => format!("the text {text:?}"),
+        Err(_) => format!("the bytes {first:02x?}"),
+    }
+}
+
+/// An error with its causes, each once.
+fn said_once(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text += ": ";
+            text += &said;
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// How the photo's size becomes the network's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Resize {
+    Keep,
+    /// The shorter side gets this many pixels, the longer one as many as keep the proportions.
+    Shorter(i64),
+    /// `[height, width]`, whatever the proportions.
+    Exact(i64, i64),
+}
+
+/// How a photo becomes a network's input: torchvision's `Resize(antialias=True)`, `CenterCrop`,
+/// scaling to `[0, 1]` and `Normalize`, in this order.
+///
+/// ```
+/// use convlens::photo::Preprocess;
+/// let as_imagenet = Preprocess::imagenet();
+/// let by_hand = Preprocess::shorter(256).crop(224).normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// assert_eq!(as_imagenet, by_hand);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocess {
+    resize: Resize,
+    crop: Option<i64>,
+    mean: [f64; 3],
+    deviation: [f64; 3],
+}
+
+impl Preprocess {
+    fn new(resize: Resize) -> Self {
+        Preprocess { resize, crop: None, mean: [0.0; 3], deviation: [1.0; 3] }
+    }
+
+    /// No resizing; values in `[0, 1]`.
+    pub fn keep() -> Self {
+        Self::new(Resize::Keep)
+    }
+
+    /// Resizes so that the shorter side has this many pixels.
+    pub fn shorter(pixels: i64) -> Self {
+        Self::new(Resize::Shorter(pixels))
+    }
+
+    /// Resizes to this height and width, whatever the photo's proportions.
+    pub fn exact(height: i64, width: i64) -> Self {
+        Self::new(Resize::Exact(height, width))
+    }
+
+    /// What ImageNet's networks are trained on: shorter side 256, the middle 224 × 224, normalised
+    /// by ImageNet's mean and deviation.
+    pub fn imagenet() -> Self {
+        Self::shorter(256).crop(224).normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    }
+
+    /// Cuts this square out of the middle.
+    pub fn crop(mut self, side: i64) -> Self {
+        self.crop = Some(side);
+        self
+    }
+
+    /// `(value − mean) / deviation`, channel by channel in the order RGB.
+    pub fn normalize(mut self, mean: [f64; 3], deviation: [f64; 3]) -> Self {
+        self.mean = mean;
+        self.deviation = deviation;
+        self
+    }
+
+    /// The same part of the photo, `factor` times as large.
+    fn enlarged(&self, factor: i64) -> Preprocess {
+        let resize = match self.resize {
+            Resize::Keep => Resize::Keep,
+            Resize::Shorter(side) => Resize::Shorter(side * factor),
+            Resize::Exact(height, width) => Resize::Exact(height * factor, width * factor),
+        };
+        Preprocess { resize, crop: self.crop.map(|side| side * factor), ..self.clone() }
+    }
+
+    /// The part of the photo that the network sees, at the size at which it sees it.
+    ///
+    /// # Errors
+    /// Sizes below 1, and a crop larger than what it is cut from.
+    pub fn seen(&self, photo: &Photo) -> Result<RgbImage> {
+        let (h, w) = (i64::from(photo.height()), i64::from(photo.width()));
+        let (new_h, new_w) = match self.resize {
+            Resize::Keep => (h, w),
+            Resize::Exact(new_h, new_w) => (new_h, new_w),
+            // torchvision rounds the longer side down.
+            Resize::Shorter(side) if h <= w => (side, side * w / h),
+            Resize::Shorter(side) => (side * h / w, side),
+        };
+        if new_h < 1 || new_w < 1 || new_h * new_w > MOST_PIXELS as i64 {
+            return Err(Error::Argument(format!(
+                "{} would be resized to {new_w} × {new_h} pixels: choose a size of 1 to {} pixels",
+                photo.title(),
+                MOST_PIXELS
+            )));
+        }
+        let mut pixels = photo.tensor()?.f_unsqueeze(0).into_result()?;
+        if (new_h, new_w) != (h, w) {
+            pixels = pixels
+                .f_internal_upsample_bilinear2d_aa([new_h, new_w], false, None, None)
+                .into_result()
+                .map_err(|e| e.while_doing("resizing the photo"))?;
+        }
+        let (mut seen_h, mut seen_w) = (new_h, new_w);
+        if let Some(side) = self.crop {
+            if side < 1 || side > new_h || side > new_w {
+                return Err(Error::Argument(format!(
+                    "a crop of {side} × {side} does not fit into {new_w} × {new_h} pixels: resize \
+                     to at least {side} first"
+                )));
+            }
+            let start = |size: i64| ((size - side) as f64 / 2.0).round_ties_even() as i64;
+            pixels = pixels
+                .f_narrow(2, start(new_h), side)
+                .and_then(|t| t.f_narrow(3, start(new_w), side))
+                .into_result()?;
+            (seen_h, seen_w) = (side, side);
+        }
+        let rows = pixels.f_squeeze_dim(0).and_then(|t| t.f_permute([1, 2, 0]));
+        let rows = rows.and_then(|t| t.f_contiguous()).into_result()?;
+        let mut bytes = vec![0u8; rows.numel()];
+        let count = bytes.len();
+        rows.f_copy_data(&mut bytes, count).into_result()?;
+        RgbImage::from_raw(seen_w as u32, seen_h as u32, bytes)
+            .ok_or_else(|| Error::Image("the resized photo has the wrong size".into()))
+    }
+
+    /// The photo as `[1, 3, height, width]`.
+    ///
+    /// # Errors
+    /// As [`seen`](Preprocess::seen), and deviations that are not positive.
+    pub fn apply(&self, photo: &Photo) -> Result<Tensor> {
+        self.normalized(&self.seen(photo)?)
+    }
+
+    /// The picture that belongs to a prepared input, `[1, C, height, width]`: the normalisation
+    /// undone for three channels, the mean of the channels in grey for any other number.
+    pub(crate) fn pictured(&self, input: &Tensor) -> Result<RgbImage> {
+        let size = input.size();
+        let &[1, channels, height, width] = size.as_slice() else {
+            return Err(Error::Shape(format!("expected one input, [1, C, H, W], got {size:?}")));
+        };
+        let unit = if channels == 3 {
+            let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32));
+            let (mean, deviation) =
+                (vector(self.mean).into_result()?, vector(self.deviation).into_result()?);
+            input
+                .f_permute([0, 2, 3, 1])
+                .and_then(|t| t.f_mul(&deviation))
+                .and_then(|t| t.f_add(&mean))
+                .into_result()?
+        } else {
+            let grey = input
+                .f_mean_dim([1i64].as_slice(), false, None::<Kind>) // [1, h, w]
+                .and_then(|t| t.f_unsqueeze(-1))
+                .and_then(|t| t.f_expand([1, height, width, 3], false))
+                .into_result()?;
+            let (low, high) = (grey.f_min().into_result()?, grey.f_max().into_result()?);
+            let span = high.f_sub(&low).and_then(|t| t.f_clamp_min(1e-12)).into_result()?;
+            grey.f_sub(&low).and_then(|t| t.f_div(&span)).into_result()?
+        };
+        let values = to_floats(&unit)?;
+        let bytes = values.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect();
+        RgbImage::from_raw(width as u32, height as u32, bytes)
+            .ok_or_else(|| Error::Image("the input has the wrong size".into()))
+    }
+
+    pub(crate) fn normalized(&self, seen: &RgbImage) -> Result<Tensor> {
+        if self.deviation.iter().any(|&d| d.is_nan() || d <= 0.0) {
+            return Err(Error::Argument(format!(
+                "the deviations to divide by must be positive, got {:?}",
+                self.deviation
+            )));
+        }
+        let (h, w) = (i64::from(seen.height()), i64::from(seen.width()));
+        let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32));
+        let (mean, deviation) =
+            (vector(self.mean).into_result()?, vector(self.deviation).into_result()?);
+        Tensor::f_from_data_size(seen.as_raw(), &[1, h, w, 3], Kind::Uint8)
+            .and_then(|t| t.f_to_kind(Kind::Float))
+            .and_then(|t| t.f_div_scalar(255.0))
+            .and_then(|t| t.f_sub(&mean))
+            .and_then(|t| t.f_div(&deviation))
+            .and_then(|t| t.f_permute([0, 3, 1, 2]))
+            .into_result()
+    }
+}

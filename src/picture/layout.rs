@@ -1,0 +1,150 @@
+//! Where things stand on a contact sheet.
+
+/// A notebook's column; wider pictures are shrunk by browsers.
+pub(super) const COLUMN: usize = 1100;
+/// Tiles are not shrunk below this to fit a budget.
+const SMALLEST: usize = 64;
+/// A map of fewer rows or columns could hardly be seen.
+const THINNEST: usize = 8;
+
+/// A size in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
+
+impl Size {
+    fn longer(self) -> usize {
+        self.width.max(self.height)
+    }
+
+    fn area(self, gutter: usize, caption: usize) -> u64 {
+        (self.width + gutter) as u64 * (self.height + gutter + caption) as u64
+    }
+
+    /// The same proportions with another longer side.
+    pub(super) fn fitted(self, side: usize) -> Size {
+        let longer = self.longer().max(1) as u64;
+        let scale = |n: usize| ((n as u64 * side as u64 + longer / 2) / longer).max(1) as usize;
+        Size { width: scale(self.width), height: scale(self.height) }
+    }
+
+    fn times(self, factor: usize) -> Size {
+        Size { width: self.width * factor, height: self.height * factor }
+    }
+
+    fn thick(self) -> Size {
+        Size { width: self.width.max(THINNEST), height: self.height.max(THINNEST) }
+    }
+}
+
+/// How large small maps are drawn at least, about: the fewer, the larger.
+fn enlarged_side(count: usize) -> usize {
+    match count {
+        0 | 1 => 256,
+        2..=4 => 160,
+        5..=16 => 96,
+        _ => 64,
+    }
+}
+
+/// The size of `count` tiles for things of `native` size: `side` pixels long where that is given;
+/// else small things enlarged by a whole factor, large ones made smaller to fit the budget.
+pub(super) fn tile_size(
+    native: Size,
+    count: usize,
+    side: Option<usize>,
+    budget: u64,
+    gutter: usize,
+    caption: usize,
+) -> Size {
+    if let Some(side) = side {
+        return native.fitted(side);
+    }
+    let longer = native.longer().max(1);
+    let fits = |size: Size| size.area(gutter, caption).saturating_mul(count as u64) <= budget;
+    let factor = ((enlarged_side(count) + longer / 2) / longer).max(1);
+    let enlarged = (1..=factor).rev().map(|factor| native.times(factor).thick()).find(|&s| fits(s));
+    if let Some(size) = enlarged {
+        return size;
+    }
+    // The largest side that fits, by halving.
+    let (mut low, mut high) = (SMALLEST.min(longer), longer);
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if fits(native.fitted(middle).thick()) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    native.fitted(low).thick()
+}
+
+/// Tiles of such a size that their usual number of columns fits into a notebook's column: a browser
+/// would shrink the sheet anyway.
+pub(super) fn within_column(tile: Size, count: usize, gutter: usize) -> Size {
+    const LEAST: usize = 224;
+    let columns = columns(count, tile.width + gutter);
+    let room = (COLUMN / columns).saturating_sub(gutter);
+    if tile.width <= room || tile.longer() <= LEAST {
+        return tile;
+    }
+    tile.fitted((room * tile.longer() / tile.width).max(LEAST))
+}
+
+/// How many tiles the budget pays for.
+pub(super) fn affordable(tile: Size, budget: u64, gutter: usize, caption: usize) -> u64 {
+    budget / tile.area(gutter, caption).max(1)
+}
+
+/// Columns for `count` cells: eight or a square, fewer where they would be wider than a notebook,
+/// and full rows where possible.
+pub(super) fn columns(count: usize, cell_width: usize) -> usize {
+    let square = (count as f64).sqrt().ceil() as usize;
+    let most = square.max(8).min(count).max(1);
+    let least = square.min(8).max(square / 2).clamp(1, most);
+    let fit = (COLUMN / cell_width.max(1)).clamp(least, most);
+    if let Some(even) = (fit * 2 / 3..=fit).rev().find(|&c| c > 0 && count.is_multiple_of(c)) {
+        return even.max(1);
+    }
+    count.div_ceil(count.div_ceil(fit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_numbers_of_maps_make_full_rows() {
+        for (count, width, expected) in [
+            (1, 260, 1),
+            (3, 160, 3),
+            (10, 68, 5),
+            (16, 100, 8),
+            (16, 228, 4),
+            (64, 68, 8),
+            (64, 228, 8),
+            (256, 68, 16),
+            (512, 68, 16),
+        ] {
+            assert_eq!(columns(count, width), expected, "{count} cells of {width}");
+        }
+    }
+
+    #[test]
+    fn small_maps_grow_by_whole_factors_and_large_ones_shrink_to_the_budget() {
+        let size = |side, count| {
+            let native = Size { width: side, height: side };
+            tile_size(native, count, None, 6_000_000, 4, 20).width
+        };
+        assert_eq!(size(13, 64), 65);
+        assert_eq!(size(7, 64), 63);
+        assert_eq!(size(55, 64), 55);
+        assert_eq!(size(224, 64), 224);
+        assert_eq!(size(13, 1), 260);
+        assert!((250..300).contains(&size(1024, 64)));
+        assert_eq!(size(1024, 1), 1024);
+    }
+}

@@ -1,0 +1,109 @@
+//! A stack of maps of numbers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::resize::{self, Resize};
+use crate::error::{Error, Result};
+
+/// A stack of single-channel maps of the same size, `[count, height, width]`, row by row. Cheap to
+/// clone.
+///
+/// ```
+/// use convlens::picture::Maps;
+/// let maps = Maps::new(2, 1, 3, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])?;
+/// assert_eq!(maps.map(1), Some(&[3.0, 4.0, 5.0][..]));
+/// # Ok::<(), convlens::error::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Maps {
+    count: usize,
+    height: usize,
+    width: usize,
+    values: Arc<Vec<f32>>,
+}
+
+impl Maps {
+    /// Maps from their values. Maps without values, of which there are none or which are 0 high
+    /// or wide, can be made; showing them is an error.
+    ///
+    /// # Errors
+    /// When the number of values is not `count * height * width`.
+    pub fn new(count: usize, height: usize, width: usize, values: Vec<f32>) -> Result<Maps> {
+        let expected = count.checked_mul(height).and_then(|n| n.checked_mul(width));
+        if expected != Some(values.len()) {
+            return Err(Error::Shape(format!(
+                "{count} maps of {height} × {width} have {} values, but {} were given",
+                expected.map_or_else(|| "too many".to_owned(), |n| n.to_string()),
+                values.len()
+            )));
+        }
+        Ok(Maps { count, height, width, values: Arc::new(values) })
+    }
+
+    /// How many maps there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Rows of each map.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns of each map.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All values, map after map, row after row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The values of one map, if there is such a map.
+    pub fn map(&self, index: usize) -> Option<&[f32]> {
+        if index >= self.count {
+            return None;
+        }
+        let size = self.height * self.width;
+        self.values.get(index * size..(index + 1) * size)
+    }
+
+    /// Every map at another size. Downsizing does not average: it is the same interpolation,
+    /// `torch.nn.functional.interpolate` without antialiasing.
+    ///
+    /// # Errors
+    /// When a side is 0 here or there, or the result would not fit into memory.
+    pub fn resized(&self, height: usize, width: usize, resize: Resize) -> Result<Maps> {
+        if (height, width) == (self.height, self.width) {
+            return Ok(self.clone());
+        }
+        let size = height.checked_mul(width).and_then(|n| n.checked_mul(self.count));
+        let fits = size.is_some_and(|n| n > 0 && n <= isize::MAX as usize / 64);
+        if !fits || self.values.is_empty() {
+            return Err(Error::Shape(format!(
+                "{} maps of {} × {} cannot be resized to {height} × {width}",
+                self.count, self.height, self.width
+            )));
+        }
+        let mut values = Vec::new();
+        let size = size.unwrap_or_default();
+        values.try_reserve_exact(size).map_err(|_| {
+            Error::Shape(format!(
+                "{} maps of {height} × {width} do not fit into memory",
+                self.count
+            ))
+        })?;
+        for map in self.values.chunks_exact(self.height * self.width) {
+            resize::append(map, (self.height, self.width), (height, width), resize, &mut values);
+        }
+        Maps::new(self.count, height, width, values)
+    }
+}
+
+impl fmt::Debug for Maps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Maps({} of {} × {})", self.count, self.height, self.width)
+    }
+}

@@ -1,0 +1,49 @@
+//! Pixels: pictures, colour maps, contact sheets and overlays. Nothing here knows of networks.
+//!
+//! ```
+//! use convlens::picture::{Colormap, Maps, Sheet};
+//!
+//! let waves = (0..4 * 32 * 32).map(|i| (i as f32 / 50.0).sin()).collect();
+//! let sheet = Sheet::new(Maps::new(4, 32, 32, waves)?).colormap(Colormap::Viridis).render()?;
+//! assert!(sheet.picture.to_png().starts_with(b"\x89PNG"));
+//! # Ok::<(), convlens::error::Error>(())
+//! ```
+//!
+//! - [`Picture`] is what everything here ends as: pixels, to be shown, saved or put together.
+//! - [`Maps`] are the numbers behind: a stack of single-channel float maps, with [`Resize`].
+//! - [`Normalize`] and [`Colormap`] decide which number gets which colour.
+//! - [`Sheet`] lays many maps or pictures out; [`Overlay`] puts one map over a photo, by a
+//!   [`Blend`].
+//!
+//! # Values that are not numbers
+//!
+//! NaN and the infinities never take part in a range, and have colours that say so, in sheets and
+//! overlays alike: [`NAN`] magenta, [`POSITIVE_INFINITY`] green, [`NEGATIVE_INFINITY`] cyan. The
+//! text beside the picture counts them.
+
+mod blend;
+mod colormap;
+mod compose;
+mod deflate;
+mod layout;
+mod maps;
+mod normalize;
+mod overlay;
+mod page;
+#[expect(clippy::module_inception, reason = "the room is named after its main type")]
+mod picture;
+mod png;
+mod resize;
+mod sheet;
+mod text;
+
+pub use blend::Blend;
+pub use colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
+pub use maps::Maps;
+pub use normalize::Normalize;
+pub use overlay::Overlay;
+pub use picture::Picture;
+pub use resize::Resize;
+pub use sheet::{Rendered, Sheet};
+
+pub(crate) use text::font_bytes;

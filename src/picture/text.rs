@@ -1,0 +1,211 @@
+//! Lettering: lines of text as pictures, set in the embedded font.
+
+use std::collections::HashMap;
+
+use ab_glyph::{Font, FontRef, GlyphId, PxScale, ScaleFont, point};
+
+use super::picture::Picture;
+
+/// DejaVu Sans, the characters of Western languages and of formulas.
+pub(crate) fn font_bytes() -> &'static [u8] {
+    include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf")
+}
+
+/// From the white ground to the ink, in the steps that smooth the edges of letters.
+pub(super) const INK: [[u8; 3]; 12] = {
+    let mut ramp = [[0; 3]; 12];
+    let mut i = 0;
+    while i < 12 {
+        ramp[i] = [255 - (i * 223 / 11) as u8; 3];
+        i += 1;
+    }
+    ramp
+};
+
+/// How high text is, from one line to the next, in ems.
+const LEADING: f32 = 1.3;
+
+/// The size of text, in pixels an em, on a picture of this width. Notebooks shrink what is wider
+/// than their column of about 1,100 pixels, so text grows with the picture.
+pub(super) fn size_for(width: u32) -> f32 {
+    13.0 * (width as f32 / 1100.0).max(1.0)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Centre,
+}
+
+struct Stamp {
+    left: i32,
+    top: i32,
+    width: usize,
+    steps: Vec<u8>,
+}
+
+/// The font at one size. Glyphs are drawn once each.
+pub(super) struct Lettering {
+    font: Option<FontRef<'static>>,
+    em: f32,
+    scale: PxScale,
+    stamps: HashMap<(GlyphId, u8), Option<Stamp>>,
+}
+
+impl Lettering {
+    /// The embedded font at a size in pixels an em.
+    pub(super) fn new(em: f32) -> Lettering {
+        let em = em.clamp(4.0, 400.0);
+        let font = FontRef::try_from_slice(font_bytes()).ok();
+        let scale = font.as_ref().and_then(|font| {
+            font.units_per_em().map(|units| PxScale::from(em * font.height_unscaled() / units))
+        });
+        Lettering { font, em, scale: scale.unwrap_or(PxScale::from(em)), stamps: HashMap::new() }
+    }
+
+    pub(super) fn line_height(&self) -> u32 {
+        (self.em * LEADING).round() as u32
+    }
+
+    /// The width of a line, in pixels.
+    pub(super) fn width(&self, line: &str) -> f32 {
+        line.chars().map(|character| self.advance(character)).sum()
+    }
+
+    fn advance(&self, character: char) -> f32 {
+        self.font.as_ref().map_or(0.0, |font| {
+            let font = font.as_scaled(self.scale);
+            font.h_advance(font.glyph_id(character))
+        })
+    }
+
+    /// Text in lines that are at most so wide: at the given line breaks, else between words, else
+    /// within a word. What does not fit into `most` lines ends in an ellipsis.
+    pub(super) fn wrap(&self, text: &str, width: f32, most: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        for paragraph in text.lines() {
+            let paragraph: String = paragraph.chars().filter_map(printable).collect();
+            self.wrap_paragraph(paragraph.trim_end(), width, &mut lines);
+            if lines.len() > most {
+                break;
+            }
+        }
+        if lines.len() > most {
+            lines.truncate(most);
+            if let Some(last) = lines.last_mut() {
+                while !last.is_empty() && self.width(last) + self.advance('…') > width {
+                    last.pop();
+                }
+                last.truncate(last.trim_end().len());
+                last.push('…');
+            }
+        }
+        lines
+    }
+
+    fn wrap_paragraph(&self, text: &str, width: f32, lines: &mut Vec<String>) {
+        let mut line = String::new();
+        let mut used = 0.0;
+        for word in text.split_inclusive(' ') {
+            let bare = self.width(word.trim_end());
+            if used + bare > width && !line.is_empty() {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                used = 0.0;
+            }
+            if bare <= width {
+                line.push_str(word);
+                used += self.width(word);
+                continue;
+            }
+            for character in word.chars() {
+                let advance = self.advance(character);
+                if used + advance > width && !line.is_empty() && character != ' ' {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0.0;
+                }
+                line.push(character);
+                used += advance;
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+
+    /// Lines as a picture of the given width.
+    pub(super) fn draw(&mut self, lines: &[String], width: u32, align: Align) -> Picture {
+        let (width, line_height) = (width.max(1), self.line_height().max(1));
+        let height = line_height * (lines.len() as u32).max(1);
+        let mut steps = vec![0u8; width as usize * height as usize];
+        for (i, line) in lines.iter().enumerate() {
+            let free = (width as f32 - self.width(line)).max(0.0);
+            let x = if align == Align::Centre { (free / 2.0).floor() } else { 0.0 };
+            // DejaVu reaches 0.93 em up and 0.24 em down.
+            let baseline = (i as u32 * line_height) as i32 + (self.em * 0.99).round() as i32;
+            self.draw_line(line, x, baseline, width as usize, &mut steps);
+        }
+        Picture::from_indexed(width, height, steps, INK.to_vec())
+    }
+
+    fn draw_line(&mut self, line: &str, mut x: f32, baseline: i32, width: usize, out: &mut [u8]) {
+        let Some(font) = self.font.clone() else { return };
+        let height = out.len() / width;
+        for character in line.chars() {
+            let id = font.glyph_id(character);
+            // Quarters of a pixel keep the spacing even and the stamps few.
+            let quarters = (x * 4.0).round() as i32;
+            let key = (id, quarters.rem_euclid(4) as u8);
+            let scale = self.scale;
+            let stamp = self.stamps.entry(key).or_insert_with(|| stamp(&font, scale, key));
+            x += font.as_scaled(scale).h_advance(id);
+            let Some(stamp) = stamp else { continue };
+            let left = quarters.div_euclid(4) + stamp.left;
+            for (row, steps) in stamp.steps.chunks_exact(stamp.width).enumerate() {
+                let y = baseline + stamp.top + row as i32;
+                if y < 0 || y as usize >= height {
+                    continue;
+                }
+                for (column, &step) in steps.iter().enumerate() {
+                    let at = left + column as i32;
+                    if at >= 0 && (at as usize) < width {
+                        let place = &mut out[y as usize * width + at as usize];
+                        *place = step.max(*place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn stamp(font: &FontRef<'_>, scale: PxScale, (id, quarter): (GlyphId, u8)) -> Option<Stamp> {
+    let glyph = id.with_scale_and_position(scale, point(f32::from(quarter) / 4.0, 0.0));
+    let outline = font.outline_glyph(glyph)?;
+    let bounds = outline.px_bounds();
+    let (width, height) = (bounds.width() as usize, bounds.height() as usize);
+    let mut steps = vec![0u8; width * height];
+    outline.draw(|x, y, coverage| {
+        if let Some(step) = steps.get_mut(y as usize * width + x as usize) {
+            // Thin strokes would look pale: more ink at the edges.
+            let ink = coverage.clamp(0.0, 1.0).powf(0.75);
+            *step = (ink * (INK.len() - 1) as f32).round() as u8;
+        }
+    });
+    (width > 0).then_some(Stamp {
+        left: bounds.min.x as i32,
+        top: bounds.min.y as i32,
+        width,
+        steps,
+    })
+}
+
+/// Control and format characters are not set; a tab is a space.
+fn printable(character: char) -> Option<char> {
+    match character {
+        '\t' | '\u{A0}' => Some(' '),
+        '\u{AD}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}' => None,
+        other => (!other.is_control()).then_some(other),
+    }
+}

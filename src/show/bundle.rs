@@ -1,0 +1,175 @@
+//! One output in the forms that notebooks, terminals and pages understand.
+
+use crate::picture::Picture;
+
+/// What a cell shows, in up to three forms: a picture, HTML, and plain text, which is always
+/// there. JupyterLab prefers HTML to the picture, and GitHub strips styles from HTML, so pictures
+/// go without HTML and tables without a picture.
+#[derive(Clone, Debug)]
+pub struct MimeBundle {
+    picture: Option<Picture>,
+    html: Option<String>,
+    text: String,
+}
+
+impl MimeBundle {
+    /// Plain text alone.
+    pub fn text(text: impl Into<String>) -> Self {
+        MimeBundle { picture: None, html: None, text: text.into() }
+    }
+
+    /// A picture, and what stands in for it where no picture can be shown.
+    pub fn picture(picture: Picture, text: impl Into<String>) -> Self {
+        MimeBundle { picture: Some(picture), html: None, text: text.into() }
+    }
+
+    /// HTML, and what stands in for it in a terminal. Escape what you put in:
+    /// see [`escape_html`].
+    pub fn html(html: impl Into<String>, text: impl Into<String>) -> Self {
+        MimeBundle { picture: None, html: Some(html.into()), text: text.into() }
+    }
+
+    /// The picture, if this is one.
+    pub fn as_picture(&self) -> Option<&Picture> {
+        self.picture.as_ref()
+    }
+
+    /// The plain text.
+    pub fn as_text(&self) -> &str {
+        &self.text
+    }
+
+    /// The forms by MIME type, each type once.
+    pub fn entries(&self) -> Vec<(&'static str, String)> {
+        let mut entries = Vec::new();
+        if let Some(picture) = &self.picture {
+            entries.push(("image/png", picture.to_base64()));
+        }
+        if let Some(html) = &self.html {
+            entries.push(("text/html", html.clone()));
+        }
+        entries.push(("text/plain", self.text.clone()));
+        entries
+    }
+
+    /// A piece of HTML that shows the same.
+    pub fn to_html(&self) -> String {
+        match (&self.html, &self.picture) {
+            (Some(html), _) => html.clone(),
+            (None, Some(picture)) => {
+                format!("<div>{}</div>", picture.to_html())
+            }
+            (None, None) => format!("<pre>{}</pre>", escape_html(&self.text)),
+        }
+    }
+
+    /// Under each other. Pictures alone stay a picture; anything else becomes HTML.
+    pub(crate) fn stack(mut parts: Vec<MimeBundle>) -> MimeBundle {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let text = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join("\n");
+        let pictures: Option<Vec<Picture>> =
+            parts.iter().map(|part| part.picture.clone()).collect();
+        match pictures {
+            Some(pictures) if !pictures.is_empty() => {
+                MimeBundle::picture(Picture::above(&pictures, 12), text)
+            }
+            _ if parts.iter().all(|part| part.picture.is_none() && part.html.is_none()) => {
+                MimeBundle::text(text)
+            }
+            _ => {
+                let html: Vec<String> = parts.iter().map(MimeBundle::to_html).collect();
+                MimeBundle::html(html.join("\n"), text)
+            }
+        }
+    }
+
+    /// The bundle as evcxr reads it: a block for each MIME type.
+    pub(crate) fn framed(&self) -> String {
+        let mut framed = String::new();
+        for (mime, content) in self.entries() {
+            framed += "EVCXR_BEGIN_CONTENT ";
+            framed += mime;
+            framed.push('\n');
+            framed += &guarded(mime, &content);
+            framed += "\nEVCXR_END_CONTENT\n";
+        }
+        framed
+    }
+}
+
+/// Lines that evcxr would take for its own signals lose that meaning, and look the same.
+fn guarded(mime: &str, content: &str) -> String {
+    if !content.contains("EVCXR_") {
+        return content.to_owned();
+    }
+    let guard = if mime == "text/html" { "EVCXR&#95;" } else { "EVCXR\u{2060}_" };
+    content.replace("EVCXR_", guard)
+}
+
+/// Text as it may stand in HTML, in an element or in a quoted attribute.
+pub fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// evcxr 0.22's own reading of a child's standard output.
+    fn as_evcxr_reads(framed: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut lines = framed.lines();
+        while let Some(line) = lines.next() {
+            let mime = line.split("EVCXR_BEGIN_CONTENT ").nth(1).expect("text outside of a block");
+            let content: Vec<&str> =
+                lines.by_ref().take_while(|line| *line != "EVCXR_END_CONTENT").collect();
+            found.push((mime.to_owned(), content.join("\n")));
+        }
+        found
+    }
+
+    #[test]
+    fn every_mime_type_stands_once_and_survives_the_framing() {
+        let bundle = MimeBundle::html("<b>x</b>\n<i>y</i>", "x\ny");
+        let read = as_evcxr_reads(&bundle.framed());
+        assert_eq!(
+            read,
+            [
+                ("text/html".to_owned(), "<b>x</b>\n<i>y</i>".to_owned()),
+                ("text/plain".to_owned(), "x\ny".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn content_that_holds_the_framings_own_markers_survives() {
+        let nasty = "a\nEVCXR_END_CONTENT\nEVCXR_BEGIN_CONTENT text/html\nEVCXR_EXECUTION_COMPLETE\n\
+                     EVCXR_PANIC_NOTIFICATION\nb";
+        let bundle = MimeBundle::html(escape_html(nasty), nasty);
+        let read = as_evcxr_reads(&bundle.framed());
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].1.replace("&#95;", "_"), nasty);
+        assert_eq!(read[1].1.replace('\u{2060}', ""), nasty);
+        for line in read[1].1.lines() {
+            assert!(!line.starts_with("EVCXR_"), "{line}");
+        }
+    }
+
+    #[test]
+    fn html_is_escaped() {
+        assert_eq!(escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+    }
+}

@@ -1,0 +1,325 @@
+//! What a notebook shows of a tensor.
+
+use tch::{Device, Kind, Tensor};
+
+use super::statistics::{as_doubles, is_compressed, thin_out};
+use super::{IntoResult, Statistics, to_floats, to_maps};
+use crate::chart;
+use crate::error::{Error, Result};
+use crate::picture::{Colormap, Maps, Picture, Sheet};
+use crate::show::{MimeBundle, Show};
+
+/// At most this many pixels of one map are drawn; larger ones are thinned out, and the text says
+/// so.
+const PIXELS: i64 = 1 << 20;
+
+/// At most this many tiles are drawn.
+const TILES: i64 = 64;
+
+/// A tensor as a notebook shows it: a line with its shape, kind, device, range, mean, deviation,
+/// and counts of NaN and infinite values; and where the shape suggests one, a picture.
+///
+/// | shape | picture |
+/// |---|---|
+/// | `[n]` | a curve |
+/// | `[h, w]` | a map in viridis |
+/// | `[3, h, w]`, `[h, w, 3]` of bytes or of values in `[0, 1]` | the picture in colour |
+/// | `[3, h, w]` of other values | the picture in colour, scaled from minimum to maximum |
+/// | `[C, h, w]`, `[1, C, h, w]` | a contact sheet of the channels |
+/// | `[N, 3, h, w]` | a contact sheet of pictures |
+/// | `[N, 1, h, w]` | a contact sheet of maps |
+#[derive(Clone, Debug)]
+pub struct Glance {
+    line: String,
+    picture: Option<Picture>,
+}
+
+impl Glance {
+    /// Looks at a tensor of any kind, layout, device and size, in bounded time.
+    pub fn new(tensor: &Tensor) -> Glance {
+        if !tensor.defined() {
+            return Glance { line: "an undefined tensor".into(), picture: None };
+        }
+        let mut line = summary_line(tensor);
+        let _no_grad = tch::no_grad_guard();
+        let picture = match picture_of(tensor) {
+            Ok(Some((picture, note))) => {
+                if !note.is_empty() {
+                    line += "\n";
+                    line += &note;
+                }
+                Some(picture.captioned(&line))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                line += &format!("\nno picture: {error}");
+                None
+            }
+        };
+        Glance { line, picture }
+    }
+
+    /// The line of text.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The picture, where the shape suggests one.
+    pub fn picture(&self) -> Option<&Picture> {
+        self.picture.as_ref()
+    }
+}
+
+impl Show for Glance {
+    fn bundle(&self) -> MimeBundle {
+        match &self.picture {
+            Some(picture) => MimeBundle::picture(picture.clone(), &self.line),
+            None => MimeBundle::text(&self.line),
+        }
+    }
+}
+
+fn summary_line(tensor: &Tensor) -> String {
+    let size = tensor.size();
+    let kind = match tensor.f_kind() {
+        Ok(kind) => format!("{kind:?}"),
+        Err(_) => "of a kind unknown to tch".to_owned(),
+    };
+    let mut line = format!("tensor {size:?} {kind} {:?}", tensor.device());
+    let elements: f64 = size.iter().map(|&v| v as f64).product();
+    if elements > 9999.0 {
+        line += &format!(" n={}", compact_count(elements));
+    }
+    if tensor.is_sparse() || is_compressed(tensor) {
+        line += " sparse";
+    }
+    match Statistics::of(tensor) {
+        Ok(statistics) => line += &describe(&statistics, tensor),
+        Err(error) => line += &format!(" (values cannot be read: {error})"),
+    }
+    if tensor.requires_grad() {
+        line += " requires_grad";
+    }
+    line
+}
+
+fn describe(statistics: &Statistics, tensor: &Tensor) -> String {
+    let mut text = String::new();
+    let finite = statistics.read - statistics.nan - statistics.infinite;
+    let kind = tensor.f_kind().ok();
+    let magnitude =
+        matches!(kind, Some(Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble));
+    let sparse = tensor.is_sparse() || is_compressed(tensor);
+    if statistics.total == 0 {
+        return if sparse { " all zero, nothing stored".into() } else { " empty".into() };
+    }
+    if sparse {
+        text += &format!(" with {} stored values:", statistics.total);
+    }
+    if kind == Some(Kind::Bool) {
+        text += &format!(" {:.1} % true", 100.0 * statistics.mean);
+    } else if statistics.total == 1 && finite == 1 && !magnitude {
+        text += &format!(" value {}", number(statistics.min));
+    } else if finite > 0 {
+        let of = if magnitude { " |z|" } else { "" };
+        if statistics.min == 0.0 && statistics.max == 0.0 {
+            text += " all zero";
+        } else {
+            text += &format!("{of} in [{}, {}]", number(statistics.min), number(statistics.max));
+        }
+        text += &format!(" μ={}", number(statistics.mean));
+        if finite > 1 {
+            text += &format!(" σ={}", number(statistics.deviation));
+        }
+    }
+    if statistics.nan > 0 {
+        text += &format!(" NaN={}", statistics.nan);
+    }
+    if statistics.infinite > 0 {
+        text += &format!(" Inf={}", statistics.infinite);
+    }
+    if statistics.sampled() {
+        text += &format!(
+            " (in a sample of {} of {} values)",
+            compact_count(statistics.read as f64),
+            compact_count(statistics.total as f64)
+        );
+    }
+    text
+}
+
+/// The picture that suits the shape, with a remark where it shows less than everything.
+fn picture_of(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
+    let size = tensor.size();
+    if size.iter().product::<i64>() == 0 || tensor.is_sparse() || is_compressed(tensor) {
+        return Ok(None);
+    }
+    let tensor = readable(tensor)?;
+    let bytes = tensor.f_kind().into_result()? == Kind::Uint8;
+    match *size.as_slice() {
+        [n] if n > 1 => {
+            let values = to_floats(&floats(&thin_out(&tensor, PIXELS)?)?)?;
+            let step = n as f64 / values.len() as f64;
+            Ok(Some((chart::curve(&values, step)?, String::new())))
+        }
+        [h, w] if h > 1 && w > 1 => {
+            let (tensor, note) = thinned(&tensor.f_unsqueeze(0).into_result()?)?;
+            let sheet = Sheet::new(to_maps(&floats(&tensor)?)?).colormap(Colormap::Viridis);
+            Ok(Some((sheet.without_captions().render()?.picture, note)))
+        }
+        [3, h, w] if h > 1 && w > 1 => colour(&tensor.f_unsqueeze(0).into_result()?),
+        [h, w, 3] if h > 3 && w > 3 && bytes => {
+            colour(&tensor.f_permute([2, 0, 1]).and_then(|t| t.f_unsqueeze(0)).into_result()?)
+        }
+        [_, h, w] if h > 1 && w > 1 => channels(&tensor),
+        [_, 3, h, w] if h > 1 && w > 1 => colour(&tensor),
+        [1, _, h, w] if h > 1 && w > 1 => channels(&tensor.f_squeeze_dim(0).into_result()?),
+        [_, 1, h, w] if h > 1 && w > 1 => channels(&tensor.f_squeeze_dim(1).into_result()?),
+        [n, c, h, w] if h > 1 && w > 1 => {
+            let few = tensor.f_narrow(0, 0, n.min((TILES + c - 1) / c)).into_result()?;
+            let (picture, note) = match channels(&few.f_flatten(0, 1).into_result()?)? {
+                Some(shown) => shown,
+                None => return Ok(None),
+            };
+            let note = format!("channels of the first of {n} in order. {note}");
+            Ok(Some((picture, note.trim_end().to_owned())))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// `[C, h, w]` as a contact sheet.
+fn channels(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
+    let count = tensor.size()[0];
+    let few = tensor.f_narrow(0, 0, count.min(TILES)).into_result()?;
+    let (few, note) = thinned(&few)?;
+    let rendered = Sheet::new(to_maps(&floats(&few)?)?).render()?;
+    let cut = (count > TILES).then(|| format!("the first {TILES} of {count} shown"));
+    let notes: Vec<String> = cut.into_iter().chain((!note.is_empty()).then_some(note)).collect();
+    Ok(Some((rendered.picture, notes.join("; "))))
+}
+
+/// `[N, 3, h, w]` as pictures in colour.
+fn colour(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
+    let count = tensor.size()[0];
+    let few = tensor.f_narrow(0, 0, count.min(TILES)).into_result()?;
+    let (few, mut note) = thinned(&few)?;
+    let bytes = few.f_kind().into_result()? == Kind::Uint8;
+    let statistics = Statistics::of(&few)?;
+    let unit = statistics.min >= 0.0 && statistics.max <= 1.0;
+    let (low, span) = match (bytes, unit) {
+        (true, _) => (0.0, 255.0),
+        (false, true) => (0.0, 1.0),
+        _ => (statistics.min, statistics.max - statistics.min),
+    };
+    if !bytes && !unit {
+        let remark = format!("colours scaled from [{}, {}]", number(low), number(low + span));
+        note = if note.is_empty() { remark } else { format!("{note}; {remark}") };
+    }
+    let size = few.size();
+    let (height, width) = (size[2], size[3]);
+    let pixels = to_floats(&floats(&few.f_permute([0, 2, 3, 1]).into_result()?)?)?;
+    let scale = if span > 0.0 { 255.0 / span } else { 0.0 };
+    let bytes: Vec<u8> = pixels
+        .iter()
+        .map(|&v| ((f64::from(v) - low) * scale).round().clamp(0.0, 255.0) as u8)
+        .collect();
+    let pictures: Vec<Picture> = bytes
+        .chunks((height * width * 3) as usize)
+        .map(|photo| Picture::rgb(width as u32, height as u32, photo.to_vec()))
+        .collect::<Result<_>>()?;
+    if count > TILES {
+        note = format!("the first {TILES} of {count} shown; {note}");
+    }
+    let picture = match pictures.as_slice() {
+        [one] => one.enlarged((128 / one.width().max(one.height())).max(1))?,
+        _ => {
+            let captions: Vec<String> = (0..pictures.len()).map(|i| i.to_string()).collect();
+            Sheet::pictures(pictures).captions(captions).render()?.picture
+        }
+    };
+    Ok(Some((picture, note)))
+}
+
+/// The same with its last two dimensions thinned out to a bounded number of pixels.
+fn thinned(tensor: &Tensor) -> Result<(Tensor, String)> {
+    let size = tensor.size();
+    let (h, w) = (size[size.len() - 2], size[size.len() - 1]);
+    let tiles: i64 = size[..size.len() - 2].iter().product();
+    let mut step = 1;
+    while (h / step) * (w / step) * tiles > 4 * PIXELS {
+        step += 1;
+    }
+    if step == 1 {
+        return Ok((tensor.shallow_clone(), String::new()));
+    }
+    let thin = tensor
+        .f_slice(-2, None::<i64>, None::<i64>, step)
+        .and_then(|t| t.f_slice(-1, None::<i64>, None::<i64>, step))
+        .into_result()?;
+    Ok((thin, format!("every {step}th row and column shown")))
+}
+
+/// A dense, real tensor; cheap views only, except for kinds that no view can be taken of.
+fn readable(tensor: &Tensor) -> Result<Tensor> {
+    let tensor = tensor.f_detach().into_result()?;
+    if tensor.is_mkldnn() {
+        return tensor.f_to_dense(None, false).into_result();
+    }
+    Ok(tensor)
+}
+
+fn floats(tensor: &Tensor) -> Result<Tensor> {
+    if tensor.f_kind().into_result()? == Kind::Float && tensor.device() == Device::Cpu {
+        return Ok(tensor.shallow_clone());
+    }
+    as_doubles(tensor)?.f_to_kind(Kind::Float).into_result()
+}
+
+/// A number with four significant digits, short where it can be.
+pub(crate) fn number(value: f64) -> String {
+    if value == 0.0 || (value.fract() == 0.0 && value.abs() < 1e6) {
+        return format!("{value}");
+    }
+    let size = value.abs();
+    if !(1e-3..1e6).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    let decimals = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+fn compact_count(count: f64) -> String {
+    match count {
+        c if c >= 1e9 => format!("{:.1}e9", c / 1e9),
+        c if c >= 1e6 => format!("{:.1}M", c / 1e6),
+        c if c >= 1e4 => format!("{:.0}k", c / 1e3),
+        c => format!("{c}"),
+    }
+}
+
+impl From<&Tensor> for Glance {
+    fn from(tensor: &Tensor) -> Self {
+        Glance::new(tensor)
+    }
+}
+
+impl TryFrom<&Tensor> for Maps {
+    type Error = Error;
+
+    /// `[h, w]`, `[C, h, w]` or `[1, C, h, w]` of any real kind, for sheets and overlays.
+    fn try_from(tensor: &Tensor) -> Result<Maps> {
+        let size = tensor.size();
+        let stack = match size.len() {
+            2 => tensor.f_unsqueeze(0).into_result()?,
+            4 if size[0] == 1 => tensor.f_squeeze_dim(0).into_result()?,
+            _ => tensor.shallow_clone(),
+        };
+        to_maps(&floats(&readable(&stack)?)?)
+    }
+}

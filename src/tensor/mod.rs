@@ -1,0 +1,77 @@
+//! A tensor at a glance: one line of text, and the picture that suits its shape.
+
+mod glance;
+mod statistics;
+
+use tch::{TchError, Tensor};
+
+pub use glance::Glance;
+pub(crate) use glance::number;
+pub use statistics::Statistics;
+
+use crate::error::{Error, Result};
+use crate::picture::Maps;
+use crate::show::{MimeBundle, Show};
+
+impl Show for Tensor {
+    fn bundle(&self) -> MimeBundle {
+        Glance::new(self).bundle()
+    }
+}
+
+/// tch's results as ours.
+pub(crate) trait IntoResult<T> {
+    fn into_result(self) -> Result<T>;
+}
+
+impl<T> IntoResult<T> for Result<T, TchError> {
+    fn into_result(self) -> Result<T> {
+        self.map_err(|error| Error::Torch { doing: String::new(), message: first_line(error) })
+    }
+}
+
+/// The first line of libtorch's message: what follows is its C++ backtrace.
+fn first_line(error: TchError) -> String {
+    let text = match error {
+        TchError::Torch(message) => message,
+        other => other.to_string(),
+    };
+    text.lines().next().unwrap_or("unknown error").trim().to_owned()
+}
+
+/// The same values with the channels innermost in memory, which libtorch's convolutions run
+/// fastest on; anything but a four-dimensional tensor comes back as it is.
+pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor> {
+    if tensor.dim() != 4 {
+        return Ok(tensor.shallow_clone());
+    }
+    tensor
+        .f_permute([0, 2, 3, 1])
+        .and_then(|t| t.f_contiguous())
+        .and_then(|t| t.f_permute([0, 3, 1, 2]))
+        .into_result()
+}
+
+/// A tensor's values as 32-bit floats in row-major order, wherever and however it is stored.
+pub(crate) fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
+    let _no_grad = tch::no_grad_guard();
+    let plain = tensor
+        .f_detach()
+        .and_then(|t| t.f_to_device(tch::Device::Cpu))
+        .and_then(|t| t.f_to_kind(tch::Kind::Float))
+        .and_then(|t| t.f_contiguous())
+        .into_result()?;
+    let mut values = vec![0f32; plain.numel()];
+    let count = values.len();
+    plain.f_copy_data(&mut values, count).into_result()?;
+    Ok(values)
+}
+
+/// `[C, h, w]` as a stack of maps.
+pub(crate) fn to_maps(tensor: &Tensor) -> Result<Maps> {
+    let size = tensor.size();
+    let &[c, h, w] = size.as_slice() else {
+        return Err(Error::Shape(format!("expected [channels, height, width], got {size:?}")));
+    };
+    Maps::new(c as usize, h as usize, w as usize, to_floats(tensor)?)
+}

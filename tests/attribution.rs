@@ -1,0 +1,258 @@
+//! Grad-CAM against pytorch-grad-cam, captum and torchcam, on networks whose weights come from a
+//! formula and on the embedded one. tests/reference/make_attribution.py made the numbers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use convlens::attribution::Heatmap;
+use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Pool2d, Weights};
+use convlens::picture::Resize;
+use convlens::prelude::*;
+use safetensors::SafeTensors;
+
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
+}
+
+/// The numbers of one case, flat.
+struct Case {
+    layers: Vec<String>,
+    classes: Vec<i64>,
+    stride: usize,
+    values: BTreeMap<String, Vec<f32>>,
+}
+
+impl Case {
+    fn read(name: &str) -> Case {
+        let index =
+            std::fs::read_to_string(reference("attribution/index.json")).expect("the index");
+        let index: serde_json::Value = serde_json::from_str(&index).expect("JSON");
+        let entry = &index[name];
+        let bytes = std::fs::read(reference(&format!("attribution/{name}.safetensors")));
+        let bytes = bytes.expect("the numbers");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let values = file.tensors().into_iter().map(|(name, view)| {
+            let floats = view.data().chunks_exact(4);
+            (name, floats.map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect())
+        });
+        let list = |key: &str| entry[key].as_array().expect("a list");
+        Case {
+            layers: list("layers").iter().map(|v| v.as_str().expect("a name").to_owned()).collect(),
+            classes: list("classes").iter().map(|v| v.as_i64().expect("an index")).collect(),
+            stride: entry["stride"].as_u64().expect("a number") as usize,
+            values: values.collect(),
+        }
+    }
+}
+
+/// The value of flat index `i` of parameter `p`, in [-1, 1).
+fn formula(i: usize, p: usize) -> f64 {
+    let mut h =
+        2_654_435_761u32.wrapping_mul(i as u32).wrapping_add(40_503u32.wrapping_mul(p as u32));
+    h ^= h >> 16;
+    h = h.wrapping_mul(0x045d_9f3b);
+    h ^= h >> 16;
+    f64::from(h) / 2f64.powi(31) - 1.0
+}
+
+/// Formula weights for parameters in the order of PyTorch's state dict.
+fn formula_weights(shapes: &[(String, Vec<i64>)]) -> Weights {
+    let tensors = shapes.iter().enumerate().map(|(p, (name, shape))| {
+        let count: i64 = shape.iter().product();
+        let last = name.rsplit('.').next().expect("a name");
+        let fan_in = (count / shape[0]) as f64;
+        let value = |u: f64| match last {
+            "weight" if shape.len() > 1 => u * (6.0 / fan_in).sqrt(),
+            "weight" => 1.0 + 0.1 * u,
+            "running_var" => 1.0 + 0.5 * u,
+            _ => 0.1 * u,
+        };
+        let values: Vec<f32> = (0..count as usize).map(|i| value(formula(i, p)) as f32).collect();
+        (name.clone(), Tensor::from_slice(&values).reshape(shape.as_slice()))
+    });
+    tensors.collect()
+}
+
+fn formula_image(side: usize) -> Tensor {
+    let mut values = Vec::with_capacity(3 * side * side);
+    for c in 0..3 {
+        for y in 0..side {
+            for x in 0..side {
+                let (c, y, x) = (c as f64, y as f64, x as f64);
+                let v = 0.5 + 0.5 * (0.21 * x + 0.13 * y + c).sin() * (0.07 * x - 0.17 * y).cos();
+                values.push(v as f32);
+            }
+        }
+    }
+    Tensor::from_slice(&values).reshape([1, 3, side as i64, side as i64])
+}
+
+fn plain() -> Look {
+    let mut net = Model::builder("plain", [3, 32, 32]);
+    let layers: [(&str, Op); 9] = [
+        ("conv1", Conv2d::new(3, 8, 3).padding(1).into()),
+        ("relu1", Op::Relu),
+        ("pool1", Pool2d::max(2).into()),
+        ("conv2", Conv2d::new(8, 16, 3).padding(1).into()),
+        ("bn2", BatchNorm2d::new(16).into()),
+        ("relu2", Op::Relu),
+        ("avgpool", AdaptiveAvgPool2d::new(3).into()),
+        ("flatten", Op::Flatten),
+        ("fc", Linear::new(16 * 3 * 3, 10).into()),
+    ];
+    let mut x = net.input();
+    for (name, op) in layers {
+        x = net.add(name, op, &[x]);
+    }
+    let shapes = [
+        ("conv1.weight", vec![8, 3, 3, 3]),
+        ("conv1.bias", vec![8]),
+        ("conv2.weight", vec![16, 8, 3, 3]),
+        ("conv2.bias", vec![16]),
+        ("bn2.weight", vec![16]),
+        ("bn2.bias", vec![16]),
+        ("bn2.running_mean", vec![16]),
+        ("bn2.running_var", vec![16]),
+        ("fc.weight", vec![10, 144]),
+        ("fc.bias", vec![10]),
+    ]
+    .map(|(name, shape)| (name.to_owned(), shape));
+    let model = Builder::build_with(net, formula_weights(&shapes)).expect("the plain network");
+    model.look_input(&formula_image(32)).expect("a look")
+}
+
+fn squeezenet_formula() -> Look {
+    let trained = zoo::squeezenet1_1().expect("embedded").variables().variables();
+    // PyTorch's order: the modules in theirs, each weight before its bias.
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let mut shapes = Vec::new();
+    for layer in model.layer_names() {
+        for part in ["weight", "bias"] {
+            let name = format!("{layer}.{part}");
+            if let Some(tensor) = trained.get(&name) {
+                shapes.push((name, tensor.size()));
+            }
+        }
+    }
+    let model = zoo::squeezenet1_1_with(formula_weights(&shapes)).expect("formula weights");
+    model.look_input(&formula_image(64)).expect("a look")
+}
+
+fn photo(case: &str) -> Look {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let photo = Photo::open(reference(&format!("preprocess/{case}_crop.png"))).expect("a photo");
+    let as_it_is = Preprocess::keep().normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    model.look_prepared(&photo, &as_it_is).expect("a look")
+}
+
+/// The greatest difference, relative to the greatest value.
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs())).max(1e-12);
+    found.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / scale
+}
+
+fn floats(tensor: &Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.contiguous().flatten(0, -1)).expect("floats")
+}
+
+/// pytorch-grad-cam's own end: scale, resize, scale again.
+fn finished(heat: &Heatmap, side: usize) -> Vec<f32> {
+    let scaled = |values: &[f32]| {
+        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = values.iter().map(|v| v - low).fold(f32::NEG_INFINITY, f32::max);
+        values.iter().map(|v| (v - low) / (1e-7 + high)).collect::<Vec<f32>>()
+    };
+    let map = heat.map().expect("a map");
+    let first = Maps::new(1, map.height(), map.width(), scaled(map.values())).expect("a map");
+    scaled(first.resized(side, side, Resize::HalfPixel).expect("a resize").values())
+}
+
+fn check(name: &str, look: &Look, side: usize) {
+    let case = Case::read(name);
+    let logits = floats(&look.logits().expect("logits"));
+    // Sums of products in another order than PyTorch's: single precision leaves 1e-5.
+    let error = difference(&logits, &case.values["logits"]);
+    assert!(error < 1e-5, "{name} logits: {error}");
+    for (key, expected) in &case.values {
+        let layer = key.strip_prefix("activation/").and_then(|key| key.strip_suffix("/samples"));
+        let Some(layer) = layer else { continue };
+        let activation = floats(look.layer(layer).expect("a layer").tensor());
+        let step = (activation.len() / 128) | 1;
+        let samples: Vec<f32> = activation.into_iter().step_by(step).collect();
+        let error = difference(&samples, expected);
+        assert!(error < 1e-5, "{name} {layer}: {error}");
+    }
+    for layer in &case.layers {
+        for class in &case.classes {
+            let heat = look.explain(&GradCam::at(layer.as_str()).class(*class)).expect("a map");
+            let key = format!("gradcam/{layer}/{class}");
+            let error = difference(heat.raw(), &case.values[&format!("{key}/signed")]);
+            assert!(error < 1e-5, "{name} {layer} {class}: {error}");
+            let full = finished(&heat, side);
+            let thin: Vec<f32> = (0..side)
+                .step_by(case.stride)
+                .flat_map(|y| (0..side).step_by(case.stride).map(move |x| y * side + x))
+                .map(|i| full[i])
+                .collect();
+            let expected = &case.values[&format!("{key}/final")];
+            // Values in [0, 1]; both sides interpolate in single precision.
+            let error = thin.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(error < 1e-4, "{name} {layer} {class} resized: {error}");
+        }
+    }
+}
+
+#[test]
+fn grad_cam_matches_its_peers_on_a_plain_classifier() {
+    check("plain", &plain(), 32);
+}
+
+#[test]
+fn grad_cam_matches_its_peers_on_squeezenet_with_formula_weights() {
+    check("squeezenet_formula", &squeezenet_formula(), 64);
+}
+
+#[test]
+fn grad_cam_matches_its_peers_on_the_embedded_network() {
+    check("cat", &photo("cat"), 224);
+    check("cat_and_dog", &photo("cat_and_dog"), 224);
+}
+
+#[test]
+fn a_second_explanation_equals_a_first() {
+    let fresh = |class: i64| {
+        let heat = plain().explain(&GradCam::at("conv2").class(class)).expect("a map");
+        heat.raw().to_vec()
+    };
+    let look = plain();
+    look.explain(&GradCam::at("relu2").class(3)).expect("a map");
+    look.predictions(3).expect("predictions");
+    look.explain(&GradCam::at("pool1").class(1)).expect("a map");
+    let later = look.explain(&GradCam::at("conv2").class(0)).expect("a map");
+    assert_eq!(difference(later.raw(), &fresh(0)), 0.0);
+}
+
+#[test]
+fn a_layer_that_the_output_does_not_depend_on_is_named() {
+    let mut net = Model::builder("dead end", [3, 8, 8]);
+    let x = net.input();
+    net.add("dead", Conv2d::new(3, 2, 3), &[x]);
+    let y = net.add("conv", Conv2d::new(3, 2, 3), &[x]);
+    let y = net.add("pool", AdaptiveAvgPool2d::new(1), &[y]);
+    net.add("flatten", Op::Flatten, &[y]);
+    let look = net.build().and_then(|net| net.look_input(&formula_image(8))).expect("a look");
+    let text = look.explain(&GradCam::at("dead")).expect_err("a dead end").to_string();
+    assert!(text.contains("does not depend on layer \"dead\""), "{text}");
+}
+
+#[test]
+fn frozen_parameters_do_not_matter() {
+    let free = plain().explain(&GradCam::at("conv2").class(0)).expect("a map");
+    let look = plain();
+    for variable in look.model().variables().trainable_variables() {
+        let _ = variable.set_requires_grad(false);
+    }
+    let frozen = look.explain(&GradCam::at("conv2").class(0)).expect("a map");
+    assert_eq!(difference(frozen.raw(), free.raw()), 0.0);
+}

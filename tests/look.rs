@@ -1,0 +1,157 @@
+//! A photo as a real network sees it.
+
+use std::path::Path;
+
+use convlens::model::{AdaptiveAvgPool2d, Conv2d};
+use convlens::prelude::*;
+
+fn photo(name: &str) -> Photo {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos").join(name);
+    Photo::open(path).expect("an asset")
+}
+
+fn pets() -> Look {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    model.look(&photo("cat_and_dog.jpg")).expect("a look")
+}
+
+#[test]
+fn the_embedded_network_knows_what_it_sees() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    for (file, expected) in [("cat.png", "tiger cat"), ("coffee.jpg", "espresso")] {
+        let predictions = model.look(&photo(file)).and_then(|look| look.predictions(5));
+        assert_eq!(predictions.expect("predictions").top().name, expected, "{file}");
+    }
+}
+
+#[test]
+fn predictions_are_sorted_probabilities() {
+    let all = pets().predictions(1000).expect("predictions");
+    let rows = all.rows();
+    assert_eq!(rows.len(), 1000);
+    assert!(rows.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
+    let total: f64 = rows.iter().map(|row| row.probability).sum();
+    assert!((total - 1.0).abs() < 1e-5, "{total}");
+    let five = pets().predictions(5).expect("predictions");
+    assert_eq!(five.rows().len(), 5);
+    assert!(five.bundle().as_picture().is_some(), "{}", five.bundle().as_text());
+    assert_eq!(pets().predictions(0).expect("predictions").rows().len(), 1);
+}
+
+#[test]
+fn every_layer_answers() {
+    let look = pets();
+    for name in look.model().layer_names() {
+        let maps = look.layer(name).expect("a layer");
+        let bundle = maps.bundle();
+        assert!(bundle.as_picture().is_some(), "{name}: {}", bundle.as_text());
+    }
+    assert_eq!(look.layer("features.12").expect("a group").tensor().size(), [1, 512, 13, 13]);
+}
+
+#[test]
+fn layers_are_the_same_whether_or_not_others_were_asked_for_before() {
+    let fresh = pets().layer("features.9").expect("a layer");
+    let look = pets();
+    look.predictions(1).expect("predictions");
+    look.layer("features.3").expect("a layer");
+    look.layer("features.12").expect("a layer");
+    let later = look.layer("features.9").expect("a layer");
+    assert!((fresh.tensor() - later.tensor()).abs().max().double_value(&[]) < 1e-5);
+}
+
+#[test]
+fn unknown_layers_and_classes_list_the_closest() {
+    let look = pets();
+    let text = look.layer("feature.12").expect_err("unknown").to_string();
+    assert!(text.contains("the closest are \"features.12\", "), "{text}");
+    let text =
+        look.explain(&GradCam::default().class("egyptian kat")).expect_err("unknown").to_string();
+    assert!(text.contains("\"Egyptian cat\""), "{text}");
+    for class in [1000i64, -1, i64::MAX] {
+        let text =
+            look.explain(&GradCam::default().class(class)).expect_err("out of range").to_string();
+        assert_eq!(text, format!("squeezenet1_1 has the classes 0 to 999, not {class}"));
+    }
+}
+
+#[test]
+fn a_layer_without_maps_is_refused_with_one_that_has_some() {
+    let look = pets();
+    let text = look.explain(&GradCam::at("flatten")).expect_err("no maps").to_string();
+    assert!(text.contains("\"classifier.1\""), "{text}");
+    let text =
+        look.layer("flatten").and_then(|maps| maps.sheet()).expect_err("no maps").to_string();
+    assert!(text.contains("no feature maps"), "{text}");
+    let text = look
+        .layer("features.0")
+        .and_then(|maps| maps.overlay(64))
+        .expect_err("no channel")
+        .to_string();
+    assert!(text.contains("the channels 0 to 63, not 64"), "{text}");
+}
+
+#[test]
+fn a_photo_below_the_least_size_says_so() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let tiny = Photo::from_image(&image::DynamicImage::new_rgb8(8, 8)).expect("a photo");
+    let text = model.look_prepared(&tiny, &Preprocess::keep()).expect_err("too small").to_string();
+    assert!(text.contains("8 x 8 pixels is too small for squeezenet1_1"), "{text}");
+    assert!(model.look(&tiny).is_ok(), "the network's own preparation enlarges it");
+}
+
+#[test]
+fn a_network_for_grey_photos_says_that_it_takes_one_channel() {
+    let mut net = Model::builder("grey", [1, 32, 32]);
+    let x = net.input();
+    net.add("conv", Conv2d::new(1, 4, 3), &[x]);
+    let text =
+        net.build().and_then(|net| net.look(&photo("cat.png"))).expect_err("RGB").to_string();
+    assert!(text.contains("takes [photos, 1, height, width]"), "{text}");
+}
+
+#[test]
+fn a_network_without_class_scores_says_what_it_ends_in() {
+    let mut net = Model::builder("dense", [3, 32, 32]);
+    let x = net.input();
+    net.add("conv", Conv2d::new(3, 4, 3), &[x]);
+    let look = net.build().and_then(|net| net.look(&photo("cat.png"))).expect("a look");
+    let text = look.predictions(5).expect_err("maps").to_string();
+    assert_eq!(text, "dense does not end in one score a class but in [1, 4, 30, 30]");
+}
+
+#[test]
+fn classes_without_names_go_by_their_index() {
+    let mut net = Model::builder("nameless", [3, 32, 32]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 4, 3), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let look = net.build().and_then(|net| net.look(&photo("cat.png"))).expect("a look");
+    assert!(look.predictions(1).expect("predictions").top().name.starts_with("class "));
+    assert!(look.explain(&GradCam::default().class(2)).is_ok());
+    let text = look.explain(&GradCam::default().class("cat")).expect_err("no names").to_string();
+    assert!(text.contains("give the index"), "{text}");
+}
+
+#[test]
+fn the_default_layer_is_announced() {
+    let heat = pets().explain(&GradCam::default()).expect("a heat map");
+    assert!(
+        heat.caption().ends_with("at classifier.1, the last convolution"),
+        "{}",
+        heat.caption()
+    );
+    assert!(heat.bundle().as_picture().is_some());
+}
+
+#[test]
+fn explaining_leaves_no_gradients_behind() {
+    let look = pets();
+    look.explain(&GradCam::at("features.12")).expect("a heat map");
+    for (name, variable) in look.model().variables().variables() {
+        assert!(!variable.grad().defined(), "{name}");
+    }
+    let remembered = look.layer("features.12").expect("a layer");
+    assert!(!remembered.tensor().requires_grad());
+}

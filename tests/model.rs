@@ -1,0 +1,268 @@
+//! The graph and its executor.
+
+use convlens::model::{
+    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Model, Op, Pass, Pool2d, Weights,
+};
+use convlens::zoo;
+use tch::{Device, Kind, Tensor};
+
+const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
+
+/// conv -> relu -> pool, joined with a second branch, then a classifier.
+fn branched() -> Model {
+    let mut net = Model::builder("branched", [3, 16, 16]);
+    let x = net.input();
+    let stem = net.add("stem.conv", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    let stem = net.add("stem.norm", BatchNorm2d::new(4), &[stem]);
+    let stem = net.add("stem.relu", Op::Relu, &[stem]);
+    let a = net.add("a", Conv2d::new(4, 4, 1), &[stem]);
+    let b = net.add("b", Conv2d::new(4, 4, 3).padding(1), &[stem]);
+    let sum = net.add("sum", Op::Add, &[a, b]);
+    let joined = net.add("joined", Op::Concat, &[sum, stem]);
+    let x = net.add("pool", Pool2d::max(2), &[joined]);
+    let x = net.add("global", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    let x = net.add("dropout", Op::Dropout(0.5), &[x]);
+    net.add("fc", Linear::new(8, 5), &[x]);
+    net.build().expect("a network")
+}
+
+fn photos(n: i64) -> Tensor {
+    Tensor::arange(n * 3 * 16 * 16, FLOAT).sin().reshape([n, 3, 16, 16])
+}
+
+fn close(a: &Tensor, b: &Tensor, tolerance: f64) -> bool {
+    a.size() == b.size() && (a - b).abs().max().double_value(&[]) <= tolerance
+}
+
+#[test]
+fn a_pass_in_two_halves_is_the_whole_pass() {
+    let (model, x) = (branched(), photos(2));
+    let whole = model.run(&[("input", &x)], &["joined", "output"]).expect("a pass");
+    let tail = model.run(&[("joined", &whole[0])], &["fc"]).expect("the tail");
+    assert!(close(&whole[1], &tail[0], 1e-6));
+}
+
+#[test]
+fn only_what_is_wanted_runs() {
+    let model = branched();
+    // Photos that the classifier could not take: nothing behind the stem may run.
+    let out = model.run(&[("input", &photos(1))], &["stem"]).expect("the stem alone");
+    assert_eq!(out[0].size(), [1, 4, 16, 16]);
+    let stem = out[0].shallow_clone();
+    let a = model.run(&[("stem.relu", &stem)], &["a"]).expect("one branch");
+    assert_eq!(a[0].size(), [1, 4, 16, 16]);
+}
+
+#[test]
+fn values_that_are_asked_for_are_not_overwritten_by_later_layers() {
+    let (model, x) = (branched(), photos(1));
+    let alone = model.run(&[("input", &x)], &["stem.norm"]).expect("alone");
+    let together =
+        model.run(&[("input", &x)], &["stem.norm", "stem.relu", "fc"]).expect("together");
+    assert!(close(&alone[0], &together[0], 0.0));
+    assert!(together[0].min().double_value(&[]) < 0.0, "the norm has values for the relu to cut");
+    let before = x.copy();
+    let _ = model.forward(&x).expect("a pass");
+    assert!(close(&before, &x, 0.0), "the feed stays as it was");
+}
+
+#[test]
+fn a_group_names_its_last_layer() {
+    let (model, x) = (branched(), photos(1));
+    let out = model.run(&[("input", &x)], &["stem", "stem.relu"]).expect("a pass");
+    assert!(close(&out[0], &out[1], 0.0));
+}
+
+#[test]
+fn an_unknown_layer_lists_the_closest() {
+    let error = branched().run(&[("input", &photos(1))], &["stem.rel"]).expect_err("no such layer");
+    let text = error.to_string();
+    assert!(
+        text.starts_with(
+            "no layer \"stem.rel\" in branched (13 layers); the closest are \"stem.relu\""
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn feeds_that_do_not_lead_to_what_is_wanted_are_an_error() {
+    let (model, x) = (branched(), photos(1));
+    let a = model.run(&[("input", &x)], &["a"]).expect("a pass");
+    let text = model.run(&[("a", &a[0])], &["fc"]).expect_err("b is missing").to_string();
+    assert!(text.contains("feed \"input\" as well"), "{text}");
+}
+
+#[test]
+fn wrong_channels_and_small_photos_say_what_is_expected() {
+    let model = branched();
+    let grey = Tensor::zeros([1, 1, 16, 16], FLOAT);
+    let text = model.forward(&grey).expect_err("one channel").to_string();
+    assert!(
+        text.contains("takes [photos, 3, height, width]") && text.contains("[1, 1, 16, 16]"),
+        "{text}"
+    );
+    let tiny = Tensor::zeros([1, 3, 1, 1], FLOAT);
+    let text = model.forward(&tiny).expect_err("too small").to_string();
+    assert!(text.contains("needs at least 2 x 2"), "{text}");
+    let flat = Tensor::zeros([3, 16, 16], FLOAT);
+    assert!(model.forward(&flat).is_err());
+}
+
+#[test]
+fn mistakes_in_the_graph_name_the_layer() {
+    let mut net = Model::builder("wrong", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 4, 3), &[x]);
+    let x = net.add("fc", Linear::new(10, 2), &[x]);
+    net.add("never judged", Linear::new(999, 2), &[x]);
+    let text = net.build().expect_err("the linear layer does not fit").to_string();
+    assert_eq!(
+        text,
+        "layer \"fc\" (Linear) of wrong: expected 10 input features in the last dimension, got [1, 4, 6, 6]"
+    );
+    let mut net = Model::builder("twice", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("a", Op::Relu, &[x]);
+    net.add("a", Op::Relu, &[x]);
+    assert!(net.build().expect_err("taken").to_string().contains("the name is taken"));
+    for name in ["", ".", "a..b", "a."] {
+        let mut net = Model::builder("names", [3, 8, 8]);
+        let x = net.input();
+        net.add(name, Op::Relu, &[x]);
+        assert!(net.build().is_err(), "{name:?}");
+    }
+    assert!(Model::builder("empty", [3, 8, 8]).build().is_err());
+    assert!(Model::builder("flat", [3, 0, 8]).build().is_err());
+}
+
+#[test]
+fn weights_that_do_not_fit_are_all_listed_at_once() {
+    let mut net = Model::builder("loaded", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("a", Conv2d::new(3, 4, 3), &[x]);
+    net.add("b", Conv2d::new(4, 4, 3), &[x]);
+    let given: Weights = [
+        ("a.weight", vec![4, 3, 3, 3]),
+        ("a.bias", vec![5]),
+        ("b.weight", vec![4, 4, 3, 3]),
+        ("c.weight", vec![1]),
+        ("a.num_batches_tracked", vec![1]),
+    ]
+    .map(|(name, size)| (name.to_owned(), Tensor::zeros(size, FLOAT)))
+    .into();
+    let text = net.build_with(given).expect_err("three complaints").to_string();
+    assert_eq!(
+        text,
+        "the weights do not fit loaded, and nothing was loaded:\n  a.bias is [5], expected [4]\n  \
+         b.bias is missing (expected [4])\n  c.weight belongs to no layer"
+    );
+}
+
+#[test]
+fn a_seed_makes_the_start_repeatable() {
+    let make = |seed| {
+        let mut net = Model::builder("seeded", [3, 8, 8]);
+        let x = net.input();
+        net.add("conv", Conv2d::new(3, 4, 3), &[x]);
+        net.seed(seed).build().expect("a network")
+    };
+    let x = Tensor::ones([1, 3, 8, 8], FLOAT);
+    let out = |seed| make(seed).forward(&x).expect("a pass");
+    assert!(close(&out(1), &out(1), 0.0));
+    assert!(!close(&out(1), &out(2), 1e-3));
+}
+
+#[test]
+fn gradients_flow_to_feeds_and_leave_parameters_alone() {
+    let model = branched();
+    let x = photos(1).set_requires_grad(true);
+    let out = model.run_as(Pass::Gradient, &[("input", &x)], &["fc"]).expect("a pass");
+    let gradient = Tensor::run_backward(&[out[0].sum(Kind::Float)], &[&x], false, false);
+    assert!(gradient[0].abs().sum(Kind::Float).double_value(&[]) > 0.0);
+    for (name, variable) in model.variables().variables() {
+        assert!(!variable.grad().defined(), "{name}");
+    }
+    let training = model.run_as(Pass::Training, &[("input", &photos(2))], &["fc"]).expect("a pass");
+    training[0].sum(Kind::Float).backward();
+    assert!(model.variables().variables()["a.weight"].grad().defined());
+}
+
+#[test]
+fn the_gradient_mode_survives_errors() {
+    let model = branched();
+    let weight = Tensor::from(1f32).set_requires_grad(true);
+    let broken = Tensor::zeros([1, 7, 3, 3], FLOAT);
+    assert!(model.run(&[("stem.relu", &broken)], &["fc"]).is_err());
+    assert!(model.run_as(Pass::Gradient, &[("stem.relu", &broken)], &["fc"]).is_err());
+    assert!((&weight * 2.0).requires_grad());
+    let _guard = tch::no_grad_guard();
+    model.run_as(Pass::Gradient, &[("input", &photos(1))], &["fc"]).expect("a pass");
+    assert!(!(&weight * 2.0).requires_grad());
+}
+
+#[test]
+fn libtorchs_refusals_carry_the_layer_and_one_line() {
+    let broken = Tensor::zeros([1, 7, 3, 3], FLOAT);
+    let text =
+        branched().run(&[("stem.relu", &broken)], &["a"]).expect_err("7 channels").to_string();
+    assert!(
+        text.starts_with("layer \"a\" (Conv2d) of branched with input [[1, 7, 3, 3]]: libtorch: "),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+#[test]
+fn output_shapes_are_those_that_libtorch_computes() {
+    for side in 1..40 {
+        for (kernel, stride, padding) in [(3, 2, 0), (3, 2, 1), (2, 2, 0), (3, 1, 1), (5, 3, 2)] {
+            for ceil in [false, true] {
+                let mut pool = Pool2d::max(kernel).stride(stride).padding(padding);
+                let mut average = Pool2d::average(kernel).stride(stride).padding(padding);
+                if ceil {
+                    (pool, average) = (pool.ceil(), average.ceil());
+                }
+                let conv = Conv2d::new(3, 2, kernel).stride(stride).padding(padding).dilation(2);
+                for op in [Op::from(pool), Op::from(average), Op::from(conv)] {
+                    let mut net = Model::builder("shapes", [3, 64, 64]);
+                    let x = net.input();
+                    net.add("op", op.clone(), &[x]);
+                    let model = net.build().expect("a layer");
+                    let input = Tensor::zeros([1, 3, side, side], FLOAT);
+                    let predicted = model.output_shapes(&input.size());
+                    match model.forward(&input) {
+                        Ok(output) => assert_eq!(
+                            predicted.expect("a shape")[1],
+                            output.size(),
+                            "{op:?} at {side}"
+                        ),
+                        Err(_) => assert!(predicted.is_err(), "{op:?} at {side}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn squeezenet_has_its_published_size_and_least_input() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    assert_eq!(model.summary().expect("a table").parameters(), 1_235_496);
+    let least = model.minimum_side().expect("a size");
+    let fits = |side| model.forward(&Tensor::zeros([1, 3, side, side], FLOAT)).is_ok();
+    assert!(fits(least) && !fits(least - 1));
+}
+
+#[test]
+fn a_class_is_found_by_any_of_its_names() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    assert_eq!(model.class_index("tabby").expect("a class"), 281);
+    assert_eq!(model.class_index("Tabby Cat").expect("a class"), 281);
+    assert_eq!(model.class_name(285), "Egyptian cat");
+    let text = model.class_index("crane").expect_err("a bird and a machine").to_string();
+    assert!(text.contains("134 (crane)") && text.contains("517 (crane)"), "{text}");
+    let text = model.class_index("tabbi").expect_err("unknown").to_string();
+    assert!(text.contains("\"tabby\""), "{text}");
+}

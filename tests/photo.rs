@@ -1,0 +1,181 @@
+//! Photos of every kind open, and become what torchvision makes of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use convlens::photo::{Photo, Preprocess};
+use convlens::show::Show;
+use image::RgbImage;
+
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
+}
+
+fn asset(name: &str) -> Photo {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos").join(name);
+    Photo::open(path).expect("an asset")
+}
+
+fn png(path: PathBuf) -> RgbImage {
+    image::open(path).expect("a reference picture").to_rgb8()
+}
+
+fn greatest_difference(a: &RgbImage, b: &RgbImage) -> u8 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    a.as_raw().iter().zip(b.as_raw()).map(|(&a, &b)| a.abs_diff(b)).max().unwrap_or(0)
+}
+
+fn message(bytes: &[u8]) -> String {
+    Photo::from_bytes(bytes).expect_err("no photo").to_string()
+}
+
+#[test]
+fn preprocessing_equals_torchvisions_within_two_levels() {
+    let imagenet = Preprocess::imagenet();
+    for name in ["cat", "dog", "cat_and_dog"] {
+        let file = if name == "cat" { "cat.png" } else { &format!("{name}.jpg") };
+        let seen = imagenet.seen(&asset(file)).expect("a crop");
+        let expected = png(reference(&format!("preprocess/{name}_crop.png")));
+        let difference = greatest_difference(&seen, &expected);
+        assert!(difference <= 2, "{name}: {difference} levels");
+    }
+    let squashed = Preprocess::exact(224, 224).seen(&asset("dog.jpg")).expect("a resize");
+    let difference = greatest_difference(&squashed, &png(reference("preprocess/dog_squash.png")));
+    assert!(difference <= 2, "squash: {difference} levels");
+    let small = Photo::open(reference("preprocess/small.png")).expect("a small photo");
+    let enlarged = imagenet.seen(&small).expect("a crop");
+    let difference = greatest_difference(&enlarged, &png(reference("preprocess/small_crop.png")));
+    assert!(difference <= 2, "enlarged: {difference} levels");
+}
+
+#[test]
+fn the_input_is_normalised_channel_by_channel() {
+    let photo = asset("cat.png");
+    let seen = Preprocess::imagenet().seen(&photo).expect("a crop");
+    let input = Preprocess::imagenet().apply(&photo).expect("an input");
+    assert_eq!(input.size(), [1, 3, 224, 224]);
+    let (mean, deviation) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    for (x, y) in [(0, 0), (100, 50), (223, 223)] {
+        for c in 0..3 {
+            let byte = f64::from(seen.get_pixel(x, y).0[c]);
+            let expected = (byte / 255.0 - mean[c]) / deviation[c];
+            let found = input.double_value(&[0, c as i64, i64::from(y), i64::from(x)]);
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn damaged_files_say_what_is_wrong() {
+    let whole = fs::read(reference("photos/rgb.png")).expect("a photo");
+    let text = message(&whole[..whole.len() / 2]);
+    assert!(text.starts_with("a damaged or unsupported Png photo of"), "{text}");
+    let jpeg = fs::read(reference("photos/rgb.jpg")).expect("a photo");
+    let text = message(&jpeg[..40]);
+    assert!(text.starts_with("a damaged or unsupported Jpeg photo of 40 bytes"), "{text}");
+    assert_eq!(message(b""), "the file is empty");
+    assert_eq!(
+        message(b"hello, I am no photo"),
+        "not a PNG, JPEG, BMP, GIF or WebP photo: the file begins with the text \"hello, I am \""
+    );
+    let text = message(&[0, 159, 146, 150]);
+    assert!(text.contains("the bytes [00, 9f, 92, 96]"), "{text}");
+}
+
+/// A PNG whose header claims this size and that ends there.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut chunk = b"IHDR".to_vec();
+    chunk.extend(width.to_be_bytes());
+    chunk.extend(height.to_be_bytes());
+    chunk.extend([8, 2, 0, 0, 0]);
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    file.extend(13u32.to_be_bytes());
+    file.extend(&chunk);
+    file.extend(crc32(&chunk).to_be_bytes());
+    // An empty data chunk, so that decoders look at the header before they miss the pixels.
+    file.extend([0, 0, 0, 0]);
+    file.extend(b"IDAT");
+    file.extend(crc32(b"IDAT").to_be_bytes());
+    file
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |mut crc, &byte| {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+        }
+        crc
+    })
+}
+
+#[test]
+fn headers_that_claim_nothing_or_too_much_are_refused_before_decoding() {
+    let text = message(&png_header(0, 0));
+    assert!(text.contains("photo"), "{text}");
+    let text = message(&png_header(30_000, 30_000));
+    assert_eq!(
+        text,
+        "the photo is 30000 × 30000, 900 megapixels; at most 100 are opened: make it smaller first"
+    );
+    // A JPEG and a BMP that claim the same.
+    let mut bmp = fs::read(reference("photos/rgb.bmp")).expect("a photo");
+    bmp[18..22].copy_from_slice(&30_000u32.to_le_bytes());
+    bmp[22..26].copy_from_slice(&30_000u32.to_le_bytes());
+    assert!(message(&bmp).contains("900 megapixels"), "{}", message(&bmp));
+}
+
+#[test]
+fn paths_that_cannot_be_read_are_named() {
+    let text = Photo::open("no/such/photo.png").expect_err("missing").to_string();
+    assert!(text.starts_with("no/such/photo.png: cannot be read:"), "{text}");
+    assert!(text.contains("looked for in"), "{text}");
+    let folder = reference("photos");
+    let text = Photo::open(&folder).expect_err("a folder").to_string();
+    assert_eq!(text, format!("{}: this is a folder; name a photo in it", folder.display()));
+}
+
+#[test]
+fn sizes_that_make_no_sense_are_refused() {
+    let photo = asset("cat.png");
+    for wrong in [
+        Preprocess::shorter(0),
+        Preprocess::shorter(-5),
+        Preprocess::shorter(1_000_000),
+        Preprocess::exact(0, 10),
+        Preprocess::keep().crop(10_000),
+        Preprocess::keep().crop(0),
+    ] {
+        let text = wrong.apply(&photo).expect_err("no such size").to_string();
+        assert!(text.contains("pixels") || text.contains("crop"), "{text}");
+    }
+    let flat = Preprocess::keep().normalize([0.0; 3], [1.0, 0.0, 1.0]);
+    assert!(flat.apply(&photo).is_err());
+}
+
+#[test]
+fn a_large_photo_is_shown_small_and_kept_large() {
+    let large = RgbImage::from_pixel(2000, 1000, image::Rgb([10, 20, 30]));
+    let photo = Photo::from_image(&large.into()).expect("a photo");
+    assert_eq!((photo.width(), photo.height()), (2000, 1000));
+    let bundle = photo.bundle();
+    let shown = bundle.as_picture().expect("a picture");
+    assert_eq!((shown.width(), shown.height()), (800, 400));
+    assert!(bundle.as_text().contains("shown at 800 × 400"));
+}
+
+#[test]
+fn every_format_opens_to_the_expected_pixels() {
+    let text = fs::read_to_string(reference("photos/expected.json")).expect("the list");
+    let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let list = list.as_object().expect("an object");
+    assert!(list.len() >= 20, "{} photos", list.len());
+    for (name, expected) in list {
+        let photo = Photo::open(reference("photos").join(name));
+        let photo = photo.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let pixels = expected["pixels"].as_str().expect("a path");
+        let tolerance = expected["tolerance"].as_u64().expect("a number");
+        let difference = greatest_difference(photo.image(), &png(reference("photos").join(pixels)));
+        assert!(u64::from(difference) <= tolerance, "{name}: {difference} levels");
+    }
+}
