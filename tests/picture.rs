@@ -200,7 +200,7 @@ fn indexed_pictures_stay_indexed_in_the_file() {
 }
 
 #[test]
-fn photos_compress_like_zlibs_default_and_noise_does_not_grow() {
+fn photos_compress_nearly_like_zlibs_default_and_noise_hardly_grows() {
     let photo = image::open(reference("../../../assets/photos/cat.png")).unwrap();
     let maps: Vec<f32> = photo.to_luma32f().into_raw();
     let maps = Maps::new(1, photo.height() as usize, photo.width() as usize, maps).unwrap();
@@ -216,7 +216,8 @@ fn photos_compress_like_zlibs_default_and_noise_does_not_grow() {
         PngEncoder::new_with_quality(&mut theirs, CompressionType::Default, FilterType::Adaptive)
             .write_image(picture.data(), picture.width(), picture.height(), kind)
             .unwrap();
-        assert!(ours * 100 <= theirs.len() * 104, "{ours} bytes, zlib {}", theirs.len());
+        // A few per cent of size buy a tenth of the time.
+        assert!(ours * 100 <= theirs.len() * 108, "{ours} bytes, zlib {}", theirs.len());
     }
     let data: Vec<u8> = noise(300_000).map(|v| (v >> 7) as u8).collect();
     let noisy = Picture::rgb(1000, 100, data).unwrap().to_png();

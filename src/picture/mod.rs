@@ -24,7 +24,6 @@
 mod blend;
 mod colormap;
 mod compose;
-mod deflate;
 mod layout;
 mod maps;
 mod normalize;

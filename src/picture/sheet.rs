@@ -21,7 +21,7 @@ const BUDGET: u64 = 6_000_000;
 /// enlarged by a whole factor, with their indices below. Whatever is not shown is announced, on
 /// the picture and in the [note](Rendered::note).
 ///
-/// Maps are drawn in 240 levels of the colour map; in 128 where the tiles have more than a million
+/// Maps are drawn in 240 levels of the colour map; in 112 where the tiles have more than a million
 /// pixels together, which saves a fifth of the bytes and cannot be told by eye.
 ///
 /// ```
@@ -368,7 +368,7 @@ impl Sheet {
         };
         let mut page = Page::new(grid, captions, matches!(self.captions, Captions::Usual));
         let pixels = grid.tile.width * grid.tile.height * grid.shown;
-        let levels = if pixels > 1 << 20 { 128 } else { 240 };
+        let levels = if pixels > 1 << 20 { 112 } else { 240 };
         let shades = Shades { colormap: self.colormap, levels };
         let scale = match (per_map, range) {
             (true, _) => Some(["min".to_owned(), String::new(), "max".to_owned()]),
