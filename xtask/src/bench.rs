@@ -1,0 +1,193 @@
+//! Benches: criterion's, round trips in a kernel, and the same work in the Python peers.
+
+use crate::process;
+use crate::python::{self, Script};
+use crate::setup::Ready;
+use crate::step::Step;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Median seconds by name.
+type Times = BTreeMap<String, f64>;
+
+pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
+    let results = ready.checkout.join("target/criterion");
+    let started = SystemTime::now();
+    let mut cargo = process::command("cargo");
+    cargo.args(["bench", "--package", "convlens"]).env("CRITERION_HOME", &results);
+    process::run(cargo.current_dir(&ready.checkout))?;
+    let ours = criterion(&results, started)?;
+    let trips = round_trips(ready)?;
+    let mut report = String::new();
+    if with_peers {
+        let (peers, sizes) = peers(ready)?;
+        let pairs = ready.checkout.join("benches/peers/pairs.json");
+        let pairs: Value = serde_json::from_str(&fs::read_to_string(&pairs)?)
+            .with_context(|| format!("{} is damaged", pairs.display()))?;
+        report.push_str(&comparison(&ours, &peers, &sizes, &pairs));
+    } else {
+        report.push_str(&listing(&ours));
+    }
+    report.push('\n');
+    report.push_str(&trips);
+    println!("\n{report}");
+    Ok(())
+}
+
+/// criterion's medians of the benches that ran since `started`.
+fn criterion(dir: &Path, started: SystemTime) -> Result<Times> {
+    let mut times = Times::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        let entries =
+            fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if !path.is_dir() {
+                continue;
+            }
+            let estimates = path.join("estimates.json");
+            if path.file_name().is_some_and(|name| name == "new") && estimates.is_file() {
+                if estimates.metadata()?.modified()? < started {
+                    continue;
+                }
+                let read = |file: &Path| -> Result<Value> {
+                    Ok(serde_json::from_str(&fs::read_to_string(file)?)?)
+                };
+                let estimates = read(&estimates)?;
+                let median = estimates["median"]["point_estimate"].as_f64();
+                let name =
+                    read(&path.join("benchmark.json"))?["full_id"].as_str().map(str::to_owned);
+                if let (Some(median), Some(name)) = (median, name) {
+                    times.insert(name, median * 1e-9);
+                }
+            } else {
+                open.push(path);
+            }
+        }
+    }
+    Ok(times)
+}
+
+fn round_trips(ready: &Ready) -> Result<String> {
+    let mut step = Step::start("Round trips in a kernel");
+    let mut command = ready.python.script(&ready.cache, Script::RoundTrips)?;
+    command.arg(ready.checkout.join("notebooks"));
+    let mut table = format!("{:<34} {:>10}\n", "in a kernel", "");
+    let ended = process::watch(&mut command, |line| {
+        let Ok(value) = serde_json::from_str::<Value>(line) else { return step.note(line) };
+        let Some(name) = value["name"].as_str() else { return };
+        let amount = match (value["seconds"].as_f64(), value["megabytes"].as_f64()) {
+            (Some(seconds), _) => seconds_text(seconds),
+            (_, Some(megabytes)) => format!("{megabytes:.0} MB"),
+            _ => return,
+        };
+        step.note(format!("{name}: {amount}"));
+        table.push_str(&format!("{name:<34} {amount:>10}\n"));
+    })?;
+    if !ended.success() {
+        bail!("the round trips failed\n{}", ended.tail);
+    }
+    step.done("measured");
+    Ok(table)
+}
+
+/// The peers' medians, and the bytes of those that make pictures.
+fn peers(ready: &Ready) -> Result<(Times, BTreeMap<String, u64>)> {
+    let dir = ready.checkout.join("benches/peers");
+    let python = python::peers(&ready.cache, &ready.python, &dir.join("requirements.txt"))?;
+    let mut step = Step::start("Peers");
+    let (mut times, mut sizes) = (Times::new(), BTreeMap::new());
+    let mut command = process::command(&python.executable);
+    command.arg(dir.join("run.py")).current_dir(&ready.checkout);
+    let ended = process::watch(&mut command, |line| {
+        let Ok(value) = serde_json::from_str::<Value>(line) else { return step.note(line) };
+        let (Some(name), Some(seconds)) = (value["name"].as_str(), value["seconds"].as_f64())
+        else {
+            return;
+        };
+        step.note(format!("{name}: {}", seconds_text(seconds)));
+        times.insert(name.to_owned(), seconds);
+        if let Some(bytes) = value["bytes"].as_u64() {
+            sizes.insert(name.to_owned(), bytes);
+        }
+    })?;
+    if !ended.success() {
+        bail!("the peers failed\n{}", ended.tail);
+    }
+    step.done("measured");
+    Ok((times, sizes))
+}
+
+fn listing(ours: &Times) -> String {
+    let mut text = format!("{:<34} {:>10}\n", "bench", "ours");
+    for (name, seconds) in ours {
+        text.push_str(&format!("{name:<34} {:>10}\n", seconds_text(*seconds)));
+    }
+    text
+}
+
+/// Ours beside each peer of the pair table, with `peer / ours`.
+fn comparison(ours: &Times, peers: &Times, sizes: &BTreeMap<String, u64>, pairs: &Value) -> String {
+    let mut text =
+        format!("{:<34} {:>10}  {:<40} {:>10} {:>8}\n", "bench", "ours", "peer", "theirs", "ratio");
+    for (name, &seconds) in ours {
+        let partners: Vec<&str> =
+            pairs[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut left = format!("{name:<34} {:>10}", seconds_text(seconds));
+        if partners.is_empty() {
+            text.push_str(&format!("{left}\n"));
+        }
+        for partner in partners {
+            let size = sizes
+                .get(partner)
+                .map_or(String::new(), |bytes| format!(" ({:.1} MB)", *bytes as f64 / 1e6));
+            let (theirs, ratio) = match peers.get(partner) {
+                Some(&theirs) => (seconds_text(theirs), format!("{:.2}", theirs / seconds)),
+                None => ("missing".to_owned(), String::new()),
+            };
+            text.push_str(&format!(
+                "{left}  {:<40} {theirs:>10} {ratio:>8}\n",
+                format!("{partner}{size}")
+            ));
+            left = " ".repeat(left.chars().count());
+        }
+    }
+    text
+}
+
+fn seconds_text(seconds: f64) -> String {
+    if seconds < 0.001 {
+        format!("{:.0} us", seconds * 1e6)
+    } else if seconds < 1.0 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_gives_the_ratio_of_each_pair() {
+        let ours = Times::from([("sheet".to_owned(), 0.02), ("alone".to_owned(), 0.001)]);
+        let peers = Times::from([("matplotlib".to_owned(), 2.0)]);
+        let sizes = BTreeMap::from([("matplotlib".to_owned(), 5_800_000)]);
+        let pairs = serde_json::json!({ "sheet": ["matplotlib", "lost"] });
+        let text = comparison(&ours, &peers, &sizes, &pairs);
+        let words: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(words[1], ["alone", "1.0", "ms"]);
+        assert_eq!(
+            words[2],
+            ["sheet", "20.0", "ms", "matplotlib", "(5.8", "MB)", "2.00", "s", "100.00"]
+        );
+        assert_eq!(words[3], ["lost", "missing"]);
+    }
+}

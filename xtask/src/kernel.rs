@@ -1,0 +1,170 @@
+//! The launcher that the kernelspec names: makes a clone, preloads convlens, becomes evcxr.
+
+use crate::cache::{self, Cache};
+use crate::clone;
+use crate::process;
+use crate::record::{self, Record};
+use crate::rust_src;
+use crate::warm::{self, Warm};
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::{CommandExt, parent_id};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// In the kernelspec: the record of the checkout that was set up last.
+pub(crate) const RECORD: &str = "CONVLENS_RECORD";
+
+/// How long a starting kernel waits for a set-up; Jupyter itself gives up after a minute.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// `convlens-kernel kernel <connection file>`; returns only when it fails.
+pub(crate) fn launch(arguments: &[String]) -> Result<()> {
+    let [connection] = arguments else { bail!("usage: kernel <connection file>") };
+    let cache = Cache::open()?;
+    let here = env::current_dir()?;
+    let (record, checkout) = find_record(&cache, &here)?;
+    let clone = clone::claim(&cache)?;
+    let warm = Warm { dir: record.warm.clone() };
+    let compiles = {
+        let _lock = cache::lock_patiently(&warm.lock_file(), PATIENCE)?;
+        // Whoever edited convlens since set-up waits for it once, not in every kernel.
+        let compiles = warm::refresh(&warm.dir, &checkout, &record.environment);
+        clone::tree(&warm.dir, &clone.work())?;
+        compiles
+    };
+    let config = clone.dir.join("config");
+    fs::create_dir(&config)?;
+    let sources = clone.dir.join("rust-src");
+    rust_src::write_stub(&clone.dir.join("rust-stub"))?;
+    symlink(clone.dir.join("rust-stub"), &sources)?;
+    let mut init = first_line(&clone.work(), &warm, &sources, &record.rust_src);
+    // A preload that fails would end the kernel before it can say why.
+    match compiles {
+        Ok(()) => init.push_str(&preload(&checkout)),
+        Err(error) => eprintln!("convlens is not preloaded: {error:#}"),
+    }
+    fs::write(config.join("init.evcxr"), init)?;
+    start_janitor(&clone.dir)?;
+    let mut kernel = process::command(&record.evcxr);
+    record.environment.apply(&mut kernel)?;
+    // The lock is the kernel's standard input, which it does not read: open as long as it lives.
+    let error = kernel
+        .arg("--control_file")
+        .arg(connection)
+        .env("EVCXR_TMPDIR", clone.work())
+        .env("EVCXR_CONFIG_DIR", &config)
+        .env("RUST_SRC_PATH", &sources)
+        .stdin(Stdio::from(clone.lock.try_clone()?))
+        .exec();
+    Err(error).with_context(|| format!("cannot start {}", record.evcxr.display()))
+}
+
+/// `convlens-kernel janitor <clone> <kernel> <parent>`: outlives the kernel to clean up after it,
+/// and ends it when the Jupyter that started it is gone, as Jupyter's own kernels do.
+pub(crate) fn janitor(arguments: &[String]) -> Result<()> {
+    let [dir, kernel, parent] = arguments else {
+        bail!("usage: janitor <directory> <kernel> <parent>")
+    };
+    let dir = Path::new(dir);
+    let mut orphaned: Option<Instant> = None;
+    while !clone::remove_if_ended(dir)? {
+        std::thread::sleep(Duration::from_secs(1));
+        match orphaned {
+            None if !is_alive(parent) => {
+                signal("-TERM", kernel);
+                orphaned = Some(Instant::now());
+            }
+            Some(since) if since.elapsed() > Duration::from_secs(5) => {
+                signal("-KILL", kernel);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_alive(process: &str) -> bool {
+    if cfg!(target_os = "linux") {
+        Path::new("/proc").join(process).exists()
+    } else {
+        signal("-0", process)
+    }
+}
+
+fn signal(which: &str, process: &str) -> bool {
+    let quiet = Command::new("kill").args([which, process]).stderr(Stdio::null()).status();
+    quiet.is_ok_and(|status| status.success())
+}
+
+/// The set-up of the checkout around the notebook, else the latest one.
+fn find_record(cache: &Cache, here: &Path) -> Result<(Record, PathBuf)> {
+    let around = record::checkout_around(here);
+    if let Some(checkout) = &around
+        && let Ok(record) = Record::load(&Record::file(cache, checkout))
+    {
+        return Ok((record, checkout.clone()));
+    }
+    let latest = env::var_os(RECORD).with_context(|| {
+        format!("{} is in no checkout that was set up; run `cargo xtask setup`", here.display())
+    })?;
+    let record = Record::load(Path::new(&latest))?;
+    let checkout = around.unwrap_or_else(|| record.checkout.clone());
+    Ok((record, checkout))
+}
+
+/// What evcxr executes first, a line for the shell.
+///
+/// Its very first build has no dependencies, upon which cargo forgets their versions: the seed
+/// brings them back, or cargo would look for newer ones and compile them. And from here on
+/// rust-analyzer needs Rust's real sources.
+fn first_line(work: &Path, warm: &Warm, sources: &Path, rust_src: &Path) -> String {
+    format!(
+        "!cp {} {} && ln -sfn {} {}\n",
+        shell_word(&warm.seed()),
+        shell_word(&work.join("Cargo.lock")),
+        shell_word(rust_src),
+        shell_word(sources),
+    )
+}
+
+/// What the reader would wait for in the first cells, done before the kernel says it is ready.
+fn preload(checkout: &Path) -> String {
+    let [uses, first] = warm::PRELOAD;
+    format!(":dep convlens = {{ path = \"{}\" }}\n{uses}\n{first}\n", warm::toml_string(checkout))
+}
+
+fn shell_word(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
+}
+
+fn start_janitor(dir: &Path) -> Result<()> {
+    let parent = env::var("JPY_PARENT_PID").unwrap_or_else(|_| parent_id().to_string());
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .arg("janitor")
+        .arg(dir)
+        .arg(std::process::id().to_string())
+        .arg(parent)
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start the janitor")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_for_the_shell() {
+        assert_eq!(shell_word(Path::new("/a b/it's")), "'/a b/it'\\''s'");
+    }
+}

@@ -1,0 +1,94 @@
+//! Set-up, notebooks, tests and benches of convlens: `cargo xtask <command>`.
+
+mod bench;
+mod cache;
+mod cargo_config;
+mod clone;
+mod compiler;
+mod download;
+mod environment;
+mod evcxr;
+mod kernel;
+mod kernelspec;
+mod libtorch;
+mod notebook;
+mod process;
+mod python;
+mod record;
+mod rust_src;
+mod setup;
+mod step;
+#[cfg(test)]
+mod test_server;
+mod warm;
+
+use anyhow::{Result, bail};
+use notebook::Purpose;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  quickstart         set-up, then the quick-start notebook, executed and rendered to HTML
+  setup              the set-up alone: libtorch, Python, the kernel, a warmed directory
+  lab                set-up, then JupyterLab on notebooks/
+  notebooks          execute every notebook; with --store, keep the outputs in the repository
+  test               set-up, every Rust test, every notebook in the real kernel
+  bench              criterion benches and round trips in a kernel; with --peers, the same
+                     work in the Python peers, and the ratios
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let Some((command, rest)) = arguments.split_first() else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    match (command.as_str(), rest) {
+        ("quickstart", []) => notebook::quick_start(&setup::run()?),
+        ("setup", []) => setup::run().map(drop),
+        ("lab", []) => notebook::lab(&setup::run()?),
+        ("notebooks", []) => notebooks(Purpose::Show),
+        ("notebooks", [flag]) if flag == "--store" => notebooks(Purpose::Store),
+        ("test", []) => test(),
+        ("bench", []) => bench::run(&setup::run()?, false),
+        ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),
+        // What the kernelspec starts, and what that leaves behind to clean up.
+        ("kernel", rest) => kernel::launch(rest),
+        ("janitor", rest) => kernel::janitor(rest),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("unknown command: {}\n\n{HELP}", arguments.join(" ")),
+    }
+}
+
+fn notebooks(purpose: Purpose) -> Result<()> {
+    let ready = setup::run()?;
+    for path in notebook::all(&ready)? {
+        notebook::execute(&ready, &path, purpose)?;
+    }
+    Ok(())
+}
+
+fn test() -> Result<()> {
+    let ready = setup::run()?;
+    let mut cargo = process::command("cargo");
+    process::run(cargo.args(["test", "--workspace"]).current_dir(&ready.checkout))?;
+    notebook::test_the_runner(&ready)?;
+    for path in notebook::all(&ready)? {
+        notebook::execute(&ready, &path, Purpose::Test)?;
+    }
+    Ok(())
+}

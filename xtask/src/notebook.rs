@@ -1,0 +1,89 @@
+//! Notebooks: executed in the real kernel, rendered, stored, tested.
+
+use crate::process;
+use crate::python::Script;
+use crate::setup::Ready;
+use crate::step::Step;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+/// What to do with an executed notebook besides looking for failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Render it, and tell of its pictures.
+    Show,
+    /// Keep the outputs in the repository.
+    Store,
+    /// The repository's own copy must have outputs already, and stays as it is.
+    Test,
+}
+
+/// The notebooks of the checkout, in their order.
+pub(crate) fn all(ready: &Ready) -> Result<Vec<PathBuf>> {
+    let dir = ready.checkout.join("notebooks");
+    let mut found: Vec<PathBuf> = fs::read_dir(&dir)
+        .with_context(|| format!("cannot read {}", dir.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ipynb"))
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        bail!("there are no notebooks in {}", dir.display());
+    }
+    Ok(found)
+}
+
+/// Executes one notebook; fails with the cell and its message when any cell fails.
+pub(crate) fn execute(ready: &Ready, notebook: &Path, purpose: Purpose) -> Result<()> {
+    let mut step = Step::start("Notebook");
+    let dir = ready.checkout.join("target/notebooks");
+    fs::create_dir_all(&dir)?;
+    let output = dir.join(notebook.file_name().context("a notebook has a name")?);
+    let html = output.with_extension("html");
+    let mut command = ready.python.script(&ready.cache, Script::RunNotebook)?;
+    command.arg(notebook).arg("--output").arg(&output).arg("--html").arg(&html);
+    match purpose {
+        Purpose::Show => {}
+        Purpose::Store => drop(command.arg("--store")),
+        Purpose::Test => drop(command.arg("--stored")),
+    }
+    let ended = process::watch(&mut command, |line| step.note(line))?;
+    if !ended.success() {
+        bail!("{} failed", notebook.display());
+    }
+    step.done(html.display());
+    Ok(())
+}
+
+/// A runner that overlooks a failure would let every notebook pass.
+pub(crate) fn test_the_runner(ready: &Ready) -> Result<()> {
+    let mut step = Step::start("Tests of the notebook runner");
+    let mut command = process::command(&ready.python.executable);
+    command.arg(ready.checkout.join("xtask/python/test_run_notebook.py"));
+    let ended = process::watch(&mut command, |line| step.note(line))?;
+    if !ended.success() {
+        bail!("the notebook runner does not see every failure");
+    }
+    step.done("every way to fail is seen");
+    Ok(())
+}
+
+/// JupyterLab on the notebooks, until the user ends it.
+pub(crate) fn lab(ready: &Ready) -> Result<()> {
+    println!("JupyterLab starts; end it with Ctrl-C.");
+    let mut command = ready.python.module("jupyterlab");
+    command.arg(ready.checkout.join("notebooks"));
+    // Jupyter refuses to run as root, which in a container everyone is.
+    if process::capture(process::command("id").arg("-u"))?.trim() == "0" {
+        command.arg("--allow-root");
+    }
+    // In our place, so that Ctrl-C reaches Jupyter alone.
+    Err(command.exec()).context("cannot start JupyterLab")
+}
+
+/// The page and its pictures, where the reader looks for them.
+pub(crate) fn quick_start(ready: &Ready) -> Result<()> {
+    execute(ready, &ready.checkout.join("notebooks/00_quickstart.ipynb"), Purpose::Show)
+}

@@ -1,0 +1,47 @@
+//! Set-up: every step in its order, each skipped when it is done.
+
+use crate::cache::Cache;
+use crate::cargo_config;
+use crate::compiler;
+use crate::environment::Environment;
+use crate::evcxr;
+use crate::kernelspec;
+use crate::libtorch;
+use crate::python::{self, Python};
+use crate::record::Record;
+use crate::rust_src;
+use crate::warm;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// What the commands after set-up work with.
+pub(crate) struct Ready {
+    pub(crate) checkout: PathBuf,
+    pub(crate) cache: Cache,
+    pub(crate) python: Python,
+}
+
+pub(crate) fn run() -> Result<Ready> {
+    let checkout = checkout();
+    let cache = Cache::open()?;
+    let _lock = cache.lock_setup(|text| println!("[..] {text}"))?;
+    let compiler = compiler::find()?;
+    let python = python::environment(&cache)?;
+    let libtorch = libtorch::provide(&cache, &python, &compiler)?;
+    cargo_config::write(&checkout, &libtorch)?;
+    let rust_src = rust_src::provide(&cache)?;
+    let evcxr = evcxr::provide(&cache)?;
+    let environment = Environment::of(&libtorch)?;
+    let warm = warm::provide(&cache, &checkout, &environment)?;
+    let record =
+        Record { checkout: checkout.clone(), evcxr, rust_src, warm: warm.dir.clone(), environment };
+    kernelspec::install(&cache, &record)?;
+    warm::tidy(&cache, &warm)?;
+    Ok(Ready { checkout, cache, python })
+}
+
+/// The checkout that this program was built from.
+fn checkout() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}

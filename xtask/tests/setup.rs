@@ -1,0 +1,235 @@
+//! The program as its user starts it: what set-up says when a machine lacks something.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A machine of its own: an empty home, an empty cache, and only `programs` on the PATH.
+struct Machine {
+    dir: tempfile::TempDir,
+}
+
+impl Machine {
+    fn with(programs: &[(&str, &str)]) -> Machine {
+        let dir = tempfile::tempdir().unwrap();
+        for sub in ["bin", "home", "cache"] {
+            fs::create_dir(dir.path().join(sub)).unwrap();
+        }
+        for (name, script) in programs {
+            let file = dir.path().join("bin").join(name);
+            fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Machine { dir }
+    }
+
+    fn xtask(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", self.dir.path().join("bin"))
+            .env("HOME", self.dir.path().join("home"))
+            .env("CONVLENS_CACHE", self.cache());
+        command
+    }
+
+    fn cache(&self) -> std::path::PathBuf {
+        self.dir.path().join("cache")
+    }
+
+    fn set_up(&self) -> Output {
+        self.xtask(&["setup"]).output().unwrap()
+    }
+}
+
+fn error_of(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_machine_without_a_compiler_is_told_how_to_get_one() {
+    let error = error_of(&Machine::with(&[]).set_up());
+    assert!(error.starts_with("error: no C++ compiler"), "{error}");
+    assert!(error.contains("sudo apt-get install g++"), "{error}");
+}
+
+#[test]
+fn a_machine_without_python_is_told_how_to_get_one() {
+    let error = error_of(&Machine::with(&[("c++", "")]).set_up());
+    assert!(error.starts_with("error: no Python"), "{error}");
+    assert!(error.contains("sudo apt-get install python3 python3-venv"), "{error}");
+}
+
+#[test]
+fn a_machine_whose_python_is_too_old_is_told_so() {
+    let old = "printf '3\\n6\\n/usr/bin/python3\\nvenv\\n'";
+    let error = error_of(&Machine::with(&[("c++", ""), ("python3", old)]).set_up());
+    assert!(error.contains("is Python 3.6, older than 3.9"), "{error}");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named() {
+    let machine = Machine::with(&[]);
+    fs::write(machine.dir.path().join("file"), "").unwrap();
+    let output = machine
+        .xtask(&["setup"])
+        .env("CONVLENS_CACHE", machine.dir.path().join("file/cache"))
+        .output()
+        .unwrap();
+    let error = error_of(&output);
+    assert!(error.contains("cannot create the cache directory"), "{error}");
+}
+
+#[test]
+fn a_set_up_waits_for_the_one_that_is_running() {
+    let machine = Machine::with(&[]);
+    let lock = fs::File::create(machine.cache().join("setup.lock")).unwrap();
+    fs::write(machine.cache().join("setup.lock"), "4711").unwrap();
+    lock.lock().unwrap();
+    let mut second =
+        machine.xtask(&["setup"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(second.try_wait().unwrap().is_none(), "it did not wait");
+    drop(lock);
+    let output = second.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("another set-up is running (process 4711); waiting"), "{said}");
+}
+
+#[test]
+fn an_unknown_command_shows_the_known_ones() {
+    let error = error_of(&Machine::with(&[]).xtask(&["quikstart"]).output().unwrap());
+    assert!(error.contains("unknown command: quikstart"), "{error}");
+    assert!(error.contains("cargo xtask <command>"), "{error}");
+}
+
+/// Everything that a kernel start needs, with a shell script in evcxr's place.
+fn kernel_machine(script: &str) -> Machine {
+    let machine = Machine::with(&[("evcxr", script)]);
+    let cache = machine.cache().canonicalize().unwrap();
+    let warm = cache.join("warm-1");
+    fs::create_dir_all(warm.join("target/x/debug/deps")).unwrap();
+    fs::write(warm.join("target/x/debug/deps/libtch-1.rlib"), "warmed").unwrap();
+    fs::write(warm.join("seed.lock"), "").unwrap();
+    fs::create_dir(cache.join("rust-src")).unwrap();
+    let record = serde_json::json!({
+        "checkout": machine.dir.path(),
+        "evcxr": machine.dir.path().join("bin/evcxr"),
+        "rust_src": cache.join("rust-src"),
+        "warm": warm,
+        "environment": {
+            "libraries": ["/lib/torch"],
+            "cargo_bin": "/cargo",
+            "variables": { "LIBTORCH": "/torch" },
+        },
+    });
+    fs::write(cache.join("record.json"), record.to_string()).unwrap();
+    machine
+}
+
+fn start_kernel(machine: &Machine) -> std::process::Child {
+    machine
+        .xtask(&["kernel", "connection.json"])
+        .current_dir(machine.dir.path())
+        .env("CONVLENS_RECORD", machine.cache().join("record.json"))
+        .env("PATH", std::env::join_paths([Path::new("/usr/bin"), Path::new("/bin")]).unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The kernels' clones that exist now.
+fn clones(machine: &Machine) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = fs::read_dir(machine.cache().join("kernels")) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+}
+
+fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_true() {
+        assert!(started.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+const REPORTS_AND_WAITS: &str =
+    "env > \"$EVCXR_TMPDIR/seen\"; echo \"$@\" >> \"$EVCXR_TMPDIR/seen\"; exec sleep 60";
+
+#[test]
+fn a_kernel_gets_a_clone_of_its_own_which_goes_when_it_ends() {
+    let machine = kernel_machine(REPORTS_AND_WAITS);
+    let mut kernel = start_kernel(&machine);
+    let seen = || clones(&machine).first().map(|dir| dir.join("work/seen"));
+    wait_until("the kernel starts", || {
+        seen().is_some_and(|file| fs::read_to_string(file).is_ok_and(|t| t.contains("connection")))
+    });
+    let text = fs::read_to_string(seen().unwrap()).unwrap();
+    let clone = clones(&machine).remove(0);
+    assert!(text.contains(&format!("EVCXR_TMPDIR={}/work", clone.display())), "{text}");
+    assert!(text.contains("LIBTORCH=/torch"), "{text}");
+    assert!(text.contains("LD_LIBRARY_PATH=/lib/torch"), "{text}");
+    assert!(text.contains("--control_file connection.json"), "{text}");
+    let library = "target/x/debug/deps/libtch-1.rlib";
+    assert_eq!(fs::read_to_string(clone.join("work").join(library)).unwrap(), "warmed");
+    // A second kernel beside it has another one, and leaves the first alone.
+    let mut second = start_kernel(&machine);
+    wait_until("the second starts", || clones(&machine).len() == 2);
+    kernel.kill().unwrap();
+    kernel.wait().unwrap();
+    wait_until("its clone goes", || !clone.exists());
+    assert_eq!(clones(&machine).len(), 1);
+    second.kill().unwrap();
+    second.wait().unwrap();
+    wait_until("the other clone goes", || clones(&machine).is_empty());
+    let warmed = fs::read_to_string(machine.cache().join("warm-1").join(library)).unwrap();
+    assert_eq!(warmed, "warmed");
+}
+
+#[test]
+fn what_a_crash_left_goes_with_the_next_kernel() {
+    let machine = kernel_machine("exit 0");
+    let left = machine.cache().join("kernels/left");
+    fs::create_dir_all(left.join("work")).unwrap();
+    start_kernel(&machine).wait().unwrap();
+    assert!(!left.exists());
+}
+
+#[test]
+fn a_kernel_whose_jupyter_is_gone_ends() {
+    let machine = kernel_machine(REPORTS_AND_WAITS);
+    let jupyter = Command::new("sleep").arg("60").spawn();
+    let mut jupyter = jupyter.unwrap();
+    let mut kernel = machine
+        .xtask(&["kernel", "connection.json"])
+        .current_dir(machine.dir.path())
+        .env("CONVLENS_RECORD", machine.cache().join("record.json"))
+        .env("PATH", "/usr/bin:/bin")
+        .env("JPY_PARENT_PID", jupyter.id().to_string())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the kernel starts", || {
+        clones(&machine).first().is_some_and(|dir| dir.join("work/seen").exists())
+    });
+    jupyter.kill().unwrap();
+    jupyter.wait().unwrap();
+    wait_until("the kernel ends", || kernel.try_wait().unwrap().is_some());
+    wait_until("its clone goes", || clones(&machine).is_empty());
+}
+
+#[test]
+fn a_kernel_without_set_up_says_what_to_run() {
+    let machine = Machine::with(&[]);
+    let output = machine
+        .xtask(&["kernel", "connection.json"])
+        .current_dir(machine.dir.path())
+        .output()
+        .unwrap();
+    let error = error_of(&output);
+    assert!(error.contains("run `cargo xtask setup`"), "{error}");
+}
