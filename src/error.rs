@@ -73,6 +73,7 @@ impl Error {
                 Error::Torch { doing: format!("{context}: {doing}"), message }
             }
             Error::Shape(message) => Error::Shape(format!("{context}: {message}")),
+            Error::Argument(message) => Error::Argument(format!("{context}: {message}")),
             other => other,
         }
     }

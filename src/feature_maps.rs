@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::look::Look;
 use crate::picture::{Maps, Overlay, Sheet};
 use crate::show::{MimeBundle, Show, error_bundle};
-use crate::tensor::Glance;
+use crate::tensor::{Glance, IntoResult};
 
 /// The activation of one layer for one photo, tied to both.
 ///
@@ -38,8 +38,8 @@ impl FeatureMaps {
     }
 
     /// The activation as the layer returned it, `[1, C, h, w]` for spatial layers.
-    pub fn tensor(&self) -> &Tensor {
-        &self.activation
+    pub fn tensor(&self) -> Tensor {
+        self.activation.shallow_clone()
     }
 
     /// How many channels (or, for a layer that is not spatial, values) there are.
@@ -93,7 +93,7 @@ impl FeatureMaps {
             )));
         };
         let one = Maps::new(1, maps.height(), maps.width(), values.to_vec())?;
-        Overlay::new(&self.look.view().picture()?, &one)
+        Overlay::new(&self.look.view().shown(), &one)
     }
 }
 
@@ -107,7 +107,10 @@ impl Show for FeatureMaps {
     fn bundle(&self) -> MimeBundle {
         let spatial = matches!(self.activation.size().as_slice(), [1, _, h, w] if h * w > 1);
         if !spatial {
-            return Glance::new(&self.activation.flatten(0, -1)).bundle();
+            return match self.activation.f_flatten(0, -1).into_result() {
+                Ok(values) => Glance::new(&values).bundle(),
+                Err(error) => error_bundle(&error),
+            };
         }
         match self.sheet() {
             Ok(sheet) => sheet.bundle(),

@@ -32,6 +32,7 @@ pub mod error;
 pub mod feature_maps;
 pub mod look;
 pub mod model;
+mod number;
 pub mod photo;
 pub mod picture;
 pub mod prelude;

@@ -1,14 +1,13 @@
 //! A photo as one network sees it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
 use image::DynamicImage;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::attribution::{Attribution, Heatmap};
 use crate::chart;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
@@ -16,7 +15,7 @@ use crate::model::{Model, NodeId, Pass};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::Picture;
 use crate::show::{MimeBundle, Show, error_bundle};
-use crate::tensor::{IntoResult, to_floats};
+use crate::tensor::{IntoResult, float_copy, to_floats};
 
 /// One photo under one network: what it predicts, what its layers answer, and why.
 ///
@@ -40,11 +39,11 @@ pub struct Look {
 
 struct Inner {
     model: Model,
-    view: View,
-    /// The part of the photo that the network sees, at the size at which it sees it.
-    seen: Picture,
+    view: Rc<View>,
     /// What every later step starts from; grows with the layers that were asked for.
     known: RefCell<HashMap<NodeId, Tensor>>,
+    /// The model's training passes when all that became known.
+    trainings: Cell<u64>,
 }
 
 impl Model {
@@ -62,8 +61,8 @@ impl Model {
     /// As [`look`](Model::look).
     pub fn look_prepared(&self, photo: &Photo, preprocess: &Preprocess) -> Result<Look> {
         let seen = preprocess.seen(photo)?;
-        let input = preprocess.normalized(&seen)?;
-        self.look_from(View::new(photo.clone(), preprocess.clone()), Picture::from(seen), input)
+        let input = preprocess.normalized(&seen, self.input_shape()[0])?;
+        self.look_from(View::new(photo.clone(), preprocess.clone(), seen.into()), input)
     }
 
     /// Looks at an input that is prepared already, `[1, C, H, W]`. What is shown of it is the
@@ -72,21 +71,20 @@ impl Model {
     /// # Errors
     /// When it is not one input, or its size or channels do not suit the network.
     pub fn look_input(&self, input: &Tensor) -> Result<Look> {
-        let input = input
-            .f_detach()
-            .and_then(|t| t.f_to_device(Device::Cpu))
-            .and_then(|t| t.f_to_kind(Kind::Float))
-            .into_result()?;
+        let input = float_copy(input)?;
         let seen = DynamicImage::ImageRgb8(self.preprocess().pictured(&input)?);
         let photo = Photo::from_image(&seen)?.titled("the input");
-        self.look_from(View::new(photo, Preprocess::keep()), Picture::from(&seen), input)
+        let seen = photo.picture();
+        self.look_from(View::new(photo, Preprocess::keep(), seen), input)
     }
 
-    fn look_from(&self, view: View, seen: Picture, input: Tensor) -> Result<Look> {
+    fn look_from(&self, view: View, input: Tensor) -> Result<Look> {
         self.check_input(&input)
             .map_err(|e| e.while_doing(format!("looking at {}", view.photo().title())))?;
         let known = RefCell::new(HashMap::from([(self.input(), input)]));
-        Ok(Look { inner: Rc::new(Inner { model: self.clone(), view, seen, known }) })
+        let trainings = Cell::new(self.trainings());
+        let inner = Inner { model: self.clone(), view: Rc::new(view), known, trainings };
+        Ok(Look { inner: Rc::new(inner) })
     }
 }
 
@@ -102,12 +100,12 @@ impl Look {
     }
 
     /// The part of the photo that the network sees, at the size at which it sees it.
-    pub fn seen(&self) -> &Picture {
-        &self.inner.seen
+    pub fn seen(&self) -> Picture {
+        self.inner.view.seen().clone()
     }
 
-    /// What pictures of this look are drawn on: as [`seen`](Look::seen), in more detail.
-    pub(crate) fn view(&self) -> &View {
+    /// What pictures of this look are drawn on.
+    pub(crate) fn view(&self) -> &Rc<View> {
         &self.inner.view
     }
 
@@ -119,9 +117,7 @@ impl Look {
         let logits = self.logits()?;
         let probabilities = to_floats(&logits.f_softmax(-1, Kind::Float).into_result()?)?;
         let logits = to_floats(&logits)?;
-        let mut order: Vec<usize> = (0..logits.len()).collect();
-        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
-        let rows = order.into_iter().take(count.max(1)).map(|class| Prediction {
+        let rows = best_first(&logits).into_iter().take(count.max(1)).map(|class| Prediction {
             class,
             name: self.model().class_name(class),
             probability: f64::from(probabilities[class]),
@@ -144,14 +140,6 @@ impl Look {
         Ok(FeatureMaps::new(name, self.model().op(name)?.kind(), activation, self))
     }
 
-    /// Where the network looks, by any method of [`attribution`](crate::attribution).
-    ///
-    /// # Errors
-    /// Unknown layers and classes, and what the method cannot be applied to.
-    pub fn explain(&self, method: &dyn Attribution) -> Result<Heatmap> {
-        method.explain(self)
-    }
-
     /// The scores before the softmax, one a class.
     ///
     /// # Errors
@@ -160,7 +148,7 @@ impl Look {
         // The layer that explanations start from by default comes out of the same pass.
         let mut wanted = vec![self.model().output()];
         if let Ok(layer) = self.model().last_convolution() {
-            wanted.push(self.model().find(layer)?);
+            wanted.push(self.model().find(&layer)?);
         }
         let values = self.activations(&wanted)?;
         class_scores(self.model(), &values[0])
@@ -169,6 +157,7 @@ impl Look {
     /// The network's output when `layer` has this value instead of its own, with gradients
     /// recorded with respect to it. Branches that lead around the layer keep their values.
     pub(crate) fn output_from(&self, layer: NodeId, value: &Tensor) -> Result<Tensor> {
+        self.forget_after_training();
         let known = self.inner.known.borrow();
         // What comes later in the order may depend on the layer, and has to run again.
         let before = known.iter().filter(|(id, _)| **id < layer).map(|(id, t)| (*id, t));
@@ -178,6 +167,15 @@ impl Look {
         outputs.pop().ok_or_else(|| Error::Shape("no output".into()))
     }
 
+    /// All but the input is worth nothing once the parameters have changed.
+    fn forget_after_training(&self) {
+        let trainings = self.model().trainings();
+        if self.inner.trainings.replace(trainings) != trainings {
+            let input = self.model().input();
+            self.inner.known.borrow_mut().retain(|id, _| *id == input);
+        }
+    }
+
     pub(crate) fn activation(&self, id: NodeId) -> Result<Tensor> {
         let mut values = self.activations(&[id])?;
         values.pop().ok_or_else(|| Error::Shape("no activation".into()))
@@ -185,6 +183,7 @@ impl Look {
 
     /// The outputs of these layers, computed from the nearest that are known, and remembered.
     fn activations(&self, wanted: &[NodeId]) -> Result<Vec<Tensor>> {
+        self.forget_after_training();
         let mut known = self.inner.known.borrow_mut();
         let missing: Vec<NodeId> =
             wanted.iter().copied().filter(|id| !known.contains_key(id)).collect();
@@ -195,6 +194,14 @@ impl Look {
         }
         Ok(wanted.iter().map(|id| known[id].shallow_clone()).collect())
     }
+}
+
+/// The classes by their scores, the best first; of equals, the one with the smaller index, as
+/// `argmax` has it.
+pub(crate) fn best_first(scores: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    order
 }
 
 /// `[1, C]` or `[1, C, 1, 1] -> [C]`, or why the output is no list of class scores.
@@ -220,10 +227,7 @@ impl fmt::Debug for Look {
 impl Show for Look {
     fn bundle(&self) -> MimeBundle {
         let caption = format!("{} as {} sees it", self.photo().title(), self.model().name());
-        match self.view().picture() {
-            Ok(picture) => MimeBundle::picture(picture.captioned(&caption), caption),
-            Err(error) => error_bundle(&error),
-        }
+        MimeBundle::picture(self.view().shown().captioned(&caption), caption)
     }
 }
 
@@ -255,8 +259,8 @@ impl Predictions {
     }
 
     /// The most probable class.
-    pub fn top(&self) -> &Prediction {
-        &self.rows[0]
+    pub fn top(&self) -> Prediction {
+        self.rows[0].clone()
     }
 }
 
@@ -275,11 +279,29 @@ impl Show for Predictions {
         let bars: Vec<(String, f64)> = self
             .rows
             .iter()
-            .map(|row| (format!("{} ({})", row.name, row.class), row.probability))
+            .take(MOST_BARS)
+            .map(|row| (format!("{} ({})", shortened(&row.name), row.class), row.probability))
             .collect();
         match chart::percentage_bars(&bars) {
+            Ok(picture) if self.rows.len() > MOST_BARS => {
+                let note = format!("the first {MOST_BARS} of {} are drawn", self.rows.len());
+                MimeBundle::picture(picture.captioned(&note), format!("{self}\n{note}"))
+            }
             Ok(picture) => MimeBundle::picture(picture, self.to_string()),
             Err(error) => error_bundle(&error),
         }
     }
+}
+
+/// More bars than this are not drawn; the text has them all.
+const MOST_BARS: usize = 50;
+
+/// A class's name at a length that fits beside its bar.
+fn shortened(name: &str) -> String {
+    const MOST: usize = 40;
+    if name.chars().count() <= MOST {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(MOST - 1).collect();
+    start + "…"
 }

@@ -1,5 +1,6 @@
 //! A photo, and how it becomes a network's input.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
@@ -31,7 +32,7 @@ const SHOWN_SIDE: u32 = 800;
 /// ```
 #[derive(Clone)]
 pub struct Photo {
-    image: Arc<RgbImage>,
+    picture: Picture,
     title: Arc<str>,
 }
 
@@ -81,6 +82,12 @@ impl Photo {
                 beginning(bytes)
             )));
         };
+        if format == image::ImageFormat::Jpeg && !jpeg_ends(bytes) {
+            return Err(Error::Image(format!(
+                "a truncated Jpeg photo: its {} bytes end in the middle of the picture",
+                bytes.len()
+            )));
+        }
         let damaged = |e: image::ImageError| {
             Error::Image(format!(
                 "a damaged or unsupported {format:?} photo of {} bytes: {}",
@@ -106,7 +113,7 @@ impl Photo {
             decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
         let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         image.apply_orientation(orientation);
-        Ok(Photo { image: Arc::new(Picture::from(&image).to_rgb()), title: title.into() })
+        Ok(Photo { picture: Picture::from(image), title: title.into() })
     }
 
     /// A photo from pixels that are already there.
@@ -121,7 +128,7 @@ impl Photo {
                 image.height()
             )));
         }
-        Ok(Photo { image: Arc::new(Picture::from(image).to_rgb()), title: "photo".into() })
+        Ok(Photo { picture: Picture::from(image), title: "photo".into() })
     }
 
     /// The same photo under another title.
@@ -137,22 +144,17 @@ impl Photo {
 
     /// Pixels from left to right.
     pub fn width(&self) -> u32 {
-        self.image.width()
+        self.picture.width()
     }
 
     /// Pixels from top to bottom.
     pub fn height(&self) -> u32 {
-        self.image.height()
+        self.picture.height()
     }
 
     /// The pixels.
-    pub fn image(&self) -> &RgbImage {
-        &self.image
-    }
-
-    /// The photo as it is shown.
     pub fn picture(&self) -> Picture {
-        Picture::from((*self.image).clone())
+        self.picture.clone()
     }
 
     /// The pixels as bytes, `[3, height, width]`.
@@ -161,7 +163,7 @@ impl Photo {
     /// When libtorch has no memory for them.
     pub fn tensor(&self) -> Result<Tensor> {
         let (h, w) = (i64::from(self.height()), i64::from(self.width()));
-        Tensor::f_from_data_size(self.image.as_raw(), &[h, w, 3], Kind::Uint8)
+        Tensor::f_from_data_size(self.picture.data(), &[h, w, 3], Kind::Uint8)
             .and_then(|t| t.f_permute([2, 0, 1]))
             .into_result()
     }
@@ -193,35 +195,62 @@ impl Show for Photo {
 
 /// A photo as a network sees it, for showing: the same part of the photo, but with the photo's own
 /// detail, since a network's 224 pixels are few on a screen.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct View {
     photo: Photo,
     preprocess: Preprocess,
+    seen: Picture,
+    shown: OnceCell<Picture>,
 }
 
 impl View {
     /// Pictures are shown at least this large.
     const SIDE: u32 = 400;
 
-    pub(crate) fn new(photo: Photo, preprocess: Preprocess) -> View {
-        View { photo, preprocess }
+    /// `seen` is what `preprocess` makes of the photo.
+    pub(crate) fn new(photo: Photo, preprocess: Preprocess, seen: Picture) -> View {
+        View { photo, preprocess, seen, shown: OnceCell::new() }
     }
 
     pub(crate) fn photo(&self) -> &Photo {
         &self.photo
     }
 
-    pub(crate) fn picture(&self) -> Result<Picture> {
-        let exact = self.preprocess.seen(&self.photo)?;
-        let factor = Self::SIDE.div_ceil(exact.width().max(exact.height()));
-        if factor <= 1 {
-            return Ok(Picture::from(exact));
-        }
+    /// At the size at which the network sees it.
+    pub(crate) fn seen(&self) -> &Picture {
+        &self.seen
+    }
+
+    /// At a size for eyes, made when it is first needed.
+    pub(crate) fn shown(&self) -> Picture {
+        self.shown.get_or_init(|| self.enlarged().unwrap_or_else(|_| self.seen.clone())).clone()
+    }
+
+    fn enlarged(&self) -> Result<Picture> {
+        let side = self.seen.width().max(self.seen.height());
+        let factor = Self::SIDE.div_ceil(side.max(1));
         match self.preprocess.resize {
-            Resize::Keep => Picture::from(exact).enlarged(factor),
-            _ => Ok(Picture::from(self.preprocess.enlarged(i64::from(factor)).seen(&self.photo)?)),
+            _ if factor <= 1 => Ok(self.seen.clone()),
+            Resize::Keep => self.seen.enlarged(factor),
+            _ => Ok(self.preprocess.enlarged(i64::from(factor)).seen(&self.photo)?.into()),
         }
     }
+}
+
+/// Whether the end marker follows a JPEG's first scan. The decoder does not miss it: it paints the
+/// rest grey. Segments before the scan are skipped by their lengths, thumbnails included.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            0xff => at += 1,
+            0xda => return bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]),
+            0x01 | 0xd0..=0xd8 => at += 2,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    // No scan at all: the decoder says so.
+    true
 }
 
 /// The first bytes of a file, for an error message.
@@ -318,10 +347,13 @@ impl Preprocess {
     fn enlarged(&self, factor: i64) -> Preprocess {
         let resize = match self.resize {
             Resize::Keep => Resize::Keep,
-            Resize::Shorter(side) => Resize::Shorter(side * factor),
-            Resize::Exact(height, width) => Resize::Exact(height * factor, width * factor),
+            Resize::Shorter(side) => Resize::Shorter(side.saturating_mul(factor)),
+            Resize::Exact(height, width) => {
+                Resize::Exact(height.saturating_mul(factor), width.saturating_mul(factor))
+            }
         };
-        Preprocess { resize, crop: self.crop.map(|side| side * factor), ..self.clone() }
+        let crop = self.crop.map(|side| side.saturating_mul(factor));
+        Preprocess { resize, crop, ..self.clone() }
     }
 
     /// The part of the photo that the network sees, at the size at which it sees it.
@@ -334,10 +366,10 @@ impl Preprocess {
             Resize::Keep => (h, w),
             Resize::Exact(new_h, new_w) => (new_h, new_w),
             // torchvision rounds the longer side down.
-            Resize::Shorter(side) if h <= w => (side, side * w / h),
-            Resize::Shorter(side) => (side * h / w, side),
+            Resize::Shorter(side) if h <= w => (side, side.saturating_mul(w) / h),
+            Resize::Shorter(side) => (side.saturating_mul(h) / w, side),
         };
-        if new_h < 1 || new_w < 1 || new_h * new_w > MOST_PIXELS as i64 {
+        if new_h < 1 || new_w < 1 || new_h.saturating_mul(new_w) > MOST_PIXELS as i64 {
             return Err(Error::Argument(format!(
                 "{} would be resized to {new_w} × {new_h} pixels: choose a size of 1 to {} pixels",
                 photo.title(),
@@ -380,7 +412,7 @@ impl Preprocess {
     /// # Errors
     /// As [`seen`](Preprocess::seen), and deviations that are not positive.
     pub fn apply(&self, photo: &Photo) -> Result<Tensor> {
-        self.normalized(&self.seen(photo)?)
+        self.normalized(&self.seen(photo)?, 3)
     }
 
     /// The picture that belongs to a prepared input, `[1, C, height, width]`: the normalisation
@@ -415,7 +447,9 @@ impl Preprocess {
             .ok_or_else(|| Error::Image("the input has the wrong size".into()))
     }
 
-    pub(crate) fn normalized(&self, seen: &RgbImage) -> Result<Tensor> {
+    /// `[1, 3, h, w]`, or for a network with one input channel `[1, 1, h, w]`: the luma of the
+    /// photo, `0.299 R + 0.587 G + 0.114 B`, normalised by the first mean and deviation.
+    pub(crate) fn normalized(&self, seen: &RgbImage, channels: i64) -> Result<Tensor> {
         if self.deviation.iter().any(|&d| d.is_nan() || d <= 0.0) {
             return Err(Error::Argument(format!(
                 "the deviations to divide by must be positive, got {:?}",
@@ -423,13 +457,22 @@ impl Preprocess {
             )));
         }
         let (h, w) = (i64::from(seen.height()), i64::from(seen.width()));
-        let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32));
-        let (mean, deviation) =
-            (vector(self.mean).into_result()?, vector(self.deviation).into_result()?);
-        Tensor::f_from_data_size(seen.as_raw(), &[1, h, w, 3], Kind::Uint8)
+        let rgb = Tensor::f_from_data_size(seen.as_raw(), &[1, h, w, 3], Kind::Uint8)
             .and_then(|t| t.f_to_kind(Kind::Float))
             .and_then(|t| t.f_div_scalar(255.0))
-            .and_then(|t| t.f_sub(&mean))
+            .into_result()?;
+        let used = if channels == 1 { 1 } else { 3 };
+        let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32)[..used]);
+        let (mean, deviation) =
+            (vector(self.mean).into_result()?, vector(self.deviation).into_result()?);
+        let values = if used == 1 {
+            let luma = Tensor::f_from_slice(&[0.299f32, 0.587, 0.114]).into_result()?;
+            rgb.f_matmul(&luma).and_then(|t| t.f_unsqueeze(-1)).into_result()?
+        } else {
+            rgb
+        };
+        values
+            .f_sub(&mean)
             .and_then(|t| t.f_div(&deviation))
             .and_then(|t| t.f_permute([0, 3, 1, 2]))
             .into_result()

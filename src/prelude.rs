@@ -3,9 +3,11 @@
 pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::look::{Look, Prediction, Predictions};
-pub use crate::model::{Model, Op};
+pub use crate::model::{
+    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Model, Op, Pass, Pool2d, Weights,
+};
 pub use crate::photo::{Photo, Preprocess};
-pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Sheet};
+pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Resize, Sheet};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show};
 pub use crate::zoo;

@@ -177,7 +177,7 @@ fn check(name: &str, look: &Look, side: usize) {
     for (key, expected) in &case.values {
         let layer = key.strip_prefix("activation/").and_then(|key| key.strip_suffix("/samples"));
         let Some(layer) = layer else { continue };
-        let activation = floats(look.layer(layer).expect("a layer").tensor());
+        let activation = floats(&look.layer(layer).expect("a layer").tensor());
         let step = (activation.len() / 128) | 1;
         let samples: Vec<f32> = activation.into_iter().step_by(step).collect();
         let error = difference(&samples, expected);
@@ -255,4 +255,30 @@ fn frozen_parameters_do_not_matter() {
     }
     let frozen = look.explain(&GradCam::at("conv2").class(0)).expect("a map");
     assert_eq!(difference(frozen.raw(), free.raw()), 0.0);
+}
+
+/// A weighting that panics, as a user's own may.
+struct Panics;
+
+impl convlens::attribution::Weighting for Panics {
+    const NAME: &'static str = "Panics";
+
+    fn map(_: &Tensor, _: &Tensor) -> convlens::Result<Tensor> {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_panic_leaves_the_gradient_mode_and_the_look_as_they_were() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let look = plain();
+    let broken = catch_unwind(AssertUnwindSafe(|| {
+        look.explain(&convlens::attribution::Cam::<Panics>::at("conv2")).is_ok()
+    }));
+    assert!(broken.is_err());
+    let weight = Tensor::from(1f32).set_requires_grad(true);
+    assert!((&weight * 2.0).requires_grad());
+    let heat = look.explain(&GradCam::at("conv2").class(0)).expect("a map");
+    let fresh = plain().explain(&GradCam::at("conv2").class(0)).expect("a map");
+    assert_eq!(difference(heat.raw(), fresh.raw()), 0.0);
 }

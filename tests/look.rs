@@ -24,6 +24,93 @@ fn the_embedded_network_knows_what_it_sees() {
     }
 }
 
+/// What the weights predict before they are rounded to half precision, by asset.
+const TOP_FIVE: [(&str, [usize; 5]); 4] = [
+    ("cat.png", [282, 285, 281, 293, 287]),
+    ("coffee.jpg", [967, 925, 521, 809, 968]),
+    ("dog.jpg", [249, 176, 169, 250, 248]),
+    ("cat_and_dog.jpg", [282, 176, 281, 285, 219]),
+];
+
+#[test]
+fn half_precision_keeps_the_top_five_of_every_photo() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    for (file, expected) in TOP_FIVE {
+        let five =
+            model.look(&photo(file)).and_then(|look| look.predictions(5)).expect("predictions");
+        let found: Vec<usize> = five.rows().iter().map(|row| row.class).collect();
+        assert_eq!(found, expected, "{file}");
+    }
+}
+
+#[test]
+fn many_predictions_are_drawn_in_part_and_told_in_full() {
+    let all = pets().predictions(1000).expect("predictions").bundle();
+    assert!(all.as_picture().expect("bars").height() < 2000);
+    assert!(all.as_text().ends_with("the first 50 of 1000 are drawn"));
+    assert_eq!(all.as_text().lines().count(), 1002);
+}
+
+#[test]
+fn of_equal_scores_the_first_class_is_predicted_everywhere() {
+    let mut net = Model::builder("equal", [3, 8, 8]).classes(["a", "b", "c", "d"]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 3, 1), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    {
+        let _no_grad = tch::no_grad_guard();
+        for mut variable in model.variables().trainable_variables() {
+            let _ = variable.fill_(1.0);
+        }
+    }
+    let look = model.look(&photo("cat.png")).expect("a look");
+    assert_eq!(look.predictions(1).expect("predictions").top().class, 0);
+    assert_eq!(look.explain(&GradCam::default()).expect("a heat map").class(), 0);
+    let text = look.explain(&GradCam::default().class("d")).expect_err("no output").to_string();
+    assert_eq!(text, "equal has the classes 0 to 2, not 3");
+}
+
+#[test]
+fn a_look_keeps_its_input_and_forgets_the_rest_after_training() {
+    let mut net = Model::builder("trained", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 4, 3), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    let mut input = Tensor::rand([1, 3, 8, 8], tch::kind::FLOAT_CPU);
+    let look = model.look_input(&input).expect("a look");
+    let kept = input.copy();
+    let _ = input.zero_();
+    let seen = look.layer("input").expect("the input").tensor();
+    assert_eq!(
+        (&seen - &kept).abs().max().double_value(&[]),
+        0.0,
+        "the caller's tensor is its own"
+    );
+
+    let before = look.logits().expect("logits");
+    use tch::nn::OptimizerConfig;
+    let mut sgd = tch::nn::Sgd::default().build(model.variables(), 1.0).expect("an optimiser");
+    let output = model.run_as(Pass::Training, &[("input", &kept)], &["output"]).expect("a pass");
+    sgd.backward_step(&output[0].sum(tch::Kind::Float));
+    let after = look.logits().expect("logits");
+    let fresh = model.look_input(&kept).and_then(|look| look.logits()).expect("logits");
+    assert!((&after - &before).abs().max().double_value(&[]) > 1e-3);
+    assert_eq!((&after - &fresh).abs().max().double_value(&[]), 0.0);
+}
+
+#[test]
+fn a_very_long_photo_is_still_explained() {
+    let long = image::DynamicImage::new_rgb8(30, 20_000);
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let look = model.look(&Photo::from_image(&long).expect("a photo")).expect("a look");
+    let heat = look.explain(&GradCam::at("features.12")).expect("a heat map");
+    assert!(heat.bundle().as_picture().is_some(), "{}", heat.bundle().as_text());
+}
+
 #[test]
 fn predictions_are_sorted_probabilities() {
     let all = pets().predictions(1000).expect("predictions");
@@ -42,7 +129,7 @@ fn predictions_are_sorted_probabilities() {
 fn every_layer_answers() {
     let look = pets();
     for name in look.model().layer_names() {
-        let maps = look.layer(name).expect("a layer");
+        let maps = look.layer(&name).expect("a layer");
         let bundle = maps.bundle();
         assert!(bundle.as_picture().is_some(), "{name}: {}", bundle.as_text());
     }
@@ -101,13 +188,13 @@ fn a_photo_below_the_least_size_says_so() {
 }
 
 #[test]
-fn a_network_for_grey_photos_says_that_it_takes_one_channel() {
-    let mut net = Model::builder("grey", [1, 32, 32]);
+fn a_network_for_other_channels_says_what_it_takes() {
+    let mut net = Model::builder("multispectral", [4, 32, 32]);
     let x = net.input();
-    net.add("conv", Conv2d::new(1, 4, 3), &[x]);
+    net.add("conv", Conv2d::new(4, 4, 3), &[x]);
     let text =
         net.build().and_then(|net| net.look(&photo("cat.png"))).expect_err("RGB").to_string();
-    assert!(text.contains("takes [photos, 1, height, width]"), "{text}");
+    assert!(text.contains("takes [photos, 4, height, width]"), "{text}");
 }
 
 #[test]

@@ -266,3 +266,67 @@ fn a_class_is_found_by_any_of_its_names() {
     let text = model.class_index("tabbi").expect_err("unknown").to_string();
     assert!(text.contains("\"tabby\""), "{text}");
 }
+
+#[test]
+fn sums_need_two_inputs_and_never_share_memory_with_one() {
+    let mut net = Model::builder("sum", [3, 4, 4]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 3, 1), &[x]);
+    net.add("sum", Op::Add, &[x]);
+    let text = net.build().expect_err("one input").to_string();
+    assert!(text.contains("Add does not take 1 inputs"), "{text}");
+}
+
+#[test]
+fn a_forgotten_pooling_is_an_error_and_not_the_end_of_the_kernel() {
+    let mut net = Model::builder("huge", [3, 224, 224]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 64, 3), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(64 * 222 * 222, 4096), &[x]);
+    let text = net.build().expect_err("52 GB").to_string();
+    assert!(text.contains("layer \"fc\" (Linear) of huge") && text.contains("52 GB"), "{text}");
+}
+
+#[test]
+fn options_beyond_all_sense_are_refused_without_overflow() {
+    let refused = |op: Op| {
+        let mut net = Model::builder("odd", [3, 16, 16]);
+        let x = net.input();
+        net.add("op", op.clone(), &[x]);
+        assert!(net.build().is_err(), "{op:?}");
+    };
+    for value in [0, -1, i64::MAX, i64::MIN] {
+        refused(Conv2d::new(3, 4, value).into());
+        refused(Conv2d::new(3, value, 3).into());
+        refused(Conv2d::new(3, 4, 3).stride(value).into());
+        refused(Conv2d::new(3, 4, 3).dilation(value).into());
+        refused(Conv2d::new(3, 4, 3).groups(value).into());
+        refused(Pool2d::max(value).into());
+        refused(Pool2d::max(3).stride(value).into());
+        refused(AdaptiveAvgPool2d::new(value).into());
+        refused(Op::Dropout(value as f64 - 0.5));
+    }
+    refused(Conv2d::new(3, 4, 3).padding(i64::MAX).into());
+    refused(Pool2d::max(3).padding(2).into());
+    refused(Pool2d::max(3).padding(i64::MAX).into());
+    let model = branched();
+    for input in [&[][..], &[1], &[1, 3, 0, 16], &[1, 3, 1 << 40, 1 << 40], &[-1, 3, 16, 16]] {
+        assert!(model.summary_for(input).is_err(), "{input:?}");
+    }
+    assert!(model.summary_for(&[1 << 20, 3, 1 << 20, 1 << 20]).is_ok(), "saturates");
+}
+
+#[test]
+fn a_network_shares_nothing_with_the_weights_it_was_given() {
+    let given = zoo::squeezenet1_1().expect("embedded").variables().variables();
+    let original = given["classifier.1.bias"].copy();
+    let weights: Weights =
+        given.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();
+    let copy = zoo::squeezenet1_1_with(weights).expect("a network");
+    {
+        let _no_grad = tch::no_grad_guard();
+        let _ = copy.variables().variables()["classifier.1.bias"].shallow_clone().zero_();
+    }
+    assert!(close(&given["classifier.1.bias"], &original, 0.0));
+}

@@ -112,7 +112,10 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[test]
 fn headers_that_claim_nothing_or_too_much_are_refused_before_decoding() {
     let text = message(&png_header(0, 0));
-    assert!(text.contains("photo"), "{text}");
+    assert!(
+        text.starts_with("a damaged or unsupported Png photo") || text.contains("no pixels"),
+        "{text}"
+    );
     let text = message(&png_header(30_000, 30_000));
     assert_eq!(
         text,
@@ -143,6 +146,9 @@ fn sizes_that_make_no_sense_are_refused() {
         Preprocess::shorter(-5),
         Preprocess::shorter(1_000_000),
         Preprocess::exact(0, 10),
+        Preprocess::exact(1 << 40, 1 << 40),
+        Preprocess::shorter(i64::MAX / 2),
+        Preprocess::keep().crop(i64::MAX),
         Preprocess::keep().crop(10_000),
         Preprocess::keep().crop(0),
     ] {
@@ -175,7 +181,47 @@ fn every_format_opens_to_the_expected_pixels() {
         let photo = photo.unwrap_or_else(|error| panic!("{name}: {error}"));
         let pixels = expected["pixels"].as_str().expect("a path");
         let tolerance = expected["tolerance"].as_u64().expect("a number");
-        let difference = greatest_difference(photo.image(), &png(reference("photos").join(pixels)));
+        let difference =
+            greatest_difference(&photo.picture().to_rgb(), &png(reference("photos").join(pixels)));
         assert!(u64::from(difference) <= tolerance, "{name}: {difference} levels");
     }
+}
+
+#[test]
+fn photos_of_every_format_that_end_too_early_are_refused() {
+    for name in [
+        "rgb.jpg",
+        "progressive.jpg",
+        "rgb.png",
+        "rgb.bmp",
+        "animated.gif",
+        "lossless.webp",
+        "lossy.webp",
+    ] {
+        let whole = fs::read(reference("photos").join(name)).expect("a photo");
+        assert!(Photo::from_bytes(&whole).is_ok(), "{name}");
+        // A GIF's first frame is whole long before the end of the file.
+        for percent in if name.ends_with("gif") { [10, 20] } else { [50, 75] } {
+            let text = message(&whole[..whole.len() * percent / 100]);
+            assert!(
+                text.contains("truncated") || text.contains("damaged"),
+                "{name} at {percent} %: {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_grey_input_is_the_luma_of_the_photo() {
+    use convlens::prelude::*;
+    let mut net = Model::builder("grey", [1, 2, 2]).preprocess(Preprocess::keep());
+    let x = net.input();
+    net.add("relu", Op::Relu, &[x]);
+    let colour = RgbImage::from_pixel(2, 2, image::Rgb([255, 128, 0]));
+    let photo = Photo::from_image(&colour.into()).expect("a photo");
+    let look = net.build().and_then(|net| net.look(&photo)).expect("a look");
+    let input = look.layer("input").expect("the input").tensor();
+    assert_eq!(input.size(), [1, 1, 2, 2]);
+    let luma = 0.299 + 0.587 * 128.0 / 255.0;
+    assert!((input.double_value(&[0, 0, 1, 1]) - luma).abs() < 1e-6);
 }

@@ -60,6 +60,8 @@ fn lists_of_pictures_are_a_sheet() {
     assert!(sheet.width() >= 90, "{}", sheet.width());
     assert!(list[..1].bundle().as_picture().is_some());
     assert!(Vec::<Picture>::new().bundle().as_text().contains("empty"));
+    let many = vec![picture(0); 1000].bundle();
+    assert!(many.as_text().contains("64"), "{}", many.as_text());
     let mixed: Vec<Result<Picture, String>> = vec![Ok(picture(0)), Err("broken".into())];
     assert_eq!(mimes(&mixed.bundle()), ["text/html", "text/plain"]);
     let tensors = [1, 2].map(|_| Tensor::rand([3, 20, 20], tch::kind::FLOAT_CPU));
@@ -85,4 +87,11 @@ fn text_that_looks_like_html_stays_text() {
     let nasty = "<script>alert(1)</script>";
     let html = together([nasty.bundle(), picture(0).bundle()]).to_html();
     assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"), "{html}");
+}
+
+#[test]
+fn lists_of_numbers_stay_on_their_line() {
+    assert_eq!(vec![1i64, 64, 111, 111].bundle().as_text(), "[1, 64, 111, 111]");
+    let long = vec![0.5f32; 1_000_000].bundle();
+    assert!(long.as_text().ends_with("0.5, … 1000000 in all]") && long.as_text().len() < 1000);
 }

@@ -164,3 +164,26 @@ fn the_gradient_mode_is_left_as_it_was() {
     Glance::new(&weight).bundle();
     assert!((&weight * 2.0).requires_grad());
 }
+
+#[test]
+fn flat_and_wide_tensors_are_thinned_out_and_not_cut() {
+    let stereo = Tensor::zeros([2, 1], (Kind::Float, CPU)).expand([2, 1_000_000_000], true);
+    let shown = Glance::new(&stereo);
+    assert!(shown.line().contains("drawn thinned out to 2 × "), "{}", shown.line());
+    assert!(shown.picture().is_some());
+    for size in [[10_000i64, 10_000], [2, 50_000_000]] {
+        let t = Tensor::zeros(size, (Kind::Uint8, CPU));
+        assert!(Glance::new(&t).picture().is_some(), "{size:?}");
+    }
+}
+
+#[test]
+fn pixels_that_are_not_numbers_have_colours_of_their_own() {
+    let t =
+        Tensor::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5]).reshape([1, 1, 4]);
+    let t = t.expand([3, 150, 4], true).repeat_interleave_self_int(40, 2, 160);
+    let picture = Glance::new(&t).picture().expect("a picture").to_rgb();
+    let colours = [10, 50, 90, 130].map(|x| picture.get_pixel(x, 75).0);
+    use convlens::picture::{NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
+    assert_eq!(colours, [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY, [128; 3]]);
+}

@@ -56,10 +56,10 @@ impl<W: Weighting> Attribution for Cam<W> {
     fn explain(&self, look: &Look) -> Result<Heatmap> {
         let model = look.model();
         let name = match &self.layer {
-            Some(name) => name.as_str(),
+            Some(name) => name.clone(),
             None => model.last_convolution()?,
         };
-        let layer = model.find(name)?;
+        let layer = model.find(&name)?;
         let activation = look.activation(layer)?;
         if !matches!(activation.size().as_slice(), [1, _, _, _]) {
             return Err(Error::Shape(format!(
@@ -72,7 +72,7 @@ impl<W: Weighting> Attribution for Cam<W> {
         }
         let tail = Tail::run(look, layer, &activation)?;
         let class = self.target.resolve(model, &tail.scores)?;
-        let gradient = tail.gradient(class, name)?;
+        let gradient = tail.gradient(class, &name)?;
         let _no_grad = tch::no_grad_guard();
         let one = |t: &Tensor| t.f_squeeze_dim(0).into_result(); // [1, C, h, w] -> [C, h, w]
         let map = W::map(&one(&activation)?, &one(&gradient)?)

@@ -1,5 +1,7 @@
 //! What an explanation comes out as.
 
+use std::rc::Rc;
+
 use tch::Tensor;
 
 use crate::error::Result;
@@ -7,14 +9,14 @@ use crate::look::Look;
 use crate::photo::View;
 use crate::picture::{Maps, Overlay, Picture};
 use crate::show::{MimeBundle, Show, error_bundle};
-use crate::tensor::to_maps;
+use crate::tensor::{IntoResult, to_maps};
 
 /// Where a network looks: raw values at the layer's own resolution, tied to the photo and the
 /// class. Normalising, resizing, colours and blending are decided when it is shown.
 #[derive(Clone, Debug)]
 pub struct Heatmap {
     raw: Maps,
-    view: View,
+    view: Rc<View>,
     method: &'static str,
     layer: String,
     class: usize,
@@ -31,10 +33,10 @@ impl Heatmap {
         class: usize,
         probability: f64,
     ) -> Result<Heatmap> {
-        let raw = to_maps(&map.unsqueeze(0))?;
+        let raw = to_maps(&map.f_unsqueeze(0).into_result()?)?;
         Ok(Heatmap {
             raw,
-            view: look.view().clone(),
+            view: Rc::clone(look.view()),
             method,
             layer,
             class,
@@ -100,7 +102,7 @@ impl Heatmap {
     /// # Errors
     /// Never for a map that an explanation returned.
     pub fn overlay(&self) -> Result<Overlay> {
-        Overlay::new(&self.view.picture()?, &self.map()?)
+        Overlay::new(&self.view.shown(), &self.map()?)
     }
 
     /// The map blended into the photo as pytorch-grad-cam does it, without a caption.
@@ -119,11 +121,5 @@ impl Show for Heatmap {
             Ok(picture) => MimeBundle::picture(picture.captioned(&caption), caption),
             Err(error) => error_bundle(&error),
         }
-    }
-}
-
-impl Show for Overlay {
-    fn bundle(&self) -> MimeBundle {
-        self.picture().bundle()
     }
 }

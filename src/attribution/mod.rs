@@ -21,3 +21,13 @@ pub trait Attribution {
     /// Unknown layers and classes, and what the method cannot be applied to.
     fn explain(&self, look: &Look) -> Result<Heatmap>;
 }
+
+impl Look {
+    /// Where the network looks, by any method of this room.
+    ///
+    /// # Errors
+    /// Unknown layers and classes, and what the method cannot be applied to.
+    pub fn explain(&self, method: &dyn Attribution) -> Result<Heatmap> {
+        method.explain(self)
+    }
+}

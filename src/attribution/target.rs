@@ -1,6 +1,7 @@
 //! What an explanation is about.
 
 use crate::error::{Error, Result};
+use crate::look::best_first;
 use crate::model::Model;
 
 /// The output that is to be explained.
@@ -19,20 +20,21 @@ pub enum Target {
 impl Target {
     /// The index of the class among `scores`.
     pub(crate) fn resolve(&self, model: &Model, scores: &[f32]) -> Result<usize> {
+        let in_range = |index: i64| match usize::try_from(index) {
+            Ok(class) if class < scores.len() => Ok(class),
+            _ => Err(Error::Argument(format!(
+                "{} has the classes 0 to {}, not {index}",
+                model.name(),
+                scores.len().saturating_sub(1)
+            ))),
+        };
         match self {
             Target::Predicted => {
-                let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+                let best = best_first(scores).first().copied();
                 best.ok_or_else(|| Error::Shape(format!("{} has no classes", model.name())))
             }
-            Target::Name(name) => model.class_index(name),
-            Target::Index(index) => match usize::try_from(*index) {
-                Ok(class) if class < scores.len() => Ok(class),
-                _ => Err(Error::Argument(format!(
-                    "{} has the classes 0 to {}, not {index}",
-                    model.name(),
-                    scores.len().saturating_sub(1)
-                ))),
-            },
+            Target::Name(name) => in_range(model.class_index(name)? as i64),
+            Target::Index(index) => in_range(*index),
         }
     }
 }

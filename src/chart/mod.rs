@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 use crate::error::{Error, Result};
+use crate::number::number;
 use crate::picture::{Picture, font_bytes};
-use crate::tensor::number;
 
 const INK: RGBColor = RGBColor(0x26, 0x26, 0x26);
 const FAINT: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
@@ -112,8 +112,8 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
             .label_style(font)
             .x_labels(8)
             .y_labels(5)
-            .x_label_formatter(&|v| number(v.round()))
-            .y_label_formatter(&|v| number(*v))
+            .x_label_formatter(&|v| number(v.round(), 4))
+            .y_label_formatter(&|v| number(*v, 4))
             .draw()
             .map_err(failed)?;
         for piece in finite_pieces(values, step, 1100) {

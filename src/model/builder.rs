@@ -1,19 +1,20 @@
 //! Puts a network together, layer by layer.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use rand::SeedableRng;
 use rand::distributions::{Distribution, Uniform};
 use rand::rngs::StdRng;
 use tch::nn::VarStore;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::op::{Init, ParameterSpec};
 use super::weights::{self, Weights};
 use super::{Inner, Model, Node, Op, Parameter};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
-use crate::tensor::{IntoResult, channels_last};
+use crate::tensor::{IntoResult, channels_last, float_copy};
 
 /// A layer of a [`Builder`] or [`Model`]: its place in the order of execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,12 +109,10 @@ impl Builder {
                 }
             }
         }
-        op.check(inputs.len()).and_then(|()| op.output_shape(&shapes)).map_err(
-            |error| match error {
-                Error::Argument(message) => Error::Argument(format!("{context}: {message}")),
-                other => other.while_doing(&context),
-            },
-        )
+        op.check(inputs.len())
+            .and_then(|()| check_size(op))
+            .and_then(|()| op.output_shape(&shapes))
+            .map_err(|error| error.while_doing(&context))
     }
 
     /// How a photo becomes this network's input; by default it is resized to the input's size and
@@ -184,8 +183,8 @@ impl Builder {
             }
             let mut parameters = Vec::new();
             for spec in planned.op.parameters() {
-                let value = channels_last(&tensor(&planned.name, &spec)?)?;
-                let value = value.f_to_kind(Kind::Float).into_result()?;
+                // A copy: whoever gave the tensor keeps it, and shares nothing with the network.
+                let value = channels_last(&float_copy(&tensor(&planned.name, &spec)?)?)?;
                 parameters.push(Parameter {
                     tensor: path.add(spec.name, value, spec.trainable),
                     trainable: spec.trainable,
@@ -206,9 +205,24 @@ impl Builder {
                 variables,
                 preprocess: self.preprocess,
                 classes: self.classes,
+                trainings: Cell::new(0),
             }),
         })
     }
+}
+
+/// A forgotten pooling easily asks for more memory than there is, which would end the process.
+fn check_size(op: &Op) -> Result<()> {
+    const MOST: f64 = 2e9;
+    let count = |spec: &ParameterSpec| spec.shape.iter().map(|&side| side as f64).product::<f64>();
+    let total: f64 = op.parameters().iter().map(count).sum();
+    if total <= MOST {
+        return Ok(());
+    }
+    Err(Error::Argument(format!(
+        "it would have {total:.3e} parameters, {:.0} GB; is a pooling missing before it?",
+        4.0 * total / 1e9
+    )))
 }
 
 fn initial(spec: &ParameterSpec, random: &mut StdRng) -> Result<Tensor> {

@@ -7,6 +7,7 @@ mod run;
 mod summary;
 mod weights;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
@@ -64,6 +65,8 @@ struct Inner {
     variables: VarStore,
     preprocess: Preprocess,
     classes: Vec<String>,
+    /// How many training passes there were: what a look remembers from before is of no use.
+    trainings: Cell<u64>,
 }
 
 struct Node {
@@ -109,22 +112,23 @@ impl Model {
         self.inner.variables.device()
     }
 
-    /// The parameters, for tch's optimisers.
+    /// The parameters, for tch's optimisers. A [`Look`](crate::look::Look) forgets what it knew
+    /// when a [`Pass::Training`] has run; after changing parameters in any other way, look again.
     pub fn variables(&self) -> &VarStore {
         &self.inner.variables
     }
 
     /// The names of all layers, in the order in which they run; `"input"` comes first.
-    pub fn layer_names(&self) -> Vec<&str> {
-        self.inner.nodes.iter().map(|node| node.name.as_str()).collect()
+    pub fn layer_names(&self) -> Vec<String> {
+        self.inner.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
     /// What a layer computes.
     ///
     /// # Errors
     /// When there is no such layer: the error lists the closest names.
-    pub fn op(&self, layer: &str) -> Result<&Op> {
-        Ok(&self.node(self.find(layer)?).op)
+    pub fn op(&self, layer: &str) -> Result<Op> {
+        Ok(self.node(self.find(layer)?).op.clone())
     }
 
     /// The name of the last convolution, the layer that class activation methods look at unless
@@ -132,9 +136,9 @@ impl Model {
     ///
     /// # Errors
     /// When the network has no convolution.
-    pub fn last_convolution(&self) -> Result<&str> {
+    pub fn last_convolution(&self) -> Result<String> {
         let last = self.inner.nodes.iter().rfind(|node| matches!(node.op, Op::Conv2d(_)));
-        last.map(|node| node.name.as_str()).ok_or_else(|| {
+        last.map(|node| node.name.clone()).ok_or_else(|| {
             Error::Argument(format!("{} has no convolution: name a layer", self.name()))
         })
     }
@@ -194,9 +198,13 @@ impl Model {
             .map(NodeId)
             .ok_or_else(|| {
                 let place = format!("{} ({} layers)", self.name(), nodes.len());
-                let names = self.layer_names().into_iter().chain(self.groups());
+                let names = nodes.iter().map(|node| node.name.as_str()).chain(self.groups());
                 Error::not_found("layer", layer, place, names)
             })
+    }
+
+    pub(crate) fn trainings(&self) -> u64 {
+        self.inner.trainings.get()
     }
 
     /// The names of the groups: `"features.3"` for `"features.3.squeeze"`.

@@ -55,6 +55,9 @@ impl Model {
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
         let plan = Plan::new(self, feeds, wanted)?;
+        if pass == Pass::Training {
+            self.inner.trainings.set(self.inner.trainings.get() + 1);
+        }
         if pass == Pass::Inference {
             let _no_grad = tch::no_grad_guard();
             plan.execute(self, pass, feeds, wanted)
@@ -68,6 +71,12 @@ impl Model {
     /// # Errors
     /// The first layer that cannot take what reaches it.
     pub fn output_shapes(&self, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+        if input.len() != 4 || input.iter().any(|size| !(1..=1 << 20).contains(size)) {
+            return Err(Error::Shape(format!(
+                "an input has the shape [photos, channels, height, width], each from 1 to 2^20; \
+                 got {input:?}"
+            )));
+        }
         let mut shapes: Vec<Vec<i64>> = Vec::with_capacity(self.inner.nodes.len());
         for node in &self.inner.nodes {
             let shape = match node.op {
@@ -176,7 +185,7 @@ impl Plan {
                 _ => tensor,
             });
         }
-        let sole_reader = self.readers.clone();
+        let readers = self.readers.clone();
         for (index, node) in nodes.iter().enumerate() {
             if !self.needed[index] || values[index].is_some() {
                 continue;
@@ -194,7 +203,7 @@ impl Plan {
             }
             let overwrite = pass == Pass::Inference
                 && node.inputs.first().is_some_and(|id| {
-                    sole_reader[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
+                    readers[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
                 });
             let parameters: Vec<Tensor> = node
                 .parameters

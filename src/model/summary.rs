@@ -72,7 +72,7 @@ impl Model {
                 kernel: node.op.kernel(),
                 parameters,
                 trainable,
-                multiply_adds: parameters * applied,
+                multiply_adds: parameters.saturating_mul(applied),
                 output,
             });
         }
@@ -98,18 +98,18 @@ impl Summary {
 
     /// Multiplications with an addition, for the whole batch.
     pub fn multiply_adds(&self) -> u64 {
-        self.rows.iter().map(|row| row.multiply_adds).sum()
+        self.rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.multiply_adds))
     }
 
     /// Bytes of the input.
     pub fn input_bytes(&self) -> u64 {
-        4 * count(&self.input)
+        count(&self.input).saturating_mul(4)
     }
 
     /// Bytes of the activations of a forward and backward pass, as torchinfo estimates them.
     pub fn forward_backward_bytes(&self) -> u64 {
         let kept = self.rows.iter().filter(|row| row.parameters > 0);
-        kept.map(|row| 8 * count(&row.output)).sum()
+        kept.fold(0, |sum: u64, row| sum.saturating_add(count(&row.output).saturating_mul(8)))
     }
 
     /// Bytes of the parameters.
@@ -140,7 +140,10 @@ impl Summary {
             ("Input size", megabytes(bytes[0])),
             ("Forward/backward pass size", megabytes(bytes[1])),
             ("Parameters size", megabytes(bytes[2])),
-            ("Estimated total size", megabytes(bytes.iter().sum())),
+            (
+                "Estimated total size",
+                megabytes(bytes.iter().fold(0, |a: u64, &b| a.saturating_add(b))),
+            ),
         ]
     }
 }
@@ -217,7 +220,7 @@ impl Show for Model {
 }
 
 fn count(shape: &[i64]) -> u64 {
-    shape.iter().product::<i64>().max(0) as u64
+    shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size.max(0) as u64))
 }
 
 /// `1235496` -> `1,235,496`.

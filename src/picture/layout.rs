@@ -20,7 +20,8 @@ impl Size {
     }
 
     fn area(self, gutter: usize, caption: usize) -> u64 {
-        (self.width + gutter) as u64 * (self.height + gutter + caption) as u64
+        (self.width as u64 + gutter as u64)
+            .saturating_mul(self.height as u64 + gutter as u64 + caption as u64)
     }
 
     /// The same proportions with another longer side.

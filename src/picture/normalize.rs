@@ -184,20 +184,7 @@ pub(super) fn odd_counts(values: &[f32]) -> [usize; 3] {
     counts
 }
 
-/// A number in at most four figures.
+/// A value as captions and colour bars write it.
 pub(super) fn number(value: f32) -> String {
-    let size = f64::from(value.abs());
-    if value == 0.0 {
-        return "0".into();
-    }
-    if !(1e-3..1e5).contains(&size) {
-        return format!("{value:.2e}");
-    }
-    let decimals = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    crate::number::number(f64::from(value), 3)
 }

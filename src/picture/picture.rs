@@ -301,12 +301,19 @@ impl From<RgbImage> for Picture {
 }
 
 impl From<&DynamicImage> for Picture {
-    /// Of any depth and colour; what is transparent lies on white.
+    /// As [from the image itself](#impl-From<DynamicImage>-for-Picture).
     fn from(image: &DynamicImage) -> Picture {
+        image.clone().into()
+    }
+}
+
+impl From<DynamicImage> for Picture {
+    /// Of any depth and colour; what is transparent lies on white.
+    fn from(image: DynamicImage) -> Picture {
         if !image.color().has_alpha() {
-            return image.to_rgb8().into();
+            return image.into_rgb8().into();
         }
-        let rgba = image.to_rgba8();
+        let rgba = image.into_rgba8();
         let (width, height) = rgba.dimensions();
         let data = rgba
             .pixels()

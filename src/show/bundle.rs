@@ -39,6 +39,11 @@ impl MimeBundle {
         &self.text
     }
 
+    /// Whether there is nothing but text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.picture.is_none() && self.html.is_none()
+    }
+
     /// The forms by MIME type, each type once.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let mut entries = Vec::new();
@@ -75,9 +80,7 @@ impl MimeBundle {
             Some(pictures) if !pictures.is_empty() => {
                 MimeBundle::picture(Picture::above(&pictures, 12), text)
             }
-            _ if parts.iter().all(|part| part.picture.is_none() && part.html.is_none()) => {
-                MimeBundle::text(text)
-            }
+            _ if parts.iter().all(MimeBundle::is_text) => MimeBundle::text(text),
             _ => {
                 let html: Vec<String> = parts.iter().map(MimeBundle::to_html).collect();
                 MimeBundle::html(html.join("\n"), text)

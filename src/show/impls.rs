@@ -7,7 +7,7 @@ use image::buffer::ConvertBuffer;
 use image::{DynamicImage, ImageBuffer, Pixel, RgbaImage};
 
 use super::{MimeBundle, Show, error_bundle};
-use crate::picture::{Picture, Sheet};
+use crate::picture::{Overlay, Picture, Sheet};
 
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> MimeBundle {
@@ -39,22 +39,41 @@ impl<T: Show> Show for Option<T> {
     }
 }
 
+/// Of longer lists the first elements are shown.
+const MOST: usize = 64;
+
 impl<T: Show> Show for [T] {
     fn bundle(&self) -> MimeBundle {
         if self.is_empty() {
-            return MimeBundle::text("nothing to show: the list is empty");
+            return MimeBundle::text("[], an empty list");
         }
-        let parts: Vec<MimeBundle> = self.iter().map(Show::bundle).collect();
+        let mut parts: Vec<MimeBundle> = self.iter().take(MOST).map(Show::bundle).collect();
+        let cut = self.len() > MOST;
+        if let Some(texts) = single_lines(&parts) {
+            let rest = if cut { format!(", … {} in all", self.len()) } else { String::new() };
+            return MimeBundle::text(format!("[{}{rest}]", texts.join(", ")));
+        }
+        let note = format!("the first {MOST} of {}", self.len());
         let pictures: Option<Vec<Picture>> =
             parts.iter().map(|part| part.as_picture().cloned()).collect();
         match pictures {
             Some(pictures) if pictures.len() > 1 => {
                 let captions: Vec<String> = (0..pictures.len()).map(|i| i.to_string()).collect();
-                Sheet::pictures(pictures).captions(captions).bundle()
+                let sheet = Sheet::pictures(pictures).captions(captions);
+                if cut { sheet.title(note).bundle() } else { sheet.bundle() }
             }
-            _ => MimeBundle::stack(parts),
+            _ => {
+                parts.extend(cut.then(|| MimeBundle::text(note)));
+                MimeBundle::stack(parts)
+            }
         }
     }
+}
+
+/// The texts of bundles that are a single line of text each.
+fn single_lines(parts: &[MimeBundle]) -> Option<Vec<&str>> {
+    let line = |part: &'_ MimeBundle| part.is_text() && !part.as_text().contains('\n');
+    parts.iter().all(line).then(|| parts.iter().map(MimeBundle::as_text).collect())
 }
 
 impl<T: Show> Show for Vec<T> {
@@ -86,6 +105,21 @@ impl Show for Picture {
     fn bundle(&self) -> MimeBundle {
         MimeBundle::picture(self.clone(), format!("picture, {} × {}", self.width(), self.height()))
     }
+}
+
+impl Show for Overlay {
+    fn bundle(&self) -> MimeBundle {
+        self.picture().bundle()
+    }
+}
+
+/// What statements and `show!` come to: there is nothing to show, and nothing is printed.
+impl Show for () {
+    fn bundle(&self) -> MimeBundle {
+        MimeBundle::text("")
+    }
+
+    fn evcxr_display(&self) {}
 }
 
 impl Show for Sheet {

@@ -6,8 +6,11 @@ use super::statistics::{as_doubles, is_compressed, thin_out};
 use super::{IntoResult, Statistics, to_floats, to_maps};
 use crate::chart;
 use crate::error::{Error, Result};
-use crate::picture::{Colormap, Maps, Picture, Sheet};
+use crate::picture::{Colormap, Maps, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Picture, Sheet};
 use crate::show::{MimeBundle, Show};
+
+/// At most this many rows or columns of one map are drawn.
+const SIDE: i64 = 1 << 11;
 
 /// At most this many pixels of one map are drawn; larger ones are thinned out, and the text says
 /// so.
@@ -23,11 +26,12 @@ const TILES: i64 = 64;
 /// |---|---|
 /// | `[n]` | a curve |
 /// | `[h, w]` | a map in viridis |
-/// | `[3, h, w]`, `[h, w, 3]` of bytes or of values in `[0, 1]` | the picture in colour |
+/// | `[3, h, w]` of bytes or of values in `[0, 1]`, `[h, w, 3]` of bytes | the picture in colour |
 /// | `[3, h, w]` of other values | the picture in colour, scaled from minimum to maximum |
 /// | `[C, h, w]`, `[1, C, h, w]` | a contact sheet of the channels |
 /// | `[N, 3, h, w]` | a contact sheet of pictures |
 /// | `[N, 1, h, w]` | a contact sheet of maps |
+/// | `[N, C, h, w]` | a contact sheet of the first channels of the first photos |
 #[derive(Clone, Debug)]
 pub struct Glance {
     line: String,
@@ -158,7 +162,7 @@ fn picture_of(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
     let bytes = tensor.f_kind().into_result()? == Kind::Uint8;
     match *size.as_slice() {
         [n] if n > 1 => {
-            let values = to_floats(&floats(&thin_out(&tensor, PIXELS)?)?)?;
+            let values = to_floats(&floats(&thin_out(&tensor, 0, PIXELS, i64::MAX)?)?)?;
             let step = n as f64 / values.len() as f64;
             Ok(Some((chart::curve(&values, step)?, String::new())))
         }
@@ -212,7 +216,7 @@ fn colour(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
         (false, true) => (0.0, 1.0),
         _ => (statistics.min, statistics.max - statistics.min),
     };
-    if !bytes && !unit {
+    if !bytes && !unit && statistics.min.is_finite() {
         let remark = format!("colours scaled from [{}, {}]", number(low), number(low + span));
         note = if note.is_empty() { remark } else { format!("{note}; {remark}") };
     }
@@ -220,9 +224,12 @@ fn colour(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
     let (height, width) = (size[2], size[3]);
     let pixels = to_floats(&floats(&few.f_permute([0, 2, 3, 1]).into_result()?)?)?;
     let scale = if span > 0.0 { 255.0 / span } else { 0.0 };
+    let level = |v: f32| ((f64::from(v) - low) * scale).round().clamp(0.0, 255.0) as u8;
     let bytes: Vec<u8> = pixels
+        .as_chunks::<3>()
+        .0
         .iter()
-        .map(|&v| ((f64::from(v) - low) * scale).round().clamp(0.0, 255.0) as u8)
+        .flat_map(|pixel| odd_colour(pixel).unwrap_or_else(|| pixel.map(level)))
         .collect();
     let pictures: Vec<Picture> = bytes
         .chunks((height * width * 3) as usize)
@@ -241,23 +248,28 @@ fn colour(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
     Ok(Some((picture, note)))
 }
 
+/// The colour of a pixel that has no colour of its own: a channel of it is not finite.
+fn odd_colour(pixel: &[f32; 3]) -> Option<[u8; 3]> {
+    let odd = pixel.iter().copied().find(|v| !v.is_finite())?;
+    Some(match odd {
+        v if v.is_nan() => NAN,
+        v if v > 0.0 => POSITIVE_INFINITY,
+        _ => NEGATIVE_INFINITY,
+    })
+}
+
 /// The same with its last two dimensions thinned out to a bounded number of pixels.
 fn thinned(tensor: &Tensor) -> Result<(Tensor, String)> {
     let size = tensor.size();
-    let (h, w) = (size[size.len() - 2], size[size.len() - 1]);
-    let tiles: i64 = size[..size.len() - 2].iter().product();
-    let mut step = 1;
-    while (h / step) * (w / step) * tiles > 4 * PIXELS {
-        step += 1;
-    }
-    if step == 1 {
-        return Ok((tensor.shallow_clone(), String::new()));
-    }
-    let thin = tensor
-        .f_slice(-2, None::<i64>, None::<i64>, step)
-        .and_then(|t| t.f_slice(-1, None::<i64>, None::<i64>, step))
-        .into_result()?;
-    Ok((thin, format!("every {step}th row and column shown")))
+    let rows = size.len() - 2;
+    let thin = thin_out(tensor, rows, 4 * PIXELS, SIDE)?;
+    let drawn = thin.size();
+    let note = if drawn == size {
+        String::new()
+    } else {
+        format!("drawn thinned out to {} × {}", drawn[rows], drawn[rows + 1])
+    };
+    Ok((thin, note))
 }
 
 /// A dense, real tensor; cheap views only, except for kinds that no view can be taken of.
@@ -276,22 +288,8 @@ fn floats(tensor: &Tensor) -> Result<Tensor> {
     as_doubles(tensor)?.f_to_kind(Kind::Float).into_result()
 }
 
-/// A number with four significant digits, short where it can be.
-pub(crate) fn number(value: f64) -> String {
-    if value == 0.0 || (value.fract() == 0.0 && value.abs() < 1e6) {
-        return format!("{value}");
-    }
-    let size = value.abs();
-    if !(1e-3..1e6).contains(&size) {
-        return format!("{value:.2e}");
-    }
-    let decimals = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+fn number(value: f64) -> String {
+    crate::number::number(value, 4)
 }
 
 fn compact_count(count: f64) -> String {

@@ -6,7 +6,6 @@ mod statistics;
 use tch::{TchError, Tensor};
 
 pub use glance::Glance;
-pub(crate) use glance::number;
 pub use statistics::Statistics;
 
 use crate::error::{Error, Result};
@@ -50,6 +49,18 @@ pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor> {
         .and_then(|t| t.f_contiguous())
         .and_then(|t| t.f_permute([0, 3, 1, 2]))
         .into_result()
+}
+
+/// A copy in 32-bit floats on the CPU that shares nothing with the original.
+pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
+    let mut copy = tensor
+        .f_detach()
+        .and_then(|t| t.f_to_device(tch::Device::Cpu))
+        .and_then(|t| t.f_empty_like())
+        .and_then(|t| t.f_to_kind(tch::Kind::Float))
+        .into_result()?;
+    copy.f_copy_(&tensor.f_detach().into_result()?).into_result()?;
+    Ok(copy)
 }
 
 /// A tensor's values as 32-bit floats in row-major order, wherever and however it is stored.

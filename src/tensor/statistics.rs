@@ -41,7 +41,7 @@ impl Statistics {
         let _no_grad = tch::no_grad_guard();
         let stored = stored_values(tensor)?;
         let total = stored.numel();
-        let sample = as_doubles(&thin_out(&stored, EXACT_UP_TO)?)?;
+        let sample = as_doubles(&thin_out(&stored, 0, EXACT_UP_TO, i64::MAX)?)?;
         let mut values = vec![0f64; sample.numel()];
         let read = values.len();
         sample.f_copy_data(&mut values, read).into_result()?;
@@ -97,15 +97,18 @@ pub(super) fn is_compressed(tensor: &Tensor) -> bool {
     !tensor.is_sparse() && (tensor.f_crow_indices().is_ok() || tensor.f_ccol_indices().is_ok())
 }
 
-/// At most about `most` evenly spaced elements, without touching the others.
-pub(super) fn thin_out(tensor: &Tensor, most: i64) -> Result<Tensor> {
+/// At most about `most` evenly spaced elements, and at most about `side` along any dimension,
+/// without touching the others; the dimensions before `from` stay whole.
+pub(super) fn thin_out(tensor: &Tensor, from: usize, most: i64, side: i64) -> Result<Tensor> {
     let mut thin = tensor.shallow_clone();
     let mut size = thin.size();
     // Halves the longest dimension until it fits; views only, so any stride will do.
     let mut steps = vec![1i64; size.len()];
     let count = |size: &[i64]| size.iter().map(|&v| v as f64).product::<f64>();
-    while count(&size) > most as f64 {
-        let Some(longest) = (0..size.len()).max_by_key(|&d| size[d]) else { break };
+    while let Some(longest) = (from..size.len()).max_by_key(|&d| size[d]) {
+        if size[longest] <= 1 || (size[longest] <= side && count(&size) <= most as f64) {
+            break;
+        }
         steps[longest] *= 2;
         size[longest] = (size[longest] + 1) / 2;
     }
@@ -145,7 +148,7 @@ mod tests {
     #[test]
     fn a_sample_keeps_the_shape_and_never_reads_more_than_allowed() {
         let huge = Tensor::zeros([1], (Kind::Float, Device::Cpu)).expand([1000, 1000, 1000], true);
-        let thin = thin_out(&huge, 1 << 20).expect("a view");
+        let thin = thin_out(&huge, 0, 1 << 20, i64::MAX).expect("a view");
         assert!(thin.numel() <= 1 << 20 && thin.numel() >= 1 << 18, "{:?}", thin.size());
         assert_eq!(thin.dim(), 3);
     }

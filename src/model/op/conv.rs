@@ -92,15 +92,14 @@ impl Conv2d {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let all_positive = self.in_channels > 0
-            && self.out_channels > 0
-            && self.groups > 0
-            && self.kernel.iter().chain(&self.stride).chain(&self.dilation).all(|&v| v > 0)
-            && self.padding.iter().all(|&v| v >= 0);
-        if !all_positive {
+        let sizes = [&self.kernel, &self.stride, &self.dilation].into_iter().flatten();
+        let channels = [self.in_channels, self.out_channels, self.groups];
+        let sensible = sizes.chain(&channels).all(|size| (1..=super::LARGEST).contains(size))
+            && self.padding.iter().all(|padding| (0..=super::LARGEST).contains(padding));
+        if !sensible {
             return Err(Error::Argument(format!(
                 "a convolution needs positive channels, kernel, stride, dilation and groups, \
-                 and a padding of 0 or more; got {self:?}"
+                 a padding of 0 or more, and none above 2^20; got {self:?}"
             )));
         }
         if self.in_channels % self.groups != 0 || self.out_channels % self.groups != 0 {

@@ -141,7 +141,8 @@ impl Op {
     pub(crate) fn check(&self, inputs: usize) -> Result<()> {
         let fits = match self {
             Op::Input => inputs == 0,
-            Op::Concat | Op::Add => inputs >= 1,
+            Op::Concat => inputs >= 1,
+            Op::Add => inputs >= 2,
             _ => inputs == 1,
         };
         if !fits {
@@ -173,7 +174,7 @@ impl Op {
             Op::AdaptiveAvgPool2d(pool) => pool.output_shape(first),
             Op::Input | Op::Relu | Op::Dropout(_) => Ok(first.to_vec()),
             Op::Flatten => match first.split_first() {
-                Some((&n, rest)) => Ok(vec![n, rest.iter().product()]),
+                Some((&n, rest)) => Ok(vec![n, rest.iter().fold(1, |a, b| a.saturating_mul(*b))]),
                 None => Err(Error::Shape("nothing to flatten in a scalar".into())),
             },
             Op::Concat => {
@@ -204,7 +205,17 @@ impl Op {
 
     /// Whether the output is memory of its own, which a single reader may overwrite.
     pub(crate) fn makes_new_memory(&self) -> bool {
-        !matches!(self, Op::Input | Op::Dropout(_) | Op::Flatten)
+        match self {
+            Op::Conv2d(_)
+            | Op::Linear(_)
+            | Op::BatchNorm2d(_)
+            | Op::Relu
+            | Op::Pool2d(_)
+            | Op::AdaptiveAvgPool2d(_)
+            | Op::Concat
+            | Op::Add => true,
+            Op::Input | Op::Dropout(_) | Op::Flatten => false,
+        }
     }
 
     /// Computes the output. `overwrite` allows the first input's memory to be reused.
@@ -242,6 +253,10 @@ impl Op {
         }
     }
 }
+
+/// The greatest kernel, stride, padding, dilation or pooled side that makes any sense; sums and
+/// products of such numbers stay far from overflowing.
+const LARGEST: i64 = 1 << 20;
 
 fn four(shape: &[i64]) -> Result<[i64; 4]> {
     shape.try_into().map_err(|_| {

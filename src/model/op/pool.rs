@@ -69,10 +69,10 @@ impl Pool2d {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if self.kernel > 0
-            && self.stride > 0
-            && self.padding >= 0
-            && 2 * self.padding <= self.kernel
+        let sizes = 1..=super::LARGEST;
+        if sizes.contains(&self.kernel)
+            && sizes.contains(&self.stride)
+            && (0..=self.kernel / 2).contains(&self.padding)
         {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl AdaptiveAvgPool2d {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if self.output > 0 {
+        if (1..=super::LARGEST).contains(&self.output) {
             return Ok(());
         }
         Err(Error::Argument(format!("average pooling to {} pixels is not possible", self.output)))
