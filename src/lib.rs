@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! - [`show`] is the door to the notebook, [`picture`] and [`tensor`] make pixels.
+//! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels.
 //! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
 //!
