@@ -131,7 +131,7 @@ fn listing(ours: &Times) -> String {
     text
 }
 
-/// Ours beside each peer of the pair table, with `peer / ours`.
+/// Ours beside each peer of the pair table, with how many times longer it takes.
 fn comparison(ours: &Times, peers: &Times, sizes: &BTreeMap<String, u64>, pairs: &Value) -> String {
     let mut text =
         format!("{:<34} {:>10}  {:<40} {:>10} {:>8}\n", "bench", "ours", "peer", "theirs", "ratio");

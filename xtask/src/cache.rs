@@ -173,11 +173,11 @@ pub(crate) fn write_atomically(path: &Path, text: &str) -> Result<()> {
 }
 
 /// FNV-1a: names for directories that are the same in every build of this program.
-pub(crate) fn key(parts: &[&str]) -> String {
+pub(crate) fn key(parts: &[impl AsRef<[u8]>]) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for part in parts {
         // The terminator keeps ["ab", "c"] and ["a", "bc"] apart.
-        for byte in part.bytes().chain([0xff]) {
+        for &byte in part.as_ref().iter().chain(&[0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }

@@ -24,8 +24,10 @@ pub(crate) struct Environment {
 impl Environment {
     /// Ours, now.
     pub(crate) fn of(libtorch: &Libtorch) -> Result<Environment> {
+        // LIBTORCH_USE_PYTORCH has become LIBTORCH: Jupyter's Python may be another one.
         let mut variables: BTreeMap<String, String> = env::vars()
             .filter(|(name, _)| is_compilers(name) || name == "RUSTUP_TOOLCHAIN")
+            .filter(|(name, _)| name != "LIBTORCH_USE_PYTORCH")
             .collect();
         let root = libtorch.root.to_str().context("libtorch's path is not UTF-8")?;
         variables.insert("LIBTORCH".to_owned(), root.to_owned());
@@ -118,8 +120,7 @@ fn is_cargos(name: &str) -> bool {
     ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_", "RUSTC"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
-        || ["CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "RUSTFLAGS", "LIBTORCH_USE_PYTORCH"]
-            .contains(&name)
+        || ["CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "RUSTFLAGS"].contains(&name)
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ pub(crate) fn launch(arguments: &[String]) -> Result<()> {
         .env("RUST_SRC_PATH", &sources)
         .stdin(Stdio::from(clone.lock.try_clone()?))
         .exec();
-    Err(error).with_context(|| format!("cannot start {}", record.evcxr.display()))
+    Err(error).with_context(|| {
+        format!("cannot start {}; run `cargo xtask setup`", record.evcxr.display())
+    })
 }
 
 /// `convlens-kernel janitor <clone> <kernel> <parent>`: outlives the kernel to clean up after it,

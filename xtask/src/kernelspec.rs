@@ -32,13 +32,7 @@ fn install_launcher(cache: &Cache) -> Result<PathBuf> {
         _ => env::current_exe()?,
     };
     let bytes = fs::read(&program).context("cannot read the kernel's launcher")?;
-    let mut hash: u64 = 0;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-    let name = format!("convlens-kernel-{hash:016x}");
+    let name = format!("convlens-kernel-{}", cache::key(&[bytes]));
     let bin = cache.join("bin");
     let launcher = bin.join(&name);
     if !launcher.exists() {
@@ -46,6 +40,7 @@ fn install_launcher(cache: &Cache) -> Result<PathBuf> {
         fs::copy(&program, &staged).context("cannot copy the kernel's launcher")?;
         fs::create_dir_all(&bin)?;
         fs::rename(&staged, &launcher)?;
+        cache::remove(&cache.join("staging/launcher"))?;
     }
     for entry in fs::read_dir(&bin)? {
         let file = entry?.path();

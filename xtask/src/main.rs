@@ -1,5 +1,8 @@
 //! Set-up, notebooks, tests and benches of convlens: `cargo xtask <command>`.
 
+#[cfg(not(unix))]
+compile_error!("cargo xtask works on Linux and macOS; on Windows, use it inside WSL");
+
 mod bench;
 mod cache;
 mod cargo_config;

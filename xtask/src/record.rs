@@ -17,7 +17,7 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn file(cache: &Cache, checkout: &Path) -> PathBuf {
-        let key = cache::key(&[&checkout.to_string_lossy()]);
+        let key = cache::key(&[checkout.as_os_str().as_encoded_bytes()]);
         cache.join("checkouts").join(format!("{key}.json"))
     }
 
