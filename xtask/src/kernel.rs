@@ -86,6 +86,9 @@ pub(crate) fn janitor(arguments: &[String]) -> Result<()> {
             _ => {}
         }
     }
+    // A killed kernel leaves the process behind that ran the cells, spinning; Jupyter makes each
+    // kernel the head of a process group, so what is left of the group goes with it.
+    signal("-KILL", &format!("-{kernel}"));
     Ok(())
 }
 
@@ -98,7 +101,7 @@ fn is_alive(process: &str) -> bool {
 }
 
 fn signal(which: &str, process: &str) -> bool {
-    let quiet = Command::new("kill").args([which, process]).stderr(Stdio::null()).status();
+    let quiet = Command::new("kill").args([which, "--", process]).stderr(Stdio::null()).status();
     quiet.is_ok_and(|status| status.success())
 }
 
