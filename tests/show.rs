@@ -95,3 +95,11 @@ fn lists_of_numbers_stay_on_their_line() {
     let long = vec![0.5f32; 1_000_000].bundle();
     assert!(long.as_text().ends_with("0.5, … 1000000 in all]") && long.as_text().len() < 1000);
 }
+
+#[test]
+fn what_has_nothing_to_show_prints_nothing() {
+    assert_eq!(().bundle().as_text(), "");
+    ().evcxr_display();
+    let saved: Result<(), String> = Ok(());
+    saved.evcxr_display();
+}

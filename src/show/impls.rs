@@ -6,7 +6,7 @@ use std::ops::Deref;
 use image::buffer::ConvertBuffer;
 use image::{DynamicImage, ImageBuffer, Pixel, RgbaImage};
 
-use super::{MimeBundle, Show, error_bundle};
+use super::{MimeBundle, Show, error_bundle, print};
 use crate::picture::{Overlay, Picture, Sheet};
 
 impl<T: Show + ?Sized> Show for &T {
@@ -26,6 +26,13 @@ impl<T: Show, E: Display> Show for Result<T, E> {
         match self {
             Ok(value) => value.bundle(),
             Err(error) => error_bundle(error),
+        }
+    }
+
+    fn evcxr_display(&self) {
+        match self {
+            Ok(value) => value.evcxr_display(),
+            Err(_) => print(&self.bundle()),
         }
     }
 }

@@ -15,11 +15,13 @@ use std::time::{Duration, Instant};
 
 /// What every kernel executes before it says that it is ready. rust-analyzer reads all of tch for
 /// the first variable that holds a tensor; with this it does so while the reader reads. And a panic
-/// says what it is without ten seconds of looking for the names of libtorch's frames.
+/// says what it is without ten seconds of looking for the names of libtorch's frames. And its `?`
+/// tells evcxr that cells return errors: it would learn that from the first cell's failing to
+/// compile, and show that cell's result by `{:?}`.
 pub(crate) const PRELOAD: [&str; 2] = [
     "use convlens::prelude::*;",
     "std::panic::set_hook(Box::new(|panic| eprintln!(\"{panic}\")));
-     let preload = Tensor::from(0i64); drop(preload);",
+     let preload = Tensor::f_from_slice(&[0i64])?; drop(preload);",
 ];
 
 /// The pinned Cargo.lock inside a warmed directory.
@@ -212,7 +214,8 @@ convlens = {{ path = "{}" }}
     );
     cache::write_atomically(&dir.join("Cargo.toml"), &manifest)?;
     let [uses, first] = PRELOAD;
-    let code = format!("{uses}\npub fn preload() {{ {first} }}\n");
+    let result = "Result<(), Box<dyn std::error::Error>>";
+    let code = format!("{uses}\npub fn preload() -> {result} {{ {first} Ok(()) }}\n");
     cache::write_atomically(&dir.join("src/lib.rs"), &code)
 }
 
