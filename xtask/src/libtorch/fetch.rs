@@ -141,7 +141,10 @@ fn download_with_pip(python: &Python, wheel: &Wheel, index: &str, dir: &Path) ->
     fs::write(&list, format!("{}=={version} --hash=sha256:{}\n", wheel.project, wheel.sha256))?;
     let mut command = python.module("pip");
     command.args(["download", "--disable-pip-version-check", "--no-input", "--no-deps"]);
-    command.args(["--retries", "1", "--index-url", index]);
+    command.args(["--retries", "1"]);
+    if !index.is_empty() {
+        command.args(["--index-url", index]);
+    }
     command.args(["--only-binary=:all:", "--implementation=cp", "--python-version=3.11"]);
     for platform in platforms.split('.') {
         command.args(["--platform", platform]);

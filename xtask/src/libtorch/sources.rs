@@ -103,15 +103,20 @@ impl Sources {
     }
 }
 
-/// The index that pip is set to use.
+/// The index that pip is set to use, or its own; empty where pip says neither, upon which pip is
+/// asked to download by itself.
 fn index_url(python: &Python) -> String {
     if let Ok(url) = env::var("PIP_INDEX_URL") {
         return url;
     }
-    let mut command = python.module("pip");
-    command.args(["config", "get", "global.index-url"]);
-    match process::capture(&mut command) {
-        Ok(url) if !url.trim().is_empty() => url.trim().to_owned(),
-        _ => "https://index.example/simple".to_owned(),
-    }
+    let mut configured = python.module("pip");
+    configured.args(["config", "get", "global.index-url"]);
+    let mut usual = process::command(&python.executable);
+    usual.args(["-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"]);
+    [configured, usual]
+        .iter_mut()
+        .filter_map(|command| process::capture(command).ok())
+        .map(|url| url.trim().to_owned())
+        .find(|url| !url.is_empty())
+        .unwrap_or_default()
 }
