@@ -74,8 +74,8 @@ impl Photo {
         if bytes.is_empty() {
             return Err(Error::Image("the file is empty".into()));
         }
-        let reader = || ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-        let guessed = reader().map_err(|e| Error::Image(e.to_string()))?;
+        let guessed = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        let guessed = guessed.map_err(|e| Error::Image(e.to_string()))?;
         let Some(format) = guessed.format() else {
             return Err(Error::Image(format!(
                 "not a PNG, JPEG, BMP, GIF or WebP photo: the file begins with {}",
@@ -415,6 +415,12 @@ impl Preprocess {
         self.normalized(&self.seen(photo)?, 3)
     }
 
+    /// The mean and the deviation of the first channels.
+    fn statistics(&self, channels: usize) -> Result<(Tensor, Tensor)> {
+        let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32)[..channels]);
+        Ok((vector(self.mean).into_result()?, vector(self.deviation).into_result()?))
+    }
+
     /// The picture that belongs to a prepared input, `[1, C, height, width]`: the normalisation
     /// undone for three channels, the mean of the channels in grey for any other number.
     pub(crate) fn pictured(&self, input: &Tensor) -> Result<RgbImage> {
@@ -423,9 +429,7 @@ impl Preprocess {
             return Err(Error::Shape(format!("expected one input, [1, C, H, W], got {size:?}")));
         };
         let unit = if channels == 3 {
-            let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32));
-            let (mean, deviation) =
-                (vector(self.mean).into_result()?, vector(self.deviation).into_result()?);
+            let (mean, deviation) = self.statistics(3)?;
             input
                 .f_permute([0, 2, 3, 1])
                 .and_then(|t| t.f_mul(&deviation))
@@ -462,9 +466,7 @@ impl Preprocess {
             .and_then(|t| t.f_div_scalar(255.0))
             .into_result()?;
         let used = if channels == 1 { 1 } else { 3 };
-        let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32)[..used]);
-        let (mean, deviation) =
-            (vector(self.mean).into_result()?, vector(self.deviation).into_result()?);
+        let (mean, deviation) = self.statistics(used)?;
         let values = if used == 1 {
             let luma = Tensor::f_from_slice(&[0.299f32, 0.587, 0.114]).into_result()?;
             rgb.f_matmul(&luma).and_then(|t| t.f_unsqueeze(-1)).into_result()?

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::statistics::{as_doubles, is_compressed, thin_out};
+use super::statistics::{as_doubles, is_sparse, thin_out};
 use super::{IntoResult, Statistics, to_floats, to_maps};
 use crate::chart;
 use crate::error::{Error, Result};
@@ -44,9 +44,11 @@ impl Glance {
         if !tensor.defined() {
             return Glance { line: "an undefined tensor".into(), picture: None };
         }
-        let mut line = summary_line(tensor);
+        let sparse = is_sparse(tensor);
+        let mut line = summary_line(tensor, sparse);
         let _no_grad = tch::no_grad_guard();
-        let picture = match picture_of(tensor) {
+        let drawn = if sparse { Ok(None) } else { picture_of(tensor) };
+        let picture = match drawn {
             Ok(Some((picture, note))) => {
                 if !note.is_empty() {
                     line += "\n";
@@ -83,7 +85,7 @@ impl Show for Glance {
     }
 }
 
-fn summary_line(tensor: &Tensor) -> String {
+fn summary_line(tensor: &Tensor, sparse: bool) -> String {
     let size = tensor.size();
     let kind = match tensor.f_kind() {
         Ok(kind) => format!("{kind:?}"),
@@ -94,11 +96,11 @@ fn summary_line(tensor: &Tensor) -> String {
     if elements > 9999.0 {
         line += &format!(" n={}", compact_count(elements));
     }
-    if tensor.is_sparse() || is_compressed(tensor) {
+    if sparse {
         line += " sparse";
     }
     match Statistics::of(tensor) {
-        Ok(statistics) => line += &describe(&statistics, tensor),
+        Ok(statistics) => line += &describe(&statistics, tensor, sparse),
         Err(error) => line += &format!(" (values cannot be read: {error})"),
     }
     if tensor.requires_grad() {
@@ -107,13 +109,12 @@ fn summary_line(tensor: &Tensor) -> String {
     line
 }
 
-fn describe(statistics: &Statistics, tensor: &Tensor) -> String {
+fn describe(statistics: &Statistics, tensor: &Tensor, sparse: bool) -> String {
     let mut text = String::new();
     let finite = statistics.read - statistics.nan - statistics.infinite;
     let kind = tensor.f_kind().ok();
     let magnitude =
         matches!(kind, Some(Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble));
-    let sparse = tensor.is_sparse() || is_compressed(tensor);
     if statistics.total == 0 {
         return if sparse { " all zero, nothing stored".into() } else { " empty".into() };
     }
@@ -155,56 +156,53 @@ fn describe(statistics: &Statistics, tensor: &Tensor) -> String {
 /// The picture that suits the shape, with a remark where it shows less than everything.
 fn picture_of(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
     let size = tensor.size();
-    if size.iter().product::<i64>() == 0 || tensor.is_sparse() || is_compressed(tensor) {
+    if size.contains(&0) {
         return Ok(None);
     }
     let tensor = readable(tensor)?;
     let bytes = tensor.f_kind().into_result()? == Kind::Uint8;
-    match *size.as_slice() {
+    Ok(Some(match *size.as_slice() {
         [n] if n > 1 => {
             let values = to_floats(&floats(&thin_out(&tensor, 0, PIXELS, i64::MAX)?)?)?;
             let step = n as f64 / values.len() as f64;
-            Ok(Some((chart::curve(&values, step)?, String::new())))
+            (chart::curve(&values, step)?, String::new())
         }
         [h, w] if h > 1 && w > 1 => {
             let (tensor, note) = thinned(&tensor.f_unsqueeze(0).into_result()?)?;
             let sheet = Sheet::new(to_maps(&floats(&tensor)?)?).colormap(Colormap::Viridis);
-            Ok(Some((sheet.without_captions().render()?.picture, note)))
+            (sheet.without_captions().render()?.picture, note)
         }
-        [3, h, w] if h > 1 && w > 1 => colour(&tensor.f_unsqueeze(0).into_result()?),
+        [3, h, w] if h > 1 && w > 1 => colour(&tensor.f_unsqueeze(0).into_result()?)?,
         [h, w, 3] if h > 3 && w > 3 && bytes => {
-            colour(&tensor.f_permute([2, 0, 1]).and_then(|t| t.f_unsqueeze(0)).into_result()?)
+            colour(&tensor.f_permute([2, 0, 1]).and_then(|t| t.f_unsqueeze(0)).into_result()?)?
         }
-        [_, h, w] if h > 1 && w > 1 => channels(&tensor),
-        [_, 3, h, w] if h > 1 && w > 1 => colour(&tensor),
-        [1, _, h, w] if h > 1 && w > 1 => channels(&tensor.f_squeeze_dim(0).into_result()?),
-        [_, 1, h, w] if h > 1 && w > 1 => channels(&tensor.f_squeeze_dim(1).into_result()?),
+        [_, h, w] if h > 1 && w > 1 => channels(&tensor)?,
+        [_, 3, h, w] if h > 1 && w > 1 => colour(&tensor)?,
+        [1, _, h, w] if h > 1 && w > 1 => channels(&tensor.f_squeeze_dim(0).into_result()?)?,
+        [_, 1, h, w] if h > 1 && w > 1 => channels(&tensor.f_squeeze_dim(1).into_result()?)?,
         [n, c, h, w] if h > 1 && w > 1 => {
             let few = tensor.f_narrow(0, 0, n.min((TILES + c - 1) / c)).into_result()?;
-            let (picture, note) = match channels(&few.f_flatten(0, 1).into_result()?)? {
-                Some(shown) => shown,
-                None => return Ok(None),
-            };
+            let (picture, note) = channels(&few.f_flatten(0, 1).into_result()?)?;
             let note = format!("channels of the first of {n} in order. {note}");
-            Ok(Some((picture, note.trim_end().to_owned())))
+            (picture, note.trim_end().to_owned())
         }
-        _ => Ok(None),
-    }
+        _ => return Ok(None),
+    }))
 }
 
 /// `[C, h, w]` as a contact sheet.
-fn channels(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
+fn channels(tensor: &Tensor) -> Result<(Picture, String)> {
     let count = tensor.size()[0];
     let few = tensor.f_narrow(0, 0, count.min(TILES)).into_result()?;
     let (few, note) = thinned(&few)?;
     let rendered = Sheet::new(to_maps(&floats(&few)?)?).render()?;
     let cut = (count > TILES).then(|| format!("the first {TILES} of {count} shown"));
     let notes: Vec<String> = cut.into_iter().chain((!note.is_empty()).then_some(note)).collect();
-    Ok(Some((rendered.picture, notes.join("; "))))
+    Ok((rendered.picture, notes.join("; ")))
 }
 
 /// `[N, 3, h, w]` as pictures in colour.
-fn colour(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
+fn colour(tensor: &Tensor) -> Result<(Picture, String)> {
     let count = tensor.size()[0];
     let few = tensor.f_narrow(0, 0, count.min(TILES)).into_result()?;
     let (few, mut note) = thinned(&few)?;
@@ -245,7 +243,7 @@ fn colour(tensor: &Tensor) -> Result<Option<(Picture, String)>> {
             Sheet::pictures(pictures).captions(captions).render()?.picture
         }
     };
-    Ok(Some((picture, note)))
+    Ok((picture, note))
 }
 
 /// The colour of a pixel that has no colour of its own: a channel of it is not finite.
@@ -298,12 +296,6 @@ fn compact_count(count: f64) -> String {
         c if c >= 1e6 => format!("{:.1}M", c / 1e6),
         c if c >= 1e4 => format!("{:.0}k", c / 1e3),
         c => format!("{c}"),
-    }
-}
-
-impl From<&Tensor> for Glance {
-    fn from(tensor: &Tensor) -> Self {
-        Glance::new(tensor)
     }
 }
 

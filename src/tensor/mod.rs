@@ -53,13 +53,13 @@ pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor> {
 
 /// A copy in 32-bit floats on the CPU that shares nothing with the original.
 pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
-    let mut copy = tensor
+    let floats = tensor
         .f_detach()
         .and_then(|t| t.f_to_device(tch::Device::Cpu))
-        .and_then(|t| t.f_empty_like())
         .and_then(|t| t.f_to_kind(tch::Kind::Float))
         .into_result()?;
-    copy.f_copy_(&tensor.f_detach().into_result()?).into_result()?;
+    let mut copy = floats.f_empty_like().into_result()?;
+    copy.f_copy_(&floats).into_result()?;
     Ok(copy)
 }
 

@@ -92,9 +92,14 @@ fn stored_values(tensor: &Tensor) -> Result<Tensor> {
     Ok(tensor)
 }
 
+/// Whether the tensor stores its non-zero values alone.
+pub(super) fn is_sparse(tensor: &Tensor) -> bool {
+    tensor.is_sparse() || is_compressed(tensor)
+}
+
 /// Whether the tensor is sparse in compressed rows, columns or blocks.
-pub(super) fn is_compressed(tensor: &Tensor) -> bool {
-    !tensor.is_sparse() && (tensor.f_crow_indices().is_ok() || tensor.f_ccol_indices().is_ok())
+fn is_compressed(tensor: &Tensor) -> bool {
+    tensor.f_crow_indices().is_ok() || tensor.f_ccol_indices().is_ok()
 }
 
 /// At most about `most` evenly spaced elements, and at most about `side` along any dimension,
