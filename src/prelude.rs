@@ -4,8 +4,10 @@ pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::look::{Look, Prediction, Predictions};
 pub use crate::model::{
-    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Model, Op, Pass, Pool2d, Weights,
+    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Model, Module, Op, Pass,
+    Pool2d, WeightInit, Weights,
 };
+pub use crate::ops;
 pub use crate::photo::{Photo, Preprocess};
 pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Resize, Sheet};
 pub use crate::show;

@@ -330,3 +330,92 @@ fn a_network_shares_nothing_with_the_weights_it_was_given() {
     }
     assert!(close(&given["classifier.1.bias"], &original, 0.0));
 }
+
+/// A 5 x 5 convolution, pooled, and a linear layer, made with tch alone.
+fn made_with_tch(store: &tch::nn::VarStore) -> (tch::nn::Conv2D, tch::nn::Linear) {
+    let root = store.root();
+    let conv = tch::nn::conv2d(&root / "conv", 1, 4, 5, Default::default());
+    let fc = tch::nn::linear(&root / "fc", 4 * 4 * 4, 3, Default::default());
+    (conv, fc)
+}
+
+#[test]
+fn a_tch_network_under_the_lens_answers_as_it_did() {
+    let store = tch::nn::VarStore::new(Device::Cpu);
+    let (conv, fc) = made_with_tch(&store);
+    let x = Tensor::arange(2 * 12 * 12, FLOAT).sin().reshape([2, 1, 12, 12]);
+    let expected = x.apply(&conv).relu().avg_pool2d_default(2).flatten(1, -1).apply(&fc);
+
+    let mut net = Model::builder("mine", [1, 12, 12]).variables(store);
+    let input = net.input();
+    let a = net.module("conv", conv, input);
+    let a = net.add("relu", Op::Relu, &[a]);
+    let a = net.function("pool", |x, _| x[0].avg_pool2d_default(2), &[a]);
+    let a = net.add("flatten", Op::Flatten, &[a]);
+    net.module("fc", fc, a);
+    let model = net.build().expect("a network");
+    assert!(close(&model.forward(&x).expect("a pass"), &expected, 1e-6));
+
+    let shapes: Vec<Vec<i64>> =
+        model.parameters("conv").expect("a layer").iter().map(|(_, t)| t.size()).collect();
+    assert_eq!(shapes, [vec![4], vec![4, 1, 5, 5]], "bias and weight, by name");
+    assert_eq!(model.summary().expect("a summary").trainable_parameters(), 104 + 195);
+    assert_eq!(model.last_convolution().expect("a convolution"), "conv");
+}
+
+#[test]
+fn layers_of_ours_take_the_variables_that_stand_under_their_names() {
+    let store = tch::nn::VarStore::new(Device::Cpu);
+    let (conv, _) = made_with_tch(&store);
+    let x = Tensor::arange(144, FLOAT).sin().reshape([1, 1, 12, 12]);
+    let expected = x.apply(&conv);
+    let mut net = Model::builder("mine", [1, 12, 12]).variables(store);
+    let input = net.input();
+    net.add("conv", Conv2d::new(1, 4, 5), &[input]);
+    let model = net.build().expect("a network");
+    assert!(close(&model.forward(&x).expect("a pass"), &expected, 1e-6));
+}
+
+#[test]
+fn a_gradient_pass_freezes_a_modules_parameters_and_thaws_them() {
+    let mut net = Model::builder("mine", [1, 12, 12]);
+    let conv = tch::nn::conv2d(net.path("conv"), 1, 4, 5, Default::default());
+    let input = net.input();
+    net.module("conv", conv, input);
+    let model = net.build().expect("a network");
+    let x = Tensor::zeros([1, 1, 12, 12], FLOAT);
+    let out = model.run_as(Pass::Gradient, &[("input", &x)], &["conv"]).expect("a pass");
+    assert!(!out[0].requires_grad(), "nothing depends on a feed that requires gradients");
+    let trained = model.variables().trainable_variables();
+    assert!(trained.len() == 2 && trained.iter().all(Tensor::requires_grad));
+}
+
+#[test]
+fn a_module_that_panics_is_an_error_with_its_message() {
+    let mut net = Model::builder("mine", [1, 12, 12]);
+    let input = net.input();
+    net.function("odd", |_, _| panic!("no such luck"), &[input]);
+    let text = net.build().expect_err("a panic").to_string();
+    assert!(text.contains("\"odd\"") && text.contains("no such luck"), "{text}");
+}
+
+#[test]
+fn trained_weights_load_whole_or_not_at_all() {
+    let (model, other) = (branched(), branched());
+    let mut weights: Weights = other.weights().into_iter().map(|(n, t)| (n, t + 1.0)).collect();
+    model.load(&weights).expect("they fit");
+    assert!(close(
+        &model.forward(&photos(1)).expect("a pass"),
+        &{
+            other.load(&weights).expect("they fit");
+            other.forward(&photos(1)).expect("a pass")
+        },
+        0.0
+    ));
+    let before = model.weights()["a.weight"].copy();
+    weights.insert("a.weight".into(), Tensor::zeros([1], FLOAT));
+    weights.insert("b.weight".into(), Tensor::zeros([4, 4, 3, 3], FLOAT));
+    let text = model.load(&weights).expect_err("a.weight does not fit").to_string();
+    assert!(text.contains("a.weight is [1], expected [4, 4, 1, 1]"), "{text}");
+    assert!(close(&model.weights()["a.weight"], &before, 0.0));
+}

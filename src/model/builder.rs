@@ -1,15 +1,15 @@
 //! Puts a network together, layer by layer.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rand::SeedableRng;
-use rand::distributions::{Distribution, Uniform};
 use rand::rngs::StdRng;
-use tch::nn::VarStore;
+use tch::nn::{self, VarStore};
 use tch::{Device, Tensor};
 
-use super::op::{Init, ParameterSpec};
+use super::op::{Module, ParameterSpec};
 use super::weights::{self, Weights};
 use super::{Inner, Model, Node, Op, Parameter};
 use crate::error::{Error, Result};
@@ -31,6 +31,8 @@ pub struct Builder {
     preprocess: Preprocess,
     classes: Vec<String>,
     seed: u64,
+    /// Holds the parameters of modules from the start; those of our own layers join at the end.
+    variables: VarStore,
 }
 
 /// A node before its parameters exist.
@@ -60,6 +62,7 @@ impl Builder {
             preprocess: Preprocess::exact(h, w),
             classes: Vec::new(),
             seed: 0,
+            variables: VarStore::new(Device::Cpu),
         }
     }
 
@@ -83,15 +86,114 @@ impl Builder {
         NodeId(self.nodes.len() - 1)
     }
 
+    /// Adds layers one after another, named `name.0`, `name.1`, ..., as PyTorch's `Sequential`
+    /// names them, and returns the last. [`ops!`](crate::ops) writes such a list.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("tiny", [1, 28, 28]);
+    /// let x = net.input();
+    /// let conv = Conv2d::new(1, 8, 3);
+    /// let x = net.chain("features", ops![conv, Op::Relu, Pool2d::max(2), Op::Flatten], x);
+    /// net.add("classifier", Linear::new(8 * 13 * 13, 10), &[x]);
+    /// let model = net.build()?;
+    /// assert_eq!(model.output_shapes(&[1, 1, 28, 28])?.last(), Some(&vec![1, 10]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn chain(
+        &mut self,
+        name: &str,
+        layers: impl IntoIterator<Item = Op>,
+        input: NodeId,
+    ) -> NodeId {
+        let layers = layers.into_iter().enumerate();
+        layers.fold(input, |x, (i, op)| self.add(format!("{name}.{i}"), op, &[x]))
+    }
+
+    /// Adds a module of `tch::nn` that reads `input`. Its parameters are those that the variable
+    /// store holds under the layer's name: make it at [`path`](Builder::path), or give the store
+    /// that it was made in to [`variables`](Builder::variables) before.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// use tch::nn;
+    ///
+    /// // A network as one writes it with tch, perhaps trained already ...
+    /// let store = nn::VarStore::new(tch::Device::Cpu);
+    /// let root = store.root();
+    /// let conv1 = nn::conv2d(&root / "conv1", 1, 8, 5, Default::default());
+    /// let conv2 = nn::conv2d(&root / "conv2", 8, 16, 5, Default::default());
+    /// let fc = nn::linear(&root / "fc", 16 * 4 * 4, 10, Default::default());
+    ///
+    /// // ... comes under the lens layer by layer.
+    /// let mut net = Model::builder("mine", [1, 28, 28]).variables(store);
+    /// let x = net.input();
+    /// let x = net.module("conv1", conv1, x);
+    /// let x = net.function("pool1", |x, _| x[0].max_pool2d_default(2), &[x]);
+    /// let x = net.module("conv2", conv2, x);
+    /// let x = net.add("relu2", Op::Relu, &[x]);
+    /// let x = net.add("pool2", Pool2d::max(2), &[x]);
+    /// let x = net.add("flatten", Op::Flatten, &[x]);
+    /// net.module("fc", fc, x);
+    /// let model = net.build()?;
+    ///
+    /// let look = model.look_input(&Tensor::rand([1, 1, 28, 28], tch::kind::FLOAT_CPU))?;
+    /// assert_eq!(look.layer("conv2")?.count(), 16);
+    /// let heat = look.explain(&GradCam::at("conv2"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn module<M: nn::ModuleT + 'static>(
+        &mut self,
+        name: impl Into<String>,
+        module: M,
+        input: NodeId,
+    ) -> NodeId {
+        self.add(name, Module::new(module), &[input])
+    }
+
+    /// Adds a closure from all its inputs and "is this training?" to the output.
+    pub fn function(
+        &mut self,
+        name: impl Into<String>,
+        run: impl Fn(&[Tensor], bool) -> Tensor + 'static,
+        inputs: &[NodeId],
+    ) -> NodeId {
+        self.add(name, Module::function(run), inputs)
+    }
+
+    /// Where a module of this name keeps its parameters.
+    pub fn path(&self, name: &str) -> nn::Path<'_> {
+        name.split('.').fold(self.variables.root(), |path, part| path.sub(part))
+    }
+
+    /// The store in which the network's modules were made. Layers of our own kinds use the
+    /// variables that stand there under their names, instead of new ones.
+    pub fn variables(mut self, store: VarStore) -> Self {
+        if !self.variables.is_empty() || self.nodes.len() > 1 {
+            self.mistake.get_or_insert(Error::Argument(format!(
+                "{}: give the variable store before the first layer",
+                self.name
+            )));
+        }
+        self.variables = store;
+        self
+    }
+
     fn check(&self, name: &str, op: &Op, inputs: &[NodeId]) -> Result<Vec<i64>> {
         if self.mistake.is_some() {
             return Ok(Vec::new());
         }
         let context = format!("layer {name:?} ({}) of {}", op.kind(), self.name);
-        let named_well = !name.is_empty() && name.split('.').all(|part| !part.is_empty());
+        let named_well = name.split('.').all(|part| !part.is_empty())
+            && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control());
         if !named_well {
             return Err(Error::Argument(format!(
-                "{name:?} is no name for a layer: names are non-empty parts joined by dots"
+                "{name:?} is no name for a layer: names are non-empty parts joined by dots, \
+                 without slashes and control characters"
             )));
         }
         if name == "output" || self.nodes.iter().any(|node| node.name == name) {
@@ -135,13 +237,14 @@ impl Builder {
     }
 
     /// The network with randomly initialised parameters, the same for the same seed; libtorch's own
-    /// generator is left alone.
+    /// generator is left alone. Parameters of modules, and of layers whose names stand in the
+    /// given [`variables`](Builder::variables), stay what they are.
     ///
     /// # Errors
     /// The first mistake made in the graph, with the layer's name.
     pub fn build(self) -> Result<Model> {
         let mut random = StdRng::seed_from_u64(self.seed);
-        self.finish(|_, spec| initial(spec, &mut random))
+        self.finish(|_, spec| spec.init.tensor(&spec.shape, &mut random))
     }
 
     /// The network with these trained parameters.
@@ -150,16 +253,31 @@ impl Builder {
     /// The first mistake made in the graph; or one error that lists every missing, surplus and
     /// misshapen tensor.
     pub fn build_with(self, mut trained: Weights) -> Result<Model> {
-        let expected = self.nodes.iter().flat_map(|node| {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        let mut expected: BTreeMap<String, Vec<i64>> = self
+            .variables
+            .variables()
+            .into_iter()
+            .map(|(name, tensor)| (name, tensor.size()))
+            .collect();
+        for node in &self.nodes {
             let specs = node.op.parameters().into_iter();
-            specs.map(|spec| (format!("{}.{}", node.name, spec.name), spec.shape))
-        });
-        if self.mistake.is_none() {
-            weights::check(&self.name, &trained, expected)?;
+            expected.extend(specs.map(|spec| (format!("{}.{}", node.name, spec.name), spec.shape)));
+        }
+        weights::check(&self.name, &trained, expected)?;
+        for (name, mut variable) in self.variables.variables() {
+            if let Some(tensor) = trained.get(&name) {
+                let _no_grad = tch::no_grad_guard();
+                variable.f_copy_(tensor).into_result()?;
+            }
         }
         self.finish(|layer, spec| {
             let name = format!("{layer}.{}", spec.name);
-            trained.remove(&name).ok_or_else(|| Error::Argument(format!("{name} is missing")))
+            let tensor = trained.remove(&name);
+            // A copy: whoever gave the tensor keeps it, and shares nothing with the network.
+            float_copy(&tensor.ok_or_else(|| Error::Argument(format!("{name} is missing")))?)
         })
     }
 
@@ -174,26 +292,43 @@ impl Builder {
             return Err(Error::Argument(format!("{} has no layers yet: add some", self.name)));
         }
         let _no_grad = tch::no_grad_guard();
-        let variables = VarStore::new(Device::Cpu);
+        let given: BTreeMap<String, Tensor> = self.variables.variables().into_iter().collect();
         let mut nodes = Vec::with_capacity(self.nodes.len());
-        for planned in self.nodes {
-            let mut path = variables.root();
-            for part in planned.name.split('.') {
-                path = path.sub(part);
-            }
+        for planned in &self.nodes {
             let mut parameters = Vec::new();
             for spec in planned.op.parameters() {
-                // A copy: whoever gave the tensor keeps it, and shares nothing with the network.
-                let value = channels_last(&float_copy(&tensor(&planned.name, &spec)?)?)?;
-                parameters.push(Parameter {
-                    tensor: path.add(spec.name, value, spec.trainable),
-                    trainable: spec.trainable,
-                });
+                let name = format!("{}.{}", planned.name, spec.name);
+                let tensor = match given.get(&name) {
+                    Some(tensor) if tensor.size() == spec.shape => tensor.shallow_clone(),
+                    Some(tensor) => {
+                        return Err(Error::Shape(format!(
+                            "{name} is {:?} in the given variables, expected {:?}",
+                            tensor.size(),
+                            spec.shape
+                        )));
+                    }
+                    None => {
+                        let value = channels_last(&tensor(&planned.name, &spec)?)?;
+                        self.path(&planned.name).add(spec.name, value, spec.trainable)
+                    }
+                };
+                let name = spec.name.to_owned();
+                parameters.push(Parameter { name, tensor, trainable: spec.trainable });
+            }
+            if matches!(planned.op, Op::Module(_)) {
+                let prefix = format!("{}.", planned.name);
+                parameters.extend(given.iter().filter_map(|(name, tensor)| {
+                    Some(Parameter {
+                        name: name.strip_prefix(&prefix)?.to_owned(),
+                        tensor: tensor.shallow_clone(),
+                        trainable: tensor.requires_grad(),
+                    })
+                }));
             }
             nodes.push(Node {
-                name: planned.name,
-                op: planned.op,
-                inputs: planned.inputs,
+                name: planned.name.clone(),
+                op: planned.op.clone(),
+                inputs: planned.inputs.clone(),
                 parameters,
             });
         }
@@ -202,7 +337,7 @@ impl Builder {
                 name: self.name,
                 input_shape: self.input_shape,
                 nodes,
-                variables,
+                variables: self.variables,
                 preprocess: self.preprocess,
                 classes: self.classes,
                 trainings: Cell::new(0),
@@ -225,16 +360,10 @@ fn check_size(op: &Op) -> Result<()> {
     )))
 }
 
-fn initial(spec: &ParameterSpec, random: &mut StdRng) -> Result<Tensor> {
-    let count = spec.shape.iter().product::<i64>().max(0) as usize;
-    let mut uniform = |bound: f64| {
-        let range = Uniform::new_inclusive(-bound as f32, bound as f32);
-        range.sample_iter(&mut *random).take(count).collect::<Vec<f32>>()
+/// The layers of a [`chain`](Builder::chain): `ops![Conv2d::new(3, 8, 3), Op::Relu]`.
+#[macro_export]
+macro_rules! ops {
+    ($($layer:expr),* $(,)?) => {
+        [$($crate::model::Op::from($layer)),*]
     };
-    let values = match spec.init {
-        Init::Constant(value) => vec![value as f32; count],
-        Init::KaimingUniform { fan_in } => uniform((6.0 / fan_in.max(1) as f64).sqrt()),
-        Init::FanInUniform { fan_in } => uniform(1.0 / (fan_in.max(1) as f64).sqrt()),
-    };
-    Tensor::f_from_slice(&values).and_then(|t| t.f_reshape(spec.shape.as_slice())).into_result()
 }

@@ -16,12 +16,16 @@ use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
 pub use builder::{Builder, NodeId};
-pub use op::{AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Op, Pass, Pool2d};
+pub use op::{
+    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, Op, Pass, Pool2d,
+    WeightInit,
+};
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
 
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
+use crate::tensor::IntoResult;
 
 pub(crate) use grad_mode::with_grad;
 pub(crate) use weights::from_safetensors;
@@ -77,6 +81,8 @@ struct Node {
 }
 
 struct Parameter {
+    /// Within the layer: `"weight"`.
+    name: String,
     tensor: Tensor,
     trainable: bool,
 }
@@ -131,13 +137,55 @@ impl Model {
         Ok(self.node(self.find(layer)?).op.clone())
     }
 
+    /// A layer's tensors with their names, `"weight"` first: what Keras calls `get_weights`. They
+    /// are the network's own, not copies; a layer without any has none.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// let model = convlens::zoo::squeezenet1_1()?;
+    /// let [(_, weight), (_, bias)] = &model.parameters("features.0")?[..] else { panic!() };
+    /// assert_eq!((weight.size(), bias.size()), (vec![64, 3, 3, 3], vec![64]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn parameters(&self, layer: &str) -> Result<Vec<(String, Tensor)>> {
+        let parameters = &self.node(self.find(layer)?).parameters;
+        Ok(parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect())
+    }
+
+    /// All tensors by their full names, `"features.0.weight"`: the network's own, not copies.
+    pub fn weights(&self) -> Weights {
+        self.inner.variables.variables().into_iter().collect()
+    }
+
+    /// Replaces all parameters by trained ones.
+    ///
+    /// # Errors
+    /// One error that lists every missing, surplus and misshapen tensor; nothing is loaded then.
+    pub fn load(&self, trained: &Weights) -> Result<()> {
+        let own = self.weights();
+        let expected = own.iter().map(|(name, tensor)| (name.clone(), tensor.size()));
+        weights::check(self.name(), trained, expected)?;
+        let _no_grad = tch::no_grad_guard();
+        for (name, mut tensor) in own {
+            if let Some(value) = trained.get(&name) {
+                tensor.f_copy_(value).into_result()?;
+            }
+        }
+        self.inner.trainings.set(self.trainings() + 1);
+        Ok(())
+    }
+
     /// The name of the last convolution, the layer that class activation methods look at unless
     /// they are told another.
     ///
     /// # Errors
     /// When the network has no convolution.
     pub fn last_convolution(&self) -> Result<String> {
-        let last = self.inner.nodes.iter().rfind(|node| matches!(node.op, Op::Conv2d(_)));
+        let last = self.inner.nodes.iter().rfind(|node| node.op.kind() == "Conv2d");
         last.map(|node| node.name.clone()).ok_or_else(|| {
             Error::Argument(format!("{} has no convolution: name a layer", self.name()))
         })

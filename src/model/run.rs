@@ -208,9 +208,11 @@ impl Plan {
             let parameters: Vec<Tensor> = node
                 .parameters
                 .iter()
-                .map(|p| match pass {
+                .map(|p| match (pass, &node.op) {
+                    // A module holds its own, and freezes them itself.
+                    (_, Op::Module(_)) => p.tensor.shallow_clone(),
                     // Constants here: only what depends on the feeds is recorded.
-                    Pass::Gradient => p.tensor.detach(),
+                    (Pass::Gradient, _) => p.tensor.detach(),
                     _ => p.tensor.shallow_clone(),
                 })
                 .collect();

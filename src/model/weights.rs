@@ -31,7 +31,7 @@ pub(crate) fn from_safetensors(bytes: &[u8], source: &str) -> Result<Weights> {
 pub(super) fn check(
     network: &str,
     given: &Weights,
-    expected: impl Iterator<Item = (String, Vec<i64>)>,
+    expected: impl IntoIterator<Item = (String, Vec<i64>)>,
 ) -> Result<()> {
     let mut known = BTreeSet::new();
     let mut complaints = Vec::new();

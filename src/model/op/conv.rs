@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Init, ParameterSpec, pair_of};
+use super::{Init, ParameterSpec, WeightInit, pair_of};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -19,10 +19,22 @@ pub struct Conv2d {
     pub(crate) out_channels: i64,
     pub(crate) kernel: [i64; 2],
     pub(crate) stride: [i64; 2],
-    pub(crate) padding: [i64; 2],
+    pub(crate) padding: Padding,
     pub(crate) dilation: [i64; 2],
     pub(crate) groups: i64,
     pub(crate) bias: bool,
+    init: WeightInit,
+    zero_bias: bool,
+}
+
+/// What stands around the photo.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Padding {
+    /// Rows and columns of zeros on each side.
+    Zeros([i64; 2]),
+    /// As many zeros as make `H' = ⌈H / stride⌉`, the odd one at the bottom or right, as
+    /// TensorFlow's "SAME" has it.
+    Same,
 }
 
 impl Conv2d {
@@ -33,10 +45,12 @@ impl Conv2d {
             out_channels,
             kernel: [kernel; 2],
             stride: [1; 2],
-            padding: [0; 2],
+            padding: Padding::Zeros([0; 2]),
             dilation: [1; 2],
             groups: 1,
             bias: true,
+            init: WeightInit::KaimingUniform,
+            zero_bias: false,
         }
     }
 
@@ -54,7 +68,14 @@ impl Conv2d {
 
     /// Rows and columns of zeros on each side.
     pub fn padding(mut self, padding: i64) -> Self {
-        self.padding = [padding; 2];
+        self.padding = Padding::Zeros([padding; 2]);
+        self
+    }
+
+    /// As many zeros as make the output `⌈size / stride⌉`, the odd one at the bottom or right:
+    /// TensorFlow's "SAME".
+    pub fn same(mut self) -> Self {
+        self.padding = Padding::Same;
         self
     }
 
@@ -76,17 +97,37 @@ impl Conv2d {
         self
     }
 
+    /// How the weights start when none are given; [`WeightInit::KaimingUniform`] by default.
+    pub fn init(mut self, init: WeightInit) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// The bias starts at zero, not at random.
+    pub fn zero_bias(mut self) -> Self {
+        self.zero_bias = true;
+        self
+    }
+
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
-        let fan_in = self.in_channels / self.groups.max(1) * self.kernel[0] * self.kernel[1];
+        let area = self.kernel[0].saturating_mul(self.kernel[1]);
+        let fan_in = (self.in_channels / self.groups.max(1)).saturating_mul(area);
+        // PyTorch leaves the groups out of this one; timm and TensorFlow do not.
+        let fan_out = self.out_channels.saturating_mul(area);
         let shape = [
             self.out_channels,
             self.in_channels / self.groups.max(1),
             self.kernel[0],
             self.kernel[1],
         ];
-        let mut specs = vec![ParameterSpec::new("weight", &shape, Init::KaimingUniform { fan_in })];
+        let weight = self.init.resolve(fan_in, fan_out);
+        let mut specs = vec![ParameterSpec::new("weight", &shape, weight)];
         if self.bias {
-            specs.push(ParameterSpec::new("bias", &shape[..1], Init::FanInUniform { fan_in }));
+            let bias = match self.zero_bias {
+                true => Init::Constant(0.0),
+                false => WeightInit::FanIn.resolve(fan_in, fan_out),
+            };
+            specs.push(ParameterSpec::new("bias", &shape[..1], bias));
         }
         specs
     }
@@ -95,7 +136,10 @@ impl Conv2d {
         let sizes = [&self.kernel, &self.stride, &self.dilation].into_iter().flatten();
         let channels = [self.in_channels, self.out_channels, self.groups];
         let sensible = sizes.chain(&channels).all(|size| (1..=super::LARGEST).contains(size))
-            && self.padding.iter().all(|padding| (0..=super::LARGEST).contains(padding));
+            && match self.padding {
+                Padding::Zeros(sides) => sides.iter().all(|p| (0..=super::LARGEST).contains(p)),
+                Padding::Same => true,
+            };
         if !sensible {
             return Err(Error::Argument(format!(
                 "a convolution needs positive channels, kernel, stride, dilation and groups, \
@@ -122,29 +166,47 @@ impl Conv2d {
         let spatial = pair_of(|i| {
             let size = [h, w][i];
             let span = self.dilation[i] * (self.kernel[i] - 1) + 1;
-            let room = size + 2 * self.padding[i] - span;
-            if room < 0 {
+            let padded = match self.padding {
+                Padding::Zeros(sides) => size + 2 * sides[i],
+                Padding::Same => size + self.same_padding(i, size),
+            };
+            if padded < span {
                 return Err(Error::Shape(format!(
-                    "the kernel spans {span} pixels, but the padded input has only {}: the input \
-                     is too small",
-                    size + 2 * self.padding[i]
+                    "the kernel spans {span} pixels, but the padded input has only {padded}: the \
+                     input is too small"
                 )));
             }
-            Ok(room / self.stride[i] + 1)
+            Ok((padded - span) / self.stride[i] + 1)
         })?;
         Ok(vec![n, self.out_channels, spatial[0], spatial[1]])
     }
 
+    /// Rows or columns that "SAME" adds in all.
+    fn same_padding(&self, i: usize, size: i64) -> i64 {
+        let (stride, span) = (self.stride[i], self.dilation[i] * (self.kernel[i] - 1) + 1);
+        ((size + stride - 1) / stride * stride - stride + span - size).max(0)
+    }
+
     pub(super) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
-        input
-            .f_conv2d(
-                &parameters[0],
-                self.bias.then(|| &parameters[1]),
-                self.stride,
-                self.padding,
-                self.dilation,
-                self.groups,
-            )
-            .into_result()
+        let (weight, bias) = (&parameters[0], self.bias.then(|| &parameters[1]));
+        let convolve = |input: &Tensor, padding: [i64; 2]| {
+            input
+                .f_conv2d(weight, bias, self.stride, padding, self.dilation, self.groups)
+                .into_result()
+        };
+        match self.padding {
+            Padding::Zeros(padding) => convolve(input, padding),
+            Padding::Same => {
+                let [.., h, w] = super::four(&input.size())?;
+                let (down, across) = (self.same_padding(0, h), self.same_padding(1, w));
+                if down % 2 == 0 && across % 2 == 0 {
+                    return convolve(input, [down / 2, across / 2]);
+                }
+                // left, right, top, bottom
+                let sides = [across / 2, across - across / 2, down / 2, down - down / 2];
+                let padded = input.f_constant_pad_nd(sides).into_result()?;
+                convolve(&padded, [0, 0])
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Init, ParameterSpec};
+use super::{Init, ParameterSpec, WeightInit};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -17,12 +17,15 @@ pub struct Linear {
     pub(crate) in_features: i64,
     pub(crate) out_features: i64,
     pub(crate) bias: bool,
+    init: WeightInit,
+    zero_bias: bool,
 }
 
 impl Linear {
     /// A fully connected layer with a bias.
     pub fn new(in_features: i64, out_features: i64) -> Self {
-        Linear { in_features, out_features, bias: true }
+        let init = WeightInit::FanIn;
+        Linear { in_features, out_features, bias: true, init, zero_bias: false }
     }
 
     /// No bias.
@@ -31,12 +34,29 @@ impl Linear {
         self
     }
 
+    /// How the weights start when none are given; [`WeightInit::FanIn`] by default.
+    pub fn init(mut self, init: WeightInit) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// The bias starts at zero, not at random.
+    pub fn zero_bias(mut self) -> Self {
+        self.zero_bias = true;
+        self
+    }
+
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
-        let fan_in = self.in_features;
+        let (fan_in, fan_out) = (self.in_features, self.out_features);
         let shape = [self.out_features, self.in_features];
-        let mut specs = vec![ParameterSpec::new("weight", &shape, Init::FanInUniform { fan_in })];
+        let weight = self.init.resolve(fan_in, fan_out);
+        let mut specs = vec![ParameterSpec::new("weight", &shape, weight)];
         if self.bias {
-            specs.push(ParameterSpec::new("bias", &shape[..1], Init::FanInUniform { fan_in }));
+            let bias = match self.zero_bias {
+                true => Init::Constant(0.0),
+                false => WeightInit::FanIn.resolve(fan_in, fan_out),
+            };
+            specs.push(ParameterSpec::new("bias", &shape[..1], bias));
         }
         specs
     }

@@ -2,14 +2,22 @@
 
 mod batch_norm;
 mod conv;
+mod conv_transpose;
+mod init;
 mod linear;
+mod module;
 mod pool;
+mod resize;
 
 use tch::Tensor;
 
 pub use batch_norm::BatchNorm2d;
 pub use conv::Conv2d;
+pub use conv_transpose::ConvTranspose2d;
+pub use init::WeightInit;
+pub(crate) use init::{Init, ParameterSpec};
 pub use linear::Linear;
+pub use module::Module;
 pub use pool::{AdaptiveAvgPool2d, Pool2d};
 
 use crate::error::{Error, Result};
@@ -28,20 +36,41 @@ pub enum Op {
     Linear(Linear),
     /// Batch normalisation.
     BatchNorm2d(BatchNorm2d),
+    /// A transposed convolution, which enlarges.
+    ConvTranspose2d(ConvTranspose2d),
     /// `max(x, 0)`.
     Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `1 / (1 + exp(−x))`.
+    Sigmoid,
+    /// `x / (1 + exp(−x))`, also called swish.
+    Silu,
     /// Max or average pooling.
     Pool2d(Pool2d),
     /// Average pooling to a given size.
     AdaptiveAvgPool2d(AdaptiveAvgPool2d),
     /// Drops each value with this probability in training; nothing otherwise.
     Dropout(f64),
+    /// Drops each whole channel with this probability in training; nothing otherwise.
+    Dropout2d(f64),
+    /// Drops the whole branch of a photo with this probability in training; nothing otherwise.
+    /// Huang et al. 2016, <https://arxiv.org/abs/1603.09382>.
+    StochasticDepth(f64),
     /// `[N, C, H, W] -> [N, C·H·W]`.
     Flatten,
     /// Joins its inputs along the channels.
     Concat,
     /// Sums its inputs.
     Add,
+    /// Multiplies its two inputs; the second may have one pixel a channel, which then scales the
+    /// whole channel.
+    Multiply,
+    /// Resizes its first input to the height and width of its second, bilinear with half-pixel
+    /// centres (PyTorch's `align_corners=False`).
+    ResizeLike,
+    /// Any closure, or any module of `tch::nn`.
+    Module(Module),
 }
 
 macro_rules! op_from {
@@ -53,7 +82,7 @@ macro_rules! op_from {
         })*
     };
 }
-op_from!(Conv2d, Linear, BatchNorm2d, Pool2d, AdaptiveAvgPool2d);
+op_from!(Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Pool2d, AdaptiveAvgPool2d, Module);
 
 /// How a forward pass treats gradients and the layers that behave otherwise in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,55 +96,30 @@ pub enum Pass {
     Training,
 }
 
-/// How a parameter starts when no trained weights are given.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Init {
-    Constant(f64),
-    /// He et al. 2015 for rectifiers: uniform within ±√(6 / fan_in).
-    KaimingUniform {
-        fan_in: i64,
-    },
-    /// Uniform within ±1/√fan_in, PyTorch's start for biases and linear layers.
-    FanInUniform {
-        fan_in: i64,
-    },
-}
-
-/// One tensor that a layer owns.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ParameterSpec {
-    pub(crate) name: &'static str,
-    pub(crate) shape: Vec<i64>,
-    pub(crate) init: Init,
-    pub(crate) trainable: bool,
-}
-
-impl ParameterSpec {
-    fn new(name: &'static str, shape: &[i64], init: Init) -> Self {
-        ParameterSpec { name, shape: shape.to_vec(), init, trainable: true }
-    }
-
-    /// A tensor that the layer keeps but no optimiser changes.
-    fn buffer(self) -> Self {
-        ParameterSpec { trainable: false, ..self }
-    }
-}
-
 impl Op {
     /// The name of the layer's kind, as PyTorch has it.
     pub fn kind(&self) -> &'static str {
         match self {
             Op::Input => "Input",
             Op::Conv2d(_) => "Conv2d",
+            Op::ConvTranspose2d(_) => "ConvTranspose2d",
             Op::Linear(_) => "Linear",
             Op::BatchNorm2d(_) => "BatchNorm2d",
             Op::Relu => "ReLU",
+            Op::Relu6 => "ReLU6",
+            Op::Sigmoid => "Sigmoid",
+            Op::Silu => "SiLU",
             Op::Pool2d(pool) => pool.kind(),
             Op::AdaptiveAvgPool2d(_) => "AdaptiveAvgPool2d",
             Op::Dropout(_) => "Dropout",
+            Op::Dropout2d(_) => "Dropout2d",
+            Op::StochasticDepth(_) => "StochasticDepth",
             Op::Flatten => "Flatten",
             Op::Concat => "Concat",
             Op::Add => "Add",
+            Op::Multiply => "Multiply",
+            Op::ResizeLike => "Resize",
+            Op::Module(module) => module.kind(),
         }
     }
 
@@ -123,6 +127,7 @@ impl Op {
     pub fn kernel(&self) -> Option<[i64; 2]> {
         match self {
             Op::Conv2d(conv) => Some(conv.kernel),
+            Op::ConvTranspose2d(conv) => Some([conv.kernel; 2]),
             Op::Pool2d(pool) => Some([pool.kernel; 2]),
             _ => None,
         }
@@ -131,6 +136,7 @@ impl Op {
     pub(crate) fn parameters(&self) -> Vec<ParameterSpec> {
         match self {
             Op::Conv2d(conv) => conv.parameters(),
+            Op::ConvTranspose2d(conv) => conv.parameters(),
             Op::Linear(linear) => linear.parameters(),
             Op::BatchNorm2d(norm) => norm.parameters(),
             _ => Vec::new(),
@@ -141,8 +147,9 @@ impl Op {
     pub(crate) fn check(&self, inputs: usize) -> Result<()> {
         let fits = match self {
             Op::Input => inputs == 0,
-            Op::Concat => inputs >= 1,
+            Op::Concat | Op::Module(_) => inputs >= 1,
             Op::Add => inputs >= 2,
+            Op::Multiply | Op::ResizeLike => inputs == 2,
             _ => inputs == 1,
         };
         if !fits {
@@ -150,11 +157,14 @@ impl Op {
         }
         match self {
             Op::Conv2d(conv) => conv.check(),
+            Op::ConvTranspose2d(conv) => conv.check(),
             Op::Linear(linear) => linear.check(),
             Op::BatchNorm2d(norm) => norm.check(),
             Op::Pool2d(pool) => pool.check(),
             Op::AdaptiveAvgPool2d(pool) => pool.check(),
-            Op::Dropout(p) if !(0.0..=1.0).contains(p) => {
+            Op::Dropout(p) | Op::Dropout2d(p) | Op::StochasticDepth(p)
+                if !(0.0..=1.0).contains(p) =>
+            {
                 Err(Error::Argument(format!("a dropout probability lies in 0..=1, got {p}")))
             }
             _ => Ok(()),
@@ -168,11 +178,19 @@ impl Op {
         };
         match self {
             Op::Conv2d(conv) => conv.output_shape(first),
+            Op::ConvTranspose2d(conv) => conv.output_shape(first),
             Op::Linear(linear) => linear.output_shape(first),
             Op::BatchNorm2d(norm) => norm.output_shape(first),
             Op::Pool2d(pool) => pool.output_shape(first),
             Op::AdaptiveAvgPool2d(pool) => pool.output_shape(first),
-            Op::Input | Op::Relu | Op::Dropout(_) => Ok(first.to_vec()),
+            Op::Input
+            | Op::Relu
+            | Op::Relu6
+            | Op::Sigmoid
+            | Op::Silu
+            | Op::Dropout(_)
+            | Op::Dropout2d(_)
+            | Op::StochasticDepth(_) => Ok(first.to_vec()),
             Op::Flatten => match first.split_first() {
                 Some((&n, rest)) => Ok(vec![n, rest.iter().fold(1, |a, b| a.saturating_mul(*b))]),
                 None => Err(Error::Shape("nothing to flatten in a scalar".into())),
@@ -200,6 +218,23 @@ impl Op {
                 }
                 Ok(first.to_vec())
             }
+            Op::Multiply => {
+                let scale = inputs.get(1).copied().unwrap_or_default();
+                let a_channel = first.len() == 4 && scale.len() == 4 && scale[2..] == [1, 1];
+                if scale == *first || (a_channel && scale[..2] == first[..2]) {
+                    return Ok(first.to_vec());
+                }
+                Err(Error::Shape(format!(
+                    "an input can be multiplied by one of its own shape or by one value a channel, \
+                     got {inputs:?}"
+                )))
+            }
+            Op::ResizeLike => {
+                let [n, c, ..] = four(first)?;
+                let [.., h, w] = four(inputs.get(1).copied().unwrap_or_default())?;
+                Ok(vec![n, c, h, w])
+            }
+            Op::Module(module) => module.output_shape(inputs),
         }
     }
 
@@ -207,14 +242,25 @@ impl Op {
     pub(crate) fn makes_new_memory(&self) -> bool {
         match self {
             Op::Conv2d(_)
+            | Op::ConvTranspose2d(_)
             | Op::Linear(_)
             | Op::BatchNorm2d(_)
             | Op::Relu
+            | Op::Relu6
+            | Op::Sigmoid
+            | Op::Silu
             | Op::Pool2d(_)
             | Op::AdaptiveAvgPool2d(_)
             | Op::Concat
-            | Op::Add => true,
-            Op::Input | Op::Dropout(_) | Op::Flatten => false,
+            | Op::Add
+            | Op::Multiply => true,
+            Op::Input
+            | Op::Dropout(_)
+            | Op::Dropout2d(_)
+            | Op::StochasticDepth(_)
+            | Op::Flatten
+            | Op::ResizeLike
+            | Op::Module(_) => false,
         }
     }
 
@@ -233,25 +279,58 @@ impl Op {
         match self {
             Op::Input => Ok(first.shallow_clone()),
             Op::Conv2d(conv) => conv.forward(first, parameters),
+            Op::ConvTranspose2d(conv) => conv.forward(first, parameters),
             Op::Linear(linear) => linear.forward(first, parameters),
             Op::BatchNorm2d(norm) => norm.forward(first, parameters, training),
             Op::Relu if overwrite => first.f_relu_().into_result(),
             Op::Relu => first.f_relu().into_result(),
+            Op::Relu6 if overwrite => first.f_relu6_().into_result(),
+            Op::Relu6 => first.f_relu6().into_result(),
+            Op::Sigmoid if overwrite => first.f_sigmoid_().into_result(),
+            Op::Sigmoid => first.f_sigmoid().into_result(),
+            Op::Silu if overwrite => first.f_silu_().into_result(),
+            Op::Silu => first.f_silu().into_result(),
             Op::Pool2d(pool) => pool.forward(first),
             Op::AdaptiveAvgPool2d(pool) => pool.forward(first),
             Op::Dropout(p) if training => first.f_dropout(*p, true).into_result(),
-            Op::Dropout(_) => Ok(first.shallow_clone()),
+            Op::Dropout2d(p) if training => first.f_feature_dropout(*p, true).into_result(),
+            Op::StochasticDepth(p) if training => stochastic_depth(first, *p),
+            Op::Dropout(_) | Op::Dropout2d(_) | Op::StochasticDepth(_) => Ok(first.shallow_clone()),
             Op::Flatten => first.f_flatten(1, -1).into_result(),
             Op::Concat => Tensor::f_cat(inputs, 1).into_result(),
             Op::Add => {
-                let mut sum = first.shallow_clone();
-                for other in &inputs[1..] {
-                    sum = sum.f_add(other).into_result()?;
+                let (sum, others) = inputs.split_at_mut(1);
+                let mut sum = sum[0].shallow_clone();
+                for (i, other) in others.iter().enumerate() {
+                    // From the second term on, the sum is ours.
+                    let own = pass == Pass::Inference && (overwrite || i > 0);
+                    sum = if own { sum.f_add_(other) } else { sum.f_add(other) }.into_result()?;
                 }
                 Ok(sum)
             }
+            Op::Multiply => {
+                let (value, scale) = inputs.split_at_mut(1);
+                match overwrite {
+                    true => value[0].f_mul_(&scale[0]).into_result(),
+                    false => value[0].f_mul(&scale[0]).into_result(),
+                }
+            }
+            Op::ResizeLike => resize::bilinear_like(&inputs[0], &inputs[1]),
+            Op::Module(module) => module.forward(inputs, parameters, pass),
         }
     }
+}
+
+/// Each photo's branch is kept with probability `1 − p`, and then divided by it.
+fn stochastic_depth(input: &Tensor, p: f64) -> Result<Tensor> {
+    if p >= 1.0 {
+        return input.f_zeros_like().into_result();
+    }
+    let photos = input.size().first().copied().unwrap_or(1);
+    let keep = Tensor::f_full([photos, 1, 1, 1], 1.0 - p, (input.kind(), input.device()))
+        .and_then(|chance| chance.f_bernoulli())
+        .and_then(|keep| keep.f_div_scalar(1.0 - p));
+    keep.and_then(|keep| input.f_mul(&keep)).into_result()
 }
 
 /// The greatest kernel, stride, padding, dilation or pooled side that makes any sense; sums and

@@ -1,0 +1,132 @@
+//! A node that is somebody else's code: a closure, or a module of `tch::nn`.
+
+use std::any::type_name;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use tch::{Kind, Tensor, nn};
+
+use super::Pass;
+use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
+
+/// A closure or a module of `tch::nn` as a layer. What happens inside it stays its own affair:
+/// its output can be looked at and differentiated like any other.
+///
+/// Its output's shape is found out by running it on zeros, in inference mode.
+#[derive(Clone)]
+pub struct Module {
+    kind: &'static str,
+    run: Rc<Run>,
+    /// The output's shape for inputs of these shapes.
+    shapes: Rc<RefCell<HashMap<Vec<Shape>, Shape>>>,
+}
+
+type Run = dyn Fn(&[Tensor], bool) -> Tensor;
+type Shape = Vec<i64>;
+
+impl Module {
+    /// A closure from all inputs and "is this training?" to the output.
+    pub fn function(run: impl Fn(&[Tensor], bool) -> Tensor + 'static) -> Self {
+        Module { kind: "Function", run: Rc::new(run), shapes: Rc::default() }
+    }
+
+    /// A module of `tch::nn` with one input.
+    pub fn new<M: nn::ModuleT + 'static>(module: M) -> Self {
+        let run = move |inputs: &[Tensor], train: bool| module.forward_t(&inputs[0], train);
+        Module { kind: kind(type_name::<M>()), ..Self::function(run) }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(super) fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let key: Vec<Shape> = inputs.iter().map(|shape| shape.to_vec()).collect();
+        if let Some(shape) = self.shapes.borrow().get(&key) {
+            return Ok(shape.clone());
+        }
+        let _no_grad = tch::no_grad_guard();
+        let zeros: Vec<Tensor> = key
+            .iter()
+            .map(|shape| {
+                Tensor::f_zeros(shape.as_slice(), (Kind::Float, tch::Device::Cpu)).into_result()
+            })
+            .collect::<Result<_>>()?;
+        let shape = self.caught(&zeros, false)?.size();
+        if shape.is_empty() {
+            return Err(Error::Shape("it returned a single number, not a batch".into()));
+        }
+        self.shapes.borrow_mut().insert(key, shape.clone());
+        Ok(shape)
+    }
+
+    pub(super) fn forward(
+        &self,
+        inputs: &[Tensor],
+        parameters: &[Tensor],
+        pass: Pass,
+    ) -> Result<Tensor> {
+        let _frozen = (pass == Pass::Gradient).then(|| Frozen::new(parameters));
+        self.caught(inputs, pass == Pass::Training)
+    }
+
+    /// tch's modules panic at what libtorch refuses.
+    fn caught(&self, inputs: &[Tensor], training: bool) -> Result<Tensor> {
+        catch_unwind(AssertUnwindSafe(|| (self.run)(inputs, training))).map_err(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("without a message");
+            Error::Argument(format!("it panicked: {}", text.lines().next().unwrap_or_default()))
+        })
+    }
+}
+
+/// Parameters that are constants for one pass, and afterwards what they were.
+struct Frozen(Vec<Tensor>);
+
+impl Frozen {
+    fn new(parameters: &[Tensor]) -> Self {
+        let trained = parameters.iter().filter(|p| p.requires_grad());
+        Frozen(trained.map(|p| p.set_requires_grad(false)).collect())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for parameter in &self.0 {
+            let _ = parameter.set_requires_grad(true);
+        }
+    }
+}
+
+/// `tch::nn::conv::Conv<[i64; 2]>` is a `Conv2d`.
+fn kind(type_name: &'static str) -> &'static str {
+    let (path, parameters) = type_name.split_at(type_name.find('<').unwrap_or(type_name.len()));
+    let name = path.rsplit("::").next().unwrap_or(path);
+    match (name, parameters) {
+        ("Conv", "<[i64; 2]>") => "Conv2d",
+        ("ConvTranspose", "<[i64; 2]>") => "ConvTranspose2d",
+        ("BatchNorm", _) => "BatchNorm2d",
+        ("SequentialT", _) => "Sequential",
+        ("Func" | "FuncT", _) => "Function",
+        _ => name,
+    }
+}
+
+impl PartialEq for Module {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.run, &other.run)
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({})", self.kind)
+    }
+}
