@@ -22,6 +22,7 @@
 //!
 //! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels.
 //! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones.
+//! - [`train`] teaches a network of your own.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
 //!
 //! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
@@ -38,6 +39,7 @@ pub mod picture;
 pub mod prelude;
 pub mod show;
 pub mod tensor;
+pub mod train;
 pub mod zoo;
 
 pub use error::{Error, Result};

@@ -12,5 +12,6 @@ pub use crate::photo::{Photo, Preprocess};
 pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Resize, Sheet};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show};
+pub use crate::train::{Fit, Fitted, Loss, Optimizer};
 pub use crate::zoo;
 pub use tch::{self, Tensor};

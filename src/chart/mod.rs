@@ -11,6 +11,7 @@ use crate::picture::{Picture, font_bytes};
 const INK: RGBColor = RGBColor(0x26, 0x26, 0x26);
 const FAINT: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const BLUE: RGBColor = RGBColor(0x30, 0x6f, 0xb5);
+const ORANGE: RGBColor = RGBColor(0xd9, 0x7a, 0x1e);
 const TEXT: u32 = 14;
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
@@ -125,6 +126,56 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
             series.map_err(failed)?;
         }
         Ok(())
+    })
+}
+
+/// One or two losses over the epochs, from 1, with a legend.
+pub(crate) fn loss_curves(curves: &[(&str, &[f64])]) -> Result<Picture> {
+    let values = curves.iter().flat_map(|(_, values)| *values).copied();
+    let highest = values.filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let top = if highest > 0.0 { 1.25 * highest } else { 1.0 };
+    let epochs = curves.iter().map(|(_, values)| values.len()).max().unwrap_or(1).max(2);
+    let font = text()?;
+    drawn(560, 280, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(70)
+            .build_cartesian_2d(1.0..epochs as f64, 0.0..top)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(INK)
+            .label_style(font.clone())
+            .axis_desc_style(font.clone())
+            .x_labels(epochs.min(8))
+            .y_labels(5)
+            .x_desc("epoch")
+            .y_desc("loss")
+            .x_label_formatter(&|v| number(v.round(), 4))
+            .y_label_formatter(&|v| number(*v, 3))
+            .draw()
+            .map_err(failed)?;
+        for ((name, values), colour) in curves.iter().zip([BLUE, ORANGE]) {
+            let points = values.iter().enumerate().filter(|(_, v)| v.is_finite());
+            let points = points.map(|(i, &v)| ((i + 1) as f64, v));
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                .map_err(failed)?
+                .label(*name)
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .background_style(WHITE.mix(0.8))
+            .label_font(font)
+            .draw()
+            .map_err(failed)
     })
 }
 

@@ -68,3 +68,10 @@ fn print(bundle: &MimeBundle) {
     // A closed standard output leaves nobody to tell.
     let _ = out.write_all(bundle.framed().as_bytes()).and_then(|()| out.flush());
 }
+
+/// Writes one line of text at once: unlike a bundle, it appears while its cell still runs.
+pub(crate) fn line(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,517 @@
+//! A small training loop: batches, a seed, the loss by line, early stop, the curve.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use tch::nn::{self, OptimizerConfig};
+use tch::{Kind, Reduction, Tensor};
+
+use crate::chart;
+use crate::error::{Error, Result};
+use crate::model::{Model, Pass, Weights, with_grad};
+use crate::show::{self, MimeBundle, Show, error_bundle};
+use crate::tensor::IntoResult;
+
+/// What training makes small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// `−log softmax(output)[class]`: outputs `[N, K]` with classes `[N]`, or, for every pixel,
+    /// `[N, K, h, w]` with `[N, h, w]`. A class of −100 does not count.
+    CrossEntropy,
+    /// The same for yes or no, on logits: targets 0 to 1, of the output's shape.
+    BinaryCrossEntropy,
+    /// The mean squared difference, targets of the output's shape.
+    MeanSquared,
+}
+
+/// Which of tch's optimisers takes the steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Optimizer {
+    /// Kingma and Ba 2014, with PyTorch's defaults.
+    Adam,
+    /// Stochastic gradient descent with this momentum.
+    Sgd {
+        /// 0 for none; 0.9 is usual.
+        momentum: f64,
+    },
+}
+
+/// How a network is trained: options with sensible defaults.
+///
+/// Twenty epochs of Adam at 1e-3 on batches of 32, cross entropy. Training seeds libtorch's
+/// generator, from which dropout draws, so that the same seed gives the same network on the same
+/// machine.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+///
+/// // Is the left or the right half brighter?
+/// let photos = Tensor::rand([64, 1, 8, 8], tch::kind::FLOAT_CPU);
+/// let half = |from| photos.narrow(3, from, 4).mean_dim([1, 2, 3].as_slice(), false, None);
+/// let classes = half(4).gt_tensor(&half(0)).to_kind(tch::Kind::Int64);
+///
+/// let mut net = Model::builder("halves", [1, 8, 8]);
+/// let x = net.input();
+/// net.chain("fc", ops![Op::Flatten, Linear::new(64, 2)], x);
+/// let model = net.build()?;
+/// let fitted = Fit::default().epochs(30).learning_rate(0.02).run(&model, &photos, &classes)?;
+/// assert!(fitted.losses().last() < fitted.losses().first());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Fit {
+    epochs: usize,
+    batch: usize,
+    learning_rate: f64,
+    cosine: bool,
+    weight_decay: f64,
+    optimizer: Optimizer,
+    loss: Loss,
+    seed: u64,
+    patience: Option<usize>,
+    budget: Option<Duration>,
+    validation: Option<(Rc<Tensor>, Rc<Tensor>)>,
+    augment: Option<Rc<Augment>>,
+    listener: Rc<dyn Fn(&str)>,
+}
+
+type Augment = dyn Fn(&Tensor, &Tensor, &mut StdRng) -> (Tensor, Tensor);
+
+impl Default for Fit {
+    fn default() -> Self {
+        Fit {
+            epochs: 20,
+            batch: 32,
+            learning_rate: 1e-3,
+            cosine: false,
+            weight_decay: 0.0,
+            optimizer: Optimizer::Adam,
+            loss: Loss::CrossEntropy,
+            seed: 0,
+            patience: None,
+            budget: None,
+            validation: None,
+            augment: None,
+            listener: Rc::new(show::line),
+        }
+    }
+}
+
+impl Fit {
+    /// How often every photo is seen.
+    pub fn epochs(mut self, epochs: usize) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
+    /// How many photos make a step.
+    pub fn batch(mut self, photos: usize) -> Self {
+        self.batch = photos;
+        self
+    }
+
+    /// The optimiser's step size.
+    pub fn learning_rate(mut self, rate: f64) -> Self {
+        self.learning_rate = rate;
+        self
+    }
+
+    /// Lets the learning rate fall to zero along half a cosine, Loshchilov and Hutter 2017.
+    pub fn cosine(mut self) -> Self {
+        self.cosine = true;
+        self
+    }
+
+    /// The L2 penalty on all parameters.
+    pub fn weight_decay(mut self, decay: f64) -> Self {
+        self.weight_decay = decay;
+        self
+    }
+
+    /// Which optimiser.
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// What is made small.
+    pub fn loss(mut self, loss: Loss) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// Decides the order of the photos, and dropout.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Stops when the validation loss (without validation photos, the training loss) has not
+    /// improved for this many epochs. The network of the best epoch is kept.
+    pub fn patience(mut self, epochs: usize) -> Self {
+        self.patience = Some(epochs);
+        self
+    }
+
+    /// Stops after the epoch in which this time has passed.
+    pub fn time_budget(mut self, time: Duration) -> Self {
+        self.budget = Some(time);
+        self
+    }
+
+    /// Photos and targets that are not trained on, to see what was learnt beyond them.
+    pub fn validation(mut self, photos: &Tensor, targets: &Tensor) -> Self {
+        self.validation = Some((Rc::new(photos.shallow_clone()), Rc::new(targets.shallow_clone())));
+        self
+    }
+
+    /// Changes each batch before it is learnt from: flips, shifts, lighting.
+    pub fn augment(
+        mut self,
+        change: impl Fn(&Tensor, &Tensor, &mut StdRng) -> (Tensor, Tensor) + 'static,
+    ) -> Self {
+        self.augment = Some(Rc::new(change));
+        self
+    }
+
+    /// Where the lines go that tell how it is going; to standard output by default, at most one a
+    /// second.
+    pub fn listener(mut self, listener: impl Fn(&str) + 'static) -> Self {
+        self.listener = Rc::new(listener);
+        self
+    }
+
+    /// Trains the network on photos `[N, C, H, W]` and as many targets. Frozen parameters (without
+    /// `requires_grad`) stay as they are.
+    ///
+    /// # Errors
+    /// Options or shapes that do not fit. A loss that is not finite stops training with the epoch
+    /// and the value; the network is then the best that was reached before.
+    pub fn run(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<Fitted> {
+        self.check(model, photos, targets)?;
+        if let Some((photos, targets)) = &self.validation {
+            self.check(model, photos, targets).map_err(|e| e.while_doing("the validation"))?;
+        }
+        tch::manual_seed(self.seed as i64);
+        let mut random = StdRng::seed_from_u64(self.seed);
+        let mut optimizer = self.build_optimizer(model)?;
+        let mut best = Best { loss: f64::INFINITY, epoch: 0, weights: snapshot(model)? };
+        let mut fitted = Fitted {
+            network: model.name().to_owned(),
+            losses: Vec::new(),
+            validation: Vec::new(),
+            best_epoch: 0,
+            stopped: None,
+        };
+        let started = Instant::now();
+        let mut last_line = started;
+        for epoch in 0..self.epochs {
+            let trained = self.epoch(model, photos, targets, epoch, &mut optimizer, &mut random);
+            let watched = trained.and_then(|loss| {
+                fitted.losses.push(loss);
+                let Some((photos, targets)) = &self.validation else { return Ok(loss) };
+                let loss = self.evaluate(model, photos, targets)?;
+                fitted.validation.push(loss);
+                Ok(loss)
+            });
+            let watched = match watched {
+                Ok(loss) => loss,
+                Err(error) => {
+                    model.load(&best.weights)?;
+                    return Err(error);
+                }
+            };
+            if watched < best.loss {
+                best = Best { loss: watched, epoch, weights: snapshot(model)? };
+            }
+            fitted.best_epoch = best.epoch;
+            if self.patience.is_some_and(|patience| epoch - best.epoch >= patience) {
+                let told = self.patience.unwrap_or_default();
+                fitted.stopped = Some(format!("no better for {told} epochs"));
+            } else if self.budget.is_some_and(|budget| started.elapsed() >= budget) {
+                fitted.stopped = Some("the time is up".into());
+            }
+            let last = epoch + 1 == self.epochs || fitted.stopped.is_some();
+            let spoken = last_line != started;
+            let pause = Duration::from_secs(if spoken { 1 } else { 2 });
+            if last_line.elapsed() >= pause || (last && spoken) {
+                last_line = Instant::now();
+                let done = (epoch + 1) as f64;
+                let left = started.elapsed().as_secs_f64() * (self.epochs as f64 / done - 1.0);
+                (self.listener)(&fitted.line(self.epochs, (!last).then_some(left)));
+            }
+            if last {
+                break;
+            }
+        }
+        if self.patience.is_some() {
+            model.load(&best.weights)?;
+        }
+        Ok(fitted)
+    }
+
+    fn build_optimizer(&self, model: &Model) -> Result<nn::Optimizer> {
+        let (variables, rate) = (model.variables(), self.learning_rate);
+        match self.optimizer {
+            Optimizer::Adam => nn::Adam::default().wd(self.weight_decay).build(variables, rate),
+            Optimizer::Sgd { momentum } => {
+                nn::Sgd { momentum, wd: self.weight_decay, ..nn::Sgd::default() }
+                    .build(variables, rate)
+            }
+        }
+        .into_result()
+    }
+
+    /// The mean loss over all batches of an epoch.
+    fn epoch(
+        &self,
+        model: &Model,
+        photos: &Tensor,
+        targets: &Tensor,
+        epoch: usize,
+        optimizer: &mut nn::Optimizer,
+        random: &mut StdRng,
+    ) -> Result<f64> {
+        let mut order: Vec<i64> = (0..photos.size()[0]).collect();
+        order.shuffle(random);
+        let batches = order.chunks(self.batch);
+        let (count, mut total) = (batches.len(), 0.0);
+        for (i, indices) in batches.enumerate() {
+            if self.cosine {
+                let progress = (epoch as f64 + i as f64 / count as f64) / self.epochs as f64;
+                let fall = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+                optimizer.set_lr(self.learning_rate * fall);
+            }
+            let indices_tensor = Tensor::f_from_slice(indices).into_result()?;
+            let pick = |t: &Tensor| t.f_index_select(0, &indices_tensor).into_result();
+            let (mut x, mut y) = (pick(photos)?, pick(targets)?);
+            if let Some(augment) = &self.augment {
+                (x, y) = augment(&x, &y, random);
+            }
+            let loss = self.loss_of(model, Pass::Training, &x, &y)?;
+            let value = loss.f_double_value(&[]).into_result()?;
+            if !value.is_finite() {
+                let place = format!("the loss is {value} in batch {}", i + 1);
+                return Err(self.diverged(epoch, &place));
+            }
+            optimizer.zero_grad();
+            loss.f_backward().into_result()?;
+            optimizer.step();
+            total += value * indices.len() as f64;
+        }
+        optimizer.zero_grad();
+        // The last step's loss is nobody's yet.
+        for (name, tensor) in model.weights() {
+            let finite = tensor.f_isfinite().and_then(|finite| finite.f_all());
+            if finite.and_then(|all| all.f_int64_value(&[])).into_result()? == 0 {
+                return Err(self.diverged(epoch, &format!("{name} is not finite")));
+            }
+        }
+        Ok(total / order.len() as f64)
+    }
+
+    fn diverged(&self, epoch: usize, what: &str) -> Error {
+        Error::Argument(format!(
+            "training diverged in epoch {}: {what}; the network is the best that was reached \
+             before. Lower the learning rate ({})",
+            epoch + 1,
+            self.learning_rate
+        ))
+    }
+
+    /// The mean loss in inference mode.
+    fn evaluate(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<f64> {
+        let _no_grad = tch::no_grad_guard();
+        let count = photos.size()[0];
+        let mut total = 0.0;
+        for start in (0..count).step_by(self.batch) {
+            let length = (count - start).min(self.batch as i64);
+            let part = |t: &Tensor| t.f_narrow(0, start, length).into_result();
+            let loss = self.loss_of(model, Pass::Inference, &part(photos)?, &part(targets)?)?;
+            total += loss.f_double_value(&[]).into_result()? * length as f64;
+        }
+        Ok(total / count as f64)
+    }
+
+    fn loss_of(&self, model: &Model, pass: Pass, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        let output = model.run_as(pass, &[("input", x)], &["output"])?;
+        let output = output.first().ok_or_else(|| Error::Shape("no output".into()))?;
+        let y = y.f_to_device(output.device()).into_result()?;
+        let compute = || match self.loss {
+            Loss::CrossEntropy => {
+                output.f_cross_entropy_loss::<Tensor>(&y, None, Reduction::Mean, -100, 0.0)
+            }
+            Loss::BinaryCrossEntropy => {
+                let none = None::<Tensor>;
+                output.f_binary_cross_entropy_with_logits(&y, none, None, Reduction::Mean)
+            }
+            Loss::MeanSquared => output.f_mse_loss(&y, Reduction::Mean),
+        };
+        if pass == Pass::Training { with_grad(compute) } else { compute() }.into_result()
+    }
+
+    fn check(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<()> {
+        if self.epochs == 0 || self.batch == 0 {
+            return Err(Error::Argument(
+                "training needs an epoch and a batch of at least 1".into(),
+            ));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(Error::Argument(format!(
+                "a learning rate is a number above 0, got {}",
+                self.learning_rate
+            )));
+        }
+        let (x, y) = (photos.size(), targets.size());
+        if x.len() != 4 || x[0] == 0 || y.first() != Some(&x[0]) {
+            return Err(Error::Shape(format!(
+                "expected photos [N, C, H, W] and a target for each of them, at least one; got \
+                 {x:?} and {y:?}"
+            )));
+        }
+        let shapes = model.output_shapes(&x)?;
+        let output = shapes.last().map(Vec::as_slice).unwrap_or_default();
+        if self.loss != Loss::CrossEntropy {
+            return match y == output {
+                true => Ok(()),
+                false => Err(Error::Shape(format!(
+                    "{:?} compares values of one shape: {} puts out {output:?}, the targets are {y:?}",
+                    self.loss,
+                    model.name()
+                ))),
+            };
+        }
+        let classes = output.get(1).copied().unwrap_or_default();
+        let expected: Vec<i64> =
+            output.iter().enumerate().filter(|(d, _)| *d != 1).map(|(_, &s)| s).collect();
+        if y != expected || targets.kind() != Kind::Int64 {
+            return Err(Error::Shape(format!(
+                "cross entropy for the output {output:?} of {} needs class indices {expected:?} of \
+                 kind Int64; got {y:?} of kind {:?}",
+                model.name(),
+                targets.kind()
+            )));
+        }
+        let in_range = targets.f_ge(0).and_then(|low| low.f_logical_and(&targets.f_lt(classes)?));
+        let fits = in_range.and_then(|ok| ok.f_logical_or(&targets.f_eq(-100)?)).into_result()?;
+        if fits.f_all().and_then(|all| all.f_int64_value(&[])).into_result()? == 0 {
+            return Err(Error::Argument(format!(
+                "the classes of {} are 0 to {}; the targets hold others (only -100 may mark what \
+                 does not count)",
+                model.name(),
+                classes - 1
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Fit({:?}, {:?}, {} epochs, batches of {}, learning rate {})",
+            self.loss, self.optimizer, self.epochs, self.batch, self.learning_rate
+        )
+    }
+}
+
+struct Best {
+    loss: f64,
+    epoch: usize,
+    weights: Weights,
+}
+
+fn snapshot(model: &Model) -> Result<Weights> {
+    let _no_grad = tch::no_grad_guard();
+    let copy = |(name, tensor): (String, Tensor)| {
+        let mut copy = tensor.f_empty_like().into_result()?;
+        copy.f_copy_(&tensor).into_result()?;
+        Ok((name, copy))
+    };
+    model.weights().into_iter().map(copy).collect()
+}
+
+/// How a training went. A notebook shows the curve of the losses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    network: String,
+    losses: Vec<f64>,
+    validation: Vec<f64>,
+    best_epoch: usize,
+    stopped: Option<String>,
+}
+
+impl Fitted {
+    /// The training loss of each epoch, the mean over its batches while they were learnt.
+    pub fn losses(&self) -> &[f64] {
+        &self.losses
+    }
+
+    /// The validation loss after each epoch; empty without validation photos.
+    pub fn validation(&self) -> &[f64] {
+        &self.validation
+    }
+
+    /// The epoch with the least validation (or training) loss, from 0.
+    pub fn best_epoch(&self) -> usize {
+        self.best_epoch
+    }
+
+    /// Whether it stopped before the last epoch.
+    pub fn stopped_early(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    fn line(&self, epochs: usize, left: Option<f64>) -> String {
+        let mut line = format!("{}: epoch {} of {epochs}", self.network, self.losses.len());
+        if let Some(loss) = self.losses.last() {
+            line += &format!(", loss {loss:.4}");
+        }
+        if let Some(loss) = self.validation.last() {
+            line += &format!(", validation {loss:.4}");
+        }
+        if let Some(left) = left {
+            line += &format!(", {left:.0} s left");
+        }
+        line
+    }
+}
+
+impl fmt::Display for Fitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} after {} epochs", self.network, self.losses.len())?;
+        if let Some(reason) = &self.stopped {
+            write!(f, " (stopped: {reason})")?;
+        }
+        let at_best = |losses: &[f64]| losses.get(self.best_epoch).copied();
+        if let Some(loss) = at_best(&self.losses) {
+            write!(f, "; best in epoch {}: loss {loss:.4}", self.best_epoch + 1)?;
+        }
+        if let Some(loss) = at_best(&self.validation) {
+            write!(f, ", validation {loss:.4}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Show for Fitted {
+    fn bundle(&self) -> MimeBundle {
+        let curves = [("training", &self.losses[..]), ("validation", &self.validation[..])];
+        let curves: Vec<_> = curves.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+        match chart::loss_curves(&curves) {
+            Ok(picture) => {
+                MimeBundle::picture(picture.captioned(&self.to_string()), self.to_string())
+            }
+            Err(error) => error_bundle(&error),
+        }
+    }
+}
