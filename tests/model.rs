@@ -419,3 +419,25 @@ fn trained_weights_load_whole_or_not_at_all() {
     assert!(text.contains("a.weight is [1], expected [4, 4, 1, 1]"), "{text}");
     assert!(close(&model.weights()["a.weight"], &before, 0.0));
 }
+
+#[test]
+fn a_folded_batch_norm_answers_as_the_two_layers_do_and_follows_their_changes() {
+    let (model, x) = (branched(), photos(2));
+    // Statistics that change something.
+    let _ = model.run_as(Pass::Training, &[("input", &x)], &["output"]).expect("a pass");
+    let folded = || model.run(&[("input", &x)], &["stem.norm"]).expect("a pass").remove(0);
+    // Whoever asks for the convolution too gets the two layers one after another.
+    let apart =
+        || model.run(&[("input", &x)], &["stem.norm", "stem.conv"]).expect("a pass").remove(0);
+    let before = folded();
+    assert!(close(&before, &apart(), 1e-5));
+    assert!(before.equal(&folded()));
+    for name in ["stem.conv.weight", "stem.conv.bias", "stem.norm.weight", "stem.norm.running_var"]
+    {
+        let _ = tch::no_grad(|| {
+            model.weights()[name].shallow_clone().f_mul_scalar_(1.5).expect("in place")
+        });
+        assert!(!close(&before, &folded(), 1e-3), "{name}");
+        assert!(close(&folded(), &apart(), 1e-5), "{name}");
+    }
+}

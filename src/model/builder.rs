@@ -330,6 +330,7 @@ impl Builder {
                 op: planned.op.clone(),
                 inputs: planned.inputs.clone(),
                 parameters,
+                folded: Default::default(),
             });
         }
         Ok(Model {

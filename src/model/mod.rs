@@ -1,6 +1,7 @@
 //! A network as a graph of named layers: data that can be listed, cut, run and differentiated.
 
 mod builder;
+mod fold;
 mod grad_mode;
 mod op;
 mod run;
@@ -26,6 +27,7 @@ pub use weights::Weights;
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::IntoResult;
+use fold::Folded;
 
 pub(crate) use grad_mode::with_grad;
 pub(crate) use weights::from_safetensors;
@@ -78,6 +80,8 @@ struct Node {
     op: Op,
     inputs: Vec<NodeId>,
     parameters: Vec<Parameter>,
+    /// For a batch norm: what it and the convolution before it come to.
+    folded: Folded,
 }
 
 struct Parameter {

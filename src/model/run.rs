@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Model, Node, NodeId, Op, Pass, with_grad};
+use super::{Model, Node, NodeId, Op, Pass, fold, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -186,12 +186,25 @@ impl Plan {
             });
         }
         let readers = self.readers.clone();
+        // In inference a batch norm takes the convolution before it along, if nobody else reads it.
+        let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
+        let mut convolution: Vec<Option<NodeId>> = vec![None; nodes.len()];
+        let mut skipped = vec![false; nodes.len()];
+        for (index, node) in nodes.iter().enumerate().filter(|_| pass == Pass::Inference) {
+            let Some(&conv) = node.inputs.first() else { continue };
+            let runs = self.needed[index] && values[index].is_none();
+            if runs && taken(conv) && fold::pair(&nodes[conv.0], node).is_some() {
+                convolution[index] = Some(conv);
+                skipped[conv.0] = true;
+            }
+        }
         for (index, node) in nodes.iter().enumerate() {
-            if !self.needed[index] || values[index].is_some() {
+            if !self.needed[index] || values[index].is_some() || skipped[index] {
                 continue;
             }
-            let mut inputs = Vec::with_capacity(node.inputs.len());
-            for id in &node.inputs {
+            let reader = convolution[index].map_or(node, |conv| &nodes[conv.0]);
+            let mut inputs = Vec::with_capacity(reader.inputs.len());
+            for id in &reader.inputs {
                 self.readers[id.0] -= 1;
                 let last = self.readers[id.0] == 0 && !fixed[id.0];
                 let value = &mut values[id.0];
@@ -216,12 +229,14 @@ impl Plan {
                     _ => p.tensor.shallow_clone(),
                 })
                 .collect();
-            let output =
-                node.op.forward(&mut inputs, &parameters, pass, overwrite).map_err(|e| {
-                    let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
-                    e.while_doing(format!("{} with input {shapes:?}", model.describe(node)))
-                })?;
-            values[index] = Some(output);
+            let output = match convolution[index] {
+                Some(conv) => node.folded.forward(&nodes[conv.0], node, &inputs[0]),
+                None => node.op.forward(&mut inputs, &parameters, pass, overwrite),
+            };
+            values[index] = Some(output.map_err(|e| {
+                let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
+                e.while_doing(format!("{} with input {shapes:?}", model.describe(reader)))
+            })?);
         }
         wanted
             .iter()

@@ -109,6 +109,11 @@ impl Conv2d {
         self
     }
 
+    /// The same convolution with the bias that a batch norm gives it.
+    pub(crate) fn folded(&self) -> Self {
+        Conv2d { bias: true, ..self.clone() }
+    }
+
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
         let area = self.kernel[0].saturating_mul(self.kernel[1]);
         let fan_in = (self.in_channels / self.groups.max(1)).saturating_mul(area);
@@ -187,7 +192,7 @@ impl Conv2d {
         ((size + stride - 1) / stride * stride - stride + span - size).max(0)
     }
 
-    pub(super) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
+    pub(crate) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
         let (weight, bias) = (&parameters[0], self.bias.then(|| &parameters[1]));
         let convolve = |input: &Tensor, padding: [i64; 2]| {
             input
