@@ -1,8 +1,160 @@
 //! Networks with their published weights, one file an architecture.
+//!
+//! Every architecture has a pair of functions: `NAME_with` takes trained weights and checks all of
+//! them, `NAME_untrained` starts at random.
+//!
+//! ```
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//! let untrained = zoo::resnet18_untrained(1)?;
+//! let copy = zoo::resnet18_with(untrained.weights())?;
+//! assert_eq!(copy.summary()?.parameters(), 11_689_512);
+//! assert_eq!(copy.last_convolution()?, "layer4.1.conv2");
+//! # Ok(())
+//! # }
+//! ```
 
+mod alexnet;
+mod resnet;
+mod senet;
 mod squeezenet;
+mod vgg;
 
-pub use squeezenet::{squeezenet1_1, squeezenet1_1_with};
+pub use squeezenet::squeezenet1_1;
+
+use crate::error::Result;
+use crate::model::{Builder, Model, Weights};
+use crate::photo::Preprocess;
+
+/// The pair of functions of every architecture, with their documentation. The networks of one
+/// family share their paper, whose names their layers have, and how their weights start.
+macro_rules! architectures {
+    ($(family {
+        paper: $paper:literal,
+        names: $names:literal,
+        start: $start:literal,
+        $($with:ident, $untrained:ident: $title:literal, $size:literal, $builder:expr;)+
+    })+) => {$($(
+        #[doc = concat!($title, " with trained weights of yours.")]
+        ///
+        #[doc = concat!($paper, ". ", $size, ". Weights and layers have ", $names, " names.")]
+        ///
+        /// # Errors
+        /// One error that lists every missing, surplus and misshapen tensor.
+        pub fn $with(weights: Weights) -> Result<Model> {
+            $builder.build_with(weights)
+        }
+
+        #[doc = concat!($title, " before training, the same for the same `seed`.")]
+        ///
+        #[doc = concat!($paper, ". ", $size, ". Layers have ", $names, " names.")]
+        ///
+        #[doc = concat!("The weights start ", $start, ".")]
+        ///
+        /// # Errors
+        /// When libtorch has no memory for it.
+        pub fn $untrained(seed: u64) -> Result<Model> {
+            $builder.seed(seed).build()
+        }
+    )+)+};
+}
+
+architectures! {
+    family {
+        paper: "Krizhevsky 2014, <https://arxiv.org/abs/1404.5997>",
+        names: "torchvision's",
+        start: "uniform within ±1/√fan_in",
+        alexnet_with, alexnet_untrained:
+            "AlexNet", "61,100,840 parameters, 224 × 224 pixels, a thousand classes",
+            alexnet::alexnet();
+    }
+    family {
+        paper: "Simonyan and Zisserman 2014, <https://arxiv.org/abs/1409.1556>",
+        names: "torchvision's",
+        start: "normal, with deviation √(2 / fan_out) in convolutions and 0.01 in linear layers; \
+                biases are 0",
+        vgg11_with, vgg11_untrained:
+            "VGG-11", "132,863,336 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg11", [1, 1, 2, 2, 2], false);
+        vgg11_bn_with, vgg11_bn_untrained:
+            "VGG-11 with batch norm",
+            "132,868,840 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg11_bn", [1, 1, 2, 2, 2], true);
+        vgg13_with, vgg13_untrained:
+            "VGG-13", "133,047,848 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg13", [2, 2, 2, 2, 2], false);
+        vgg13_bn_with, vgg13_bn_untrained:
+            "VGG-13 with batch norm",
+            "133,053,736 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg13_bn", [2, 2, 2, 2, 2], true);
+        vgg16_with, vgg16_untrained:
+            "VGG-16", "138,357,544 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg16", [2, 2, 3, 3, 3], false);
+        vgg16_bn_with, vgg16_bn_untrained:
+            "VGG-16 with batch norm",
+            "138,365,992 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg16_bn", [2, 2, 3, 3, 3], true);
+        vgg19_with, vgg19_untrained:
+            "VGG-19", "143,667,240 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg19", [2, 2, 4, 4, 4], false);
+        vgg19_bn_with, vgg19_bn_untrained:
+            "VGG-19 with batch norm",
+            "143,678,248 parameters, 224 × 224 pixels, a thousand classes",
+            vgg::vgg("vgg19_bn", [2, 2, 4, 4, 4], true);
+    }
+    family {
+        paper: "He et al. 2015, <https://arxiv.org/abs/1512.03385>",
+        names: "torchvision's",
+        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
+                in the classifier",
+        resnet18_with, resnet18_untrained:
+            "ResNet-18", "11,689,512 parameters, 224 × 224 pixels, a thousand classes",
+            resnet::resnet("resnet18", resnet::Block::Basic, [2, 2, 2, 2]);
+        resnet34_with, resnet34_untrained:
+            "ResNet-34", "21,797,672 parameters, 224 × 224 pixels, a thousand classes",
+            resnet::resnet("resnet34", resnet::Block::Basic, [3, 4, 6, 3]);
+        resnet50_with, resnet50_untrained:
+            "ResNet-50", "25,557,032 parameters, 224 × 224 pixels, a thousand classes",
+            resnet::resnet("resnet50", resnet::Block::Bottleneck, [3, 4, 6, 3]);
+        resnet101_with, resnet101_untrained:
+            "ResNet-101", "44,549,160 parameters, 224 × 224 pixels, a thousand classes",
+            resnet::resnet("resnet101", resnet::Block::Bottleneck, [3, 4, 23, 3]);
+        resnet152_with, resnet152_untrained:
+            "ResNet-152", "60,192,808 parameters, 224 × 224 pixels, a thousand classes",
+            resnet::resnet("resnet152", resnet::Block::Bottleneck, [3, 8, 36, 3]);
+    }
+    family {
+        paper: "Hu et al. 2017, <https://arxiv.org/abs/1709.01507>",
+        names: "timm's `legacy_seresnet50`'s and `legacy_senet154`'s",
+        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
+                in the classifier",
+        seresnet50_with, seresnet50_untrained:
+            "SE-ResNet-50", "28,088,024 parameters, 224 × 224 pixels, a thousand classes",
+            senet::seresnet50();
+        senet154_with, senet154_untrained:
+            "SENet-154", "115,088,984 parameters, 224 × 224 pixels, a thousand classes",
+            senet::senet154();
+    }
+    family {
+        paper: "Iandola et al. 2016, <https://arxiv.org/abs/1602.07360>",
+        names: "torchvision's",
+        start: "uniform within ±√(6 / fan_in), but normal with deviation 0.01 in the last \
+                convolution; biases are 0",
+        squeezenet1_0_with, squeezenet1_0_untrained:
+            "SqueezeNet 1.0", "1,248,424 parameters, 224 × 224 pixels, a thousand classes",
+            squeezenet::version_1_0();
+        squeezenet1_1_with, squeezenet1_1_untrained:
+            "SqueezeNet 1.1", "1,235,496 parameters, 224 × 224 pixels, a thousand classes",
+            squeezenet::version_1_1();
+    }
+}
+
+/// A network for ImageNet as torchvision prepares its photos.
+fn imagenet(name: &str) -> Builder {
+    Model::builder(name, [3, 224, 224])
+        .preprocess(Preprocess::imagenet())
+        .classes(imagenet_classes())
+}
 
 /// ImageNet's thousand classes, each with its synonyms separated by commas.
 pub(crate) fn imagenet_classes() -> impl Iterator<Item = &'static str> {

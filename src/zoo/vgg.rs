@@ -1,0 +1,44 @@
+//! VGG-11, 13, 16 and 19 with and without batch norm, Simonyan and Zisserman 2014,
+//! <https://arxiv.org/abs/1409.1556>.
+
+use super::imagenet;
+use crate::model::{
+    AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Op, Pool2d, WeightInit,
+};
+use crate::ops;
+
+/// `stages` counts the convolutions before each of the five poolings.
+pub(super) fn vgg(name: &str, stages: [usize; 5], batch_norm: bool) -> Builder {
+    let mut features = Vec::new();
+    let mut channels = 3;
+    for (convolutions, width) in stages.into_iter().zip([64, 128, 256, 512, 512]) {
+        for _ in 0..convolutions {
+            let conv = Conv2d::new(channels, width, 3).padding(1);
+            features.push(conv.init(WeightInit::KaimingNormalFanOut).zero_bias().into());
+            if batch_norm {
+                features.push(BatchNorm2d::new(width).into());
+            }
+            features.push(Op::Relu);
+            channels = width;
+        }
+        features.push(Pool2d::max(2).into());
+    }
+    let linear =
+        |input, output| Linear::new(input, output).init(WeightInit::Normal(0.01)).zero_bias();
+    let classifier = ops![
+        linear(512 * 7 * 7, 4096),
+        Op::Relu,
+        Op::Dropout(0.5),
+        linear(4096, 4096),
+        Op::Relu,
+        Op::Dropout(0.5),
+        linear(4096, 1000),
+    ];
+    let mut net = imagenet(name);
+    let x = net.input();
+    let x = net.chain("features", features, x);
+    let x = net.add("avgpool", AdaptiveAvgPool2d::new(7), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.chain("classifier", classifier, x);
+    net
+}
