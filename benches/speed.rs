@@ -65,5 +65,38 @@ fn squeezenet(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, sheet, squeezenet);
+/// Forward passes of networks that were never trained: their speed does not depend on it.
+fn networks(criterion: &mut Criterion) {
+    type Untrained = fn(u64) -> convlens::Result<Model>;
+    let networks: [(&str, Untrained); 4] = [
+        ("alexnet", zoo::alexnet_untrained),
+        ("vgg16", zoo::vgg16_untrained),
+        ("resnet34", zoo::resnet34_untrained),
+        ("resnet50", zoo::resnet50_untrained),
+    ];
+    let input = Tensor::rand([1, 3, 224, 224], tch::kind::FLOAT_CPU);
+    for (name, network) in networks {
+        let model = network(0).expect("a network");
+        criterion.bench_function(&format!("forward/{name}"), |bencher| {
+            bencher.iter(|| model.forward(black_box(&input)).expect("a pass"));
+        });
+        if name == "resnet34" {
+            let feeds = [("input", &input)];
+            criterion.bench_function("up_to_conv1/resnet34", |bencher| {
+                bencher.iter(|| model.run(black_box(&feeds), &["conv1"]).expect("a pass"));
+            });
+            let weight = &model.weights()["conv1.weight"];
+            let channels_last = |t: &Tensor| t.permute([0, 2, 3, 1]).contiguous();
+            criterion.bench_function("conv1_alone/resnet34", |bencher| {
+                let _no_grad = tch::no_grad_guard();
+                bencher.iter(|| {
+                    let input = channels_last(black_box(&input)).permute([0, 3, 1, 2]);
+                    input.conv2d::<Tensor>(weight, None, [2, 2], [3, 3], [1, 1], 1)
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, sheet, squeezenet, networks);
 criterion_main!(benches);

@@ -39,6 +39,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa:
 from torchcam.methods import GradCAM as TorchCam  # noqa: E402
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
+NETWORKS = ["alexnet", "vgg16", "resnet34", "resnet50"]
 LAYERS = {"last_conv": "classifier.1", "features_12": "features.12"}
 
 
@@ -158,6 +159,9 @@ def main():
         target = int(net(image).argmax())
     torch_is = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     measure("torch/forward", f"SqueezeNet 1.1, 1x3x224x224, {torch_is}", forward, net, image)
+    for name in NETWORKS:
+        other = getattr(models, name)(weights=None).eval()
+        measure(f"torch/forward_{name}", f"{name}, 1x3x224x224, {torch_is}", forward, other, image)
     for short, layer in LAYERS.items():
         detail = f"forward and Grad-CAM at {layer}, {torch_is}"
         measure(f"torchcam/gradcam_{short}", detail, torchcam, net, image, layer, target)

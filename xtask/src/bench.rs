@@ -146,7 +146,8 @@ fn comparison(ours: &Times, peers: &Times, sizes: &BTreeMap<String, u64>, pairs:
             let size = sizes
                 .get(partner)
                 .map_or(String::new(), |bytes| format!(" ({:.1} MB)", *bytes as f64 / 1e6));
-            let (theirs, ratio) = match peers.get(partner) {
+            // What stands beside ours is a peer, or another bench of ours.
+            let (theirs, ratio) = match peers.get(partner).or_else(|| ours.get(partner)) {
                 Some(&theirs) => (seconds_text(theirs), format!("{:.2}", theirs / seconds)),
                 None => ("missing".to_owned(), String::new()),
             };
@@ -179,7 +180,7 @@ mod tests {
         let ours = Times::from([("sheet".to_owned(), 0.02), ("alone".to_owned(), 0.001)]);
         let peers = Times::from([("matplotlib".to_owned(), 2.0)]);
         let sizes = BTreeMap::from([("matplotlib".to_owned(), 5_800_000)]);
-        let pairs = serde_json::json!({ "sheet": ["matplotlib", "lost"] });
+        let pairs = serde_json::json!({ "sheet": ["matplotlib", "lost", "alone"] });
         let text = comparison(&ours, &peers, &sizes, &pairs);
         let words: Vec<Vec<&str>> =
             text.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -189,5 +190,6 @@ mod tests {
             ["sheet", "20.0", "ms", "matplotlib", "(5.8", "MB)", "2.00", "s", "100.00"]
         );
         assert_eq!(words[3], ["lost", "missing"]);
+        assert_eq!(words[4], ["alone", "1.0", "ms", "0.05"]);
     }
 }
