@@ -35,6 +35,9 @@ pub enum Error {
         /// The names that come closest, best first.
         closest: Vec<String>,
     },
+    /// A file is neither in the cache nor to be had from a server: every place that was tried, and
+    /// what to do.
+    Download(String),
     /// libtorch refused an operation.
     Torch {
         /// What we were doing.
@@ -83,9 +86,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::File { path, message } => write!(f, "{}: {message}", path.display()),
-            Error::Image(message) | Error::Shape(message) | Error::Argument(message) => {
-                f.write_str(message)
-            }
+            Error::Image(message)
+            | Error::Shape(message)
+            | Error::Argument(message)
+            | Error::Download(message) => f.write_str(message),
             Error::NotFound { kind, name, place, closest } => {
                 write!(f, "no {kind} {name:?} in {place}")?;
                 match closest.as_slice() {

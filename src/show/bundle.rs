@@ -103,7 +103,7 @@ impl MimeBundle {
 }
 
 /// Lines that evcxr would take for its own signals lose that meaning, and look the same.
-fn guarded(mime: &str, content: &str) -> String {
+pub(super) fn guarded(mime: &str, content: &str) -> String {
     if !content.contains("EVCXR_") {
         return content.to_owned();
     }

@@ -2,10 +2,13 @@
 
 mod bundle;
 mod impls;
+mod progress;
 
 use std::fmt::Display;
 
 pub use bundle::{MimeBundle, escape_html};
+pub use progress::Progress;
+pub(crate) use progress::{duration, megabytes};
 
 /// Something that a notebook cell can show.
 ///
@@ -69,9 +72,11 @@ fn print(bundle: &MimeBundle) {
     let _ = out.write_all(bundle.framed().as_bytes()).and_then(|()| out.flush());
 }
 
-/// Writes one line of text at once: unlike a bundle, it appears while its cell still runs.
+/// Writes one whole line, for what a reader should know while a cell works.
 pub(crate) fn line(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush());
+    let framed = format!("{}\n", bundle::guarded("text/plain", text));
+    // A closed standard output leaves nobody to tell.
+    let _ = out.write_all(framed.as_bytes()).and_then(|()| out.flush());
 }

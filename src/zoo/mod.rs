@@ -15,6 +15,7 @@
 //! ```
 
 mod alexnet;
+pub mod hub;
 mod resnet;
 mod senet;
 mod squeezenet;
