@@ -24,6 +24,7 @@
 //! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones.
 //! - [`train`] teaches a network of your own.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
+//! - [`section`] holds seismic sections and their masks; [`scene`] makes such worlds to order.
 //!
 //! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
 
@@ -37,6 +38,8 @@ mod number;
 pub mod photo;
 pub mod picture;
 pub mod prelude;
+pub mod scene;
+pub mod section;
 pub mod show;
 pub mod tensor;
 pub mod train;

@@ -10,6 +10,8 @@ pub use crate::model::{
 pub use crate::ops;
 pub use crate::photo::{Photo, Preprocess};
 pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Resize, Sheet};
+pub use crate::scene::seismic::Seismic;
+pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show};
 pub use crate::train::{Fit, Fitted, Loss, Optimizer};

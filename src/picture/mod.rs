@@ -25,6 +25,7 @@ mod blend;
 mod colormap;
 mod compose;
 mod layout;
+mod legend;
 mod maps;
 mod normalize;
 mod overlay;

@@ -1,0 +1,3 @@
+//! Worlds made to order: what a network is to see, with the truth about it, from a seed.
+
+pub mod seismic;
