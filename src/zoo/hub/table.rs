@@ -69,7 +69,7 @@ pub(super) static ROWS: &[Row] = &[
         .rename(Rename::TimmVgg),
     row(
         "vgg16_hed",
-        &[Package("0000000000000000000000000000000000000000000000000000000000000000")],
+        &[Package("351f72f895d1a436ff59b87faae2a5309e2fa2b08bebfd5c935826447854beb5")],
     ),
     row(
         "resnet18",
@@ -107,7 +107,7 @@ pub(super) static ROWS: &[Row] = &[
         &[
             Timm("tf_efficientnet_lite0.in1k"),
             TimmRelease("v0.1-weights", "tf_efficientnet_lite0-0aa007d2.pth"),
-            Package("0000000000000000000000000000000000000000000000000000000000000000"),
+            Package("3c148dce9f017a9556c161e86737e0e02b5306b46baf2935bdc636fac4111b19"),
         ],
     ),
     row(

@@ -1,13 +1,14 @@
 //! libtorch from the network: PyTorch's CPU archive, else the CPU part of PyPI's wheel.
 
-use super::sources::{Sources, Wheel};
+use super::sources::Sources;
 use super::{VERSION, complaint};
 use crate::cache::{self, Cache};
 use crate::download::{self, Download, Failed, Reason};
 use crate::process;
-use crate::python::{self, Python, Script};
+use crate::python::{Python, Script};
 use crate::step::Step;
-use anyhow::{Context, Result, bail};
+use crate::wheel::{self, NoWheel};
+use anyhow::{Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -106,58 +107,15 @@ fn from_index(
     let dir = cache.staging("libtorch-download")?;
     let mut files = Vec::new();
     for wheel in sources.wheels? {
-        step.note(format!("fetching {}", wheel.file));
-        let page = format!("{}/{}/", sources.index.trim_end_matches('/'), wheel.project);
-        let download = Download {
-            url: &page,
-            index: Some(wheel.file),
-            sha256: Some(wheel.sha256),
-            reach_seconds: 20,
-        };
-        match download::fetch(cache, python, step, &download, &dir.join(wheel.file))? {
+        match wheel::fetch(cache, python, step, wheel, &sources.index, &dir)? {
             Ok(file) => files.push(file),
-            Err(failed)
-                if matches!(failed.reason, Reason::Disk | Reason::Cut | Reason::Corrupt) =>
-            {
-                return Err(failed.into());
-            }
-            Err(failed) => {
-                let pip = download_with_pip(python, wheel, &sources.index, &dir);
-                match pip {
-                    Ok(file) => files.push(file),
-                    Err(pip) => bail!("{}", both_roads(archive, &failed, &pip)),
-                }
-            }
+            Err(failed) => bail!("{}", both_roads(archive, &failed)),
         }
     }
     Ok(files)
 }
 
-/// pip knows roads that we do not: credentials, several indexes, directories of wheels.
-fn download_with_pip(python: &Python, wheel: &Wheel, index: &str, dir: &Path) -> Result<PathBuf> {
-    let version = wheel.file.split('-').nth(1).context("a wheel's name holds its version")?;
-    let platforms = wheel.file.trim_end_matches(".whl").rsplit('-').next().unwrap_or_default();
-    let list = dir.join(format!("{}.txt", wheel.project));
-    fs::write(&list, format!("{}=={version} --hash=sha256:{}\n", wheel.project, wheel.sha256))?;
-    let mut command = python.module("pip");
-    command.args(["download", "--disable-pip-version-check", "--no-input", "--no-deps"]);
-    command.args(["--retries", "1"]);
-    if !index.is_empty() {
-        command.args(["--index-url", index]);
-    }
-    command.args(["--only-binary=:all:", "--implementation=cp", "--python-version=3.11"]);
-    for platform in platforms.split('.') {
-        command.args(["--platform", platform]);
-    }
-    command.arg("--require-hashes").arg("-r").arg(&list).arg("-d").arg(dir);
-    let ended = process::watch(&mut command, |_| {})?;
-    if !ended.success() {
-        bail!("{}", python::explain_pip(&ended.tail));
-    }
-    Ok(dir.join(wheel.file))
-}
-
-fn both_roads(archive: &Option<Failed>, index: &Failed, pip: &anyhow::Error) -> String {
+fn both_roads(archive: &Option<Failed>, wheel: &NoWheel) -> String {
     let archive = match archive {
         Some(failed) => format!("PyTorch's archive: {}", failed.detail()),
         None => "PyTorch's archive: there is none for this platform".to_owned(),
@@ -168,8 +126,9 @@ fn both_roads(archive: &Option<Failed>, index: &Failed, pip: &anyhow::Error) -> 
          Python package index: {}\n\
          Is there a network? Behind a proxy, set HTTPS_PROXY; for mirrors, CONVLENS_LIBTORCH_URL \
          (a libtorch archive) or PIP_INDEX_URL. With a libtorch {VERSION} of your own, set \
-         LIBTORCH to its directory.\n{pip:#}",
-        index.detail()
+         LIBTORCH to its directory.\n{:#}",
+        wheel.index.detail(),
+        wheel.pip
     )
 }
 

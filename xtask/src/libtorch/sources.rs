@@ -1,20 +1,13 @@
 //! Where a libtorch can come from on this platform.
 
 use super::VERSION;
-use crate::process;
 use crate::python::Python;
+use crate::wheel::{self, Wheel};
 use anyhow::{Result, bail};
 use std::env;
 
 /// Seconds that PyTorch's server has for its first word.
 const PATIENCE: u32 = 5;
-
-/// A wheel of the PyPI route, the same for every Python of the user: only its libraries are used.
-pub(super) struct Wheel {
-    pub(super) project: &'static str,
-    pub(super) file: &'static str,
-    pub(super) sha256: &'static str,
-}
 
 /// The wheels for this platform, the big one last.
 fn wheels() -> Result<&'static [Wheel]> {
@@ -96,27 +89,9 @@ impl Sources {
         Sources {
             archive: env::var("CONVLENS_LIBTORCH_URL").ok().or_else(archive_url),
             archive_sha256: env::var("CONVLENS_LIBTORCH_SHA256").ok(),
-            index: index_url(python),
+            index: wheel::index_url(python),
             wheels: wheels(),
             reach_seconds: PATIENCE,
         }
     }
-}
-
-/// The index that pip is set to use, or its own; empty where pip says neither, upon which pip is
-/// asked to download by itself.
-fn index_url(python: &Python) -> String {
-    if let Ok(url) = env::var("PIP_INDEX_URL") {
-        return url;
-    }
-    let mut configured = python.module("pip");
-    configured.args(["config", "get", "global.index-url"]);
-    let mut usual = process::command(&python.executable);
-    usual.args(["-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"]);
-    [configured, usual]
-        .iter_mut()
-        .filter_map(|command| process::capture(command).ok())
-        .map(|url| url.trim().to_owned())
-        .find(|url| !url.is_empty())
-        .unwrap_or_default()
 }

@@ -1,10 +1,11 @@
 //! Every road to a libtorch, with servers on loopback that break off, lie and keep silent.
 
 use super::fetch::assemble;
-use super::sources::{Sources, Wheel};
+use super::sources::Sources;
 use super::*;
 use crate::python::Script;
 use crate::test_server::{Manner, Server, nobody};
+use crate::wheel::Wheel;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
