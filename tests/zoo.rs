@@ -1,0 +1,197 @@
+//! The zoo's architectures against PyTorch's on closed-form weights and a closed-form photo:
+//! names, shapes, and what every stage computes. tests/reference/make_zoo.py made the numbers.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use convlens::model::Weights;
+use convlens::prelude::*;
+use serde_json::Value;
+
+static REFERENCE: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("reference/zoo.json")).expect("reference/zoo.json")
+});
+
+type With = fn(Weights) -> convlens::Result<Model>;
+
+/// One test a network: `NAME: with`, the name being that in the reference.
+macro_rules! as_in_pytorch {
+    ($($name:ident: $with:path;)+) => {
+        mod as_in_pytorch {
+            $(#[test]
+            fn $name() {
+                super::compare(stringify!($name), $with);
+            })+
+        }
+
+        #[test]
+        fn every_reference_is_compared() {
+            let names: Vec<&str> = vec![$(stringify!($name)),+];
+            for name in REFERENCE.as_object().expect("networks").keys() {
+                assert!(names.contains(&name.as_str()), "{name} has numbers but no test");
+            }
+        }
+    };
+}
+
+as_in_pytorch! {
+    alexnet: convlens::zoo::alexnet_with;
+    vgg11: convlens::zoo::vgg11_with;
+    vgg11_bn: convlens::zoo::vgg11_bn_with;
+    vgg13: convlens::zoo::vgg13_with;
+    vgg13_bn: convlens::zoo::vgg13_bn_with;
+    vgg16: convlens::zoo::vgg16_with;
+    vgg16_bn: convlens::zoo::vgg16_bn_with;
+    vgg19: convlens::zoo::vgg19_with;
+    vgg19_bn: convlens::zoo::vgg19_bn_with;
+    resnet18: convlens::zoo::resnet18_with;
+    resnet34: convlens::zoo::resnet34_with;
+    resnet50: convlens::zoo::resnet50_with;
+    resnet101: convlens::zoo::resnet101_with;
+    resnet152: convlens::zoo::resnet152_with;
+    seresnet50: convlens::zoo::seresnet50_with;
+    senet154: convlens::zoo::senet154_with;
+    squeezenet1_0: convlens::zoo::squeezenet1_0_with;
+    squeezenet1_1: convlens::zoo::squeezenet1_1_with;
+}
+
+fn compare(name: &str, with: With) {
+    let reference = &REFERENCE[name];
+    let shapes = asked_for(with);
+    compare_lines(name, &shapes, reference["lines"].as_str().expect("hashes"));
+
+    let weights = formula_weights(&shapes, reference["gain"].as_f64().expect("a gain"));
+    let model = with(weights).expect("a network");
+    assert_eq!(model.name(), name);
+    let parameters = model.summary().expect("a summary").parameters();
+    assert_eq!(Some(parameters as u64), reference["parameters"].as_u64(), "{name}");
+    assert!(documented_parameters(name, parameters as u64), "{name} has {parameters} parameters");
+
+    let [height, width] = [0, 1].map(|i| reference["input"][i].as_u64().expect("a side"));
+    let photo = formula_image(height as usize, width as usize);
+    let stages = reference["stages"].as_object().expect("stages");
+    let names: Vec<&str> = stages.keys().map(String::as_str).collect();
+    let outputs = model.run(&[("input", &photo)], &names).expect("a pass");
+    for (output, (stage, expected)) in outputs.iter().zip(stages) {
+        compare_stage(&format!("{name} {stage}"), output, expected);
+    }
+}
+
+/// The names and shapes that a network wants: what it says when it is given nothing. To build a
+/// VGG first, with random weights, would take two seconds.
+fn asked_for(with: With) -> BTreeMap<String, Vec<i64>> {
+    let complaint = with(Weights::new()).expect_err("no weights").to_string();
+    let lines = complaint.lines().filter_map(|line| {
+        let (name, shape) = line.trim().split_once(" is missing (expected [")?;
+        let shape = shape.trim_end_matches("])").split(", ");
+        Some((name.to_owned(), shape.map(|side| side.parse().expect("a side")).collect()))
+    });
+    lines.collect()
+}
+
+fn compare_lines(network: &str, shapes: &BTreeMap<String, Vec<i64>>, expected: &str) {
+    let lines: Vec<String> = shapes
+        .iter()
+        .map(|(name, shape)| {
+            let sides: Vec<String> = shape.iter().map(i64::to_string).collect();
+            format!("{name}:{}", sides.join(","))
+        })
+        .collect();
+    for (number, line) in lines.iter().enumerate() {
+        let hash = format!("{:04x}", fnv(line) & 0xffff);
+        let wanted = expected.get(4 * number..4 * number + 4);
+        assert_eq!(
+            Some(hash.as_str()),
+            wanted,
+            "{network}: {line} is not PyTorch's parameter {number}"
+        );
+    }
+    assert_eq!(4 * lines.len(), expected.len(), "{network} lacks PyTorch's last parameters");
+}
+
+fn fnv(line: &str) -> u32 {
+    let mix = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    line.bytes().fold(0x811c_9dc5, mix)
+}
+
+/// Whether the table of the zoo says the same.
+fn documented_parameters(name: &str, parameters: u64) -> bool {
+    let source = include_str!("../src/zoo/mod.rs");
+    let row = source.split_once(&format!(" {name}_with,")).map_or("", |(_, rest)| rest);
+    let row = row.split_once(';').map_or("", |(row, _)| row);
+    let digits = parameters.to_string();
+    let commas: String = digits
+        .char_indices()
+        .flat_map(|(i, digit)| {
+            let comma = i > 0 && (digits.len() - i) % 3 == 0;
+            comma.then_some(',').into_iter().chain([digit])
+        })
+        .collect();
+    row.contains(&format!("{commas} parameters"))
+}
+
+fn formula_weights(shapes: &BTreeMap<String, Vec<i64>>, gain: f64) -> Weights {
+    let tensors = shapes.iter().zip(0u32..).map(|((name, shape), p)| {
+        let count: i64 = shape.iter().product();
+        let fan_in = (count / shape[0]) as f64;
+        let (middle, reach) = match name.rsplit('.').next() {
+            _ if shape.len() > 1 => (0.0, (gain / fan_in).sqrt()),
+            Some("running_var") => (1.0, 0.5),
+            Some("weight") => (1.0, 0.1),
+            _ => (0.0, 0.1),
+        };
+        let values: Vec<f32> = (0..count as u32)
+            .map(|i| {
+                let mut h = 2_654_435_761u32.wrapping_mul(i).wrapping_add(40_503 * p);
+                h ^= h >> 16;
+                h = h.wrapping_mul(0x045d_9f3b);
+                h ^= h >> 16;
+                (middle + reach * (f64::from(h) / 2f64.powi(31) - 1.0)) as f32
+            })
+            .collect();
+        (name.clone(), Tensor::from_slice(&values).reshape(shape.as_slice()))
+    });
+    tensors.collect()
+}
+
+fn formula_image(height: usize, width: usize) -> Tensor {
+    let mut values = Vec::with_capacity(3 * height * width);
+    for c in 0..3 {
+        for y in 0..height {
+            for x in 0..width {
+                let (c, y, x) = (c as f64, y as f64, x as f64);
+                let v = 0.5 + 0.5 * (0.21 * x + 0.13 * y + c).sin() * (0.07 * x - 0.17 * y).cos();
+                values.push(v as f32);
+            }
+        }
+    }
+    Tensor::from_slice(&values).reshape([1, 3, height as i64, width as i64])
+}
+
+fn compare_stage(stage: &str, output: &Tensor, expected: &Value) {
+    let numbers = |part: &str| -> Vec<f64> {
+        let list = expected[part].as_array().expect("a list");
+        list.iter().map(|number| number.as_f64().expect("a number")).collect()
+    };
+    let shape: Vec<i64> = numbers("shape").iter().map(|&side| side as i64).collect();
+    assert_eq!(output.size(), shape, "{stage}");
+
+    let flat = Vec::<f32>::try_from(output.contiguous().view(-1)).expect("values");
+    let count = flat.len();
+    let mean = |value: fn(f64) -> f64| {
+        flat.iter().map(|&v| value(f64::from(v))).sum::<f64>() / count as f64
+    };
+    let greatest = flat.iter().fold(0f64, |most, v| most.max(f64::from(v.abs())));
+    let mut found = vec![mean(|v| v), mean(f64::abs), greatest];
+    found.extend((0..16).map(|k| f64::from(flat[k * (count - 1) / 15])));
+    let wanted = [numbers("sizes"), numbers("values")].concat();
+    // Rounding in single precision, where PyTorch's numbers are in double.
+    let tolerance = 1e-5 * wanted[2];
+    for (i, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+        let off = (found - wanted).abs();
+        assert!(
+            off <= tolerance,
+            "{stage}: number {i} is {found}, PyTorch's {wanted}, off {off:e}"
+        );
+    }
+}
