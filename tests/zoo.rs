@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use convlens::model::Weights;
+use convlens::model::{Pass, Weights};
 use convlens::prelude::*;
 use serde_json::Value;
 
@@ -55,6 +55,105 @@ as_in_pytorch! {
     squeezenet1_1: convlens::zoo::squeezenet1_1_with;
 }
 
+type Untrained = fn(u64) -> convlens::Result<Model>;
+
+/// The greatest number of a tensor without its sign, and the standard deviation.
+fn spread(model: &Model, tensor: &str) -> [f64; 2] {
+    let weights = model.weights();
+    let tensor = weights.get(tensor).expect("a parameter");
+    [tensor.abs().max(), tensor.std(false)].map(|number| number.double_value(&[]))
+}
+
+/// Weights by name with the deviation they start with, and biases that start at 0.
+fn starts(untrained: Untrained, deviations: &[(&str, f64)], zeros: &[&str]) -> Model {
+    let model = untrained(1).expect("a network");
+    for (name, expected) in deviations {
+        let [_, deviation] = spread(&model, name);
+        assert!((deviation / expected - 1.0).abs() < 0.03, "{name}: {deviation}, not {expected}");
+    }
+    for name in zeros {
+        assert_eq!(spread(&model, name), [0.0; 2], "{name}");
+    }
+    model
+}
+
+/// Two training passes over the same photos: dropout makes them differ, batch norm learns.
+fn trains(model: &Model, side: usize, norm: Option<&str>, dropout: bool) {
+    let photos = Tensor::cat(&[formula_image(side, side), formula_image(side, side).flip([2])], 0);
+    let pass = || model.run_as(Pass::Training, &[("input", &photos)], &["output"]);
+    let before = norm.map(|name| (name, spread(model, name)));
+    let [first, second] = [(); 2].map(|()| pass().expect("a training pass").remove(0));
+    assert_eq!(first.size(), [2, 1000]);
+    assert!(first.requires_grad() && bool::try_from(first.isfinite().all()).expect("a bool"));
+    assert_eq!(first.equal(&second), !dropout, "{}", model.name());
+    if let Some((name, before)) = before {
+        assert_ne!(spread(model, name), before, "{name}");
+    }
+}
+
+#[test]
+fn alexnet_starts_and_trains_as_published() {
+    let deviations = [
+        ("features.0.weight", (1.0 / (3.0 * 363.0f64)).sqrt()),
+        ("classifier.6.weight", (1.0 / (3.0 * 4096.0f64)).sqrt()),
+    ];
+    let model = starts(zoo::alexnet_untrained, &deviations, &[]);
+    trains(&model, 64, None, true);
+}
+
+#[test]
+fn vgg_starts_and_trains_as_published() {
+    let deviations = [
+        ("features.0.weight", (2.0 / (64.0 * 9.0f64)).sqrt()),
+        ("features.25.weight", (2.0 / (512.0 * 9.0f64)).sqrt()),
+        ("classifier.3.weight", 0.01),
+    ];
+    let zeros = ["features.0.bias", "classifier.6.bias"];
+    let model = starts(zoo::vgg11_bn_untrained, &deviations, &zeros);
+    trains(&model, 32, Some("features.1.running_mean"), true);
+}
+
+#[test]
+fn resnet_starts_and_trains_as_published() {
+    let deviations = [
+        ("conv1.weight", (2.0 / (64.0 * 49.0f64)).sqrt()),
+        ("layer4.0.downsample.0.weight", (2.0 / 512.0f64).sqrt()),
+        ("fc.weight", (1.0 / (3.0 * 512.0f64)).sqrt()),
+    ];
+    let model = starts(zoo::resnet18_untrained, &deviations, &["layer1.0.bn1.bias"]);
+    trains(&model, 48, Some("layer4.1.bn2.running_var"), false);
+}
+
+#[test]
+fn senet_starts_and_trains_as_published() {
+    let deviations = [
+        ("layer0.conv1.weight", (2.0 / (64.0 * 49.0f64)).sqrt()),
+        ("layer1.0.se_module.fc1.weight", (2.0 / 16.0f64).sqrt()),
+        ("last_linear.weight", (1.0 / (3.0 * 2048.0f64)).sqrt()),
+    ];
+    let model = starts(zoo::seresnet50_untrained, &deviations, &[]);
+    trains(&model, 48, Some("layer4.2.bn3.running_mean"), true);
+    assert_eq!(model.last_convolution().expect("a layer"), "layer4.2.conv3");
+}
+
+#[test]
+fn squeezenet_starts_and_trains_as_published() {
+    let deviations =
+        [("features.0.weight", (2.0 / 147.0f64).sqrt()), ("classifier.1.weight", 0.01)];
+    let zeros = ["features.3.squeeze.bias", "classifier.1.bias"];
+    let model = starts(zoo::squeezenet1_0_untrained, &deviations, &zeros);
+    trains(&model, 48, None, true);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_network() {
+    let [one, same, other] = [7, 7, 8].map(|seed| {
+        zoo::squeezenet1_1_untrained(seed).expect("a network").weights()["features.3.squeeze.weight"]
+            .shallow_clone()
+    });
+    assert!(one.equal(&same) && !one.equal(&other));
+}
+
 fn compare(name: &str, with: With) {
     let reference = &REFERENCE[name];
     let shapes = asked_for(with);
@@ -66,6 +165,15 @@ fn compare(name: &str, with: With) {
     let parameters = model.summary().expect("a summary").parameters();
     assert_eq!(Some(parameters as u64), reference["parameters"].as_u64(), "{name}");
     assert!(documented_parameters(name, parameters as u64), "{name} has {parameters} parameters");
+
+    let least = reference["least"].as_i64();
+    assert_eq!(model.minimum_side(), least, "{name}");
+    if let Some(side) = least.filter(|&side| side > 1) {
+        let photo = formula_image(side as usize, side as usize - 1);
+        let error = model.forward(&photo).expect_err("too small").to_string();
+        let wanted = format!("too small for {name}, which needs at least {side} x {side}");
+        assert!(error.contains(&wanted), "{error}");
+    }
 
     let [height, width] = [0, 1].map(|i| reference["input"][i].as_u64().expect("a side"));
     let photo = formula_image(height as usize, width as usize);
@@ -123,7 +231,7 @@ fn documented_parameters(name: &str, parameters: u64) -> bool {
     let commas: String = digits
         .char_indices()
         .flat_map(|(i, digit)| {
-            let comma = i > 0 && (digits.len() - i) % 3 == 0;
+            let comma = i > 0 && (digits.len() - i).is_multiple_of(3);
             comma.then_some(',').into_iter().chain([digit])
         })
         .collect();

@@ -184,13 +184,22 @@ impl Model {
     }
 
     /// The name of the last convolution, the layer that class activation methods look at unless
-    /// they are told another.
+    /// they are told another. Convolutions to a single pixel, as in squeeze and excitation, do not
+    /// count where there are others.
     ///
     /// # Errors
     /// When the network has no convolution.
     pub fn last_convolution(&self) -> Result<String> {
-        let last = self.inner.nodes.iter().rfind(|node| node.op.kind() == "Conv2d");
-        last.map(|node| node.name.clone()).ok_or_else(|| {
+        let [c, h, w] = self.inner.input_shape;
+        let shapes = self.output_shapes(&[1, c, h, w])?;
+        let nodes = self.inner.nodes.iter().zip(&shapes);
+        let convolutions = nodes.filter(|(node, _)| node.op.kind() == "Conv2d").rev();
+        let single = |shape: &[i64]| shape.ends_with(&[1, 1]);
+        let last = convolutions
+            .clone()
+            .find(|(_, shape)| !single(shape))
+            .or_else(|| convolutions.clone().next());
+        last.map(|(node, _)| node.name.clone()).ok_or_else(|| {
             Error::Argument(format!("{} has no convolution: name a layer", self.name()))
         })
     }

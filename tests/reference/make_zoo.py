@@ -18,8 +18,8 @@ The photo, c, y, x in float64, then float32, is not normalised:
 
     0.5 + 0.5 * sin(0.21 x + 0.13 y + c) * cos(0.07 x - 0.17 y)
 
-For each network: the photo's height and width, the number of trainable parameters, the lowest 16
-bits of the FNV-1a hash of each line "name:4,3,2,1" as hexadecimal digits, and for each stage its
+For each network: the photo's height and width, the least side that a square photo must have, the
+number of trainable parameters, the lowest 16 bits of the FNV-1a hash of each line "name:4,3,2,1" as hexadecimal digits, and for each stage its
 shape, mean, mean absolute value, greatest absolute value, and the values at the flat positions
 k (count - 1) / 15 rounded down, k = 0 .. 15. "output" is the network's.
 """
@@ -151,9 +151,21 @@ def numbers(output):
     return {"shape": list(output.shape), "sizes": short[0], "values": short[1]}
 
 
+def least_side(net):
+    """Of the smallest square photo that passes; shapes alone are computed here."""
+    for side in range(1, 225):
+        try:
+            net(torch.empty(1, 3, side, side, dtype=torch.double))
+            return side
+        except RuntimeError:
+            continue
+    raise AssertionError("no photo passes")
+
+
 def network(name, row):
     with torch.device("meta"):  # no time for random weights
         net = row.make(**row.options).double().eval()
+        least = least_side(net)
     net.to_empty(device="cpu")
     with torch.no_grad():
         lines = formula_weights(net, row.gain)
@@ -174,6 +186,7 @@ def network(name, row):
     print(f"{name}: {parameters:,} parameters; {sizes}")
     return {
         "input": row.size,
+        "least": least,
         "gain": row.gain,
         "parameters": parameters,
         "lines": "".join(f"{fnv(line) & 0xFFFF:04x}" for line in lines),
