@@ -126,7 +126,7 @@ architectures! {
     }
     family {
         paper: "Hu et al. 2017, <https://arxiv.org/abs/1709.01507>",
-        names: "timm's `legacy_seresnet50`'s and `legacy_senet154`'s",
+        names: "timm's `legacy_senet`",
         start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
                 in the classifier",
         seresnet50_with, seresnet50_untrained:
