@@ -43,6 +43,7 @@ pub mod section;
 pub mod show;
 pub mod tensor;
 pub mod train;
+pub mod weights;
 pub mod zoo;
 
 pub use error::{Error, Result};

@@ -15,5 +15,6 @@ pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show};
 pub use crate::train::{Fit, Fitted, Loss, Optimizer};
+pub use crate::weights;
 pub use crate::zoo;
 pub use tch::{self, Tensor};

@@ -1,31 +1,11 @@
-//! Trained parameters by name: read from safetensors, checked against a network.
+//! Trained parameters by name, checked against a network.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use safetensors::SafeTensors;
-use tch::{Kind, Tensor};
+use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
 
-/// Tensors by the names that a network's layers give them, e.g. `"features.0.weight"`.
-pub type Weights = BTreeMap<String, Tensor>;
-
-/// Reads a safetensors file that is in memory, as 32-bit floats.
-pub(crate) fn from_safetensors(bytes: &[u8], source: &str) -> Result<Weights> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| Error::Argument(format!("{source} is not a safetensors file: {e:?}")))?;
-    file.tensors()
-        .into_iter()
-        .map(|(name, view)| {
-            let tensor = Tensor::try_from(view).and_then(|t| t.f_to_kind(Kind::Float));
-            let tensor = tensor
-                .into_result()
-                .map_err(|e| e.while_doing(format!("reading {name} of {source}")))?;
-            Ok((name, tensor))
-        })
-        .collect()
-}
+pub use crate::weights::Weights;
+pub(crate) use crate::weights::from_safetensors;
 
 /// All that does not fit between a network and its weights, in one error.
 pub(super) fn check(

@@ -1,0 +1,114 @@
+//! The number types of weight files, and their values as 32-bit floats.
+
+use half::{bf16, f16};
+
+/// How a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Dtype {
+    Bool,
+    U8,
+    I8,
+    U16,
+    I16,
+    F16,
+    Bf16,
+    U32,
+    I32,
+    F32,
+    U64,
+    I64,
+    F64,
+}
+
+impl Dtype {
+    /// Bytes a value.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Dtype::Bool | Dtype::U8 | Dtype::I8 => 1,
+            Dtype::U16 | Dtype::I16 | Dtype::F16 | Dtype::Bf16 => 2,
+            Dtype::U32 | Dtype::I32 | Dtype::F32 => 4,
+            Dtype::U64 | Dtype::I64 | Dtype::F64 => 8,
+        }
+    }
+}
+
+/// Which byte of a value comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteOrder {
+    Little,
+    Big,
+}
+
+/// Appends the values of `bytes` to `out`, rounded to the nearest 32-bit float. Bytes that are not
+/// enough for a whole value at the end are left out.
+pub(crate) fn extend_floats(out: &mut Vec<f32>, bytes: &[u8], dtype: Dtype, order: ByteOrder) {
+    match dtype {
+        Dtype::Bool => out.extend(bytes.iter().map(|&b| f32::from(b != 0))),
+        Dtype::U8 => out.extend(bytes.iter().map(|&b| f32::from(b))),
+        Dtype::I8 => out.extend(bytes.iter().map(|&b| f32::from(b as i8))),
+        Dtype::U16 => extend(out, bytes, order, |b| f32::from(u16::from_le_bytes(b))),
+        Dtype::I16 => extend(out, bytes, order, |b| f32::from(i16::from_le_bytes(b))),
+        Dtype::F16 => extend(out, bytes, order, |b| f16::from_le_bytes(b).to_f32()),
+        Dtype::Bf16 => extend(out, bytes, order, |b| bf16::from_le_bytes(b).to_f32()),
+        Dtype::U32 => extend(out, bytes, order, |b| u32::from_le_bytes(b) as f32),
+        Dtype::I32 => extend(out, bytes, order, |b| i32::from_le_bytes(b) as f32),
+        Dtype::F32 => extend(out, bytes, order, f32::from_le_bytes),
+        Dtype::U64 => extend(out, bytes, order, |b| u64::from_le_bytes(b) as f32),
+        Dtype::I64 => extend(out, bytes, order, |b| i64::from_le_bytes(b) as f32),
+        Dtype::F64 => extend(out, bytes, order, |b| f64::from_le_bytes(b) as f32),
+    }
+}
+
+fn extend<const N: usize>(
+    out: &mut Vec<f32>,
+    bytes: &[u8],
+    order: ByteOrder,
+    value: impl Fn([u8; N]) -> f32,
+) {
+    let (values, _) = bytes.as_chunks::<N>();
+    match order {
+        ByteOrder::Little => out.extend(values.iter().map(|&b| value(b))),
+        ByteOrder::Big => out.extend(values.iter().map(|&b| {
+            let mut b = b;
+            b.reverse();
+            value(b)
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floats(bytes: &[u8], dtype: Dtype, order: ByteOrder) -> Vec<f32> {
+        let mut out = Vec::new();
+        extend_floats(&mut out, bytes, dtype, order);
+        out
+    }
+
+    #[test]
+    fn every_type_becomes_floats_in_both_byte_orders() {
+        use ByteOrder::{Big, Little};
+        assert_eq!(floats(&[0, 1, 7], Dtype::Bool, Little), [0.0, 1.0, 1.0]);
+        assert_eq!(floats(&[255], Dtype::U8, Little), [255.0]);
+        assert_eq!(floats(&[255], Dtype::I8, Big), [-1.0]);
+        let cases: [(Dtype, Vec<u8>, f32); 10] = [
+            (Dtype::U16, 65535u16.to_le_bytes().to_vec(), 65535.0),
+            (Dtype::I16, (-2i16).to_le_bytes().to_vec(), -2.0),
+            (Dtype::F16, vec![0x01, 0x80], -(2f32.powi(-24))), // the smallest half
+            (Dtype::Bf16, vec![0xc0, 0x3f], 1.5),
+            (Dtype::U32, u32::MAX.to_le_bytes().to_vec(), 4_294_967_296.0),
+            (Dtype::I32, (-16_777_217i32).to_le_bytes().to_vec(), -16_777_216.0),
+            (Dtype::F32, 0.1f32.to_le_bytes().to_vec(), 0.1),
+            (Dtype::U64, u64::MAX.to_le_bytes().to_vec(), 1.844_674_4e19),
+            (Dtype::I64, i64::MIN.to_le_bytes().to_vec(), -9.223_372e18),
+            (Dtype::F64, 0.1f64.to_le_bytes().to_vec(), 0.1),
+        ];
+        for (dtype, mut bytes, value) in cases {
+            assert_eq!(bytes.len(), dtype.size());
+            assert_eq!(floats(&bytes, dtype, Little), [value], "{dtype:?}");
+            bytes.reverse();
+            assert_eq!(floats(&bytes, dtype, Big), [value], "{dtype:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Weight files as plain data: which tensors a file holds, and where in it their values lie.
+//!
+//! Nothing here knows libtorch, and nothing is allocated because a header says so: a length is
+//! compared with the file's own before it is believed. Messages do not name the file; the caller
+//! does.
+
+mod contents;
+mod dtype;
+#[allow(dead_code)] // arrays that are no weights
+pub(crate) mod npy;
+mod npz;
+mod pickle;
+mod pth;
+mod pth_old;
+mod recognise;
+mod safetensors;
+mod state_dict;
+mod storages;
+mod values;
+mod zip;
+
+use std::io::{Read, Seek, SeekFrom};
+
+pub(crate) use contents::{Contents, Entry, MOST_DIMENSIONS, Storage, gather};
+pub(crate) use dtype::{ByteOrder, Dtype};
+pub(crate) use values::read_values;
+
+/// What a reader found, or what was wrong.
+pub(crate) type Parsed<T> = Result<T, String>;
+
+/// A file, or bytes in memory.
+pub(crate) trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
+
+/// Reads whichever format the file's first bytes say it is.
+pub(crate) fn parse(source: &mut dyn Source) -> Parsed<Contents> {
+    let length = source.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
+    source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
+    let head = exactly(source, length.min(recognise::HEAD), "its beginning")?;
+    match recognise::format(&head, length)? {
+        recognise::Format::Safetensors => safetensors::parse(source, length),
+        recognise::Format::Pickle => pth_old::parse(source, length),
+        recognise::Format::Zip => {
+            let archive = zip::Archive::open(source, length)?;
+            if archive.member_ending("data.pkl").is_some() {
+                pth::parse(source, &archive)
+            } else {
+                npz::parse(source, &archive)
+            }
+        }
+    }
+}
+
+/// The next `count` bytes, which the caller knows to be there.
+fn exactly(source: &mut dyn Source, count: u64, what: &str) -> Parsed<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(count).read_to_end(&mut bytes).map_err(|e| format!("cannot read {what}: {e}"))?;
+    if bytes.len() as u64 != count {
+        return Err(format!(
+            "the file ends at byte {} of {what}, which needs {count}",
+            bytes.len()
+        ));
+    }
+    Ok(bytes)
+}
+
+/// A little-endian integer at this place of a buffer.
+fn integer<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
+    let field: &[u8; N] = bytes.get(at..)?.first_chunk()?;
+    Some(field.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Cursor;
+    use std::path::Path;
+
+    use super::*;
+
+    /// How many values there are; every one of them is read.
+    fn read(bytes: &[u8]) -> Parsed<usize> {
+        let mut source = Cursor::new(bytes);
+        let contents = parse(&mut source)?;
+        let mut total = 0;
+        for (storage, entries) in contents.by_storage() {
+            let mut values = Vec::new();
+            read_values(&mut source, storage, |piece| values.extend_from_slice(piece))?;
+            for entry in entries {
+                let view = gather(&values, entry.offset, &entry.shape, &entry.strides);
+                total += view.ok_or("a view past its storage")?.len();
+            }
+        }
+        Ok(total)
+    }
+
+    /// The reference files, good and bad, but for the few that are long.
+    fn files() -> Vec<(String, Vec<u8>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/weights");
+        let file = |entry: std::io::Result<fs::DirEntry>| {
+            let path = entry.expect("an entry").path();
+            (path.display().to_string(), fs::read(&path).expect("a file"))
+        };
+        let files = fs::read_dir(folder).expect("a folder").map(file);
+        files.filter(|(_, bytes)| bytes.len() < 5000).collect()
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_refused() {
+        for (name, bytes) in files() {
+            for end in 0..bytes.len() {
+                assert!(read(&bytes[..end]).is_err(), "{name} cut at byte {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_makes_a_reader_panic() {
+        for (name, mut bytes) in files() {
+            let whole = read(&bytes).is_ok();
+            for at in 0..bytes.len() {
+                let original = bytes[at];
+                for changed in [original ^ 1, !original] {
+                    bytes[at] = changed;
+                    let _ = read(&bytes);
+                }
+                bytes[at] = original;
+            }
+            assert_eq!(read(&bytes).is_ok(), whole, "{name}");
+        }
+    }
+}

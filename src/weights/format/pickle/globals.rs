@@ -1,0 +1,85 @@
+//! The names that a pickle with weights may use.
+
+use super::Global;
+use crate::weights::format::{Dtype, Parsed};
+
+/// What a name means; an error for every name that weights do not need.
+pub(super) fn lookup(module: &str, name: &str) -> Parsed<Global> {
+    known(module, name).ok_or_else(|| refusal(module, name))
+}
+
+fn known(module: &str, name: &str) -> Option<Global> {
+    if module == "__torch__" || module.starts_with("__torch__.") {
+        return Some(Global::Script);
+    }
+    Some(match (module, name) {
+        ("collections", "OrderedDict" | "Counter") => Global::Dict,
+        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::Tensor,
+        ("torch._utils", "_rebuild_tensor_v3") => Global::TypedTensor,
+        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Global::First,
+        ("torch._tensor", "_rebuild_from_type_v2") => Global::Subclass,
+        ("torch", "Tensor") | ("torch.nn.parameter", "Parameter") => Global::Inert,
+        ("torch", "Size") => Global::Size,
+        ("torch", "UntypedStorage") | ("torch.storage", "UntypedStorage") => Global::UntypedStorage,
+        ("torch" | "torch.cuda", name) if name.ends_with("Storage") => {
+            Global::Storage(match name {
+                "BoolStorage" => Dtype::Bool,
+                "ByteStorage" => Dtype::U8,
+                "CharStorage" => Dtype::I8,
+                "ShortStorage" => Dtype::I16,
+                "IntStorage" => Dtype::I32,
+                "LongStorage" => Dtype::I64,
+                "HalfStorage" => Dtype::F16,
+                "BFloat16Storage" => Dtype::Bf16,
+                "FloatStorage" => Dtype::F32,
+                "DoubleStorage" => Dtype::F64,
+                _ => return None,
+            })
+        }
+        ("torch", "bool") => Global::Type(Dtype::Bool),
+        ("torch", "uint8") => Global::Type(Dtype::U8),
+        ("torch", "int8") => Global::Type(Dtype::I8),
+        ("torch", "uint16") => Global::Type(Dtype::U16),
+        ("torch", "int16") => Global::Type(Dtype::I16),
+        ("torch", "float16") => Global::Type(Dtype::F16),
+        ("torch", "bfloat16") => Global::Type(Dtype::Bf16),
+        ("torch", "uint32") => Global::Type(Dtype::U32),
+        ("torch", "int32") => Global::Type(Dtype::I32),
+        ("torch", "float32") => Global::Type(Dtype::F32),
+        ("torch", "uint64") => Global::Type(Dtype::U64),
+        ("torch", "int64") => Global::Type(Dtype::I64),
+        ("torch", "float64") => Global::Type(Dtype::F64),
+        // TorchScript's typed lists and dicts, which come ready-made.
+        (
+            "torch.jit._pickle",
+            "build_intlist" | "build_doublelist" | "build_boollist" | "build_tensorlist"
+            | "restore_type_tag",
+        ) => Global::First,
+        // What checkpoints hold besides weights: the epoch, the best accuracy, the arguments.
+        ("torch", "device")
+        | ("builtins" | "__builtin__", "set" | "frozenset" | "complex" | "bytearray")
+        | ("_codecs", "encode")
+        | ("collections", "defaultdict")
+        | ("argparse", "Namespace")
+        | ("numpy", "dtype")
+        | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar" | "_reconstruct")
+        | ("numpy", "ndarray")
+        | ("pathlib", "PosixPath" | "WindowsPath") => Global::Inert,
+        _ => return None,
+    })
+}
+
+/// Why a name is refused, and what to do if nothing is wrong with the file.
+fn refusal(module: &str, name: &str) -> String {
+    let whole: String = format!("{module}.{name}").chars().take(200).collect();
+    let refusal =
+        format!("the file asks for {whole}, which is nothing that weights need; nothing was run");
+    // Classes have capitals; what a whole model is pickled with is classes.
+    if name.rsplit('.').next().is_some_and(|class| class.starts_with(char::is_uppercase)) {
+        refusal
+            + ". If this is a whole pickled model, load it in Python and save its weights alone: \
+               torch.save(model.state_dict(), path)"
+    } else {
+        refusal
+    }
+}

@@ -1,0 +1,99 @@
+//! `.safetensors`: the length of a header, the header as JSON, and the values one after another.
+//! <https://huggingface.co/docs/safetensors>
+
+use std::io::SeekFrom;
+
+use safetensors::Dtype as Stored;
+use safetensors::tensor::Metadata;
+
+use super::contents::values_of;
+use super::{ByteOrder, Contents, Dtype, Entry, Parsed, Source, Storage, exactly};
+
+/// The format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Whether a file that begins like this is one.
+pub(super) fn begins(head: &[u8]) -> bool {
+    header_length(head).is_some_and(|length| length <= LONGEST_HEADER) && head.get(8) == Some(&b'{')
+}
+
+fn header_length(head: &[u8]) -> Option<u64> {
+    head.first_chunk().map(|&bytes| u64::from_le_bytes(bytes))
+}
+
+/// Where everything is.
+pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
+    source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
+    let header = header_length(&exactly(source, length.min(8), "the header's length")?)
+        .ok_or_else(|| format!("the file ends at byte {length} of a header's 8-byte length"))?;
+    let data = 8 + header.min(LONGEST_HEADER);
+    if header > LONGEST_HEADER || data > length {
+        return Err(format!(
+            "the file's header claims {header} bytes, but it ends at byte {length}"
+        ));
+    }
+    let text = exactly(source, header, "the header")?;
+    let metadata: Metadata = serde_json::from_slice(&text)
+        .map_err(|e| format!("the file's header cannot be read: {e}"))?;
+
+    let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
+    tensors.sort_by(|a, b| (a.1.data_offsets, &a.0).cmp(&(b.1.data_offsets, &b.0)));
+    let mut storages = Vec::with_capacity(tensors.len());
+    let mut entries = Vec::with_capacity(tensors.len());
+    let mut expected = 0;
+    for (name, info) in tensors {
+        let (start, end) = info.data_offsets;
+        let dtype = dtype(info.dtype).ok_or_else(|| {
+            format!("{name} is of type {:?}, which convlens does not read", info.dtype)
+        })?;
+        let count = values_of(&info.shape);
+        let bytes = count.and_then(|count| count.checked_mul(dtype.size()));
+        let (Some(count), Some(bytes)) = (count, bytes) else {
+            return Err(format!("{name} claims the shape {:?}, too large to be true", info.shape));
+        };
+        if start.checked_add(bytes) != Some(end) || start != expected {
+            return Err(format!(
+                "{name}, {:?} of {bytes} bytes, should lie in bytes {expected} to {} of the data, \
+                 but the header says {start} to {end}",
+                info.shape,
+                expected.saturating_add(bytes)
+            ));
+        }
+        if end as u64 > length - data {
+            return Err(format!(
+                "the file ends at byte {} of {name}, which needs {bytes}",
+                (length - data).saturating_sub(start as u64)
+            ));
+        }
+        expected = end;
+        entries.push(Entry::whole(name, storages.len(), info.shape.clone())?);
+        let order = ByteOrder::Little;
+        storages.push(Storage::plain(data + start as u64, dtype, order, count));
+    }
+    if (expected as u64) < length - data {
+        return Err(format!(
+            "the file has {} bytes after its last tensor that belong to none",
+            length - data - expected as u64
+        ));
+    }
+    Contents::new(storages, entries, length)
+}
+
+fn dtype(stored: Stored) -> Option<Dtype> {
+    Some(match stored {
+        Stored::BOOL => Dtype::Bool,
+        Stored::U8 => Dtype::U8,
+        Stored::I8 => Dtype::I8,
+        Stored::U16 => Dtype::U16,
+        Stored::I16 => Dtype::I16,
+        Stored::F16 => Dtype::F16,
+        Stored::BF16 => Dtype::Bf16,
+        Stored::U32 => Dtype::U32,
+        Stored::I32 => Dtype::I32,
+        Stored::F32 => Dtype::F32,
+        Stored::U64 => Dtype::U64,
+        Stored::I64 => Dtype::I64,
+        Stored::F64 => Dtype::F64,
+        _ => return None,
+    })
+}

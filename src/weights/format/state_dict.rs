@@ -1,0 +1,87 @@
+//! The tensors of a pickled state dict, by name.
+
+use std::collections::BTreeMap;
+
+use super::Parsed;
+use super::pickle::{Cell, Pickle, TensorView, Value};
+
+/// Under these keys, in this order, checkpoints keep their state dict.
+const KEYS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+
+/// What `torch.nn.DataParallel` puts before every name.
+const PARALLEL: &str = "module.";
+
+/// Modules within modules in TorchScript.
+const DEEPEST: usize = 64;
+/// The most that all names together may have.
+const LONGEST_NAMES: usize = 16 << 20;
+
+/// The tensors of the dict that a pickle is or, under a well-known key, holds.
+pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> {
+    let root = pickle.entries(pickle.root).ok_or_else(|| match pickle.cell(pickle.root) {
+        Some(Cell::Tensor(_)) => {
+            "the file holds one tensor without a name; save {\"name\": tensor}"
+        }
+        _ => "the file holds no dict of tensors; save model.state_dict()",
+    })?;
+    let named = |key: &str| {
+        root.iter().rev().find(|entry| pickle.text(entry.0) == Some(key)).map(|entry| entry.1)
+    };
+    let mut found = Found { pickle, tensors: BTreeMap::new(), letters: 0 };
+    for value in KEYS.into_iter().filter_map(named).chain([pickle.root]) {
+        found.collect(value, "", 0)?;
+        if !found.tensors.is_empty() {
+            return Ok(found.unwrapped());
+        }
+    }
+    let keys: Vec<&str> = root.iter().filter_map(|entry| pickle.text(entry.0)).take(10).collect();
+    Err(format!(
+        "the file holds no tensors, neither itself nor under {}; its keys are {keys:?}",
+        KEYS.join(", ")
+    ))
+}
+
+struct Found<'a> {
+    pickle: &'a Pickle,
+    tensors: BTreeMap<String, &'a TensorView>,
+    letters: usize,
+}
+
+impl<'a> Found<'a> {
+    /// Adds the tensors of a dict, or of a TorchScript object and all objects within it.
+    fn collect(&mut self, value: Value, prefix: &str, depth: usize) -> Parsed<()> {
+        for &(key, value) in self.pickle.entries(value).unwrap_or_default() {
+            let inner = self.pickle.cell(value);
+            let (Some(Cell::Tensor(_) | Cell::Object(_)), Some(key)) =
+                (inner, self.pickle.text(key))
+            else {
+                if let Some(Cell::Tensor(_)) = inner {
+                    return Err("the file holds a tensor whose name is no text".into());
+                }
+                continue;
+            };
+            // tch cannot have dots in the names of a TorchScript file.
+            let name = format!("{prefix}{}", key.replace('|', "."));
+            self.letters = self.letters.saturating_add(name.len());
+            if self.letters > LONGEST_NAMES || depth > DEEPEST {
+                return Err("the file has more or longer names than any weights need".into());
+            }
+            match inner {
+                Some(Cell::Tensor(tensor)) => {
+                    self.tensors.insert(name, tensor);
+                }
+                _ => self.collect(value, &format!("{name}."), depth + 1)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Without DataParallel's prefix, if every name has it.
+    fn unwrapped(self) -> BTreeMap<String, &'a TensorView> {
+        if self.tensors.keys().any(|name| !name.starts_with(PARALLEL)) {
+            return self.tensors;
+        }
+        let short = |name: String| name.strip_prefix(PARALLEL).map_or(name.clone(), str::to_owned);
+        self.tensors.into_iter().map(|(name, tensor)| (short(name), tensor)).collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! The values of a storage, a piece at a time.
+
+use std::io::{ErrorKind, Read, SeekFrom};
+
+use flate2::read::DeflateDecoder;
+
+use super::dtype::extend_floats;
+use super::{Parsed, Source, Storage};
+
+/// Small enough to stay in a processor's cache between being read and being used.
+const PIECE: usize = 256 << 10;
+
+/// Reads a storage from front to back, and hands over its values as floats in pieces.
+pub(crate) fn read_values(
+    source: &mut dyn Source,
+    storage: &Storage,
+    mut each: impl FnMut(&[f32]),
+) -> Parsed<()> {
+    source.seek(SeekFrom::Start(storage.start)).map_err(|e| e.to_string())?;
+    let packed = source.take(storage.packed);
+    let mut unpacked: Box<dyn Read + '_> =
+        if storage.deflated { Box::new(DeflateDecoder::new(packed)) } else { Box::new(packed) };
+
+    let mut checksum = crc32fast::Hasher::new();
+    let total = storage.skip + (storage.count as u64) * (storage.dtype.size() as u64);
+    let mut bytes = vec![0u8; PIECE.min(usize::try_from(total).unwrap_or(PIECE))];
+    let mut floats = Vec::new();
+    let mut done = 0;
+    while done < total {
+        // The header of a .npy is a piece of its own.
+        let header = done < storage.skip;
+        let wanted = if header { storage.skip } else { total } - done;
+        let room = bytes.len();
+        let piece = &mut bytes[..usize::try_from(wanted).map_or(room, |wanted| wanted.min(room))];
+        fill(&mut *unpacked, piece, done, total)?;
+        if storage.crc.is_some() {
+            checksum.update(piece);
+        }
+        if !header {
+            floats.clear();
+            extend_floats(&mut floats, piece, storage.dtype, storage.order);
+            each(&floats);
+        }
+        done += piece.len() as u64;
+    }
+    if storage.deflated && unpacked.read(&mut [0]).map_err(|e| e.to_string())? != 0 {
+        return Err(format!("inflates to more than the {total} bytes that it should"));
+    }
+    match storage.crc {
+        // A fuzzer would never get past a checksum.
+        Some(expected) if !cfg!(fuzzing) && checksum.clone().finalize() != expected => Err(
+            format!("is damaged: its checksum is {:08x}, not {expected:08x}", checksum.finalize()),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Fills a piece that begins at byte `done` of `total`.
+fn fill(source: &mut dyn Read, piece: &mut [u8], done: u64, total: u64) -> Parsed<()> {
+    let mut filled = 0;
+    while filled < piece.len() {
+        match source.read(&mut piece[filled..]) {
+            Ok(0) => {
+                return Err(format!("ends at byte {} of {total}", done + filled as u64));
+            }
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err(format!("cannot be read at byte {}: {error}", done + filled as u64));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! What a file holds, as tensors.
+
+use tch::{Device, Kind, Tensor};
+
+use super::Weights;
+use super::format::{Contents, Parsed, Source, gather, read_values};
+use crate::tensor::IntoResult;
+
+/// Reads every storage once. The values of a tensor that is the whole of its storage, as nearly
+/// all are, go straight into its memory.
+pub(super) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weights> {
+    let mut weights = Weights::new();
+    for (storage, entries) in contents.by_storage() {
+        let about = |name: &str, error: String| format!("{name}: {error}");
+        if let [entry] = entries[..]
+            && entry.is_whole(storage)
+        {
+            let mut filling = Filling::new(&entry.shape).map_err(|e| about(&entry.name, e))?;
+            read_values(source, storage, |values| filling.push(values))
+                .map_err(|e| about(&entry.name, e))?;
+            let tensor = filling.finish().map_err(|e| about(&entry.name, e))?;
+            weights.insert(entry.name.clone(), tensor);
+            continue;
+        }
+        let mut values = Vec::with_capacity(storage.count);
+        read_values(source, storage, |piece| values.extend_from_slice(piece))
+            .map_err(|e| about(entries.first().map_or("", |entry| &entry.name), e))?;
+        for entry in entries {
+            let tensor = gather(&values, entry.offset, &entry.shape, &entry.strides)
+                .ok_or_else(|| "reaches past its storage".to_owned())
+                .and_then(|values| {
+                    let mut filling = Filling::new(&entry.shape)?;
+                    filling.push(&values);
+                    filling.finish()
+                });
+            weights.insert(entry.name.clone(), tensor.map_err(|e| about(&entry.name, e))?);
+        }
+    }
+    Ok(weights)
+}
+
+/// A tensor that is being filled from front to back.
+struct Filling {
+    tensor: Tensor,
+    /// Where the next value goes.
+    next: *mut f32,
+    /// How many values are missing.
+    missing: usize,
+}
+
+impl Filling {
+    fn new(shape: &[usize]) -> Parsed<Filling> {
+        let shape: Result<Vec<i64>, _> = shape.iter().map(|&size| i64::try_from(size)).collect();
+        let shape = shape.map_err(|e| e.to_string())?;
+        let tensor = Tensor::f_empty(&shape, (Kind::Float, Device::Cpu));
+        let tensor = tensor.into_result().map_err(|e| e.to_string())?;
+        Ok(Filling { next: tensor.data_ptr().cast(), missing: tensor.numel(), tensor })
+    }
+
+    fn push(&mut self, values: &[f32]) {
+        let count = values.len().min(self.missing);
+        if count == 0 {
+            return;
+        }
+        // SAFETY: `f_empty` has just made a contiguous tensor of `numel` floats on the CPU that
+        // nobody else knows, `next` points to the first of its last `missing` ones, and
+        // `count <= missing`. Only raw pointers touch the memory, which is not initialised yet.
+        unsafe {
+            std::ptr::copy_nonoverlapping(values.as_ptr(), self.next, count);
+            self.next = self.next.add(count);
+        }
+        self.missing -= count;
+    }
+
+    fn finish(self) -> Parsed<Tensor> {
+        match self.missing {
+            0 => Ok(self.tensor),
+            missing => Err(format!("{missing} values are missing")),
+        }
+    }
+}

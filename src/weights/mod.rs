@@ -1,0 +1,78 @@
+//! Trained weights in files: PyTorch's, safetensors, numpy's and tch's.
+//!
+//! [`read`] tells a file's format by its content and gives its tensors by name, as 32-bit floats.
+//! [`save`] writes them as safetensors.
+//!
+//! ```
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//!
+//! let path = std::env::temp_dir().join("convlens-weights-example.safetensors");
+//! let weights = Weights::from([("head.bias".to_owned(), Tensor::from_slice(&[0.5f32, -0.5]))]);
+//! weights::save(&path, &weights)?;
+//! let again = weights::read(&path)?;
+//! assert_eq!(again["head.bias"], weights["head.bias"]);
+//! # std::fs::remove_file(path).ok();
+//! # Ok(())
+//! # }
+//! ```
+
+mod format;
+mod load;
+mod save;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Cursor;
+use std::path::Path;
+
+use tch::Tensor;
+
+pub use save::save;
+
+#[allow(unused_imports)] // arrays that are no weights
+pub(crate) use format::npy;
+
+use crate::error::{Error, Result};
+
+/// Tensors by the names that a network's layers give them, e.g. `"features.0.weight"`.
+pub type Weights = BTreeMap<String, Tensor>;
+
+/// Reads a file of weights, whichever of these formats its content shows:
+///
+/// - `.safetensors`;
+/// - `.pth` and `.pt` as `torch.save` has written them since PyTorch 1.6, and before;
+/// - TorchScript archives, which the `.ot` files of tch's `VarStore::save` are too;
+/// - numpy's `.npz`, plain or compressed.
+///
+/// All tensors become 32-bit floats on the CPU, in row-major order: half precision, `f64` and
+/// integers too, such as PyTorch's `num_batches_tracked`. The file is read once, straight into the
+/// tensors.
+///
+/// A checkpoint that holds its state dict under `"state_dict"`, `"model_state_dict"` or `"model"`
+/// gives that one. If every name begins with `"module."`, as `torch.nn.DataParallel` has it, this
+/// prefix is left out; in TorchScript archives `|` in names stands for a dot.
+///
+/// A pickle, which PyTorch's files hold, can ask for any function to be called. Here nothing is
+/// ever called: pickles are read by a machine that knows the names that state dicts use, and
+/// refuses everything else by name. A whole pickled model is therefore refused; save its
+/// `state_dict()`.
+///
+/// # Errors
+/// A file that cannot be read, is cut short, damaged, in no known format or asks for what weights
+/// do not need. Nothing is loaded then.
+pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
+    let path = path.as_ref();
+    let failed = |message: String| Error::file(path, message);
+    let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
+    let contents = format::parse(&mut file).map_err(failed)?;
+    load::load(&mut file, &contents).map_err(failed)
+}
+
+/// Reads a safetensors file that is in memory, as 32-bit floats.
+pub(crate) fn from_safetensors(bytes: &[u8], source: &str) -> Result<Weights> {
+    let failed = |message: String| Error::Argument(format!("{source}: {message}"));
+    let mut bytes = Cursor::new(bytes);
+    let contents = format::parse(&mut bytes).map_err(failed)?;
+    load::load(&mut bytes, &contents).map_err(failed)
+}

@@ -1,0 +1,324 @@
+"""Make tests/reference/weights/: small files of weights in every format, and what they hold.
+
+    pip install -r tests/reference/requirements.txt
+    python tests/reference/make_weights.py
+
+expected.json has for each good file its tensors' shapes and their values as 32-bit floats in
+row-major order, as Python itself reads them ("inf", "-inf" and "nan" are texts). Files that are not
+in it must be refused. tch's .ot is written by the test itself.
+"""
+
+import builtins
+import copy
+import io
+import json
+import math
+import os
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+FOLDER = Path(__file__).resolve().parent / "weights"
+EXPECTED = {}
+NEW, OLD = {}, {"_use_new_zipfile_serialization": False}
+
+
+def expect(name, tensors):
+    entries = {}
+    for key, tensor in tensors.items():
+        tensor = torch.as_tensor(tensor).detach()
+        values = [v if math.isfinite(v) else str(v) for v in tensor.float().flatten().tolist()]
+        entries[key] = {"shape": list(tensor.shape), "values": values}
+    EXPECTED[name] = entries
+
+
+def save_both(name, value, tensors, **options):
+    """As PyTorch has saved since 1.6, and as before."""
+    for suffix, form in [("new", NEW), ("old", OLD)]:
+        torch.save(value, FOLDER / f"{name}_{suffix}.pth", **form, **options)
+        expect(f"{name}_{suffix}.pth", tensors)
+
+
+def types():
+    return OrderedDict(
+        half=torch.tensor([0.1, -(2.0**-24), 65504.0, math.inf, math.nan], dtype=torch.float16),
+        bfloat=torch.tensor([0.1, -3e38, 1e-40, -math.inf], dtype=torch.bfloat16),
+        single=torch.tensor([[0.1, -0.0, 3.4e38], [1e-45, math.inf, math.nan]]),
+        double=torch.tensor([0.1, 1e300, -1e-300], dtype=torch.float64),
+        int8=torch.tensor([-128, 127], dtype=torch.int8),
+        uint8=torch.tensor([0, 255], dtype=torch.uint8),
+        int16=torch.tensor([-32768, 32767], dtype=torch.int16),
+        int32=torch.tensor([-(2**31), 2**24 + 1], dtype=torch.int32),
+        int64=torch.tensor([-(2**63), 2**53 + 1], dtype=torch.int64),
+        bool=torch.tensor([True, False]),
+        scalar=torch.tensor(2.5),
+        empty=torch.zeros(0, 3),
+    )
+
+
+def views():
+    """Tensors that are not the whole of their storage in row-major order."""
+    base = torch.arange(24.0).reshape(2, 3, 4)
+    return {
+        "shared": base,
+        "transposed": base.transpose(0, 2),
+        "slice": base[:, 1:, ::2],
+        "last": base[1, 2, 3],
+        "expanded": torch.tensor([1.0, 2.0]).expand(3, 2),
+        "channels_last": torch.arange(24.0).reshape(1, 2, 3, 4).to(memory_format=torch.channels_last),
+        "parameter": nn.Parameter(torch.tensor([0.5, -0.5])),
+        "empty": base[2:],
+    }
+
+
+def checkpoint(state):
+    """What training scripts save around the weights."""
+    optimizer = {"state": {0: {"step": torch.tensor(3.0), "momentum": torch.ones(2)}}}
+    return {
+        "epoch": 3,
+        "best": np.float64(0.75),
+        "rate": 0.1,
+        "shape": torch.Size([1, 2]),
+        "device": torch.device("cpu"),
+        "dtype": torch.float32,
+        "tags": {"a", "b"},
+        "large": 2**80,
+        "note": b"bytes",
+        "optimizer": optimizer,
+        **state,
+    }
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+
+
+def pytorch():
+    save_both("types", types(), types())
+    save_both("views", views(), views())
+    # Tensors with attributes are rebuilt by another function; so are types without a storage class.
+    marked = torch.tensor([1.0, 2.0])
+    marked.note = "x"
+    parameter = nn.Parameter(torch.tensor([3.0]))
+    parameter.note = "y"
+    rare = {"marked": marked, "parameter": parameter}
+    save_both("rare", rare, rare)
+    unsigned = {"unsigned": torch.tensor([65535, 1], dtype=torch.uint16)}
+    torch.save(unsigned, FOLDER / "unsigned.pth")
+    expect("unsigned.pth", unsigned)
+    state = network().state_dict()  # with the attribute _metadata
+    save_both("network", state, state)
+    parallel = nn.DataParallel(network()).state_dict()
+    save_both("parallel", checkpoint({"state_dict": parallel}), state)
+    save_both("model", checkpoint({"model": state}), state)
+    save_both("model_state_dict", checkpoint({"model_state_dict": state}), state)
+    small = {"w": torch.tensor([[1.0, 2.0], [3.0, 4.0]])}
+    save_both("protocol4", small, small, pickle_protocol=4)
+
+    torch.serialization.set_crc32_options(False)
+    torch.save(small, FOLDER / "no_checksums.pth")
+    torch.serialization.set_crc32_options(True)
+    expect("no_checksums.pth", small)
+    torch.save(small, FOLDER / "small.pth")
+    expect("small.pth", small)
+    rezip("small.pth", "deflated.pth", compression=zipfile.ZIP_DEFLATED)
+    rezip("small.pth", "big_endian.pth", {"byteorder": b"big", "data/0": swapped(small["w"])})
+    rezip("small.pth", "zip64.pth", force_zip64=True)
+    for name in ["deflated.pth", "big_endian.pth", "zip64.pth"]:
+        expect(name, small)
+
+    torch.jit.script(network().eval()).save(FOLDER / "script.pt")
+    expect("script.pt", state)
+    python2("python2_old.pth")
+
+
+def swapped(tensor):
+    return tensor.numpy().astype(">f4").tobytes()
+
+
+def rezip(source, target, changes={}, compression=zipfile.ZIP_STORED, force_zip64=False):
+    with zipfile.ZipFile(FOLDER / source) as old, zipfile.ZipFile(FOLDER / target, "w") as new:
+        for member in old.infolist():
+            inner = member.filename.split("/", 1)[1]
+            data = changes.get(inner, old.read(member))
+            info = zipfile.ZipInfo(f"archive/{inner}")
+            info.compress_type = compression
+            with new.open(info, "w", force_zip64=force_zip64) as out:
+                out.write(data)
+
+
+class Reference:
+    def __init__(self, *reference):
+        self.reference = reference
+
+
+class OldPickler(pickle._Pickler):
+    """Texts as Python 2 wrote them, and storages as persistent references."""
+
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def persistent_id(self, value):
+        return value.reference if isinstance(value, Reference) else None
+
+    def save_text(self, text):
+        data = text.encode("latin-1")
+        self.write(pickle.SHORT_BINSTRING + bytes([len(data)]) + data)
+        self.memoize(text)
+
+    dispatch[str] = save_text
+
+
+class Rebuilt:
+    """A tensor, by the arguments that rebuild it."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return torch._utils._rebuild_tensor, self.arguments
+
+
+class Python2Dict(dict):
+    """Python 2's OrderedDict was made of pairs."""
+
+    def __reduce__(self):
+        return OrderedDict, ([[key, value] for key, value in self.items()],)
+
+
+def old_form(value, keys, storages):
+    out = io.BytesIO()
+    sizes = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    for part in [torch.serialization.MAGIC_NUMBER, 1001, sizes, value, keys]:
+        OldPickler(out, 2).dump(part)
+    for storage in storages:
+        out.write(struct.pack("<q", len(storage)) + np.array(storage, "<f4").tobytes())
+    return out.getvalue()
+
+
+def python2(name):
+    """As Python 2 and PyTorch up to 0.4 wrote: pairs, byte strings, and views of storages."""
+
+    def storage(view):
+        return Reference("storage", torch.FloatStorage, "140", "cuda:0", 6, view)
+
+    whole = Rebuilt(storage(None), 0, (2, 3), (3, 1))
+    part = Rebuilt(storage(("141", 2, 4)), 1, (2,), (1,))
+    value = Python2Dict([("whole", whole), ("part", part)])
+    (FOLDER / name).write_bytes(old_form(value, ["140"], [[0, 1, 2, 3, 4, 5]]))
+    expect(name, {"whole": torch.arange(6.0).reshape(2, 3), "part": torch.tensor([3.0, 4.0])})
+
+
+def safetensors():
+    tensors = {key: value.contiguous() for key, value in types().items()}
+    save_file(tensors, FOLDER / "types.safetensors", {"format": "pt"})
+    expect("types.safetensors", tensors)
+
+
+def numpy():
+    table = np.arange(6).reshape(2, 3)
+    arrays = {
+        "conv.weight": table.astype("<f4"),
+        "fortran": np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)),
+        "big": table.astype(">f4"),
+        "big_fortran": np.asfortranarray(table.astype(">i4")),
+        "half": np.array([0.1, -(2.0**-24)], "<f2"),
+        "double": np.array([0.1, 1e300]),
+        "bool": np.array([True, False]),
+        "scalar": np.array(2.5, "<f4"),
+        "empty": np.zeros((0, 3), "<f4"),
+    }
+    for kind in ["i1", "i2", "i4", "i8", "u1", "u2", "u4"]:
+        arrays[kind] = np.array([np.iinfo(kind).min, np.iinfo(kind).max], f"<{kind}")
+    with np.errstate(over="ignore"):
+        tensors = {key: torch.from_numpy(np.array(a, "f4", order="C")) for key, a in arrays.items()}
+    np.savez(FOLDER / "stored.npz", **arrays)
+    expect("stored.npz", tensors)
+    np.savez_compressed(FOLDER / "deflated.npz", **arrays)
+    expect("deflated.npz", tensors)
+
+
+class Calls:
+    """A pickle that would call a function as soon as Python reads it."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+
+
+def archive(name, data_pkl):
+    with zipfile.ZipFile(FOLDER / name, "w") as new:
+        new.writestr("archive/data.pkl", data_pkl)
+        new.writestr("archive/data/0", bytes(16))
+
+
+def refused():
+    system = Calls(os.system, "echo this should never be seen")
+    evaluated = Calls(builtins.eval, "1 + 1")
+    small = torch.ones(2)
+    for suffix, form in [("new", NEW), ("old", OLD)]:
+        torch.save({"w": small, "x": system}, FOLDER / f"os_system_{suffix}.pth", **form)
+        torch.save({"w": small, "x": evaluated}, FOLDER / f"eval_{suffix}.pth", **form)
+        torch.save(Net(), FOLDER / f"whole_model_{suffix}.pth", **form)
+        torch.save(small, FOLDER / f"one_tensor_{suffix}.pth", **form)
+        torch.save({"net": {"w": small}, "epoch": 1}, FOLDER / f"other_key_{suffix}.pth", **form)
+    archive("unknown_opcode.pth", b"\x80\x02}q\x00\xff.")
+    archive("text_opcode.pth", b"\x80\x02(ios\nsystem\n.")
+    archive("extension.pth", b"\x80\x02\x82\x01.")
+    archive("stack_global.pth", b"\x80\x04\x8c\x02os\x8c\x06system\x93.")
+    archive("nested.pth", b"\x80\x02" + b"]" * 2000 + b"a" * 1999 + b".")
+    # Few bytes that claim to be many.
+    torch.save({"w": torch.ones(1).expand(2**40)}, FOLDER / "expanded.pth")
+    np.savez_compressed(FOLDER / "zeros.npz", a=np.zeros(2**24, "u1"))
+    with zipfile.ZipFile(FOLDER / "overlapping.npz", "w") as bomb:
+        array = io.BytesIO()
+        np.save(array, np.zeros(200))
+        bomb.writestr("a.npy", array.getvalue())
+        for name in "bcdefgh":
+            bomb.filelist.append(copy.copy(bomb.filelist[0]))
+            bomb.filelist[-1].filename = f"{name}.npy"
+        bomb._didModify = True
+    plain = pickle.dumps({"w": [1.0, 2.0]}, 2)
+    (FOLDER / "plain_pickle.pth").write_bytes(plain)
+    np.save(FOLDER / "single.npy", np.zeros(2))
+    np.savez(FOLDER / "objects.npz", a=np.array([{}, None], dtype=object))
+    (FOLDER / "page.pth").write_text("<!DOCTYPE html>\n<html>404: not found</html>\n")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 553433881\n"
+    (FOLDER / "pointer.pth").write_text(pointer)
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    for file in FOLDER.iterdir():
+        file.unlink()
+    pytorch()
+    safetensors()
+    numpy()
+    refused()
+    lines = []
+    for name, tensors in sorted(EXPECTED.items()):
+        inner = ",\n".join(f"  {json.dumps(key)}: {json.dumps(t)}" for key, t in tensors.items())
+        lines.append(f" {json.dumps(name)}: {{\n{inner}\n }}")
+    (FOLDER / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    sizes = {file.name: file.stat().st_size for file in FOLDER.iterdir()}
+    print(f"{len(sizes)} files, {sum(sizes.values())} bytes; the largest:")
+    print(sorted(sizes.items(), key=lambda item: -item[1])[:5])
+
+
+if __name__ == "__main__":
+    main()
