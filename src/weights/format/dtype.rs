@@ -1,5 +1,6 @@
 //! The number types of weight files, and their values as 32-bit floats.
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 /// How a value is stored.
@@ -48,7 +49,7 @@ pub(crate) fn extend_floats(out: &mut Vec<f32>, bytes: &[u8], dtype: Dtype, orde
         Dtype::I8 => out.extend(bytes.iter().map(|&b| f32::from(b as i8))),
         Dtype::U16 => extend(out, bytes, order, |b| f32::from(u16::from_le_bytes(b))),
         Dtype::I16 => extend(out, bytes, order, |b| f32::from(i16::from_le_bytes(b))),
-        Dtype::F16 => extend(out, bytes, order, |b| f16::from_le_bytes(b).to_f32()),
+        Dtype::F16 => extend_halves(out, bytes, order),
         Dtype::Bf16 => extend(out, bytes, order, |b| bf16::from_le_bytes(b).to_f32()),
         Dtype::U32 => extend(out, bytes, order, |b| u32::from_le_bytes(b) as f32),
         Dtype::I32 => extend(out, bytes, order, |b| i32::from_le_bytes(b) as f32),
@@ -73,6 +74,23 @@ fn extend<const N: usize>(
             b.reverse();
             value(b)
         })),
+    }
+}
+
+/// Processors convert halves several at a time.
+fn extend_halves(out: &mut Vec<f32>, bytes: &[u8], order: ByteOrder) {
+    let (halves, _) = bytes.as_chunks::<2>();
+    let mut block = [f16::ZERO; 64];
+    let mut floats = [0f32; 64];
+    for some in halves.chunks(block.len()) {
+        for (half, &bytes) in block.iter_mut().zip(some) {
+            *half = match order {
+                ByteOrder::Little => f16::from_le_bytes(bytes),
+                ByteOrder::Big => f16::from_be_bytes(bytes),
+            };
+        }
+        block.convert_to_f32_slice(&mut floats);
+        out.extend(&floats[..some.len()]);
     }
 }
 

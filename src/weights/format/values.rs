@@ -5,10 +5,10 @@ use std::io::{ErrorKind, Read, SeekFrom};
 use flate2::read::DeflateDecoder;
 
 use super::dtype::extend_floats;
-use super::{Parsed, Source, Storage};
+use super::{ByteOrder, Dtype, Parsed, Source, Storage};
 
-/// Small enough to stay in a processor's cache between being read and being used.
-const PIECE: usize = 256 << 10;
+/// So many floats at a time: few enough to stay in a processor's cache until they are used.
+const PIECE: usize = 64 << 10;
 
 /// Reads a storage from front to back, and hands over its values as floats in pieces.
 pub(crate) fn read_values(
@@ -23,25 +23,31 @@ pub(crate) fn read_values(
 
     let mut checksum = crc32fast::Hasher::new();
     let total = storage.skip + (storage.count as u64) * (storage.dtype.size() as u64);
-    let mut bytes = vec![0u8; PIECE.min(usize::try_from(total).unwrap_or(PIECE))];
+    // Read into as floats, so that what already is some need not be converted.
+    let mut buffer = vec![0f32; PIECE];
+    let already_floats = storage.dtype == Dtype::F32
+        && storage.order == ByteOrder::Little
+        && cfg!(target_endian = "little");
     let mut floats = Vec::new();
     let mut done = 0;
     while done < total {
         // The header of a .npy is a piece of its own.
         let header = done < storage.skip;
         let wanted = if header { storage.skip } else { total } - done;
-        let room = bytes.len();
-        let piece = &mut bytes[..usize::try_from(wanted).map_or(room, |wanted| wanted.min(room))];
+        let length = usize::try_from(wanted).unwrap_or(usize::MAX).min(PIECE * size_of::<f32>());
+        let piece = &mut bytemuck::cast_slice_mut(&mut buffer)[..length];
         fill(&mut *unpacked, piece, done, total)?;
         if storage.crc.is_some() {
             checksum.update(piece);
         }
-        if !header {
+        if !header && !already_floats {
             floats.clear();
             extend_floats(&mut floats, piece, storage.dtype, storage.order);
             each(&floats);
+        } else if !header {
+            each(&buffer[..length / size_of::<f32>()]);
         }
-        done += piece.len() as u64;
+        done += length as u64;
     }
     if storage.deflated && unpacked.read(&mut [0]).map_err(|e| e.to_string())? != 0 {
         return Err(format!("inflates to more than the {total} bytes that it should"));
