@@ -15,12 +15,14 @@
 //! ```
 
 mod alexnet;
+mod fcn;
 pub mod hub;
 mod resnet;
 mod senet;
 mod squeezenet;
 mod vgg;
 
+pub use fcn::{Fcn, Task};
 pub use squeezenet::squeezenet1_1;
 
 use crate::error::Result;
