@@ -303,3 +303,24 @@ fn compare_stage(stage: &str, output: &Tensor, expected: &Value) {
         );
     }
 }
+
+#[test]
+fn networks_go_by_name_and_an_unknown_one_lists_the_closest() {
+    assert_eq!(zoo::published("squeezenet1_1").expect("embedded").name(), "squeezenet1_1");
+    let text = zoo::published("resnet43").expect_err("no such network").to_string();
+    assert!(text.contains("\"resnet34\""), "{text}");
+    let names = zoo::names();
+    assert!(names.contains(&"legacy_seresnet50") || names.contains(&"seresnet50"), "{names:?}");
+}
+
+/// The files that `cargo xtask weights` puts into the user's cache, which `cargo xtask test` does
+/// first.
+#[test]
+fn trained_filters_from_the_cache_see_edges() {
+    let model = zoo::vgg16_hed().expect("`cargo xtask weights` has filled the cache");
+    let photo = Photo::open(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cat.png"));
+    let look = model.look(&photo.expect("an asset")).expect("a look");
+    let maps = look.layer("features.1").expect("a layer").tensor();
+    let dead = maps.amax([2, 3].as_slice(), false).le(0.0).sum(tch::Kind::Int64);
+    assert!(dead.int64_value(&[]) < 16, "most of 64 trained filters answer to a cat");
+}

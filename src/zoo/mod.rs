@@ -1,7 +1,8 @@
 //! Networks with their published weights, one file an architecture.
 //!
-//! Every architecture has a pair of functions: `NAME_with` takes trained weights and checks all of
-//! them, `NAME_untrained` starts at random.
+//! Every architecture has three functions: `NAME` fetches its published weights, once, through the
+//! [`hub`]; `NAME_with` takes trained weights of yours and checks all of them; `NAME_untrained` starts
+//! at random. [`published`] is the first of them by name.
 //!
 //! ```
 //! # fn main() -> convlens::Result<()> {
@@ -25,9 +26,10 @@ mod vgg;
 pub use fcn::{Fcn, Task};
 pub use squeezenet::squeezenet1_1;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Builder, Model, Weights};
 use crate::photo::Preprocess;
+use crate::weights;
 
 /// The pair of functions of every architecture, with their documentation. The networks of one
 /// family share their paper, whose names their layers have, and how their weights start.
@@ -36,8 +38,23 @@ macro_rules! architectures {
         paper: $paper:literal,
         names: $names:literal,
         start: $start:literal,
-        $($with:ident, $untrained:ident: $title:literal, $size:literal, $builder:expr;)+
+        $($with:ident, $untrained:ident $(, $name:ident from $file:literal)?:
+            $title:literal, $size:literal, $builder:expr;)+
     })+) => {$($(
+        $(
+            #[doc = concat!($title, " with its published weights.")]
+            ///
+            #[doc = concat!($paper, ". ", $size, ". Weights and layers have ", $names, " names.")]
+            ///
+            /// The first call downloads them into [`hub::folder`]; later ones need no network.
+            ///
+            /// # Errors
+            /// When the weights can be had nowhere: see [`hub::fetch`].
+            pub fn $name() -> Result<Model> {
+                $builder.build_with(published_weights($file)?)
+            }
+        )?
+
         #[doc = concat!($title, " with trained weights of yours.")]
         ///
         #[doc = concat!($paper, ". ", $size, ". Weights and layers have ", $names, " names.")]
@@ -59,7 +76,15 @@ macro_rules! architectures {
         pub fn $untrained(seed: u64) -> Result<Model> {
             $builder.seed(seed).build()
         }
-    )+)+};
+    )+)+
+
+        /// Every architecture with published weights.
+        const PUBLISHED: &[(&str, fn() -> Result<Model>)] = &[
+            ("squeezenet1_1", squeezenet1_1),
+            ("vgg16_hed", vgg16_hed),
+            $($($((stringify!($name), $name),)?)+)+
+        ];
+    };
 }
 
 architectures! {
@@ -67,7 +92,7 @@ architectures! {
         paper: "Krizhevsky 2014, <https://arxiv.org/abs/1404.5997>",
         names: "torchvision's",
         start: "uniform within ±1/√fan_in",
-        alexnet_with, alexnet_untrained:
+        alexnet_with, alexnet_untrained, alexnet from "alexnet":
             "AlexNet", "61,100,840 parameters, 224 × 224 pixels, a thousand classes",
             alexnet::alexnet();
     }
@@ -76,31 +101,31 @@ architectures! {
         names: "torchvision's",
         start: "normal, with deviation √(2 / fan_out) in convolutions and 0.01 in linear layers; \
                 biases are 0",
-        vgg11_with, vgg11_untrained:
+        vgg11_with, vgg11_untrained, vgg11 from "vgg11":
             "VGG-11", "132,863,336 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg11", [1, 1, 2, 2, 2], false);
-        vgg11_bn_with, vgg11_bn_untrained:
+        vgg11_bn_with, vgg11_bn_untrained, vgg11_bn from "vgg11_bn":
             "VGG-11 with batch norm",
             "132,868,840 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg11_bn", [1, 1, 2, 2, 2], true);
-        vgg13_with, vgg13_untrained:
+        vgg13_with, vgg13_untrained, vgg13 from "vgg13":
             "VGG-13", "133,047,848 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg13", [2, 2, 2, 2, 2], false);
-        vgg13_bn_with, vgg13_bn_untrained:
+        vgg13_bn_with, vgg13_bn_untrained, vgg13_bn from "vgg13_bn":
             "VGG-13 with batch norm",
             "133,053,736 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg13_bn", [2, 2, 2, 2, 2], true);
-        vgg16_with, vgg16_untrained:
+        vgg16_with, vgg16_untrained, vgg16 from "vgg16":
             "VGG-16", "138,357,544 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg16", [2, 2, 3, 3, 3], false);
-        vgg16_bn_with, vgg16_bn_untrained:
+        vgg16_bn_with, vgg16_bn_untrained, vgg16_bn from "vgg16_bn":
             "VGG-16 with batch norm",
             "138,365,992 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg16_bn", [2, 2, 3, 3, 3], true);
-        vgg19_with, vgg19_untrained:
+        vgg19_with, vgg19_untrained, vgg19 from "vgg19":
             "VGG-19", "143,667,240 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg19", [2, 2, 4, 4, 4], false);
-        vgg19_bn_with, vgg19_bn_untrained:
+        vgg19_bn_with, vgg19_bn_untrained, vgg19_bn from "vgg19_bn":
             "VGG-19 with batch norm",
             "143,678,248 parameters, 224 × 224 pixels, a thousand classes",
             vgg::vgg("vgg19_bn", [2, 2, 4, 4, 4], true);
@@ -110,19 +135,19 @@ architectures! {
         names: "torchvision's",
         start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
                 in the classifier",
-        resnet18_with, resnet18_untrained:
+        resnet18_with, resnet18_untrained, resnet18 from "resnet18":
             "ResNet-18", "11,689,512 parameters, 224 × 224 pixels, a thousand classes",
             resnet::resnet("resnet18", resnet::Block::Basic, [2, 2, 2, 2]);
-        resnet34_with, resnet34_untrained:
+        resnet34_with, resnet34_untrained, resnet34 from "resnet34":
             "ResNet-34", "21,797,672 parameters, 224 × 224 pixels, a thousand classes",
             resnet::resnet("resnet34", resnet::Block::Basic, [3, 4, 6, 3]);
-        resnet50_with, resnet50_untrained:
+        resnet50_with, resnet50_untrained, resnet50 from "resnet50":
             "ResNet-50", "25,557,032 parameters, 224 × 224 pixels, a thousand classes",
             resnet::resnet("resnet50", resnet::Block::Bottleneck, [3, 4, 6, 3]);
-        resnet101_with, resnet101_untrained:
+        resnet101_with, resnet101_untrained, resnet101 from "resnet101":
             "ResNet-101", "44,549,160 parameters, 224 × 224 pixels, a thousand classes",
             resnet::resnet("resnet101", resnet::Block::Bottleneck, [3, 4, 23, 3]);
-        resnet152_with, resnet152_untrained:
+        resnet152_with, resnet152_untrained, resnet152 from "resnet152":
             "ResNet-152", "60,192,808 parameters, 224 × 224 pixels, a thousand classes",
             resnet::resnet("resnet152", resnet::Block::Bottleneck, [3, 8, 36, 3]);
     }
@@ -131,10 +156,10 @@ architectures! {
         names: "timm's `legacy_senet`",
         start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
                 in the classifier",
-        seresnet50_with, seresnet50_untrained:
+        seresnet50_with, seresnet50_untrained, seresnet50 from "legacy_seresnet50":
             "SE-ResNet-50", "28,088,024 parameters, 224 × 224 pixels, a thousand classes",
             senet::seresnet50();
-        senet154_with, senet154_untrained:
+        senet154_with, senet154_untrained, senet154 from "legacy_senet154":
             "SENet-154", "115,088,984 parameters, 224 × 224 pixels, a thousand classes",
             senet::senet154();
     }
@@ -143,13 +168,52 @@ architectures! {
         names: "torchvision's",
         start: "uniform within ±√(6 / fan_in), but normal with deviation 0.01 in the last \
                 convolution; biases are 0",
-        squeezenet1_0_with, squeezenet1_0_untrained:
+        squeezenet1_0_with, squeezenet1_0_untrained, squeezenet1_0 from "squeezenet1_0":
             "SqueezeNet 1.0", "1,248,424 parameters, 224 × 224 pixels, a thousand classes",
             squeezenet::version_1_0();
         squeezenet1_1_with, squeezenet1_1_untrained:
             "SqueezeNet 1.1", "1,235,496 parameters, 224 × 224 pixels, a thousand classes",
             squeezenet::version_1_1();
     }
+}
+
+/// VGG-16's thirteen convolutions with filters that were trained for ImageNet and then further, to
+/// find edges (Xie and Tu 2015, <https://arxiv.org/abs/1504.06375>): no classifier, but real
+/// filters where VGG-16's own file is out of reach.
+///
+/// Layers have torchvision's names, `"features.0"` to `"features.30"`. `cargo xtask weights` puts
+/// the file into [`hub::folder`].
+///
+/// # Errors
+/// When the file is not there: the error says how to get it.
+pub fn vgg16_hed() -> Result<Model> {
+    vgg::convolutions("vgg16_hed", [2, 2, 3, 3, 3]).build_with(published_weights("vgg16_hed")?)
+}
+
+/// An architecture with its published weights, by name: one of [`names`].
+///
+/// ```
+/// let model = convlens::zoo::published("squeezenet1_1")?;
+/// assert_eq!(model.name(), "squeezenet1_1");
+/// # Ok::<(), convlens::Error>(())
+/// ```
+///
+/// # Errors
+/// An unknown name; weights that can be had nowhere.
+pub fn published(name: &str) -> Result<Model> {
+    match PUBLISHED.iter().find(|(known, _)| *known == name) {
+        Some((_, network)) => network(),
+        None => Err(Error::not_found("network", name, "the zoo", names())),
+    }
+}
+
+/// The names that [`published`] knows.
+pub fn names() -> Vec<&'static str> {
+    PUBLISHED.iter().map(|(name, _)| *name).collect()
+}
+
+fn published_weights(file: &str) -> Result<Weights> {
+    hub::rename(file, weights::read(hub::fetch(file)?)?)
 }
 
 /// A network for ImageNet as torchvision prepares its photos.

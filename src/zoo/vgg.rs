@@ -3,12 +3,42 @@
 
 use super::imagenet;
 use crate::model::{
-    AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Op, Pool2d, WeightInit,
+    AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Model, Op, Pool2d, WeightInit,
 };
 use crate::ops;
+use crate::photo::Preprocess;
 
 /// `stages` counts the convolutions before each of the five poolings.
 pub(super) fn vgg(name: &str, stages: [usize; 5], batch_norm: bool) -> Builder {
+    let linear =
+        |input, output| Linear::new(input, output).init(WeightInit::Normal(0.01)).zero_bias();
+    let classifier = ops![
+        linear(512 * 7 * 7, 4096),
+        Op::Relu,
+        Op::Dropout(0.5),
+        linear(4096, 4096),
+        Op::Relu,
+        Op::Dropout(0.5),
+        linear(4096, 1000),
+    ];
+    let mut net = imagenet(name);
+    let x = net.input();
+    let x = net.chain("features", features(stages, batch_norm), x);
+    let x = net.add("avgpool", AdaptiveAvgPool2d::new(7), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.chain("classifier", classifier, x);
+    net
+}
+
+/// The convolutions alone.
+pub(super) fn convolutions(name: &str, stages: [usize; 5]) -> Builder {
+    let mut net = Model::builder(name, [3, 224, 224]).preprocess(Preprocess::imagenet());
+    let x = net.input();
+    net.chain("features", features(stages, false), x);
+    net
+}
+
+fn features(stages: [usize; 5], batch_norm: bool) -> Vec<Op> {
     let mut features = Vec::new();
     let mut channels = 3;
     for (convolutions, width) in stages.into_iter().zip([64, 128, 256, 512, 512]) {
@@ -23,22 +53,5 @@ pub(super) fn vgg(name: &str, stages: [usize; 5], batch_norm: bool) -> Builder {
         }
         features.push(Pool2d::max(2).into());
     }
-    let linear =
-        |input, output| Linear::new(input, output).init(WeightInit::Normal(0.01)).zero_bias();
-    let classifier = ops![
-        linear(512 * 7 * 7, 4096),
-        Op::Relu,
-        Op::Dropout(0.5),
-        linear(4096, 4096),
-        Op::Relu,
-        Op::Dropout(0.5),
-        linear(4096, 1000),
-    ];
-    let mut net = imagenet(name);
-    let x = net.input();
-    let x = net.chain("features", features, x);
-    let x = net.add("avgpool", AdaptiveAvgPool2d::new(7), &[x]);
-    let x = net.add("flatten", Op::Flatten, &[x]);
-    net.chain("classifier", classifier, x);
-    net
+    features
 }
