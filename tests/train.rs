@@ -205,3 +205,17 @@ fn the_curve_has_both_losses() {
     assert!(picture.width() >= 500 && picture.height() >= 250);
     assert!(fitted.to_string().contains("validation"));
 }
+
+#[test]
+fn a_trained_network_is_saved_and_comes_back() {
+    let (photos, classes) = bars(32);
+    let model = network();
+    quiet().epochs(3).run(&model, &photos, &classes).expect("a training");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bars.safetensors");
+    model.save(&path).expect("saved");
+    let again = network();
+    again.load(&weights::read(&path).expect("read")).expect("it fits");
+    let (a, b) = (model.forward(&photos).expect("a pass"), again.forward(&photos).expect("a pass"));
+    assert!(a.equal(&b), "batch norm statistics and all");
+}

@@ -11,6 +11,7 @@ mod weights;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::rc::Rc;
 
 use tch::nn::VarStore;
@@ -163,6 +164,15 @@ impl Model {
     /// All tensors by their full names, `"features.0.weight"`: the network's own, not copies.
     pub fn weights(&self) -> Weights {
         self.inner.variables.variables().into_iter().collect()
+    }
+
+    /// Writes all tensors to a safetensors file, which [`weights::read`](crate::weights::read) and
+    /// [`load`](Model::load) take back.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        crate::weights::save(path, &self.weights())
     }
 
     /// Replaces all parameters by trained ones.

