@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 use crate::chart;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
-use crate::model::{Model, NodeId, Pass};
+use crate::model::{LayerRef, Model, NodeId, Pass};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::Picture;
 use crate::show::{MimeBundle, Show, error_bundle};
@@ -28,7 +28,7 @@ use crate::tensor::{IntoResult, float_copy, to_floats};
 /// let model = zoo::squeezenet1_1()?;
 /// let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
 /// assert_eq!(look.predictions(5)?.top().name, "tiger cat");
-/// assert_eq!(look.layer("features.0")?.count(), 64);
+/// assert_eq!(look.layer("features.0")?.count(), 64); // or by index: look.layer(1)
 /// # Ok(())
 /// # }
 /// ```
@@ -134,10 +134,29 @@ impl Look {
     ///
     /// # Errors
     /// An unknown layer: the error lists the closest names.
-    pub fn layer(&self, name: &str) -> Result<FeatureMaps> {
-        let id = self.model().find(name)?;
-        let activation = self.activation(id)?;
-        Ok(FeatureMaps::new(name, self.model().op(name)?.kind(), activation, self))
+    pub fn layer(&self, layer: impl Into<LayerRef>) -> Result<FeatureMaps> {
+        let mut maps = self.layers([layer])?;
+        maps.pop().ok_or_else(|| Error::Shape("no activation".into()))
+    }
+
+    /// What several layers, or groups of layers, answer to the photo, in one pass through the
+    /// network.
+    ///
+    /// # Errors
+    /// An unknown layer: the error lists the closest names.
+    pub fn layers(
+        &self,
+        layers: impl IntoIterator<Item = impl Into<LayerRef>>,
+    ) -> Result<Vec<FeatureMaps>> {
+        let model = self.model();
+        let found: Vec<(NodeId, String)> =
+            layers.into_iter().map(|layer| model.find_named(layer)).collect::<Result<_>>()?;
+        let ids: Vec<NodeId> = found.iter().map(|(id, _)| *id).collect();
+        let activations = self.activations(&ids)?;
+        let maps = found.iter().zip(activations).map(|((id, name), activation)| {
+            FeatureMaps::new(name, model.kind_of(*id), activation, self)
+        });
+        Ok(maps.collect())
     }
 
     /// The scores before the softmax, one a class.

@@ -4,8 +4,8 @@ pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::look::{Look, Prediction, Predictions};
 pub use crate::model::{
-    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Model, Module, Op, Pass,
-    Pool2d, WeightInit, Weights,
+    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Layer, LayerRef, Layers, Linear,
+    Model, Module, Op, Pass, Pool2d, WeightInit, Weights,
 };
 pub use crate::ops;
 pub use crate::photo::{Photo, Preprocess};
@@ -13,7 +13,7 @@ pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Res
 pub use crate::scene::seismic::Seismic;
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;
-pub use crate::show::{MimeBundle, Show};
+pub use crate::show::{MimeBundle, Show, side_by_side};
 pub use crate::train::{Fit, Fitted, Loss, Optimizer};
 pub use crate::weights;
 pub use crate::zoo;

@@ -126,7 +126,7 @@ fn squeezenet_formula() -> Look {
     // PyTorch's order: the modules in theirs, each weight before its bias.
     let model = zoo::squeezenet1_1().expect("embedded");
     let mut shapes = Vec::new();
-    for layer in model.layer_names() {
+    for layer in model.layers().names() {
         for part in ["weight", "bias"] {
             let name = format!("{layer}.{part}");
             if let Some(tensor) = trained.get(&name) {

@@ -128,7 +128,7 @@ fn predictions_are_sorted_probabilities() {
 #[test]
 fn every_layer_answers() {
     let look = pets();
-    for name in look.model().layer_names() {
+    for name in look.model().layers().names() {
         let maps = look.layer(&name).expect("a layer");
         let bundle = maps.bundle();
         assert!(bundle.as_picture().is_some(), "{name}: {}", bundle.as_text());

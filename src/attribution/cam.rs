@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::{Attribution, Heatmap, Target};
 use crate::error::{Error, Result};
 use crate::look::{Look, class_scores};
-use crate::model::{NodeId, with_grad};
+use crate::model::{LayerRef, NodeId, with_grad};
 use crate::tensor::{IntoResult, to_floats};
 
 /// What makes a method of the family: how activations and gradients become one map.
@@ -27,7 +27,7 @@ pub trait Weighting {
 /// A class activation method: which layer, which class, and, by its type, which weighting.
 #[derive(Clone, Debug)]
 pub struct Cam<W> {
-    layer: Option<String>,
+    layer: Option<LayerRef>,
     target: Target,
     weighting: PhantomData<W>,
 }
@@ -40,8 +40,8 @@ impl<W> Default for Cam<W> {
 }
 
 impl<W> Cam<W> {
-    /// At this layer, for the predicted class.
-    pub fn at(layer: impl Into<String>) -> Self {
+    /// At this layer, by name or index, for the predicted class.
+    pub fn at(layer: impl Into<LayerRef>) -> Self {
         Cam { layer: Some(layer.into()), ..Self::default() }
     }
 
@@ -55,11 +55,10 @@ impl<W> Cam<W> {
 impl<W: Weighting> Attribution for Cam<W> {
     fn explain(&self, look: &Look) -> Result<Heatmap> {
         let model = look.model();
-        let name = match &self.layer {
-            Some(name) => name.clone(),
-            None => model.last_convolution()?,
+        let (layer, name) = match &self.layer {
+            Some(layer) => model.find_named(layer)?,
+            None => model.find_named(model.last_convolution()?)?,
         };
-        let layer = model.find(&name)?;
         let activation = look.activation(layer)?;
         if !matches!(activation.size().as_slice(), [1, _, _, _]) {
             return Err(Error::Shape(format!(
@@ -80,7 +79,7 @@ impl<W: Weighting> Attribution for Cam<W> {
         let score = tail.scores[class];
         let total: f64 = tail.scores.iter().map(|s| f64::from(s - score).exp()).sum();
         let announced = match &self.layer {
-            Some(name) => name.clone(),
+            Some(_) => name,
             None => format!("{name}, the last convolution"),
         };
         Heatmap::new(look, W::NAME, &map, announced, class, 1.0 / total)

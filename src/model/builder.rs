@@ -1,6 +1,5 @@
 //! Puts a network together, layer by layer.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -331,6 +330,7 @@ impl Builder {
                 inputs: planned.inputs.clone(),
                 parameters,
                 folded: Default::default(),
+                shape: planned.shape.clone(),
             });
         }
         Ok(Model {
@@ -341,7 +341,7 @@ impl Builder {
                 variables: self.variables,
                 preprocess: self.preprocess,
                 classes: self.classes,
-                trainings: Cell::new(0),
+                trainings: Rc::default(),
             }),
         })
     }

@@ -3,8 +3,12 @@
 mod builder;
 mod fold;
 mod grad_mode;
+mod groups;
+mod layer_ref;
+mod layers;
 mod op;
 mod run;
+mod sub_model;
 mod summary;
 mod weights;
 
@@ -18,6 +22,9 @@ use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
 pub use builder::{Builder, NodeId};
+pub use groups::{Group, Groups};
+pub use layer_ref::LayerRef;
+pub use layers::{Layer, Layers};
 pub use op::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, Op, Pass, Pool2d,
     WeightInit,
@@ -73,7 +80,8 @@ struct Inner {
     preprocess: Preprocess,
     classes: Vec<String>,
     /// How many training passes there were: what a look remembers from before is of no use.
-    trainings: Cell<u64>,
+    /// Counted together with all networks that share parameters with this one.
+    trainings: Rc<Cell<u64>>,
 }
 
 struct Node {
@@ -83,6 +91,28 @@ struct Node {
     parameters: Vec<Parameter>,
     /// For a batch norm: what it and the convolution before it come to.
     folded: Folded,
+    /// The output's shape for one input of the size that the network was made for.
+    shape: Vec<i64>,
+}
+
+impl Node {
+    /// Whether it belongs to a group of this name.
+    fn is_in(&self, group: &str) -> bool {
+        self.name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    fn is_convolution(&self) -> bool {
+        self.op.kind() == "Conv2d"
+    }
+
+    /// How many of its parameters are trained and not statistics, and how many of those are not
+    /// frozen.
+    fn trained(&self) -> [u64; 2] {
+        let trained = self.parameters.iter().filter(|p| p.trainable).map(|p| &p.tensor);
+        let count = |t: &Tensor| t.numel() as u64;
+        let free = trained.clone().filter(|t| t.requires_grad()).map(count).sum();
+        [trained.map(count).sum(), free]
+    }
 }
 
 struct Parameter {
@@ -90,6 +120,13 @@ struct Parameter {
     name: String,
     tensor: Tensor,
     trainable: bool,
+}
+
+impl Parameter {
+    /// The same tensor, not a copy.
+    fn shared(&self) -> Parameter {
+        Parameter { tensor: self.tensor.shallow_clone(), name: self.name.clone(), ..*self }
+    }
 }
 
 impl Model {
@@ -129,16 +166,11 @@ impl Model {
         &self.inner.variables
     }
 
-    /// The names of all layers, in the order in which they run; `"input"` comes first.
-    pub fn layer_names(&self) -> Vec<String> {
-        self.inner.nodes.iter().map(|node| node.name.clone()).collect()
-    }
-
     /// What a layer computes.
     ///
     /// # Errors
     /// When there is no such layer: the error lists the closest names.
-    pub fn op(&self, layer: &str) -> Result<Op> {
+    pub fn op(&self, layer: impl Into<LayerRef>) -> Result<Op> {
         Ok(self.node(self.find(layer)?).op.clone())
     }
 
@@ -156,7 +188,7 @@ impl Model {
     ///
     /// # Errors
     /// When there is no such layer.
-    pub fn parameters(&self, layer: &str) -> Result<Vec<(String, Tensor)>> {
+    pub fn parameters(&self, layer: impl Into<LayerRef>) -> Result<Vec<(String, Tensor)>> {
         let parameters = &self.node(self.find(layer)?).parameters;
         Ok(parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect())
     }
@@ -193,6 +225,14 @@ impl Model {
         Ok(())
     }
 
+    /// The name of the first convolution, whose kernels can be seen in colour.
+    ///
+    /// # Errors
+    /// When the network has no convolution.
+    pub fn first_convolution(&self) -> Result<String> {
+        self.convolution(self.inner.nodes.iter().find(|node| node.is_convolution()))
+    }
+
     /// The name of the last convolution, the layer that class activation methods look at unless
     /// they are told another. Convolutions to a single pixel, as in squeeze and excitation, do not
     /// count where there are others.
@@ -200,16 +240,13 @@ impl Model {
     /// # Errors
     /// When the network has no convolution.
     pub fn last_convolution(&self) -> Result<String> {
-        let [c, h, w] = self.inner.input_shape;
-        let shapes = self.output_shapes(&[1, c, h, w])?;
-        let nodes = self.inner.nodes.iter().zip(&shapes);
-        let convolutions = nodes.filter(|(node, _)| node.op.kind() == "Conv2d").rev();
-        let single = |shape: &[i64]| shape.ends_with(&[1, 1]);
-        let last = convolutions
-            .clone()
-            .find(|(_, shape)| !single(shape))
-            .or_else(|| convolutions.clone().next());
-        last.map(|(node, _)| node.name.clone()).ok_or_else(|| {
+        let convolutions = || self.inner.nodes.iter().rev().filter(|node| node.is_convolution());
+        let spread = convolutions().find(|node| !node.shape.ends_with(&[1, 1]));
+        self.convolution(spread.or_else(|| convolutions().next()))
+    }
+
+    fn convolution(&self, found: Option<&Node>) -> Result<String> {
+        found.map(|node| node.name.clone()).ok_or_else(|| {
             Error::Argument(format!("{} has no convolution: name a layer", self.name()))
         })
     }
@@ -255,31 +292,12 @@ impl Model {
         }
     }
 
-    pub(crate) fn find(&self, layer: &str) -> Result<NodeId> {
-        let nodes = &self.inner.nodes;
-        if layer == "output" {
-            return Ok(self.output());
-        }
-        let in_group =
-            |node: &Node| node.name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
-        nodes
-            .iter()
-            .position(|node| node.name == layer)
-            .or_else(|| nodes.iter().rposition(in_group))
-            .map(NodeId)
-            .ok_or_else(|| {
-                let place = format!("{} ({} layers)", self.name(), nodes.len());
-                let names = nodes.iter().map(|node| node.name.as_str()).chain(self.groups());
-                Error::not_found("layer", layer, place, names)
-            })
-    }
-
     pub(crate) fn trainings(&self) -> u64 {
         self.inner.trainings.get()
     }
 
     /// The names of the groups: `"features.3"` for `"features.3.squeeze"`.
-    fn groups(&self) -> BTreeSet<&str> {
+    fn group_names(&self) -> BTreeSet<&str> {
         let names = self.inner.nodes.iter().map(|node| node.name.as_str());
         names.flat_map(|name| name.match_indices('.').map(move |(dot, _)| &name[..dot])).collect()
     }
@@ -294,6 +312,14 @@ impl Model {
 
     pub(crate) fn layer_name(&self, id: NodeId) -> &str {
         &self.node(id).name
+    }
+
+    pub(crate) fn shape_of(&self, id: NodeId) -> &[i64] {
+        &self.node(id).shape
+    }
+
+    pub(crate) fn kind_of(&self, id: NodeId) -> &'static str {
+        self.node(id).op.kind()
     }
 
     fn node(&self, id: NodeId) -> &Node {

@@ -32,10 +32,10 @@ impl Model {
     ) -> Result<Vec<Tensor>> {
         let mut fed = Vec::with_capacity(feeds.len());
         for (name, tensor) in feeds {
-            fed.push((self.find(name)?, *tensor));
+            fed.push((self.find(*name)?, *tensor));
         }
         let wanted: Vec<NodeId> =
-            wanted.iter().map(|name| self.find(name)).collect::<Result<_>>()?;
+            wanted.iter().map(|name| self.find(*name)).collect::<Result<_>>()?;
         self.run_nodes(pass, &fed, &wanted)
     }
 

@@ -4,22 +4,41 @@ use std::fmt;
 
 use super::{Model, Op};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, escape_html};
+use crate::show::{DASH, MimeBundle, Row, Show, Table, count_or_dash, thousands};
+
+/// The table is at most this long, unless another depth is chosen.
+const MOST_ROWS: usize = 100;
 
 /// A network's layers with their sizes and costs, with torchinfo's columns and totals.
+///
+/// Groups of layers are rows of their own, with what they hold indented below. In networks of
+/// more than 100 rows the deepest groups are folded: a folded row has the sums of all that is in
+/// it, and a line below the table says so. [`depth`](Summary::depth) folds otherwise.
 ///
 /// Multiply-adds are torchinfo's: a convolution costs its parameters times its output pixels,
 /// any other layer its parameters, each times the batch. The forward and backward pass size is
 /// eight bytes for each output value of the layers that have parameters.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let summary = zoo::squeezenet1_1()?.summary()?;
+/// assert_eq!(summary.parameters(), 1_235_496);
+/// println!("{}", summary.depth(2)); // a row for each fire module
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Summary {
     network: String,
     input: Vec<i64>,
-    rows: Vec<LayerSummary>,
+    layers: Vec<LayerSummary>,
+    depth: Option<usize>,
 }
 
-/// One line of the table.
+/// One layer of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerSummary {
     /// The layer's name.
     pub name: String,
@@ -53,20 +72,20 @@ impl Model {
     /// The first layer that cannot take what reaches it.
     pub fn summary_for(&self, input: &[i64]) -> Result<Summary> {
         let shapes = self.output_shapes(input)?;
-        let mut rows = Vec::new();
+        let mut layers = Vec::new();
         for (node, output) in self.inner.nodes.iter().zip(shapes) {
             if matches!(node.op, Op::Input) {
                 continue;
             }
-            let trained = node.parameters.iter().filter(|p| p.trainable);
-            let parameters: u64 = trained.clone().map(|p| p.tensor.numel() as u64).sum();
-            let trainable =
-                trained.filter(|p| p.tensor.requires_grad()).map(|p| p.tensor.numel() as u64).sum();
-            let applied = match (&node.op, output.as_slice()) {
-                (Op::Conv2d(_), [n, _, h, w]) => count(&[*n, *h, *w]),
+            let [parameters, trainable] = node.trained();
+            // As torchinfo has it, of all kinds that are called so, transposed ones too.
+            let applied = match output.as_slice() {
+                [n, _, pixels @ ..] if node.op.kind().contains("Conv") => {
+                    count(pixels).saturating_mul(count(&[*n]))
+                }
                 _ => count(&output[..1]),
             };
-            rows.push(LayerSummary {
+            layers.push(LayerSummary {
                 name: node.name.clone(),
                 kind: node.op.kind(),
                 kernel: node.op.kernel(),
@@ -76,29 +95,37 @@ impl Model {
                 output,
             });
         }
-        Ok(Summary { network: self.name().to_owned(), input: input.to_vec(), rows })
+        let network = self.name().to_owned();
+        Ok(Summary { network, input: input.to_vec(), layers, depth: None })
     }
 }
 
 impl Summary {
     /// The layers in the order in which they run.
     pub fn layers(&self) -> &[LayerSummary] {
-        &self.rows
+        &self.layers
+    }
+
+    /// Shows groups so deep, and folds deeper ones: 1 shows a row for each name without its dots,
+    /// as `"layer1"`. A depth beyond the deepest name shows everything.
+    pub fn depth(mut self, depth: usize) -> Summary {
+        self.depth = Some(depth.max(1));
+        self
     }
 
     /// All parameters that training changes or could change.
     pub fn parameters(&self) -> u64 {
-        self.rows.iter().map(|row| row.parameters).sum()
+        self.layers.iter().map(|layer| layer.parameters).sum()
     }
 
     /// Those of them that are not frozen.
     pub fn trainable_parameters(&self) -> u64 {
-        self.rows.iter().map(|row| row.trainable).sum()
+        self.layers.iter().map(|layer| layer.trainable).sum()
     }
 
     /// Multiplications with an addition, for the whole batch.
     pub fn multiply_adds(&self) -> u64 {
-        self.rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.multiply_adds))
+        self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.multiply_adds))
     }
 
     /// Bytes of the input.
@@ -108,8 +135,8 @@ impl Summary {
 
     /// Bytes of the activations of a forward and backward pass, as torchinfo estimates them.
     pub fn forward_backward_bytes(&self) -> u64 {
-        let kept = self.rows.iter().filter(|row| row.parameters > 0);
-        kept.fold(0, |sum: u64, row| sum.saturating_add(count(&row.output).saturating_mul(8)))
+        let kept = self.layers.iter().filter(|layer| layer.parameters > 0);
+        kept.fold(0, |sum: u64, layer| sum.saturating_add(count(&layer.output).saturating_mul(8)))
     }
 
     /// Bytes of the parameters.
@@ -117,17 +144,54 @@ impl Summary {
         4 * self.parameters()
     }
 
-    fn cells(row: &LayerSummary) -> [String; 6] {
-        let dash = || "–".to_owned();
-        let number = |v: u64| if v == 0 { dash() } else { thousands(v) };
-        [
-            row.name.clone(),
-            row.kind.to_owned(),
-            format!("{:?}", row.output),
-            row.kernel.map_or_else(dash, |[h, w]| format!("{h} × {w}")),
-            number(row.parameters),
-            number(row.multiply_adds),
-        ]
+    /// The rows, to this depth: each before what it holds.
+    fn lines(&self, depth: usize) -> Vec<Line<'_>> {
+        let mut lines = Vec::new();
+        let all: Vec<&LayerSummary> = self.layers.iter().collect();
+        add_lines(&all, 0, depth, &mut lines);
+        lines
+    }
+
+    /// How deep the names go.
+    fn deepest(&self) -> usize {
+        let parts = self.layers.iter().map(|layer| layer.name.split('.').count());
+        parts.max().unwrap_or(1)
+    }
+
+    /// The depth that is shown: the deepest that keeps the table readable.
+    fn shown_depth(&self) -> usize {
+        let readable = |&depth: &usize| self.lines(depth).len() <= MOST_ROWS;
+        let deepest = self.deepest();
+        self.depth.unwrap_or_else(|| (1..=deepest).rev().find(readable).unwrap_or(1)).min(deepest)
+    }
+
+    fn table(&self) -> Table {
+        let (depth, deepest) = (self.shown_depth(), self.deepest());
+        let mut notes = Vec::new();
+        if depth < deepest {
+            let folded = self.lines(depth).iter().filter(|line| line.folded()).count();
+            let are = if folded == 1 { "group is" } else { "groups are" };
+            notes.push(format!(
+                "{folded} {are} folded, with the sums of all their layers: shown to depth {depth} \
+                 of {deepest}; .summary()?.depth({deepest}) shows every layer"
+            ));
+        }
+        let totals = self.totals().map(|(label, value)| format!("{label}: {value}"));
+        notes.extend(totals);
+        Table {
+            caption: format!("{} for an input of {:?}", self.network, self.input),
+            columns: vec![
+                ("Layer", false),
+                ("Kind", false),
+                ("Output shape", false),
+                ("Kernel", true),
+                ("Parameters", true),
+                ("Trainable", false),
+                ("Multiply-adds", true),
+            ],
+            rows: self.lines(depth).iter().map(Line::row).collect(),
+            notes,
+        }
     }
 
     fn totals(&self) -> [(&'static str, String); 7] {
@@ -148,68 +212,114 @@ impl Summary {
     }
 }
 
-const COLUMNS: [&str; 6] =
-    ["Layer", "Kind", "Output shape", "Kernel", "Parameters", "Multiply-adds"];
+/// A row of the table: a layer, or a group with all that is in it.
+struct Line<'a> {
+    depth: usize,
+    name: &'a str,
+    layers: Vec<&'a LayerSummary>,
+    /// The layer whose output is the group's.
+    output: &'a LayerSummary,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Layer,
+    /// A group whose layers have rows of their own.
+    Open,
+    /// A group that stands for them.
+    Folded,
+}
+
+/// Rows for layers that have the first `depth` parts of their names in common.
+fn add_lines<'a>(
+    layers: &[&'a LayerSummary],
+    depth: usize,
+    most: usize,
+    lines: &mut Vec<Line<'a>>,
+) {
+    // A group stands where its first layer runs.
+    let mut parts: Vec<(&'a str, Vec<&'a LayerSummary>)> = Vec::new();
+    for layer in layers {
+        let part = prefix(&layer.name, depth + 1);
+        match parts.iter_mut().find(|(name, _)| *name == part) {
+            Some((_, members)) => members.push(layer),
+            None => parts.push((part, vec![layer])),
+        }
+    }
+    for (name, members) in parts {
+        let Some(&last) = members.last() else { continue };
+        let named = members.iter().find(|layer| layer.name == name);
+        let output = named.copied().unwrap_or(last);
+        let folded = depth + 1 >= most;
+        if members.len() == 1 && named.is_some() {
+            lines.push(Line { depth, name, layers: members, output, kind: Kind::Layer });
+            continue;
+        }
+        let kind = if folded { Kind::Folded } else { Kind::Open };
+        lines.push(Line { depth, name, layers: members.clone(), output, kind });
+        if !folded {
+            add_lines(&members, depth + 1, most, lines);
+        }
+    }
+}
+
+/// `"layer1.0.conv1"` to two parts is `"layer1.0"`.
+fn prefix(name: &str, parts: usize) -> &str {
+    let end = name.match_indices('.').nth(parts - 1).map_or(name.len(), |(dot, _)| dot);
+    &name[..end]
+}
+
+impl Line<'_> {
+    fn folded(&self) -> bool {
+        self.kind == Kind::Folded
+    }
+
+    fn row(&self) -> Row {
+        let sum = |of: fn(&LayerSummary) -> u64| {
+            self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(of(layer)))
+        };
+        let parameters = sum(|layer| layer.parameters);
+        let trainable = match (parameters, sum(|layer| layer.trainable)) {
+            (0, _) => DASH,
+            (_, 0) => "no",
+            (all, free) if all == free => "yes",
+            _ => "partly",
+        };
+        // Rows of open groups would count twice what stands below them.
+        let number = |value: u64| match self.kind {
+            Kind::Open => DASH.to_owned(),
+            _ => count_or_dash(value),
+        };
+        let (kind, kernel) = match self.kind {
+            Kind::Layer => (self.output.kind.to_owned(), self.output.kernel),
+            _ if self.layers.len() == 1 => ("1 layer".to_owned(), None),
+            _ => (format!("{} layers", self.layers.len()), None),
+        };
+        Row {
+            depth: self.depth,
+            cells: vec![
+                self.name.to_owned(),
+                kind,
+                format!("{:?}", self.output.output),
+                kernel.map_or_else(|| DASH.to_owned(), |[h, w]| format!("{h} × {w}")),
+                number(parameters),
+                trainable.to_owned(),
+                number(sum(|layer| layer.multiply_adds)),
+            ],
+        }
+    }
+}
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<[String; 6]> = self.rows.iter().map(Self::cells).collect();
-        let mut widths = COLUMNS.map(|title| title.chars().count());
-        for row in &rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        writeln!(f, "{} for an input of {:?}", self.network, self.input)?;
-        let line = |cells: &[String; 6]| {
-            let padded = cells.iter().zip(widths).enumerate().map(|(i, (cell, width))| {
-                if i < 3 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-            });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        writeln!(f, "{}", line(&COLUMNS.map(str::to_owned)))?;
-        for row in &rows {
-            writeln!(f, "{}", line(row))?;
-        }
-        let totals = self.totals();
-        for (i, (label, value)) in totals.iter().enumerate() {
-            write!(f, "{label}: {value}")?;
-            if i + 1 < totals.len() {
-                writeln!(f)?;
-            }
-        }
-        Ok(())
+        f.write_str(&self.table().text())
     }
 }
 
 impl Show for Summary {
     fn bundle(&self) -> MimeBundle {
-        let mut html = format!(
-            "<p><b>{}</b> for an input of {:?}</p>\n<table>\n<thead><tr>",
-            escape_html(&self.network),
-            self.input
-        );
-        let aligned = |i: usize| if i < 3 { "left" } else { "right" };
-        for (i, title) in COLUMNS.iter().enumerate() {
-            html += &format!("<th align=\"{0}\" style=\"text-align:{0}\">{title}</th>", aligned(i));
-        }
-        html += "</tr></thead>\n<tbody>\n";
-        for row in &self.rows {
-            html += "<tr>";
-            for (i, cell) in Self::cells(row).iter().enumerate() {
-                html += &format!(
-                    "<td align=\"{0}\" style=\"text-align:{0}\">{1}</td>",
-                    aligned(i),
-                    escape_html(cell)
-                );
-            }
-            html += "</tr>\n";
-        }
-        html += "</tbody>\n</table>\n<p>";
-        let totals = self.totals().map(|(label, value)| format!("{label}: <b>{value}</b>"));
-        html += &totals.join(" · ");
-        html += "</p>";
-        MimeBundle::html(html, self.to_string())
+        self.table().bundle()
     }
 }
 
@@ -221,17 +331,4 @@ impl Show for Model {
 
 fn count(shape: &[i64]) -> u64 {
     shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size.max(0) as u64))
-}
-
-/// `1235496` -> `1,235,496`.
-fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }

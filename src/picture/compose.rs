@@ -62,6 +62,25 @@ impl Picture {
     }
 }
 
+/// Rows of pictures are broken before they are wider than a notebook.
+const ROW: u64 = 1100;
+
+impl Picture {
+    /// Pictures beside each other, as many in a row as a notebook is wide, their tops aligned;
+    /// the rows as long as each other where all are of one width.
+    pub(crate) fn flowed(pictures: &[Picture], gap: u32) -> Picture {
+        let fits = |row: &[Picture]| {
+            offsets(row.iter().map(Picture::width), gap).1 <= ROW || row.len() == 1
+        };
+        let most = (1..=pictures.len()).rev().find(|&n| pictures.chunks(n).all(fits)).unwrap_or(1);
+        let rows = pictures.len().div_ceil(most).max(1);
+        let each = pictures.len().div_ceil(rows).max(1);
+        let rows: Vec<Picture> =
+            pictures.chunks(each).map(|row| Picture::beside(row, gap)).collect();
+        Picture::above(&rows, gap)
+    }
+}
+
 /// Where each of these lengths begins, and where the last one ends.
 fn offsets(lengths: impl Iterator<Item = u32>, gap: u32) -> (Vec<u32>, u64) {
     let mut end = 0u64;

@@ -88,6 +88,33 @@ impl MimeBundle {
         }
     }
 
+    /// Beside each other under titles. Pictures stay a picture; anything else becomes HTML.
+    pub(crate) fn beside(parts: Vec<(String, MimeBundle)>) -> MimeBundle {
+        let text: Vec<String> =
+            parts.iter().map(|(title, part)| format!("{title}: {}", part.text)).collect();
+        let text = text.join("\n");
+        let pictures: Option<Vec<Picture>> = parts
+            .iter()
+            .map(|(title, part)| part.picture.as_ref().map(|picture| picture.titled(title)))
+            .collect();
+        match pictures {
+            Some(pictures) if !pictures.is_empty() => {
+                MimeBundle::picture(Picture::flowed(&pictures, 16), text)
+            }
+            _ if parts.iter().all(|(_, part)| part.is_text()) => MimeBundle::text(text),
+            _ => {
+                let cells: Vec<String> = parts
+                    .iter()
+                    .map(|(title, part)| {
+                        let title = escape_html(title);
+                        format!("<td valign=\"top\"><b>{title}</b><br>{}</td>", part.to_html())
+                    })
+                    .collect();
+                MimeBundle::html(format!("<table><tr>{}</tr></table>", cells.join("")), text)
+            }
+        }
+    }
+
     /// The bundle as evcxr reads it: a block for each MIME type.
     pub(crate) fn framed(&self) -> String {
         let mut framed = String::new();

@@ -3,12 +3,15 @@
 mod bundle;
 mod impls;
 mod progress;
+mod table;
 
 use std::fmt::Display;
 
 pub use bundle::{MimeBundle, escape_html};
 pub use progress::Progress;
 pub(crate) use progress::{duration, megabytes};
+
+pub(crate) use table::{DASH, Row, Table, count_or_dash, thousands};
 
 /// Something that a notebook cell can show.
 ///
@@ -55,6 +58,30 @@ macro_rules! show {
 /// Several bundles as one: pictures stacked into one picture, texts and tables in HTML.
 pub fn together(parts: impl IntoIterator<Item = MimeBundle>) -> MimeBundle {
     MimeBundle::stack(parts.into_iter().collect())
+}
+
+/// Several things beside each other under their titles: the same layer of several networks, or of
+/// one before and after training. What does not fit into the width of a notebook goes on below.
+/// Pictures make one picture; anything else becomes HTML.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let model = zoo::squeezenet1_1()?;
+/// let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
+/// side_by_side([
+///     ("first", look.layer("features.0")?.sheet()?.first(16).columns(4)),
+///     ("later", look.layer("features.3")?.sheet()?.first(16).columns(4)),
+/// ]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn side_by_side<S: Into<String>, T: Show>(
+    items: impl IntoIterator<Item = (S, T)>,
+) -> MimeBundle {
+    MimeBundle::beside(
+        items.into_iter().map(|(title, item)| (title.into(), item.bundle())).collect(),
+    )
 }
 
 /// An error as a cell shows it.

@@ -1,4 +1,4 @@
-"""Make tests/reference/summary/: torchinfo's numbers for two networks.
+"""Make tests/reference/summary/: torchinfo's numbers for three networks.
 
     pip install -r tests/reference/requirements.txt
     python tests/reference/make_summary.py
@@ -8,14 +8,16 @@ batch and output pixels; of any other layer its parameters times batch. The forw
 4 bytes times 2 for each output value of the layers that have parameters, and of no others. Its MB
 are 10^6 bytes; here everything is in bytes. `layers` are its rows in order, containers included,
 each as name, kind, output shape, kernel, parameters (descendants included), multiply-adds (not of
-containers).
+containers), and whether it is trainable: "True", "False", "Partial" or "--".
 """
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 
 import torchinfo
 from make_attribution import plain
+from torch import nn
 from torchvision import models
 
 FOLDER = Path(__file__).resolve().parent / "summary"
@@ -34,6 +36,7 @@ def summary(name, net, shape):
     totals = {
         "input_shape": shape,
         "params": info.total_params,
+        "trainable_params": info.trainable_params,
         "mult_adds": info.total_mult_adds,
         "input_bytes": info.total_input,
         "forward_backward_bytes": info.total_output_bytes,
@@ -49,6 +52,7 @@ def summary(name, net, shape):
             layer.kernel_size,
             layer.num_params,
             mult_adds,
+            layer.trainable,
         ]
         rows.append(row)
     head = "".join(f' "{key}": {json.dumps(value)},\n' for key, value in totals.items())
@@ -57,10 +61,25 @@ def summary(name, net, shape):
     print(f"{name}: {totals}")
 
 
+def frozen():
+    """Two groups and a transposed convolution; the first convolution is frozen."""
+    net = nn.Sequential(
+        OrderedDict(
+            down=nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU()),
+            up=nn.Sequential(nn.ConvTranspose2d(8, 4, 2, 2), nn.ReLU()),
+            head=nn.Conv2d(4, 2, 1),
+        )
+    )
+    net.down[0].requires_grad_(False)
+    net.head.requires_grad_(False)
+    return net
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     summary("squeezenet1_1", models.squeezenet1_1(weights=None), [1, 3, 224, 224])
     summary("plain", plain(), [2, 3, 32, 32])
+    summary("frozen", frozen(), [2, 3, 32, 32])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,214 @@
+//! Parts of a network as networks of their own, which share its parameters.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::PoisonError;
+
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use super::{Inner, LayerRef, Model, Node, NodeId, Op, Parameter, Pass};
+use crate::error::{Error, Result};
+use crate::photo::Preprocess;
+
+impl Model {
+    /// The outputs of several layers for one batch of inputs, `[N, C, H, W]`, in a single pass, by
+    /// the names that were given.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?;
+    /// let photos = Tensor::rand([2, 3, 224, 224], tch::kind::FLOAT_CPU);
+    /// let features = model.activations(&photos, ["features.0", "features.12"])?;
+    /// assert_eq!(features["features.12"].size(), [2, 512, 13, 13]);
+    /// let all = model.activations(&photos, model.layers())?;
+    /// assert_eq!(all.len(), model.layers().len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Model::run).
+    pub fn activations(
+        &self,
+        input: &Tensor,
+        layers: impl IntoIterator<Item = impl Into<LayerRef>>,
+    ) -> Result<BTreeMap<String, Tensor>> {
+        let found: Vec<(NodeId, String)> =
+            layers.into_iter().map(|layer| self.find_named(layer)).collect::<Result<_>>()?;
+        let (wanted, names): (Vec<NodeId>, Vec<String>) = found.into_iter().unzip();
+        let values = self.run_nodes(Pass::Inference, &[(self.input(), input)], &wanted)?;
+        Ok(names.into_iter().zip(values).collect())
+    }
+
+    /// The network from its input to this layer, which is its output, as a network of its own.
+    /// Layers that do not lead there are left out; names stay.
+    ///
+    /// The parameters are shared: training either trains both, and a
+    /// [`Look`](crate::look::Look) at either forgets what it knew then.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?;
+    /// let front = model.up_to("features.4")?;
+    /// let back = model.between("features.4", "output")?;
+    /// let photo = Tensor::rand([1, 3, 224, 224], tch::kind::FLOAT_CPU);
+    /// let scores = back.forward(&front.forward(&photo)?)?;
+    /// assert!((scores - model.forward(&photo)?).abs().max().double_value(&[]) < 1e-4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such layer, or it is the input.
+    pub fn up_to(&self, layer: impl Into<LayerRef>) -> Result<Model> {
+        let (end, name) = self.find_named(layer)?;
+        self.cut(self.input(), end, format!("{} up to {name}", self.name()))
+    }
+
+    /// The network from one layer's output, which becomes the input, to another's, as
+    /// [`up_to`](Model::up_to) makes one. Its input is no photo, so nothing but its size is
+    /// prepared.
+    ///
+    /// # Errors
+    /// When there is no such layer; when the end does not follow from the start; when a branch
+    /// leads around the start: the error names the layer that reads what lies before; when the
+    /// start's output is not feature maps.
+    pub fn between(&self, start: impl Into<LayerRef>, end: impl Into<LayerRef>) -> Result<Model> {
+        let (start, from) = self.find_named(start)?;
+        let (end, to) = self.find_named(end)?;
+        self.cut(start, end, format!("{} from {from} to {to}", self.name()))
+    }
+
+    fn cut(&self, start: NodeId, end: NodeId, name: String) -> Result<Model> {
+        let nodes = &self.inner.nodes;
+        let needed = self.needed_between(start, end)?;
+        let &[_, c, h, w] = nodes[start.0].shape.as_slice() else {
+            return Err(Error::Shape(format!(
+                "a network starts from feature maps, [photos, channels, height, width], but layer \
+                 {:?} returns {:?}: start before the flattening",
+                nodes[start.0].name, nodes[start.0].shape
+            )));
+        };
+        let mut places = vec![NodeId(0); nodes.len()];
+        let mut kept = vec![Node {
+            name: "input".into(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            parameters: Vec::new(),
+            folded: Default::default(),
+            shape: vec![1, c, h, w],
+        }];
+        for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
+            places[index] = NodeId(kept.len());
+            kept.push(Node {
+                name: node.name.clone(),
+                op: node.op.clone(),
+                inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
+                parameters: node.parameters.iter().map(Parameter::shared).collect(),
+                folded: Default::default(),
+                shape: node.shape.clone(),
+            });
+        }
+        let whole_start = start == self.input();
+        let preprocess = match whole_start {
+            true => self.preprocess().clone(),
+            false => Preprocess::exact(h, w),
+        };
+        let classes = if end == self.output() { self.classes().to_vec() } else { Vec::new() };
+        Ok(Model {
+            inner: Rc::new(Inner {
+                name,
+                input_shape: [c, h, w],
+                variables: self.shared_variables(&kept),
+                nodes: kept,
+                preprocess,
+                classes,
+                trainings: Rc::clone(&self.inner.trainings),
+            }),
+        })
+    }
+
+    /// Which nodes lie between the two, the start aside.
+    fn needed_between(&self, start: NodeId, end: NodeId) -> Result<Vec<bool>> {
+        let nodes = &self.inner.nodes;
+        let name = |id: NodeId| format!("{:?}", nodes[id.0].name);
+        if start == end {
+            return Err(Error::Argument(format!(
+                "nothing lies between layer {} of {} and itself: choose a later layer as the end",
+                name(start),
+                self.name()
+            )));
+        }
+        // What depends on the start, in the order of execution.
+        let mut after = vec![false; nodes.len()];
+        after[start.0] = true;
+        for (index, node) in nodes.iter().enumerate().skip(start.0 + 1) {
+            after[index] = node.inputs.iter().any(|id| after[id.0]);
+        }
+        if !after[end.0] {
+            let hint = if end < start { ": the order is start, end" } else { "" };
+            return Err(Error::Argument(format!(
+                "layer {} of {} does not follow from layer {}{hint}",
+                name(end),
+                self.name(),
+                name(start)
+            )));
+        }
+        let mut needed = vec![false; nodes.len()];
+        needed[end.0] = true;
+        for index in (start.0 + 1..=end.0).rev().filter(|&index| after[index]) {
+            if !needed[index] {
+                continue;
+            }
+            for id in &nodes[index].inputs {
+                if !after[id.0] {
+                    return Err(Error::Argument(format!(
+                        "a branch leads around layer {} of {}: layer {} also reads {}, which does \
+                         not follow from it; start at a layer through which everything passes",
+                        name(start),
+                        self.name(),
+                        name(NodeId(index)),
+                        name(*id)
+                    )));
+                }
+                needed[id.0] = true;
+            }
+        }
+        needed[start.0] = false;
+        Ok(needed)
+    }
+
+    /// A store of the variables of these nodes: the same tensors under the same names.
+    fn shared_variables(&self, nodes: &[Node]) -> VarStore {
+        let shared = VarStore::new(self.device());
+        let add = |name: &str, tensor: &Tensor, group: Option<usize>| {
+            let (layer, name) = name.rsplit_once('.').unwrap_or(("", name));
+            let parts = layer.split('.').filter(|part| !part.is_empty());
+            let path = parts.fold(shared.root(), |path, part| path.sub(part));
+            // `add` thaws what is frozen.
+            let free = tensor.requires_grad();
+            let path = path.set_group(group.unwrap_or(0));
+            let _ = path.add(name, tensor.shallow_clone(), group.is_some());
+            let _ = tensor.set_requires_grad(free);
+        };
+        let mut named: HashMap<_, (String, &Tensor)> = nodes
+            .iter()
+            .flat_map(|node| node.parameters.iter().map(move |p| (&node.name, p)))
+            .map(|(layer, p)| (p.tensor.data_ptr(), (format!("{layer}.{}", p.name), &p.tensor)))
+            .collect();
+        // The trained ones first: optimisers go by their order and groups.
+        let own = self.inner.variables.variables_.lock().unwrap_or_else(PoisonError::into_inner);
+        for variable in &own.trainable_variables {
+            if let Some((name, tensor)) = named.remove(&variable.tensor.data_ptr()) {
+                add(&name, tensor, Some(variable.group));
+            }
+        }
+        for (name, tensor) in named.values() {
+            add(name, tensor, None);
+        }
+        shared
+    }
+}
