@@ -2,6 +2,7 @@
 
 pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
 pub use crate::feature_maps::FeatureMaps;
+pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
 pub use crate::look::{Look, Prediction, Predictions};
 pub use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Layer, LayerRef, Layers, Linear,

@@ -25,7 +25,7 @@ fn the_full_network_has_the_published_size_and_names() {
     assert_eq!(model.summary().expect("a summary").parameters(), 28_833_728);
     let shapes = model.output_shapes(&[1, 1, 448, 448]).expect("shapes");
     let shape = |layer: &str| {
-        let place = model.layer_names().iter().rposition(|name| name.starts_with(layer));
+        let place = model.layers().names().iter().rposition(|name| name.starts_with(layer));
         shapes[place.expect("a layer")].as_slice()
     };
     assert_eq!(shape("conv1"), [1, 64, 224, 224]);

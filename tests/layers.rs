@@ -168,7 +168,7 @@ fn several_layers_come_out_of_one_pass() {
         assert_eq!(difference(&alone.tensor(), &one.tensor()), 0.0);
     }
     assert!(maps.bundle().as_picture().is_some());
-    assert_eq!(look.layers(&[1, -1]).expect("two")[1].layer(), "fc");
+    assert_eq!(look.layers([1, -1]).expect("two")[1].layer(), "fc");
     let all = look.layers(model.layers()).expect("all");
     assert_eq!(all.len(), 11);
     let text = look.layers(["conv1", "conv9"]).expect_err("unknown").to_string();

@@ -1,8 +1,12 @@
-//! Charts in the notebook's look: bars and curves, drawn by plotters with the embedded font.
+//! Charts in the notebook's look: bars, curves and histograms, drawn by plotters with the embedded font.
+
+mod histogram;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
+
+pub(crate) use histogram::{Bins, histogram};
 
 use crate::error::{Error, Result};
 use crate::number::number;
