@@ -29,7 +29,7 @@ fn middles(sheet: &Sheet, columns: usize, count: usize) -> Vec<[u8; 3]> {
         let (row, column) = ((i / columns) as u32, (i % columns) as u32);
         (8 + column * (side + 4) + side / 2, bottom - (rows - row) * (side + 4) + 4 + side / 2)
     };
-    (0..count).map(|i| middle(i)).map(|(x, y)| picture.get_pixel(x, y).0).collect()
+    (0..count).map(middle).map(|(x, y)| picture.get_pixel(x, y).0).collect()
 }
 
 #[test]
