@@ -441,3 +441,22 @@ fn a_folded_batch_norm_answers_as_the_two_layers_do_and_follows_their_changes() 
         assert!(close(&folded(), &apart(), 1e-5), "{name}");
     }
 }
+
+#[test]
+fn a_1x1_convolution_that_skips_pixels_can_be_trained_with_few_channels() {
+    // oneDNN, left alone with this, writes past its memory and ends the process.
+    let mut net = Model::builder("skips", [8, 56, 56]);
+    let x = net.input();
+    net.add("conv", Conv2d::new(8, 16, 1).stride(2), &[x]);
+    let model = net.build().expect("a network");
+    let x = Tensor::arange(2 * 8 * 56 * 56, FLOAT).sin().reshape([2, 8, 56, 56]);
+    let y = model.run_as(Pass::Training, &[("input", &x)], &["output"]).expect("a pass").remove(0);
+    y.sum(Kind::Float).backward();
+    let parameters = model.parameters("conv").expect("weight and bias");
+    let [(_, weight), (_, bias)] = &parameters[..] else { panic!("two tensors") };
+    let kept = x.slice(2, None::<i64>, None::<i64>, 2).slice(3, None::<i64>, None::<i64>, 2);
+    assert!(close(&y, &kept.conv2d(weight, Some(bias), 1, 0, 1, 1), 1e-5));
+    // d(sum y) / dw_oi = sum of x_i over the kept pixels.
+    let expected = kept.sum_dim_intlist([0i64, 2, 3].as_slice(), true, Kind::Float);
+    assert!(close(&weight.grad(), &expected.expand([16, 8, 1, 1], false), 1e-2));
+}

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::{Init, ParameterSpec, WeightInit, pair_of};
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, channels_last};
 
 /// A two-dimensional convolution over `[N, C, H, W]`, with PyTorch's meaning of every option:
 /// `H' = (H + 2·padding − dilation·(kernel − 1) − 1) / stride + 1`, rounded down.
@@ -195,9 +195,11 @@ impl Conv2d {
     pub(crate) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
         let (weight, bias) = (&parameters[0], self.bias.then(|| &parameters[1]));
         let convolve = |input: &Tensor, padding: [i64; 2]| {
-            input
-                .f_conv2d(weight, bias, self.stride, padding, self.dilation, self.groups)
-                .into_result()
+            let (input, stride) = match self.skips_pixels(padding) {
+                true => (self.kept_pixels(input)?, [1, 1]),
+                false => (input.shallow_clone(), self.stride),
+            };
+            input.f_conv2d(weight, bias, stride, padding, self.dilation, self.groups).into_result()
         };
         match self.padding {
             Padding::Zeros(padding) => convolve(input, padding),
@@ -213,5 +215,23 @@ impl Conv2d {
                 convolve(&padded, [0, 0])
             }
         }
+    }
+    /// Whether libtorch must not be left to skip the pixels between 1 × 1 windows itself: with
+    /// channels that do not fill a vector register, the weights' gradient in oneDNN as of libtorch
+    /// 2.13 then writes past its memory.
+    fn skips_pixels(&self, padding: [i64; 2]) -> bool {
+        self.kernel == [1, 1]
+            && padding == [0, 0]
+            && self.stride != [1, 1]
+            && self.in_channels % 16 != 0
+    }
+
+    /// Every `stride`-th row and column.
+    fn kept_pixels(&self, input: &Tensor) -> Result<Tensor> {
+        let kept = input
+            .f_slice(2, None::<i64>, None::<i64>, self.stride[0])
+            .and_then(|t| t.f_slice(3, None::<i64>, None::<i64>, self.stride[1]))
+            .into_result()?;
+        channels_last(&kept)
     }
 }
