@@ -22,12 +22,14 @@ pub(super) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
             weights.insert(entry.name.clone(), tensor);
             continue;
         }
-        let mut values = Vec::with_capacity(storage.count);
+        let first = entries.first().map_or("", |entry| &entry.name);
+        let mut values = Vec::new();
+        values.try_reserve_exact(storage.count).map_err(|e| about(first, e.to_string()))?;
         read_values(source, storage, |piece| values.extend_from_slice(piece))
-            .map_err(|e| about(entries.first().map_or("", |entry| &entry.name), e))?;
+            .map_err(|e| about(first, e))?;
         for entry in entries {
             let tensor = gather(&values, entry.offset, &entry.shape, &entry.strides)
-                .ok_or_else(|| "reaches past its storage".to_owned())
+                .ok_or_else(|| "there is no memory for it".to_owned())
                 .and_then(|values| {
                     let mut filling = Filling::new(&entry.shape)?;
                     filling.push(&values);

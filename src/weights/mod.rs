@@ -63,7 +63,7 @@ pub type Weights = BTreeMap<String, Tensor>;
 /// do not need. Nothing is loaded then.
 pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
     let path = path.as_ref();
-    let failed = |message: String| Error::file(path, message);
+    let failed = |message: String| Error::file(path, printable(&message));
     let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
     let contents = format::parse(&mut file).map_err(failed)?;
     load::load(&mut file, &contents).map_err(failed)
@@ -71,8 +71,14 @@ pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
 
 /// Reads a safetensors file that is in memory, as 32-bit floats.
 pub(crate) fn from_safetensors(bytes: &[u8], source: &str) -> Result<Weights> {
-    let failed = |message: String| Error::Argument(format!("{source}: {message}"));
+    let failed = |message: String| Error::Argument(format!("{source}: {}", printable(&message)));
     let mut bytes = Cursor::new(bytes);
     let contents = format::parse(&mut bytes).map_err(failed)?;
     load::load(&mut bytes, &contents).map_err(failed)
+}
+
+/// A message that may quote anything at any length from a file.
+fn printable(message: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    message.chars().map(plain).take(1000).collect()
 }

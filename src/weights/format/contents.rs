@@ -179,7 +179,8 @@ pub(crate) fn row_major_strides(shape: &[usize]) -> Option<Vec<usize>> {
     (stride <= (i64::MAX / 8) as usize).then_some(strides)
 }
 
-/// The values of a view in row-major order; none if it reaches past the storage.
+/// The values of a view in row-major order; none if it reaches past the storage or there is no
+/// memory for them.
 pub(crate) fn gather(
     values: &[f32],
     offset: usize,
@@ -187,7 +188,8 @@ pub(crate) fn gather(
     strides: &[usize],
 ) -> Option<Vec<f32>> {
     let total = values_of(shape)?;
-    let mut out = Vec::with_capacity(total);
+    let mut out = Vec::new();
+    out.try_reserve_exact(total).ok()?;
     let (rows, columns, step) = match (shape.split_last(), strides.split_last()) {
         (Some((&columns, rows)), Some((&step, _))) => (rows, columns, step),
         _ => (shape, 1, 0), // a single value

@@ -8,16 +8,16 @@ mod contents;
 mod dtype;
 #[allow(dead_code)] // arrays that are no weights
 pub(crate) mod npy;
-mod npz;
+pub(crate) mod npz;
 mod pickle;
-mod pth;
-mod pth_old;
+pub(crate) mod pth;
+pub(crate) mod pth_old;
 mod recognise;
-mod safetensors;
+pub(crate) mod safetensors;
 mod state_dict;
 mod storages;
 mod values;
-mod zip;
+pub(crate) mod zip;
 
 use std::io::{Read, Seek, SeekFrom};
 

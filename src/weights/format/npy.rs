@@ -3,7 +3,7 @@
 
 use super::contents::{row_major_strides, values_of};
 use super::dtype::extend_floats;
-use super::{ByteOrder, Dtype, Parsed, gather, integer};
+use super::{ByteOrder, Dtype, MOST_DIMENSIONS, Parsed, gather, integer};
 
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -115,6 +115,9 @@ pub(crate) fn header(bytes: &[u8]) -> Parsed<Header> {
     let (Some(descr), Some(fortran), Some(shape)) = (descr, fortran, shape) else {
         return Err(format!("lacks descr, fortran_order or shape in its header {text:?}"));
     };
+    if shape.len() > MOST_DIMENSIONS {
+        return Err(format!("has {} dimensions; {MOST_DIMENSIONS} are the most", shape.len()));
+    }
     if values_of(&shape).is_none() || row_major_strides(&shape).is_none() {
         return Err(format!("claims the shape {shape:?}, more values than can be counted"));
     }

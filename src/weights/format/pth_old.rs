@@ -72,7 +72,8 @@ fn find_storages<'a>(
     };
     let mut found = HashMap::new();
     for &key in keys_in_order {
-        let key = keys.text(key).ok_or("the file's list of storages has a key that is no text")?;
+        let key = keys.text(key).filter(|key| key.len() <= pickle::LONGEST_KEY);
+        let key = key.ok_or("the file's list of storages has a key that is none")?;
         let size = sizes.get(key).ok_or_else(|| {
             format!(
                 "the file has a storage {key} that no \

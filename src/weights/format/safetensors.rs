@@ -7,7 +7,7 @@ use safetensors::Dtype as Stored;
 use safetensors::tensor::Metadata;
 
 use super::contents::values_of;
-use super::{ByteOrder, Contents, Dtype, Entry, Parsed, Source, Storage, exactly};
+use super::{ByteOrder, Contents, Dtype, Entry, MOST_DIMENSIONS, Parsed, Source, Storage, exactly};
 
 /// The format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -46,6 +46,9 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
         let dtype = dtype(info.dtype).ok_or_else(|| {
             format!("{name} is of type {:?}, which convlens does not read", info.dtype)
         })?;
+        if info.shape.len() > MOST_DIMENSIONS {
+            return Err(format!("{name} has more than {MOST_DIMENSIONS} dimensions"));
+        }
         let count = values_of(&info.shape);
         let bytes = count.and_then(|count| count.checked_mul(dtype.size()));
         let (Some(count), Some(bytes)) = (count, bytes) else {

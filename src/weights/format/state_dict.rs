@@ -13,8 +13,9 @@ const PARALLEL: &str = "module.";
 
 /// Modules within modules in TorchScript.
 const DEEPEST: usize = 64;
-/// The most that all names together may have.
-const LONGEST_NAMES: usize = 16 << 20;
+/// The most entries that are looked at, and bytes that their names may have, all together: objects
+/// can hold the same objects again and again.
+const MOST_WORK: usize = 16 << 20;
 
 /// The tensors of the dict that a pickle is or, under a well-known key, holds.
 pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> {
@@ -27,7 +28,7 @@ pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> 
     let named = |key: &str| {
         root.iter().rev().find(|entry| pickle.text(entry.0) == Some(key)).map(|entry| entry.1)
     };
-    let mut found = Found { pickle, tensors: BTreeMap::new(), letters: 0 };
+    let mut found = Found { pickle, tensors: BTreeMap::new(), work: 0 };
     for value in KEYS.into_iter().filter_map(named).chain([pickle.root]) {
         found.collect(value, "", 0)?;
         if !found.tensors.is_empty() {
@@ -44,13 +45,14 @@ pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> 
 struct Found<'a> {
     pickle: &'a Pickle,
     tensors: BTreeMap<String, &'a TensorView>,
-    letters: usize,
+    work: usize,
 }
 
 impl<'a> Found<'a> {
     /// Adds the tensors of a dict, or of a TorchScript object and all objects within it.
     fn collect(&mut self, value: Value, prefix: &str, depth: usize) -> Parsed<()> {
         for &(key, value) in self.pickle.entries(value).unwrap_or_default() {
+            self.work(1)?;
             let inner = self.pickle.cell(value);
             let (Some(Cell::Tensor(_) | Cell::Object(_)), Some(key)) =
                 (inner, self.pickle.text(key))
@@ -62,16 +64,22 @@ impl<'a> Found<'a> {
             };
             // tch cannot have dots in the names of a TorchScript file.
             let name = format!("{prefix}{}", key.replace('|', "."));
-            self.letters = self.letters.saturating_add(name.len());
-            if self.letters > LONGEST_NAMES || depth > DEEPEST {
-                return Err("the file has more or longer names than any weights need".into());
-            }
+            self.work(name.len())?;
             match inner {
                 Some(Cell::Tensor(tensor)) => {
                     self.tensors.insert(name, tensor);
                 }
-                _ => self.collect(value, &format!("{name}."), depth + 1)?,
+                _ if depth < DEEPEST => self.collect(value, &format!("{name}."), depth + 1)?,
+                _ => return Err(format!("the file has modules nested more than {DEEPEST} deep")),
             }
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, more: usize) -> Parsed<()> {
+        self.work = self.work.saturating_add(more);
+        if self.work > MOST_WORK {
+            return Err("the file has more or longer names than any weights need".into());
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! What the names on the allow-list do when a pickle calls them.
 
+use super::super::{MOST_DIMENSIONS, Parsed};
 use super::machine::Machine;
-use super::{Cell, Global, StorageId, TensorView, Value};
-use crate::weights::format::{MOST_DIMENSIONS, Parsed};
+use super::{Cell, Global, LONGEST_KEY, StorageId, TensorView, Value};
 
 /// How many entries `OrderedDict(pairs)` may copy in all: the same pairs can be named again and
 /// again by a few bytes.
@@ -121,7 +121,8 @@ impl Machine {
             Some(Cell::Global(Global::UntypedStorage)) => None,
             _ => return Err("the file's pickle has a storage of no known type".into()),
         };
-        let (Some(_), Some(count)) = (self.text_of(key), size(count)) else {
+        let known_key = self.text_of(key).is_some_and(|key| key.len() <= LONGEST_KEY);
+        let (true, Some(count)) = (known_key, size(count)) else {
             return Err("the file's pickle has a storage without a key or a size".into());
         };
         let offset = match view.first().and_then(|&view| self.items(view)) {

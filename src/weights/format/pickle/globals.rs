@@ -1,7 +1,7 @@
 //! The names that a pickle with weights may use.
 
+use super::super::{Dtype, Parsed};
 use super::Global;
-use crate::weights::format::{Dtype, Parsed};
 
 /// What a name means; an error for every name that weights do not need.
 pub(super) fn lookup(module: &str, name: &str) -> Parsed<Global> {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::weights::format::Parsed;
+use super::super::Parsed;
 
 /// No state dict's pickle is larger: it holds names and shapes, not values.
 pub(crate) const LONGEST_PICKLE: u64 = 16 << 20;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::io::Read;
 
+use super::super::Parsed;
 use super::globals::lookup;
 use super::{Cell, Input, Pickle, Value};
-use crate::weights::format::Parsed;
 
 /// The most values at a time; a state dict has about ten for each tensor.
 const MOST_VALUES: usize = 4 << 20;

@@ -15,6 +15,9 @@ use super::Dtype;
 pub(crate) use input::{Input, LONGEST_PICKLE};
 pub(crate) use machine::read;
 
+/// Keys of storages are numbers or addresses; long ones would be hashed again and again.
+pub(crate) const LONGEST_KEY: usize = 100;
+
 /// What a pickle made. Values refer to each other by their place in a list, so that nothing is
 /// nested: neither a deep nor a circular structure can exhaust a stack.
 #[derive(Debug)]
