@@ -167,22 +167,24 @@ impl Section {
         Ok(mask)
     }
 
-    /// The amplitudes as a network's input, `[1, 1, height, width]`: cut to the 0.5th and the
-    /// 99.5th percentile, then brought to mean 0 and standard deviation 1. What is not finite
-    /// becomes 0, and so does everything where all amplitudes are the same.
+    /// The amplitudes as a network's input, `[1, 1, height, width]`: 0 stays 0, and the 99th
+    /// percentile of the magnitudes becomes 1 or -1, where the rest is cut off. A section without
+    /// both signs, such as a grey picture's, has its median in the place of 0. What is not finite
+    /// becomes 0.
+    ///
+    /// That is what a network sees of the section's [`photo`](Section::photo) when its
+    /// [`Preprocess`](crate::photo::Preprocess) normalises by mean 0.5 and deviation 0.5, but for
+    /// the photo's 8 bits.
     ///
     /// # Errors
     /// When libtorch has no memory for it.
     pub fn to_tensor(&self) -> Result<Tensor> {
-        let (low, high) = self.percentiles(0.5, 99.5);
-        let cut = |v: f32| f64::from(v.clamp(low, high));
-        let finite = || self.amplitudes.iter().filter(|v| v.is_finite());
-        let count = finite().count().max(1) as f64;
-        let mean = finite().map(|&v| cut(v)).sum::<f64>() / count;
-        let variance = finite().map(|&v| (cut(v) - mean).powi(2)).sum::<f64>() / count;
-        let scale = if variance > 0.0 { variance.sqrt().recip() } else { 0.0 };
-        let normal = |&v: &f32| if v.is_finite() { ((cut(v) - mean) * scale) as f32 } else { 0.0 };
-        let values: Vec<f32> = self.amplitudes.iter().map(normal).collect();
+        let (centre, reach) = self.range();
+        let scaled = |&v: &f32| {
+            let t = (f64::from(v) - centre) / reach;
+            if v.is_finite() { t.clamp(-1.0, 1.0) as f32 } else { 0.0 }
+        };
+        let values: Vec<f32> = self.amplitudes.iter().map(scaled).collect();
         Tensor::f_from_slice(&values)
             .and_then(|t| t.f_view([1, 1, self.height as i64, self.width as i64]))
             .into_result()
@@ -231,20 +233,30 @@ impl Section {
         Ok(Section { mask, title: self.title.clone(), ..section })
     }
 
-    /// The values below which so many percent of the finite amplitudes lie; of a large section's,
-    /// a hundred thousand are looked at.
-    fn percentiles(&self, low: f64, high: f64) -> (f32, f32) {
+    /// The amplitude that is grey, and how far from it those lie that are black and white: see
+    /// [`to_tensor`](Section::to_tensor). Of a large section, a hundred thousand amplitudes are
+    /// looked at.
+    fn range(&self) -> (f64, f64) {
         let step = (self.amplitudes.len() / 100_000).max(1) | 1;
         let sample = self.amplitudes.iter().step_by(step);
         let mut sample: Vec<f32> = sample.copied().filter(|v| v.is_finite()).collect();
-        let Some(last) = sample.len().checked_sub(1) else {
-            return (0.0, 0.0);
-        };
-        let mut at = |percent: f64| {
-            let place = (percent / 100.0 * last as f64).round() as usize;
-            *sample.select_nth_unstable_by(place.min(last), f32::total_cmp).1
-        };
-        (at(low), at(high))
+        let signed = sample.iter().any(|&v| v < 0.0) && sample.iter().any(|&v| v > 0.0);
+        let centre = if signed { 0.0 } else { f64::from(percentile(&mut sample, 0.5)) };
+        for value in &mut sample {
+            *value = (f64::from(*value) - centre).abs() as f32;
+        }
+        (centre, f64::from(percentile(&mut sample, 0.99)).max(f64::MIN_POSITIVE))
+    }
+}
+
+/// The value below which this share of the others lie; 0 where there is none.
+fn percentile(values: &mut [f32], share: f64) -> f32 {
+    match values.len().checked_sub(1) {
+        None => 0.0,
+        Some(last) => {
+            let place = ((share * last as f64).round() as usize).min(last);
+            *values.select_nth_unstable_by(place, f32::total_cmp).1
+        }
     }
 }
 

@@ -16,9 +16,9 @@ const SHOWN_SIDE: usize = 1000;
 const LEAST_SIDE: usize = 240;
 
 impl Section {
-    /// The section in grey: the lowest amplitudes black, 0 grey, the highest white. The range is
-    /// symmetric, so that 98 of 100 amplitudes are within it: `|a - median| <= P98`. NaN is
-    /// magenta, the infinities green and cyan.
+    /// The section in grey: 0 is grey, and the 99th percentile of the magnitudes is white or
+    /// black, as [`to_tensor`](Section::to_tensor) scales it. NaN is magenta, the infinities green
+    /// and cyan.
     ///
     /// # Errors
     /// When a picture cannot be as large.
@@ -33,14 +33,10 @@ impl Section {
     /// As [`picture`](Section::picture).
     pub fn picture_in(&self, colormap: Colormap) -> Result<Picture> {
         const LAST: u8 = 252;
-        let (low, high) = self.percentiles(1.0, 99.0);
-        let (middle, _) = self.percentiles(50.0, 50.0);
-        // Amplitudes lie around 0; what does not, such as a grey picture's, around its middle.
-        let centre = if low < 0.0 && high > 0.0 { 0.0 } else { middle };
-        let reach = f64::from((centre - low).max(high - centre)).max(f64::MIN_POSITIVE);
+        let (centre, reach) = self.range();
         let shade = |&value: &f32| {
             if value.is_finite() {
-                let t = (f64::from(value) - f64::from(centre)) / reach / 2.0 + 0.5;
+                let t = (f64::from(value) - centre) / reach / 2.0 + 0.5;
                 (t * f64::from(LAST)).round().clamp(0.0, f64::from(LAST)) as u8
             } else if value.is_nan() {
                 LAST + 1

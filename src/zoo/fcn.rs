@@ -9,20 +9,7 @@ use crate::model::{
 };
 use crate::ops;
 use crate::photo::Preprocess;
-
-/// The facies of the F3 block in the Dutch North Sea, from the sea bottom down.
-const F3_FACIES: [&str; 10] = [
-    "sea bottom / rock interaction",
-    "North Sea",
-    "Chalk",
-    "Rijnland",
-    "Schieland-Scruff-Niedersachsen",
-    "Altena",
-    "Germanic Trias",
-    "Zechstein",
-    "Rotliegend",
-    "Carboniferous",
-];
+use crate::section::F3_FACIES;
 
 /// What the tensors of the two heads begin with.
 const CLASSIFIER: &str = "classifier.";
