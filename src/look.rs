@@ -14,6 +14,7 @@ use crate::feature_maps::FeatureMaps;
 use crate::model::{LayerRef, Model, NodeId, Pass};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::Picture;
+use crate::section::{Classes, Mask};
 use crate::show::{MimeBundle, Show, error_bundle};
 use crate::tensor::{IntoResult, float_copy, to_floats};
 
@@ -157,6 +158,25 @@ impl Look {
             FeatureMaps::new(name, model.kind_of(*id), activation, self)
         });
         Ok(maps.collect())
+    }
+
+    /// For a network that segments, the class with the highest score at every pixel, as a mask that
+    /// shows itself with a legend.
+    ///
+    /// # Errors
+    /// When the network's output is not a map of scores for each class.
+    pub fn segmentation(&self) -> Result<Mask> {
+        let scores = self.activation(self.model().output())?; // [1, C, h, w]
+        if !matches!(scores.size().as_slice(), &[1, c, h, w] if c > 1 && h * w > 1) {
+            return Err(Error::Shape(format!(
+                "{} does not end in a map for each class but in {:?}: it does not segment",
+                self.model().name(),
+                scores.size()
+            )));
+        }
+        let names = self.model().classes();
+        let classes = (!names.is_empty()).then(|| Classes::named(names)).transpose()?;
+        Mask::from_tensor(&scores, classes.as_ref())
     }
 
     /// The scores before the softmax, one a class.

@@ -123,7 +123,7 @@ fn arrays_of_either_order_are_read() {
     let single = Section::open(reference("ieee.npy")).expect("an array");
     assert_eq!(double.amplitudes(), single.amplitudes());
     let cut = bytes("double.npy");
-    assert!(error_of(&cut[..cut.len() - 1]).contains("ends after"));
+    assert!(error_of(&cut[..cut.len() - 1]).contains("ends at byte"));
 }
 
 #[test]

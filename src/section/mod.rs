@@ -17,7 +17,6 @@
 
 mod classes;
 mod mask;
-mod npy;
 mod open;
 mod paint;
 mod score;

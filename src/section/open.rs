@@ -5,16 +5,16 @@ use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use super::segy::Segy;
-use super::{Parsed, Section, npy};
+use super::{Parsed, Section};
 use crate::error::{Error, Result};
 use crate::photo::Photo;
+use crate::weights::npy;
 
 /// How much of a file is looked at to recognise it.
 const HEAD: u64 = 3600;
 
 impl Section {
-    /// Opens a section: a SEG-Y file, a two-dimensional `.npy` array (u1, i1, i2, i4, f4, f8), or a
-    /// picture (PNG, JPEG, BMP, GIF, WebP) in grey, 0 to 1.
+    /// Opens a section: a SEG-Y file, a two-dimensional `.npy` array of numbers, or a picture (PNG, JPEG, BMP, GIF, WebP) in grey, 0 to 1.
     ///
     /// SEG-Y: revisions 0 and 1, samples of the formats 1 (IBM floats), 2, 3 and 8 (integers of 4,
     /// 2 and 1 bytes) and 5 (IEEE floats), big-endian as the standard wants it or little-endian as
