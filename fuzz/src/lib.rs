@@ -1,10 +1,12 @@
-//! The library's readers of weights, without the rest of the library and without libtorch: what a
+//! The library's readers of weights and of seismic sections, without the rest of the library and without libtorch: what a
 //! fuzzer runs.
 
 use std::io::Cursor;
 
 #[path = "../../src/weights/format/mod.rs"]
 mod format;
+#[path = "../../src/section/segy.rs"]
+mod segy;
 
 use format::zip::Archive;
 use format::{
@@ -14,6 +16,20 @@ use format::{
 
 /// More values than this are not read, only looked up: it takes too long.
 const MOST_VALUES: usize = 1 << 16;
+
+/// What the section's reader takes at most: less than in the library, so that a run stays short.
+const MOST_SAMPLES: usize = MOST_VALUES;
+
+/// SEG-Y, with the first inline or one that is asked for.
+pub fn segy(bytes: &[u8]) {
+    let head = &bytes[..bytes.len().min(3600)];
+    for inline in [None, Some(1)] {
+        let Ok(mut segy) = segy::Segy::new(Cursor::new(bytes), head) else { return };
+        if let Ok((_, width, samples)) = segy.traces(inline) {
+            assert_eq!(samples.len(), width * segy.samples());
+        }
+    }
+}
 
 /// `.safetensors`.
 pub fn safetensors(bytes: &[u8]) {
