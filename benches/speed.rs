@@ -98,5 +98,21 @@ fn networks(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sheet, squeezenet, networks);
+/// VGG-16's 553 MB of tensors against the bytes of their file, both from the system's cache.
+fn loading(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("vgg16.safetensors");
+    zoo::vgg16_untrained(0).and_then(|model| model.save(&path)).expect("saved");
+    let mut group = criterion.benchmark_group("load");
+    group.sample_size(10);
+    group.bench_function("vgg16_read", |bencher| {
+        bencher.iter(|| std::fs::read(black_box(&path)).expect("read"));
+    });
+    group.bench_function("vgg16_safetensors", |bencher| {
+        bencher.iter(|| weights::read(black_box(&path)).expect("read"));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, sheet, squeezenet, networks, loading);
 criterion_main!(benches);
