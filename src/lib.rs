@@ -23,7 +23,7 @@
 //! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels.
 //! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones.
 //! - [`train`] teaches a network of your own.
-//! - [`kernels`] shows what a layer's weights look like.
+//! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
 //! - [`section`] holds seismic sections and their masks; [`scene`] makes such worlds to order.
 //!
@@ -31,6 +31,7 @@
 
 pub mod attribution;
 mod chart;
+pub mod drawing;
 pub mod error;
 pub mod feature_maps;
 pub mod kernels;

@@ -1,6 +1,7 @@
 //! What `use convlens::prelude::*` brings into a notebook.
 
 pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
+pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
 pub use crate::look::{Look, Prediction, Predictions};

@@ -165,7 +165,7 @@ fn several_layers_come_out_of_one_pass() {
     assert_eq!(names, ["conv1", "layer1", "layer2"]);
     for one in &maps {
         let alone = model.look_input(&x).and_then(|look| look.layer(one.layer())).expect("alone");
-        assert_eq!(difference(&alone.tensor(), &one.tensor()), 0.0);
+        assert!(difference(&alone.tensor(), &one.tensor()) < 1e-5);
     }
     assert!(maps.bundle().as_picture().is_some());
     assert_eq!(look.layers([1, -1]).expect("two")[1].layer(), "fc");
@@ -181,9 +181,10 @@ fn activations_of_a_batch_go_by_name() {
     let found = model.activations(&x, ["layer1", "fc"]).expect("two");
     assert_eq!(found.len(), 2);
     assert_eq!(found["layer1"].size(), [2, 4, 16, 16]);
-    assert_eq!(difference(&found["fc"], &model.forward(&x).expect("a pass")), 0.0);
+    // A batch norm that nobody asks for is folded into its convolution.
+    assert!(difference(&found["fc"], &model.forward(&x).expect("a pass")) < 1e-5);
     let all = model.activations(&x, model.layers()).expect("all");
-    assert_eq!(difference(&all["layer1.0.add"], &found["layer1"]), 0.0);
+    assert!(difference(&all["layer1.0.add"], &found["layer1"]) < 1e-5);
 }
 
 #[test]

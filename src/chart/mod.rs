@@ -1,11 +1,13 @@
-//! Charts in the notebook's look: bars, curves and histograms, drawn by plotters with the embedded font.
+//! Charts in the notebook's look: bars, curves, histograms and flow charts, drawn by plotters with the embedded font.
 
+mod flow;
 mod histogram;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
+pub(crate) use flow::{FlowBox, flow_chart};
 pub(crate) use histogram::{Bins, histogram};
 
 use crate::error::{Error, Result};

@@ -19,6 +19,8 @@ pub struct Layer {
     pub kind: &'static str,
     /// Its output's shape for one input of the size that the network was made for.
     pub shape: Vec<i64>,
+    /// The kernel's height and width, where there is one.
+    pub kernel: Option<[i64; 2]>,
     /// How many parameters it has; running statistics do not count.
     pub parameters: u64,
     /// How many of them are not frozen.
@@ -91,6 +93,7 @@ impl Model {
                 name: node.name.clone(),
                 kind: node.op.kind(),
                 shape: node.shape.clone(),
+                kernel: node.op.kernel(),
                 parameters,
                 trainable,
                 inputs: inputs.collect(),

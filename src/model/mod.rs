@@ -337,3 +337,9 @@ impl fmt::Debug for Model {
 fn synonyms(class: &str) -> impl Iterator<Item = &str> {
     class.split(',').map(str::trim).filter(|name| !name.is_empty())
 }
+
+/// `"layer1.0.conv1"` to two parts is `"layer1.0"`.
+pub(crate) fn name_to_depth(name: &str, parts: usize) -> &str {
+    let end = name.match_indices('.').nth(parts.saturating_sub(1));
+    &name[..end.map_or(name.len(), |(dot, _)| dot)]
+}

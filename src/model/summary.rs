@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Model, Op};
+use super::{Model, Op, name_to_depth};
 use crate::error::Result;
 use crate::show::{DASH, MimeBundle, Row, Show, Table, count_or_dash, thousands};
 
@@ -241,7 +241,7 @@ fn add_lines<'a>(
     // A group stands where its first layer runs.
     let mut parts: Vec<(&'a str, Vec<&'a LayerSummary>)> = Vec::new();
     for layer in layers {
-        let part = prefix(&layer.name, depth + 1);
+        let part = name_to_depth(&layer.name, depth + 1);
         match parts.iter_mut().find(|(name, _)| *name == part) {
             Some((_, members)) => members.push(layer),
             None => parts.push((part, vec![layer])),
@@ -262,12 +262,6 @@ fn add_lines<'a>(
             add_lines(&members, depth + 1, most, lines);
         }
     }
-}
-
-/// `"layer1.0.conv1"` to two parts is `"layer1.0"`.
-fn prefix(name: &str, parts: usize) -> &str {
-    let end = name.match_indices('.').nth(parts - 1).map_or(name.len(), |(dot, _)| dot);
-    &name[..end]
 }
 
 impl Line<'_> {

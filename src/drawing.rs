@@ -1,0 +1,229 @@
+//! A network's architecture as a picture: boxes for layers and groups, arrows for what flows.
+
+use std::fmt;
+
+use crate::chart::{FlowBox, flow_chart};
+use crate::error::Result;
+use crate::model::{Layer, Layers, Model};
+use crate::picture::Picture;
+use crate::show::{MimeBundle, Show, error_bundle};
+
+/// The default depth is the deepest with at most so many boxes, ...
+const MOST_BOXES: usize = 23;
+/// ... unless that leaves fewer than this, ...
+const FEWEST_BOXES: usize = 6;
+/// ... and one deeper has no more than that.
+const STILL_READABLE: usize = 60;
+
+/// The architecture of a network: a box for each layer or group of layers, with its output's
+/// channels, height and width, and a slab as high as the output is large and as wide as it has
+/// channels (by their logarithm); arrows for what each reads.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let model = zoo::squeezenet1_1()?;
+/// let whole = model.drawing(); // its stages
+/// let module = model.between("features.2", "features.3")?.drawing().depth(3); // one in detail
+/// assert_eq!((whole.boxes(), module.boxes()), (19, 8));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Drawing {
+    network: String,
+    layers: Layers,
+    depth: Option<usize>,
+}
+
+/// The layers that one box stands for.
+struct Stage<'a> {
+    name: &'a str,
+    layers: Vec<&'a Layer>,
+}
+
+impl Model {
+    /// The architecture as a picture.
+    pub fn drawing(&self) -> Drawing {
+        Drawing { network: self.name().to_owned(), layers: self.layers(), depth: None }
+    }
+}
+
+impl Drawing {
+    /// Draws groups so deep: 1 draws a box for each name without its dots, as `"layer1"`. A depth
+    /// beyond the deepest name draws every layer. The default is the deepest that stays readable.
+    pub fn depth(mut self, depth: usize) -> Drawing {
+        self.depth = Some(depth.max(1));
+        self
+    }
+
+    /// How many boxes there are.
+    pub fn boxes(&self) -> usize {
+        self.stages(self.shown_depth()).len()
+    }
+
+    fn shown_depth(&self) -> usize {
+        if let Some(depth) = self.depth {
+            return depth;
+        }
+        let deepest = self.layers.iter().map(|layer| layer.name.split('.').count()).max();
+        let deepest = deepest.unwrap_or(1);
+        let count = |depth: usize| self.stages(depth).len();
+        let depth = (1..=deepest).rev().find(|&d| count(d) <= MOST_BOXES).unwrap_or(1);
+        let coarse = count(depth) < FEWEST_BOXES;
+        if coarse && depth < deepest && count(depth + 1) <= STILL_READABLE {
+            depth + 1
+        } else {
+            depth
+        }
+    }
+
+    /// The boxes in the order in which they begin to run.
+    fn stages(&self, depth: usize) -> Vec<Stage<'_>> {
+        let mut stages: Vec<Stage<'_>> = Vec::new();
+        for layer in &self.layers {
+            let name = crate::model::name_to_depth(&layer.name, depth);
+            match stages.iter_mut().find(|stage| stage.name == name) {
+                Some(stage) => stage.layers.push(layer),
+                None => stages.push(Stage { name, layers: vec![layer] }),
+            }
+        }
+        stages
+    }
+
+    /// The drawing; at most about 1,000 pixels wide, longer networks in columns.
+    ///
+    /// # Errors
+    /// When there are more boxes than a picture can hold: choose a smaller depth.
+    pub fn picture(&self) -> Result<Picture> {
+        let stages = self.stages(self.shown_depth());
+        let mut stage_of = vec![0; self.layers.len()];
+        for (index, stage) in stages.iter().enumerate() {
+            for layer in &stage.layers {
+                stage_of[layer.index] = index;
+            }
+        }
+        let mut edges: Vec<(usize, usize)> = Vec::new();
+        for layer in &self.layers {
+            for input in &layer.inputs {
+                let from = self.layers.iter().find(|other| other.name == *input);
+                let from = from.map_or(0, |other| stage_of[other.index]);
+                let edge = (from, stage_of[layer.index]);
+                if edge.0 != edge.1 && !edges.contains(&edge) {
+                    edges.push(edge);
+                }
+            }
+        }
+        edges.sort_unstable();
+        let side = |layer: &Layer| spatial(layer).map_or(1, |[h, w]| h.max(w));
+        let largest = self.layers.iter().map(side).max().unwrap_or(1) as f64;
+        let channels = |layer: &Layer| (1.0 + layer.shape.get(1).copied().unwrap_or(1) as f64).ln();
+        let most = self.layers.iter().map(channels).fold(1.0, f64::max);
+        let boxes: Vec<FlowBox> = stages
+            .iter()
+            .map(|stage| {
+                let output = stage.output();
+                let slab = [channels(output) / most, (side(output) as f64 / largest).sqrt()];
+                FlowBox { lines: stage.lines(), colour: stage.colour(), slab }
+            })
+            .collect();
+        let chart = flow_chart(&boxes, &edges).map_err(|e| {
+            e.while_doing(format!("drawing {}: choose a smaller depth", self.network))
+        })?;
+        Ok(chart.titled(&self.title(stages.len())))
+    }
+
+    fn title(&self, boxes: usize) -> String {
+        let layers = self.layers.len() - 1;
+        match boxes == self.layers.len() {
+            true => format!("{}: {layers} layers", self.network),
+            false => format!("{}: {layers} layers in {} boxes", self.network, boxes - 1),
+        }
+    }
+}
+
+impl Stage<'_> {
+    /// The layer whose output is the group's.
+    fn output(&self) -> &Layer {
+        self.layers.last().copied().unwrap_or(self.layers[0])
+    }
+
+    fn is_group(&self) -> bool {
+        self.layers.len() > 1 || self.layers[0].name != self.name
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let output = self.output();
+        let kind = match (self.is_group(), output.kernel) {
+            (true, _) => self.contents(),
+            (false, Some([h, w])) => format!("{} {h} × {w}", output.kind),
+            (false, None) => output.kind.to_owned(),
+        };
+        vec![self.name.to_owned(), kind, shape(output)]
+    }
+
+    /// "3 blocks" of layers, or "7 layers".
+    fn contents(&self) -> String {
+        let depth = self.name.split('.').count() + 1;
+        let mut parts: Vec<&str> = Vec::new();
+        let mut blocks = true;
+        for layer in &self.layers {
+            let part = crate::model::name_to_depth(&layer.name, depth);
+            blocks &= part != layer.name;
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        match (blocks && parts.len() > 1, self.layers.len()) {
+            (true, _) => format!("{} blocks", parts.len()),
+            (false, 1) => "1 layer".to_owned(),
+            (false, count) => format!("{count} layers"),
+        }
+    }
+
+    fn colour(&self) -> [u8; 3] {
+        match self.output().kind {
+            _ if self.is_group() => [0xff, 0xf4, 0xcf],
+            "Input" => [0xff, 0xff, 0xff],
+            kind if kind.contains("Conv") => [0xdb, 0xe9, 0xf6],
+            kind if kind.contains("Pool") => [0xfd, 0xe4, 0xcb],
+            "Linear" => [0xd9, 0xef, 0xda],
+            "Add" | "Concat" | "Multiply" => [0xea, 0xdf, 0xf4],
+            _ => [0xf3, 0xf3, 0xf3],
+        }
+    }
+}
+
+fn spatial(layer: &Layer) -> Option<[i64; 2]> {
+    match *layer.shape.as_slice() {
+        [_, _, h, w] => Some([h, w]),
+        _ => None,
+    }
+}
+
+/// `64 × 55 × 55`, without the batch.
+fn shape(layer: &Layer) -> String {
+    let sides: Vec<String> = layer.shape.iter().skip(1).map(i64::to_string).collect();
+    sides.join(" × ")
+}
+
+impl fmt::Display for Drawing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stages = self.stages(self.shown_depth());
+        f.write_str(&self.title(stages.len()))?;
+        for stage in &stages {
+            write!(f, "\n{}", stage.lines().join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Show for Drawing {
+    fn bundle(&self) -> MimeBundle {
+        match self.picture() {
+            Ok(picture) => MimeBundle::picture(picture, self.to_string()),
+            Err(error) => error_bundle(&error),
+        }
+    }
+}
