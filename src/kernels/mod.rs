@@ -169,6 +169,13 @@ impl Kernels {
         let title = |what: &str| format!("{} · {count} kernels, {what}", self.layer);
         let size = format!("{height} × {width}");
         let values = to_floats(&self.weight)?;
+        if values.is_empty() {
+            return Err(Error::Shape(format!(
+                "the kernels of {:?} are {:?}: there is nothing to show",
+                self.layer,
+                self.weight.size()
+            )));
+        }
         if let Some(Part::Input(channel)) = self.part
             && channel >= inputs
         {
