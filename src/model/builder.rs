@@ -329,7 +329,7 @@ impl Builder {
                 op: planned.op.clone(),
                 inputs: planned.inputs.clone(),
                 parameters,
-                folded: Default::default(),
+                fused: Default::default(),
                 shape: planned.shape.clone(),
             });
         }
@@ -341,6 +341,7 @@ impl Builder {
                 variables: self.variables,
                 preprocess: self.preprocess,
                 classes: self.classes,
+                fuser: Default::default(),
                 trainings: Rc::default(),
             }),
         })

@@ -1,7 +1,7 @@
 //! A network as a graph of named layers: data that can be listed, cut, run and differentiated.
 
 mod builder;
-mod fold;
+mod fused;
 mod grad_mode;
 mod groups;
 mod layer_ref;
@@ -35,7 +35,7 @@ pub use weights::Weights;
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::IntoResult;
-use fold::Folded;
+use fused::{Fused, Fuser};
 
 pub(crate) use grad_mode::with_grad;
 pub(crate) use weights::from_safetensors;
@@ -77,6 +77,7 @@ struct Inner {
     input_shape: [i64; 3],
     nodes: Vec<Node>,
     variables: VarStore,
+    fuser: Fuser,
     preprocess: Preprocess,
     classes: Vec<String>,
     /// How many training passes there were: what a look remembers from before is of no use.
@@ -89,8 +90,8 @@ struct Node {
     op: Op,
     inputs: Vec<NodeId>,
     parameters: Vec<Parameter>,
-    /// For a batch norm: what it and the convolution before it come to.
-    folded: Folded,
+    /// For a convolution: its weights as inference wants them.
+    fused: Fused,
     /// The output's shape for one input of the size that the network was made for.
     shape: Vec<i64>,
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Model, Node, NodeId, Op, Pass, fold, with_grad};
+use super::{Model, Node, NodeId, Op, Pass, fused, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -186,25 +186,19 @@ impl Plan {
             });
         }
         let readers = self.readers.clone();
-        // In inference a batch norm takes the convolution before it along, if nobody else reads it.
+        // In inference a convolution takes what follows it along, where nobody else reads it.
+        let inference = pass == Pass::Inference;
+        let runs = |id: NodeId| inference && self.needed[id.0] && values[id.0].is_none();
         let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
-        let mut convolution: Vec<Option<NodeId>> = vec![None; nodes.len()];
-        let mut skipped = vec![false; nodes.len()];
-        for (index, node) in nodes.iter().enumerate().filter(|_| pass == Pass::Inference) {
-            let Some(&conv) = node.inputs.first() else { continue };
-            let runs = self.needed[index] && values[index].is_none();
-            if runs && taken(conv) && fold::pair(&nodes[conv.0], node).is_some() {
-                convolution[index] = Some(conv);
-                skipped[conv.0] = true;
-            }
-        }
+        let (chains, needless) = fused::chains(nodes, runs, taken);
         for (index, node) in nodes.iter().enumerate() {
-            if !self.needed[index] || values[index].is_some() || skipped[index] {
+            if !self.needed[index] || values[index].is_some() || needless[index] {
                 continue;
             }
-            let reader = convolution[index].map_or(node, |conv| &nodes[conv.0]);
-            let mut inputs = Vec::with_capacity(reader.inputs.len());
-            for id in &reader.inputs {
+            let chain = chains[index].as_ref();
+            let first = chain.map_or(node, |chain| &nodes[chain.conv.0]);
+            let mut inputs = Vec::with_capacity(first.inputs.len());
+            for id in first.inputs.iter().chain(chain.and_then(|chain| chain.other.as_ref())) {
                 self.readers[id.0] -= 1;
                 let last = self.readers[id.0] == 0 && !fixed[id.0];
                 let value = &mut values[id.0];
@@ -229,13 +223,13 @@ impl Plan {
                     _ => p.tensor.shallow_clone(),
                 })
                 .collect();
-            let output = match convolution[index] {
-                Some(conv) => node.folded.forward(&nodes[conv.0], node, &inputs[0]),
+            let output = match chain {
+                Some(chain) => model.inner.fuser.run(nodes, chain, &inputs[0], inputs.get(1)),
                 None => node.op.forward(&mut inputs, &parameters, pass, overwrite),
             };
             values[index] = Some(output.map_err(|e| {
                 let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
-                e.while_doing(format!("{} with input {shapes:?}", model.describe(reader)))
+                e.while_doing(format!("{} with input {shapes:?}", model.describe(first)))
             })?);
         }
         wanted

@@ -98,7 +98,7 @@ impl Model {
             op: Op::Input,
             inputs: Vec::new(),
             parameters: Vec::new(),
-            folded: Default::default(),
+            fused: Default::default(),
             shape: vec![1, c, h, w],
         }];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
@@ -108,7 +108,7 @@ impl Model {
                 op: node.op.clone(),
                 inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
                 parameters: node.parameters.iter().map(Parameter::shared).collect(),
-                folded: Default::default(),
+                fused: Default::default(),
                 shape: node.shape.clone(),
             });
         }
@@ -126,6 +126,7 @@ impl Model {
                 nodes: kept,
                 preprocess,
                 classes,
+                fuser: Default::default(),
                 trainings: Rc::clone(&self.inner.trainings),
             }),
         })

@@ -109,9 +109,17 @@ impl Conv2d {
         self
     }
 
-    /// The same convolution with the bias that a batch norm gives it.
-    pub(crate) fn folded(&self) -> Self {
-        Conv2d { bias: true, ..self.clone() }
+    /// The same convolution with or without a bias.
+    pub(crate) fn biased(&self, bias: bool) -> Self {
+        Conv2d { bias, ..self.clone() }
+    }
+
+    /// The rows and columns of zeros on each side, where they do not depend on the input.
+    pub(crate) fn zeros(&self) -> Option<[i64; 2]> {
+        match self.padding {
+            Padding::Zeros(sides) => Some(sides),
+            Padding::Same => None,
+        }
     }
 
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
@@ -160,7 +168,7 @@ impl Conv2d {
         Ok(())
     }
 
-    pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
+    pub(crate) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         let [n, c, h, w] = super::four(input)?;
         if c != self.in_channels {
             return Err(Error::Shape(format!(

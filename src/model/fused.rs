@@ -1,0 +1,223 @@
+//! Convolutions that take their neighbours along, in inference: the batch norm, the sum and the
+//! rectifier behind them in one pass over memory, with weights packed as oneDNN wants them.
+
+use std::cell::{OnceCell, RefCell};
+use std::io::Cursor;
+
+use tch::{CModule, Device, IValue, Kind, Tensor};
+
+use super::op::{BatchNorm2d, Conv2d};
+use super::{Node, NodeId, Op};
+use crate::error::{Error, Result};
+use crate::tensor::{IntoResult, channels_last};
+
+/// Two calls of libtorch that tch does not have; see assets/convert/make_fused.py.
+const ARCHIVE: &[u8] = include_bytes!("../../assets/fused/convolution.pt");
+
+/// A convolution with what follows it, up to the node that has its output.
+pub(super) struct Chain {
+    pub(super) conv: NodeId,
+    norm: Option<NodeId>,
+    /// What is added to it.
+    pub(super) other: Option<NodeId>,
+    relu: bool,
+}
+
+/// The chains among `nodes`, by the node at which each ends, and which nodes they make needless.
+/// `taken(id)` says whether the node has to run and has one reader and nobody else who wants it.
+pub(super) fn chains(
+    nodes: &[Node],
+    runs: impl Fn(NodeId) -> bool,
+    taken: impl Fn(NodeId) -> bool,
+) -> (Vec<Option<Chain>>, Vec<bool>) {
+    let mut reader = vec![None; nodes.len()];
+    for (index, node) in nodes.iter().enumerate().filter(|(index, _)| runs(NodeId(*index))) {
+        for id in &node.inputs {
+            reader[id.0] = Some(NodeId(index));
+        }
+    }
+    let mut chains: Vec<Option<Chain>> = Vec::new();
+    chains.resize_with(nodes.len(), || None);
+    let mut needless = vec![false; nodes.len()];
+    for (index, node) in nodes.iter().enumerate() {
+        let packable = match &node.op {
+            Op::Conv2d(conv) if runs(NodeId(index)) => conv.zeros().is_some(),
+            _ => continue,
+        };
+        let mut end = NodeId(index);
+        let mut chain = Chain { conv: end, norm: None, other: None, relu: false };
+        // The only reader of what the chain has so far, if the chain may take it along.
+        while let Some(next) = reader[end.0].filter(|_| taken(end)) {
+            let inputs = nodes[next.0].inputs.as_slice();
+            match (&nodes[next.0].op, inputs) {
+                (Op::BatchNorm2d(_), _) if end == chain.conv => chain.norm = Some(next),
+                (Op::Add, &[first, other]) if first == end && chain.other.is_none() => {
+                    chain.other = Some(other);
+                }
+                (Op::Relu, _) => chain.relu = true,
+                _ => break,
+            }
+            needless[end.0] = true;
+            end = next;
+            if chain.relu {
+                break;
+            }
+        }
+        if packable || end != chain.conv {
+            chains[end.0] = Some(chain);
+        }
+    }
+    (chains, needless)
+}
+
+/// What runs the chains of one network.
+#[derive(Default)]
+pub(super) struct Fuser(OnceCell<Option<CModule>>);
+
+impl Fuser {
+    /// `None` where libtorch has no oneDNN; the chains then run unpacked.
+    fn archive(&self) -> Option<&CModule> {
+        self.0.get_or_init(|| CModule::load_data(&mut Cursor::new(ARCHIVE)).ok()).as_ref()
+    }
+
+    pub(super) fn run(
+        &self,
+        nodes: &[Node],
+        chain: &Chain,
+        input: &Tensor,
+        other: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let conv = &nodes[chain.conv.0];
+        let Op::Conv2d(op) = &conv.op else {
+            return Err(Error::Argument(format!("{} is no convolution", conv.name)));
+        };
+        let norm = chain.norm.map(|id| &nodes[id.0]);
+        let plain = |t: &Tensor| t.device() == Device::Cpu && t.kind() == Kind::Float;
+        let same = |other: &Tensor| {
+            op.output_shape(&input.size()).is_ok_and(|shape| shape == other.size()) && plain(other)
+        };
+        let suits = plain(input) && input.numel() > 0 && other.is_none_or(same);
+        let archive = self.archive().filter(|_| suits).zip(op.zeros());
+        let packed_for = archive.is_some().then(|| input.size());
+        let weights = conv.fused.weights(conv, op, norm, packed_for.as_deref())?;
+        let Weights { weight, bias, packed } = weights;
+        let after = if chain.relu { "relu" } else { "none" };
+        let (Some((archive, padding)), true) = (archive, packed) else {
+            let parameters = [weight, bias.unwrap_or_default()];
+            let mut output = op.biased(parameters[1].defined()).forward(input, &parameters)?;
+            if let Some(other) = other {
+                output = output.f_add_(other).into_result()?;
+            }
+            return match chain.relu {
+                true => output.f_relu_().into_result(),
+                false => Ok(output),
+            };
+        };
+        let list = |sides: [i64; 2]| IValue::IntList(sides.to_vec());
+        let optional = |t: Option<Tensor>| t.map_or(IValue::None, IValue::Tensor);
+        let arguments = [
+            IValue::Tensor(input.shallow_clone()),
+            IValue::Tensor(weight),
+            optional(bias),
+            list(padding),
+            list(op.stride),
+            list(op.dilation),
+            IValue::Int(op.groups),
+            IValue::String(after.to_owned()),
+            optional(other.map(Tensor::shallow_clone)),
+        ];
+        match archive.forward_is(&arguments).into_result()? {
+            IValue::Tensor(output) => Ok(output),
+            _ => Err(Error::Argument("a convolution returns a tensor".into())),
+        }
+    }
+}
+
+/// A convolution's weights with its batch norm's in them, as long as the parameters that they come
+/// from stay unchanged.
+#[derive(Default)]
+pub(super) struct Fused(RefCell<Option<Kept>>);
+
+struct Kept {
+    /// Where each source lies, and libtorch's count of its changes.
+    sources: Vec<(*const u8, i64)>,
+    weights: Weights,
+}
+
+struct Weights {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    packed: bool,
+}
+
+impl Fused {
+    /// Packed for inputs of this size, if any.
+    fn weights(
+        &self,
+        conv: &Node,
+        op: &Conv2d,
+        norm: Option<&Node>,
+        packed_for: Option<&[i64]>,
+    ) -> Result<Weights> {
+        let parameters: Vec<&Tensor> = std::iter::once(conv)
+            .chain(norm)
+            .flat_map(|node| node.parameters.iter().map(|p| &p.tensor))
+            .collect();
+        let sources = parameters
+            .iter()
+            .map(|t| Ok((t.data_ptr() as *const u8, t.f_internal_version().into_result()?)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut slot = self.0.borrow_mut();
+        let known = slot.take().filter(|kept| {
+            kept.sources == sources && (!kept.weights.packed || packed_for.is_some())
+        });
+        let kept = match known {
+            Some(kept) => kept,
+            None => {
+                let norm = norm.and_then(|node| match &node.op {
+                    Op::BatchNorm2d(norm) => Some(norm),
+                    _ => None,
+                });
+                let (weight, bias) = folded(norm, &parameters)?;
+                let packed = packed_for.and_then(|size| op.packed(&weight, size));
+                let (packed, weight) = (packed.is_some(), packed.unwrap_or(weight));
+                Kept { sources, weights: Weights { weight, bias, packed } }
+            }
+        };
+        let Weights { weight, bias, packed } = &slot.insert(kept).weights;
+        Ok(Weights {
+            weight: weight.shallow_clone(),
+            bias: bias.as_ref().map(Tensor::shallow_clone),
+            packed: *packed,
+        })
+    }
+}
+
+/// `norm(conv(x))` is a convolution too: with `s = weight / √(variance + eps)` of the norm, it has
+/// the weight `w·s` and the bias `(b − mean)·s + bias`.
+fn folded(norm: Option<&BatchNorm2d>, parameters: &[&Tensor]) -> Result<(Tensor, Option<Tensor>)> {
+    let (Some(norm), [conv @ .., weight, bias, mean, variance]) = (norm, parameters) else {
+        let bias = parameters.get(1).map(|bias| bias.f_detach()).transpose().into_result()?;
+        return Ok((parameters[0].f_detach().into_result()?, bias));
+    };
+    let work = || {
+        let scale = variance.f_add_scalar(norm.eps)?.f_rsqrt()?.f_mul(weight)?;
+        let shift = match conv.get(1) {
+            Some(own) => own.f_sub(mean)?,
+            None => mean.f_neg()?,
+        };
+        let shift = shift.f_mul(&scale)?.f_add(bias)?;
+        Ok((conv[0].f_mul(&scale.f_reshape([-1, 1, 1, 1])?)?, shift))
+    };
+    let (kernel, shift) = work().into_result()?;
+    Ok((channels_last(&kernel)?, Some(shift)))
+}
+
+impl Conv2d {
+    /// The weight in oneDNN's own order for inputs of this size, where there is a oneDNN.
+    fn packed(&self, weight: &Tensor, input: &[i64]) -> Option<Tensor> {
+        let opaque = weight.f_to_mkldnn(None).ok()?;
+        let (padding, stride, dilation) = (self.zeros()?, self.stride, self.dilation);
+        opaque.f_mkldnn_reorder_conv2d_weight(padding, stride, dilation, self.groups, input).ok()
+    }
+}
