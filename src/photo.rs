@@ -299,6 +299,7 @@ enum Resize {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     resize: Resize,
+    bicubic: bool,
     crop: Option<i64>,
     mean: [f64; 3],
     deviation: [f64; 3],
@@ -306,7 +307,7 @@ pub struct Preprocess {
 
 impl Preprocess {
     fn new(resize: Resize) -> Self {
-        Preprocess { resize, crop: None, mean: [0.0; 3], deviation: [1.0; 3] }
+        Preprocess { resize, bicubic: false, crop: None, mean: [0.0; 3], deviation: [1.0; 3] }
     }
 
     /// No resizing; values in `[0, 1]`.
@@ -328,6 +329,12 @@ impl Preprocess {
     /// by ImageNet's mean and deviation.
     pub fn imagenet() -> Self {
         Self::shorter(256).crop(224).normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    }
+
+    /// Resizes with cubic instead of linear weights, as some networks were trained.
+    pub fn bicubic(mut self) -> Self {
+        self.bicubic = true;
+        self
     }
 
     /// Cuts this square out of the middle.
@@ -378,10 +385,12 @@ impl Preprocess {
         }
         let mut pixels = photo.tensor()?.f_unsqueeze(0).into_result()?;
         if (new_h, new_w) != (h, w) {
-            pixels = pixels
-                .f_internal_upsample_bilinear2d_aa([new_h, new_w], false, None, None)
-                .into_result()
-                .map_err(|e| e.while_doing("resizing the photo"))?;
+            let size = [new_h, new_w];
+            let resized = match self.bicubic {
+                true => pixels.f_internal_upsample_bicubic2d_aa(size, false, None, None),
+                false => pixels.f_internal_upsample_bilinear2d_aa(size, false, None, None),
+            };
+            pixels = resized.into_result().map_err(|e| e.while_doing("resizing the photo"))?;
         }
         let (mut seen_h, mut seen_w) = (new_h, new_w);
         if let Some(side) = self.crop {
