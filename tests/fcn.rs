@@ -122,8 +122,8 @@ fn a_seed_is_a_start_of_its_own() {
 #[test]
 fn options_that_make_no_network_are_named() {
     let refused = |fcn: Fcn| fcn.build(Task::Segmentation).expect_err("no network").to_string();
-    assert!(refused(small().base_width(0)).contains("conv1"));
-    assert!(refused(small().base_width(i64::MAX)).contains("conv1"));
+    assert!(refused(small().base_width(0)).contains("base width"));
+    assert!(refused(small().base_width(i64::MAX)).contains("base width"));
     assert!(refused(small().blocks([1, 0, 1, 1])).contains("1 to 100 blocks"));
     assert!(refused(small().head_width(-1)).contains("segmenter.0"));
     assert!(refused(small().class_count(0)).contains("segmenter.3"));

@@ -2,10 +2,10 @@
 //! Monteiro et al., *Self-Supervised Learning for Seismic Image Segmentation From Few-Labeled
 //! Samples*, IEEE GRSL 19, 2022, <https://github.com/brunoaugustoam/SSL_Seismic_Images>.
 
+use super::resnet::{Block, conv};
 use crate::error::{Error, Result};
 use crate::model::{
-    AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Model, NodeId, Op, Pool2d, WeightInit,
-    Weights,
+    AdaptiveAvgPool2d, BatchNorm2d, Builder, Linear, Model, NodeId, Op, Pool2d, WeightInit, Weights,
 };
 use crate::ops;
 use crate::photo::Preprocess;
@@ -33,7 +33,8 @@ pub enum Task {
 /// then given a new head and trained to segment with few of them.
 ///
 /// [`Fcn::default`] is the published network: ResNet-50 for one grey channel with channel dropout
-/// after its stem and stages, 448 × 448 pixels, F3's ten facies. Its segmentation head joins the
+/// after its stem and stages, 448 × 448 pixels, F3's ten facies, 28,833,728 parameters. Its
+/// segmentation head joins the
 /// outputs of `layer1` and `layer4` at the input's size, which at 448 × 448 takes 1.85 GB a
 /// section in inference alone; [`Fcn::narrow`] is a small network of the same shape, which two
 /// processor cores train in minutes.
@@ -67,7 +68,7 @@ pub enum Task {
 pub struct Fcn {
     width: i64,
     blocks: [usize; 4],
-    bottleneck: bool,
+    block: Block,
     head_width: i64,
     dropout: f64,
     height_and_width: [i64; 2],
@@ -81,7 +82,7 @@ impl Default for Fcn {
         Fcn {
             width: 64,
             blocks: [3, 4, 6, 3],
-            bottleneck: true,
+            block: Block::Bottleneck,
             head_width: 256,
             dropout: 0.5,
             height_and_width: [448, 448],
@@ -114,7 +115,7 @@ impl Fcn {
     /// Blocks of two 3 × 3 convolutions, as in ResNet-18, instead of bottlenecks, whose outputs have
     /// four times as many channels.
     pub fn basic_blocks(mut self) -> Self {
-        self.bottleneck = false;
+        self.block = Block::Basic;
         self
     }
 
@@ -202,6 +203,12 @@ impl Fcn {
                 self.blocks
             )));
         }
+        if !(1..=1 << 12).contains(&self.width) {
+            return Err(Error::Argument(format!(
+                "the base width must be 1 to 4096 channels, got {}",
+                self.width
+            )));
+        }
         let [height, width] = self.height_and_width;
         let mut net = Model::builder("fcn", [1, height, width])
             .preprocess(Preprocess::exact(height, width).normalize([0.5; 3], [0.5; 3]));
@@ -209,7 +216,7 @@ impl Fcn {
             net = net.classes(self.class_names.iter().cloned());
         }
         let input = net.input();
-        let stem = conv(1, self.width, 7).stride(2).padding(3);
+        let stem = conv(1, self.width, 7).stride(2);
         let x = net.add("conv1", stem, &[input]);
         let x = net.add("bn1", BatchNorm2d::new(self.width), &[x]);
         let x = net.add("relu", Op::Relu, &[x]);
@@ -233,9 +240,9 @@ impl Fcn {
                 let first = net.add("interpolate", Op::ResizeLike, &[first, input]);
                 let last = net.add("interpolate_1", Op::ResizeLike, &[last, input]);
                 let x = net.add("cat", Op::Concat, &[first, last]);
-                let plain = |from, to| conv(from, to, 3).padding(1).init(WeightInit::FanIn);
+                let plain = |input, output| conv(input, output, 3).init(WeightInit::FanIn);
                 let head = self.head_width;
-                let join = plain(fine.saturating_add(coarse), head);
+                let join = plain(fine + coarse, head);
                 let score = plain(head, self.class_count);
                 net.chain("segmenter", ops![join, BatchNorm2d::new(head), Op::Relu, score], x);
             }
@@ -244,78 +251,14 @@ impl Fcn {
     }
     /// One of the four stages and the dropout behind it, from a layer and its channels to another.
     fn stage(&self, net: &mut Builder, index: usize, input: (NodeId, i64)) -> (NodeId, i64) {
-        let planes = self.width.saturating_mul(1 << index);
+        let planes = self.width << index;
         let (mut x, mut channels) = input;
         for block in 0..self.blocks[index] {
             let name = format!("layer{}.{block}", index + 1);
             let stride = if index > 0 && block == 0 { 2 } else { 1 };
-            let residual = if self.bottleneck { bottleneck } else { basic_block };
-            (x, channels) = residual(net, &name, (x, channels), planes, stride);
+            (x, channels) = self.block.add(net, &name, x, channels, planes, stride);
         }
         let dropout = Op::Dropout2d(self.dropout);
         (net.add(format!("dropout_{}", index + 1), dropout, &[x]), channels)
     }
-}
-
-/// Weights whose variance keeps the gradients' size, no bias: batch norm follows.
-fn conv(from: i64, to: i64, kernel: i64) -> Conv2d {
-    Conv2d::new(from, to, kernel).without_bias().init(WeightInit::KaimingNormalFanOut)
-}
-
-/// Two 3 × 3 convolutions.
-fn basic_block(
-    net: &mut Builder,
-    name: &str,
-    (input, channels): (NodeId, i64),
-    planes: i64,
-    stride: i64,
-) -> (NodeId, i64) {
-    let layer = |part: &str| format!("{name}.{part}");
-    let first = conv(channels, planes, 3).stride(stride).padding(1);
-    let x = net.add(layer("conv1"), first, &[input]);
-    let x = net.add(layer("bn1"), BatchNorm2d::new(planes), &[x]);
-    let x = net.add(layer("relu"), Op::Relu, &[x]);
-    let x = net.add(layer("conv2"), conv(planes, planes, 3).padding(1), &[x]);
-    let x = net.add(layer("bn2"), BatchNorm2d::new(planes), &[x]);
-    let identity = shortcut(net, name, (input, channels), planes, stride);
-    let x = net.add(layer("add"), Op::Add, &[x, identity]);
-    (net.add(layer("relu_1"), Op::Relu, &[x]), planes)
-}
-
-/// 1 × 1, 3 × 3 and 1 × 1 convolutions, the last to four times as many channels.
-fn bottleneck(
-    net: &mut Builder,
-    name: &str,
-    (input, channels): (NodeId, i64),
-    planes: i64,
-    stride: i64,
-) -> (NodeId, i64) {
-    let layer = |part: &str| format!("{name}.{part}");
-    let wide = planes.saturating_mul(4);
-    let x = net.add(layer("conv1"), conv(channels, planes, 1), &[input]);
-    let x = net.add(layer("bn1"), BatchNorm2d::new(planes), &[x]);
-    let x = net.add(layer("relu"), Op::Relu, &[x]);
-    let x = net.add(layer("conv2"), conv(planes, planes, 3).stride(stride).padding(1), &[x]);
-    let x = net.add(layer("bn2"), BatchNorm2d::new(planes), &[x]);
-    let x = net.add(layer("relu_1"), Op::Relu, &[x]);
-    let x = net.add(layer("conv3"), conv(planes, wide, 1), &[x]);
-    let x = net.add(layer("bn3"), BatchNorm2d::new(wide), &[x]);
-    let identity = shortcut(net, name, (input, channels), wide, stride);
-    let x = net.add(layer("add"), Op::Add, &[x, identity]);
-    (net.add(layer("relu_2"), Op::Relu, &[x]), wide)
-}
-
-/// The input itself, or where size or channels change a 1 × 1 convolution of it.
-fn shortcut(
-    net: &mut Builder,
-    name: &str,
-    (input, channels): (NodeId, i64),
-    to: i64,
-    stride: i64,
-) -> NodeId {
-    if channels == to && stride == 1 {
-        return input;
-    }
-    let project = conv(channels, to, 1).stride(stride);
-    net.chain(&format!("{name}.downsample"), ops![project, BatchNorm2d::new(to)], input)
 }

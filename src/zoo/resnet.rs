@@ -7,12 +7,30 @@ use crate::model::{
 };
 
 /// What the stages are built from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Block {
     /// Two 3 × 3 convolutions.
     Basic,
     /// 1 × 1 down to a quarter of the channels, 3 × 3, and 1 × 1 up again.
     Bottleneck,
+}
+
+impl Block {
+    /// Returns the output and its channels.
+    pub(super) fn add(
+        self,
+        net: &mut Builder,
+        name: &str,
+        x: NodeId,
+        channels: i64,
+        planes: i64,
+        stride: i64,
+    ) -> (NodeId, i64) {
+        match self {
+            Block::Basic => basic(net, name, x, channels, planes, stride),
+            Block::Bottleneck => bottleneck(net, name, x, channels, planes, stride),
+        }
+    }
 }
 
 /// `stages` counts the blocks of `layer1` to `layer4`.
@@ -28,10 +46,7 @@ pub(super) fn resnet(name: &str, block: Block, stages: [usize; 4]) -> Builder {
         for index in 0..blocks {
             let name = format!("layer{}.{index}", stage + 1);
             let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-            (x, channels) = match block {
-                Block::Basic => basic(&mut net, &name, x, channels, planes, stride),
-                Block::Bottleneck => bottleneck(&mut net, &name, x, channels, planes, stride),
-            };
+            (x, channels) = block.add(&mut net, &name, x, channels, planes, stride);
         }
     }
     let x = net.add("avgpool", AdaptiveAvgPool2d::new(1), &[x]);
@@ -40,12 +55,12 @@ pub(super) fn resnet(name: &str, block: Block, stages: [usize; 4]) -> Builder {
     net
 }
 
-fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
+/// Padded to keep the size; weights that keep the gradients' size, no bias: batch norm follows.
+pub(super) fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
     let conv = Conv2d::new(input, output, kernel).padding(kernel / 2).without_bias();
     conv.init(WeightInit::KaimingNormalFanOut)
 }
 
-/// Returns the output and its channels.
 fn basic(
     net: &mut Builder,
     name: &str,
@@ -65,7 +80,6 @@ fn basic(
     (net.add(layer("relu_1"), Op::Relu, &[x]), planes)
 }
 
-/// Returns the output and its channels.
 fn bottleneck(
     net: &mut Builder,
     name: &str,
