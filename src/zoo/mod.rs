@@ -16,20 +16,27 @@
 //! ```
 
 mod alexnet;
+mod densenet;
+mod efficientnet;
+mod efficientnet_lite;
 mod fcn;
 pub mod hub;
+mod mobilenet;
 mod resnet;
 mod senet;
 mod squeezenet;
+mod unet;
 mod vgg;
 
 pub use fcn::{Fcn, Task};
 pub use squeezenet::squeezenet1_1;
+pub use unet::UNet;
 
 use crate::error::{Error, Result};
 use crate::model::{Builder, Model, Weights};
 use crate::photo::Preprocess;
 use crate::weights;
+use efficientnet_lite::Lite;
 
 /// The pair of functions of every architecture, with their documentation. The networks of one
 /// family share their paper, whose names their layers have, and how their weights start.
@@ -174,6 +181,59 @@ architectures! {
         squeezenet1_1_with, squeezenet1_1_untrained:
             "SqueezeNet 1.1", "1,235,496 parameters, 224 × 224 pixels, a thousand classes",
             squeezenet::version_1_1();
+    }
+    family {
+        paper: "Huang et al. 2016, <https://arxiv.org/abs/1608.06993>",
+        names: "torchvision's",
+        start: "normal with deviation √(2 / fan_in) in convolutions, uniform within ±1/√fan_in in \
+                the classifier",
+        densenet121_with, densenet121_untrained, densenet121 from "densenet121":
+            "DenseNet-121", "7,978,856 parameters, 224 × 224 pixels, a thousand classes",
+            densenet::densenet121();
+    }
+    family {
+        paper: "Sandler et al. 2018, <https://arxiv.org/abs/1801.04381>",
+        names: "torchvision's",
+        start: "normal, with deviation √(2 / fan_out) in convolutions and 0.01 in the classifier",
+        mobilenet_v2_with, mobilenet_v2_untrained, mobilenet_v2 from "mobilenet_v2":
+            "MobileNetV2", "3,504,872 parameters, 224 × 224 pixels, a thousand classes",
+            mobilenet::mobilenet_v2();
+    }
+    family {
+        paper: "Tan and Le 2019, <https://arxiv.org/abs/1905.11946>",
+        names: "torchvision's",
+        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√1000 in \
+                the classifier",
+        efficientnet_b0_with, efficientnet_b0_untrained, efficientnet_b0 from "efficientnet_b0":
+            "EfficientNet-B0", "5,288,548 parameters, 224 × 224 pixels, a thousand classes",
+            efficientnet::efficientnet_b0();
+    }
+    family {
+        paper: "Liu et al. 2020, \
+                <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>",
+        names: "timm's `tf_efficientnet_lite`",
+        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√1000 in \
+                the classifier",
+        efficientnet_lite0_with, efficientnet_lite0_untrained,
+            efficientnet_lite0 from "tf_efficientnet_lite0":
+            "EfficientNet-Lite0", "4,652,008 parameters, 224 × 224 pixels, a thousand classes",
+            Lite { name: "efficientnet_lite0", width: 100, depth: 100, sides: [256, 224] }.builder();
+        efficientnet_lite1_with, efficientnet_lite1_untrained,
+            efficientnet_lite1 from "tf_efficientnet_lite1":
+            "EfficientNet-Lite1", "5,416,680 parameters, 240 × 240 pixels, a thousand classes",
+            Lite { name: "efficientnet_lite1", width: 100, depth: 110, sides: [272, 240] }.builder();
+        efficientnet_lite2_with, efficientnet_lite2_untrained,
+            efficientnet_lite2 from "tf_efficientnet_lite2":
+            "EfficientNet-Lite2", "6,092,072 parameters, 260 × 260 pixels, a thousand classes",
+            Lite { name: "efficientnet_lite2", width: 110, depth: 120, sides: [292, 260] }.builder();
+        efficientnet_lite3_with, efficientnet_lite3_untrained,
+            efficientnet_lite3 from "tf_efficientnet_lite3":
+            "EfficientNet-Lite3", "8,197,096 parameters, 300 × 300 pixels, a thousand classes",
+            Lite { name: "efficientnet_lite3", width: 120, depth: 140, sides: [331, 300] }.builder();
+        efficientnet_lite4_with, efficientnet_lite4_untrained,
+            efficientnet_lite4 from "tf_efficientnet_lite4":
+            "EfficientNet-Lite4", "13,006,568 parameters, 380 × 380 pixels, a thousand classes",
+            Lite { name: "efficientnet_lite4", width: 140, depth: 180, sides: [413, 380] }.builder();
     }
 }
 

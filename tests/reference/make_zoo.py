@@ -12,13 +12,13 @@ without num_batches_tracked, has in flat order i, in 32-bit unsigned arithmetic,
     biases, running_mean                0.1 u
 
 rounded to float32. A gain of 6 keeps the size of the activations in a chain of convolutions and
-rectifiers; 3 keeps it in networks whose blocks add to their input.
+rectifiers; 3 or 4 keeps it in networks whose blocks add to their input.
 
 The photo, c, y, x in float64, then float32, is not normalised:
 
     0.5 + 0.5 * sin(0.21 x + 0.13 y + c) * cos(0.07 x - 0.17 y)
 
-For each network: the photo's height and width, the least side that a square photo must have, the
+For each network: the photo's channels, height and width, the least side that a square photo must have, the
 number of trainable parameters, the lowest 16 bits of the FNV-1a hash of each line "name:4,3,2,1" as hexadecimal digits, and for each stage its
 shape, mean, mean absolute value, greatest absolute value, and the values at the flat positions
 k (count - 1) / 15 rounded down, k = 0 .. 15. "output" is the network's.
@@ -34,6 +34,9 @@ import timm
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.models.resnet import BasicBlock
+
+import networks
 
 HERE = Path(__file__).resolve().parent
 
@@ -46,6 +49,7 @@ class Row:
     stages: list
     gain: float = 6
     size: tuple = (64, 72)  # height, width
+    channels: int = 3
     options: dict = field(default_factory=dict)
 
 
@@ -74,6 +78,18 @@ def squeezenet(name, pools):
     return Row(getattr(models, name), ["features.0", *pools, *fires, "classifier.1"])
 
 
+def efficientnet_lite(number):
+    blocks = ["blocks.0", "blocks.1.0.conv_dw", *(f"blocks.{i}" for i in range(1, 7))]
+    return Row(
+        lambda **options: timm.create_model(
+            f"tf_efficientnet_lite{number}", pretrained=False, **options
+        ),
+        ["conv_stem", "bn1.act", *blocks, "bn2.act", "global_pool"],
+        gain=4,
+        size=(64, 71),  # the padding of odd sides differs
+    )
+
+
 ROWS = {
     "alexnet": Row(
         models.alexnet,
@@ -97,6 +113,52 @@ ROWS = {
     "senet154": senet("legacy_senet154", "layer4.2.se_module.sigmoid"),
     "squeezenet1_0": squeezenet("squeezenet1_0", ["features.2", "features.6", "features.11"]),
     "squeezenet1_1": squeezenet("squeezenet1_1", ["features.2", "features.5", "features.8"]),
+    "densenet121": Row(
+        models.densenet121,
+        [
+            "features.norm0",
+            "features.pool0",
+            "features.denseblock1.denselayer1",
+            "features.denseblock1.denselayer2",
+            *(f"features.{kind}{i}" for i in (1, 2, 3) for kind in ("denseblock", "transition")),
+            "features.denseblock4",
+            "features.norm5",
+        ],
+    ),
+    "mobilenet_v2": Row(
+        models.mobilenet_v2,
+        ["features.2.conv.1", *(f"features.{i}" for i in (0, 1, 2, 3, 6, 10, 13, 16, 17, 18))],
+        gain=4,
+    ),
+    "efficientnet_b0": Row(
+        models.efficientnet_b0,
+        ["features.2.0.block.2", *(f"features.{i}" for i in range(9)), "avgpool"],
+    ),
+    **{f"efficientnet_lite{i}": efficientnet_lite(i) for i in range(5)},
+    "fcn": Row(
+        lambda: networks.Fcn("segmentation", 10),
+        ["conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "segmenter.0", "segmenter.2"],
+        gain=3,
+        size=(33, 40),
+        channels=1,
+    ),
+    "fcn_narrow_rotation": Row(
+        lambda: networks.Fcn("rotation", 5, width=12, blocks=(1, 1, 1, 1), block=BasicBlock),
+        ["conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool"],
+        gain=3,
+        channels=1,
+    ),
+    "unet": Row(
+        networks.UNet,
+        ["inc", "down1", "down4", "up1.up", "up1", "up4.up", "up4"],
+        size=(32, 48),
+        channels=1,
+    ),
+    "unet_bilinear": Row(
+        lambda: networks.UNet(3, 2, width=8, depth=3, bilinear=True),
+        ["inc", "down1", "down3", "up1.up", "up1", "up3.up", "up3"],
+        size=(37, 45),
+    ),
 }
 
 
@@ -129,8 +191,8 @@ def formula_weights(net, gain):
     return lines
 
 
-def formula_image(height, width):
-    c, y, x = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing="ij")
+def formula_image(channels, height, width):
+    c, y, x = np.meshgrid(np.arange(channels), np.arange(height), np.arange(width), indexing="ij")
     image = 0.5 + 0.5 * np.sin(0.21 * x + 0.13 * y + c) * np.cos(0.07 * x - 0.17 * y)
     return torch.from_numpy(image.astype(np.float32)).double()[None]
 
@@ -151,11 +213,11 @@ def numbers(output):
     return {"shape": list(output.shape), "sizes": short[0], "values": short[1]}
 
 
-def least_side(net):
+def least_side(net, channels):
     """Of the smallest square photo that passes; shapes alone are computed here."""
     for side in range(1, 225):
         try:
-            net(torch.empty(1, 3, side, side, dtype=torch.double))
+            net(torch.empty(1, channels, side, side, dtype=torch.double))
             return side
         except RuntimeError:
             continue
@@ -165,7 +227,7 @@ def least_side(net):
 def network(name, row):
     with torch.device("meta"):  # no time for random weights
         net = row.make(**row.options).double().eval()
-        least = least_side(net)
+        least = least_side(net, row.channels)
     net.to_empty(device="cpu")
     with torch.no_grad():
         lines = formula_weights(net, row.gain)
@@ -178,14 +240,14 @@ def network(name, row):
 
         net.get_submodule(stage).register_forward_hook(keep)
     with torch.no_grad():
-        output = net(formula_image(*row.size))
+        output = net(formula_image(row.channels, *row.size))
     output = output["out"] if isinstance(output, dict) else output
     stages["output"] = numbers(output)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     sizes = ", ".join(f"{stage} {stages[stage]['sizes'][1]:.3g}" for stage in stages)
     print(f"{name}: {parameters:,} parameters; {sizes}")
     return {
-        "input": row.size,
+        "input": [row.channels, *row.size],
         "least": least,
         "gain": row.gain,
         "parameters": parameters,

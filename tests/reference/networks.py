@@ -9,8 +9,8 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 class Fcn(nn.Module):
     """fcn.py of github.com/brunoaugustoam/SSL_Seismic_Images, for any ResNet's blocks.
 
-    `task` is "segmentation", or anything else for a pretext task. torchvision's ResNet cannot be
-    narrower than 64 channels; the widths of its blocks are planes that it is given one by one.
+    `task` is "segmentation", or anything else for a pretext task. torchvision's ResNet begins with
+    64 channels: here its stages are made again, from `width` on.
     """
 
     def __init__(self, task, classes, width=64, blocks=(3, 4, 6, 3), block=Bottleneck, head=256):
@@ -52,9 +52,73 @@ class Fcn(nn.Module):
         return self.classifier(torch.flatten(self.avgpool(last), 1))
 
 
-def fcn(task="segmentation", classes=10):
-    return Fcn(task, classes)
+
+class DoubleConv(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.double_conv = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        )
+
+    def forward(self, x):
+        return self.double_conv(x)
 
 
-def fcn_narrow(task="segmentation", classes=10):
-    return Fcn(task, classes, width=12, blocks=(1, 1, 1, 1), block=BasicBlock, head=16)
+class Down(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), DoubleConv(inputs, outputs))
+
+    def forward(self, x):
+        return self.maxpool_conv(x)
+
+
+class Up(nn.Module):
+    def __init__(self, inputs, bilinear):
+        super().__init__()
+        half = inputs // 2
+        self.bilinear = bilinear
+        self.up = nn.Conv2d(inputs, half, 1) if bilinear else nn.ConvTranspose2d(inputs, half, 2, 2)
+        self.conv = DoubleConv(inputs, half)
+
+    def forward(self, x, skip):
+        if self.bilinear:
+            x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
+        return self.conv(torch.cat([skip, self.up(x)], dim=1))
+
+
+class OutConv(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class UNet(nn.Module):
+    """unet/ of github.com/milesial/Pytorch-UNet, of any width and depth; `bilinear` is ours."""
+
+    def __init__(self, channels=1, classes=1, width=64, depth=4, bilinear=False):
+        super().__init__()
+        self.depth = depth
+        self.inc = DoubleConv(channels, width)
+        for i in range(depth):
+            setattr(self, f"down{i + 1}", Down(width << i, width << i + 1))
+        for i in range(depth):
+            setattr(self, f"up{i + 1}", Up(width << depth - i, bilinear))
+        self.outc = OutConv(width, classes)
+
+    def forward(self, x):
+        levels = [self.inc(x)]
+        for i in range(self.depth):
+            levels.append(getattr(self, f"down{i + 1}")(levels[-1]))
+        x = levels.pop()
+        for i in range(self.depth):
+            x = getattr(self, f"up{i + 1}")(x, levels.pop())
+        return self.outc(x)
