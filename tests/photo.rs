@@ -46,6 +46,13 @@ fn preprocessing_equals_torchvisions_within_two_levels() {
     let enlarged = imagenet.seen(&small).expect("a crop");
     let difference = greatest_difference(&enlarged, &png(reference("preprocess/small_crop.png")));
     assert!(difference <= 2, "enlarged: {difference} levels");
+    let cubic = Preprocess::shorter(80).crop(72).bicubic();
+    for (name, photo) in [("dog", asset("dog.jpg")), ("small", small)] {
+        let seen = cubic.seen(&photo).expect("a crop");
+        let expected = png(reference(&format!("preprocess/{name}_cubic.png")));
+        let difference = greatest_difference(&seen, &expected);
+        assert!(difference <= 2, "{name}, bicubic: {difference} levels");
+    }
 }
 
 #[test]

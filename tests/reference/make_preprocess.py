@@ -5,8 +5,9 @@
 
 <photo>_crop.png   Resize(256), CenterCrop(224) on the Pillow image
 <photo>_squash.png Resize((224, 224))
+<photo>_cubic.png  Resize(80, BICUBIC), CenterCrop(72)
 
-Both resize bilinearly with antialiasing, in 8 bits, horizontally first. What follows, ToTensor and
+All resize with antialiasing, the first two bilinearly, in 8 bits, horizontally first. What follows, ToTensor and
 Normalize, is arithmetic and not stored: (value / 255 - mean) / std.
 
 Resize(256) gives the short side 256 and the long side int(256 * long / short); CenterCrop begins at
@@ -25,6 +26,9 @@ FOLDER = HERE / "preprocess"
 
 CROP = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224)])
 SQUASH = transforms.Resize((224, 224))
+BICUBIC = transforms.InterpolationMode.BICUBIC
+CUBIC = transforms.Compose([transforms.Resize(80, BICUBIC), transforms.CenterCrop(72)])
+NAMES = {CROP: "crop", SQUASH: "squash", CUBIC: "cubic"}
 
 
 def main():
@@ -34,8 +38,9 @@ def main():
 
     cat, dog, small = PHOTOS / "cat.png", PHOTOS / "dog.jpg", FOLDER / "small.png"
     jobs = [(cat, CROP), (dog, CROP), (PHOTOS / "cat_and_dog.jpg", CROP), (small, CROP), (dog, SQUASH)]
+    jobs += [(dog, CUBIC), (small, CUBIC)]
     for path, transform in jobs:
-        target = FOLDER / f"{path.stem}_{'crop' if transform is CROP else 'squash'}.png"
+        target = FOLDER / f"{path.stem}_{NAMES[transform]}.png"
         transform(Image.open(path).convert("RGB")).save(target, optimize=True)
         print(f"{target.name}: {target.stat().st_size:,} bytes")
 
