@@ -213,8 +213,7 @@ fn efficientnet_starts_and_trains_as_published() {
     let drop = |name: &str| model.op(name).expect("a layer");
     assert_eq!(drop("features.2.1.stochastic_depth"), Op::StochasticDepth(0.2 * 2.0 / 16.0));
     assert_eq!(drop("features.6.3.stochastic_depth"), Op::StochasticDepth(0.2 * 14.0 / 16.0));
-    let kind = |name: &String| model.op(name).expect("a layer").kind() == "StochasticDepth";
-    assert_eq!(model.layer_names().iter().filter(|name| kind(name)).count(), 9);
+    assert_eq!(model.layers().kind("StochasticDepth").expect("layers").len(), 9);
 }
 
 #[test]

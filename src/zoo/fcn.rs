@@ -34,10 +34,10 @@ pub enum Task {
 ///
 /// [`Fcn::default`] is the published network: ResNet-50 for one grey channel with channel dropout
 /// after its stem and stages, 448 × 448 pixels, F3's ten facies, 28,833,728 parameters. Its
-/// segmentation head joins the
-/// outputs of `layer1` and `layer4` at the input's size, which at 448 × 448 takes 1.85 GB a
-/// section in inference alone; [`Fcn::narrow`] is a small network of the same shape, which two
-/// processor cores train in minutes.
+/// segmentation head joins the outputs of `layer1` and `layer4` at the input's size: at 448 × 448
+/// the joined maps alone take 1.85 GB a section, and as much again while they are being joined.
+/// [`Fcn::narrow`] is a small network of the same shape, which two processor cores train in
+/// minutes.
 ///
 /// ```text
 /// [N, 1, H, W] conv1, bn1, relu, dropout, maxpool   [N, 64, H/4, W/4]

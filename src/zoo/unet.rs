@@ -9,12 +9,12 @@ use crate::ops;
 /// A network that says of every pixel what it belongs to: down to few, wide feature maps and up
 /// again, where each level joins what it had on the way down.
 ///
-/// [`UNet::default`] has the paper's widths, 64 to 1024 channels, for grey photos of 128 × 128 and
-/// one class: a logit a pixel, positive where salt is likelier than not (101 × 101 tiles of the
-/// TGS salt challenge are resized to that, or padded by whoever feeds tensors). It differs from
-/// the paper as most do: convolutions are padded, so that outputs are as large as inputs,
-/// and followed by batch norm. It has 31,036,481 parameters; [`UNet::narrow`] is small enough to be trained on two processor
-/// cores.
+/// [`UNet::default`] has the paper's widths, 64 to 1024 channels, and 31,036,481 parameters, for
+/// grey photos of 128 × 128 and one class: a logit a pixel, positive where salt is likelier than
+/// not. (Photos of another size, such as the 101 × 101 tiles of the TGS salt challenge, are resized
+/// to that; who would rather pad them feeds tensors.) As most do today it departs from the paper in
+/// two things: convolutions are padded, so that outputs are as large as inputs, and followed by
+/// batch norm. [`UNet::narrow`] is small enough to be trained on two processor cores.
 ///
 /// ```text
 /// [N, C, H, W] inc      2 × (conv 3 × 3, batch norm, ReLU)           [N, 64, H, W]
@@ -26,8 +26,8 @@ use crate::ops;
 ///              outc     conv 1 × 1                                   [N, classes, H, W]
 /// ```
 ///
-/// Layers have the names of <https://github.com/milesial/Pytorch-UNet>, whose published weights
-/// load unchanged (3 channels, 2 classes). Convolutions start by He's rule (normal, fan in), which is
+/// Layers have the names of <https://github.com/milesial/Pytorch-UNet>, so that its weights load
+/// (those for 3 channels and 2 classes). Convolutions start by He's rule (normal, fan in), which is
 /// the paper's.
 ///
 /// ```
