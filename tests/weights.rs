@@ -174,11 +174,14 @@ fn what_holds_no_weights_says_what_it_is() {
         ("one_tensor_old.pth", "one tensor without a name"),
         (
             "other_key_new.pth",
-            "neither itself nor under state_dict, model_state_dict, model; its keys are [\"net\", \"epoch\"]",
+            "neither itself nor under state_dict, model_state_dict, model; its keys are \
+             [\"net\", \"epoch\"]",
         ),
         ("other_key_old.pth", "its keys are [\"net\", \"epoch\"]"),
         ("nested.pth", "no dict of tensors"),
         ("plain_pickle.pth", "a Python pickle, but not one of PyTorch's"),
+        ("complex.pth", "numbers of the type torch.ComplexFloatStorage, which convlens does not"),
+        ("float8.pth", "numbers of the type torch.float8_e4m3fn, which convlens does not"),
         ("single.npy", "np.savez"),
         ("objects.npz", "the array a is an array of Python objects"),
         ("page.pth", "a web page, not weights"),

@@ -30,6 +30,7 @@ use tch::Tensor;
 
 pub use save::save;
 
+#[allow(unused_imports)] // arrays that are no weights
 pub(crate) use format::npy;
 
 use crate::error::{Error, Result};

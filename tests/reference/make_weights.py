@@ -8,6 +8,7 @@ row-major order, as Python itself reads them ("inf", "-inf" and "nan" are texts)
 in it must be refused. tch's .ot is written by the test itself.
 """
 
+import argparse
 import builtins
 import copy
 import io
@@ -17,7 +18,7 @@ import os
 import pickle
 import struct
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,8 @@ def checkpoint(state):
         "tags": {"a", "b"},
         "large": 2**80,
         "note": b"bytes",
+        "counts": defaultdict(dict),
+        "arguments": argparse.Namespace(rate=0.1),
         "optimizer": optimizer,
         **state,
     }
@@ -131,12 +134,21 @@ def pytorch():
     expect("small.pth", small)
     rezip("small.pth", "deflated.pth", compression=zipfile.ZIP_DEFLATED)
     rezip("small.pth", "big_endian.pth", {"byteorder": b"big", "data/0": swapped(small["w"])})
-    rezip("small.pth", "zip64.pth", force_zip64=True)
+    limit, zipfile.ZIP64_LIMIT = zipfile.ZIP64_LIMIT, 10  # as if ten bytes were four gigabytes
+    rezip("small.pth", "zip64.pth")
+    zipfile.ZIP64_LIMIT = limit
+    # The end record must refer to the one for large archives, too.
+    data = (FOLDER / "zip64.pth").read_bytes()
+    (FOLDER / "zip64.pth").write_bytes(data[:-10] + b"\xff" * 8 + data[-2:])
     for name in ["deflated.pth", "big_endian.pth", "zip64.pth"]:
         expect(name, small)
 
-    torch.jit.script(network().eval()).save(FOLDER / "script.pt")
-    expect("script.pt", state)
+    inner = nn.Sequential(OrderedDict(model=nn.Conv2d(1, 1, 1), norm=nn.BatchNorm2d(1)))
+    script = torch.jit.trace(nn.Sequential(inner).eval(), torch.zeros(1, 1, 2, 2))
+    script.save(FOLDER / "script.pt")
+    # The places of PyTorch's source files are nobody's business.
+    rezip("script.pt", "script.pt", without=".debug_pkl")
+    expect("script.pt", script.state_dict())
     python2("python2_old.pth")
 
 
@@ -144,15 +156,15 @@ def swapped(tensor):
     return tensor.numpy().astype(">f4").tobytes()
 
 
-def rezip(source, target, changes={}, compression=zipfile.ZIP_STORED, force_zip64=False):
-    with zipfile.ZipFile(FOLDER / source) as old, zipfile.ZipFile(FOLDER / target, "w") as new:
-        for member in old.infolist():
-            inner = member.filename.split("/", 1)[1]
-            data = changes.get(inner, old.read(member))
-            info = zipfile.ZipInfo(f"archive/{inner}")
-            info.compress_type = compression
-            with new.open(info, "w", force_zip64=force_zip64) as out:
-                out.write(data)
+def rezip(source, target, changes={}, without=None, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(FOLDER / source) as old:
+        members = {member.filename.split("/", 1)[1]: old.read(member) for member in old.infolist()}
+    with zipfile.ZipFile(FOLDER / target, "w") as new:
+        for name, data in (members | changes).items():
+            if without is None or not name.endswith(without):
+                info = zipfile.ZipInfo(f"archive/{name}")
+                info.compress_type = compression
+                new.writestr(info, data)
 
 
 class Reference:
@@ -220,6 +232,9 @@ def safetensors():
     tensors = {key: value.contiguous() for key, value in types().items()}
     save_file(tensors, FOLDER / "types.safetensors", {"format": "pt"})
     expect("types.safetensors", tensors)
+    parallel = {"module.w": torch.ones(2), "module.b": torch.zeros(1)}
+    save_file(parallel, FOLDER / "parallel.safetensors")
+    expect("parallel.safetensors", {"w": torch.ones(2), "b": torch.zeros(1)})
 
 
 def numpy():
@@ -255,16 +270,14 @@ class Calls:
         return self.call
 
 
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(2))
+# Made so that PyTorch finds no source code of it, which it would save, and the file's place.
+Net = type("Net", (nn.Module,), {"__module__": "__main__"})
 
 
 def archive(name, data_pkl):
     with zipfile.ZipFile(FOLDER / name, "w") as new:
-        new.writestr("archive/data.pkl", data_pkl)
-        new.writestr("archive/data/0", bytes(16))
+        new.writestr(zipfile.ZipInfo("archive/data.pkl"), data_pkl)
+        new.writestr(zipfile.ZipInfo("archive/data/0"), bytes(16))
 
 
 def refused():
@@ -274,7 +287,9 @@ def refused():
     for suffix, form in [("new", NEW), ("old", OLD)]:
         torch.save({"w": small, "x": system}, FOLDER / f"os_system_{suffix}.pth", **form)
         torch.save({"w": small, "x": evaluated}, FOLDER / f"eval_{suffix}.pth", **form)
-        torch.save(Net(), FOLDER / f"whole_model_{suffix}.pth", **form)
+        net = Net()
+        net.weight = nn.Parameter(torch.ones(2))
+        torch.save(net, FOLDER / f"whole_model_{suffix}.pth", **form)
         torch.save(small, FOLDER / f"one_tensor_{suffix}.pth", **form)
         torch.save({"net": {"w": small}, "epoch": 1}, FOLDER / f"other_key_{suffix}.pth", **form)
     archive("unknown_opcode.pth", b"\x80\x02}q\x00\xff.")
@@ -288,11 +303,13 @@ def refused():
     with zipfile.ZipFile(FOLDER / "overlapping.npz", "w") as bomb:
         array = io.BytesIO()
         np.save(array, np.zeros(200))
-        bomb.writestr("a.npy", array.getvalue())
+        bomb.writestr(zipfile.ZipInfo("a.npy"), array.getvalue())
         for name in "bcdefgh":
             bomb.filelist.append(copy.copy(bomb.filelist[0]))
             bomb.filelist[-1].filename = f"{name}.npy"
         bomb._didModify = True
+    torch.save({"w": torch.ones(2, dtype=torch.complex64)}, FOLDER / "complex.pth")
+    torch.save({"w": torch.ones(2).to(torch.float8_e4m3fn)}, FOLDER / "float8.pth")
     plain = pickle.dumps({"w": [1.0, 2.0]}, 2)
     (FOLDER / "plain_pickle.pth").write_bytes(plain)
     np.save(FOLDER / "single.npy", np.zeros(2))

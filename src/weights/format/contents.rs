@@ -79,8 +79,8 @@ impl Contents {
         let bytes = values * size_of::<f32>() as u128;
         if bytes > FREE_BYTES + u128::from(length) * BYTES_A_BYTE {
             return Err(format!(
-                "the file would become {bytes} bytes of tensors, which no file of {length} bytes with \
-                 weights does; nothing was loaded"
+                "the file would become {bytes} bytes of tensors, which no file of {length} \
+                 bytes with weights does; nothing was loaded"
             ));
         }
         Ok(Contents { storages, entries })
@@ -147,8 +147,8 @@ impl Entry {
         match end {
             Some(end) if end <= count => Ok(values),
             _ => Err(format!(
-                "{name}, {shape:?} with strides {strides:?} from value {}, reaches past the {count} \
-                 values of its storage",
+                "{name}, {shape:?} with strides {strides:?} from value {}, reaches past the \
+                 {count} values of its storage",
                 self.offset
             )),
         }

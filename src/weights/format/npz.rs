@@ -10,8 +10,8 @@ pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Conten
     for (member_name, member) in archive.members() {
         let Some(name) = member_name.strip_suffix(".npy") else {
             return Err(format!(
-                "the file is a zip archive that is no file of weights: it holds {member_name:?}, where \
-                 PyTorch's have data.pkl and numpy's only .npy"
+                "the file is a zip archive that is no file of weights: it holds {member_name:?}, \
+                 where PyTorch's have data.pkl and numpy's only .npy"
             ));
         };
         let place = member.place(member_name, archive, source)?;

@@ -34,11 +34,13 @@ pub(super) fn format(head: &[u8], length: u64) -> Parsed<Format> {
     let text = String::from_utf8_lossy(head).to_lowercase();
     let text = text.trim_start();
     Err(if head.starts_with(npy::MAGIC) {
-        "the file is a single array of numpy's, with no name: put it into a .npz with np.savez(path, \
-         name=array)"
+        "the file is a single array of numpy's, with no name: put it into a .npz with \
+         np.savez(path, name=array)"
             .into()
     } else if head.starts_with(b"\x89HDF") {
-        "the file is an HDF5 file, as Keras writes them: copy its arrays into a .npz with numpy first".into()
+        "the file is an HDF5 file, as Keras writes them: copy its arrays into a .npz with numpy \
+         first"
+            .into()
     } else if text.starts_with("<!doctype")
         || text.starts_with("<html")
         || text.starts_with("<?xml")
@@ -48,7 +50,8 @@ pub(super) fn format(head: &[u8], length: u64) -> Parsed<Format> {
         "the file is Git LFS's note of where the weights are, not the weights: run git lfs pull"
             .into()
     } else if head.get(257..262) == Some(b"ustar") {
-        "the file is a tar archive; if PyTorch before 0.1.11 wrote it, load it in Python and save it again"
+        "the file is a tar archive; if PyTorch before 0.1.11 wrote it, load it in Python and save \
+         it again"
             .into()
     } else if head.starts_with(b"\x1f\x8b") {
         format!("the file is compressed with gzip: unpack it first; {ADVICE}")

@@ -8,9 +8,6 @@ use super::pickle::{Cell, Pickle, TensorView, Value};
 /// Under these keys, in this order, checkpoints keep their state dict.
 const KEYS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
-/// What `torch.nn.DataParallel` puts before every name.
-const PARALLEL: &str = "module.";
-
 /// Modules within modules in TorchScript.
 const DEEPEST: usize = 64;
 /// The most entries that are looked at, and bytes that their names may have, all together: objects
@@ -25,14 +22,17 @@ pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> 
         }
         _ => "the file holds no dict of tensors; save model.state_dict()",
     })?;
+    let is_dict = |value: &Value| matches!(pickle.cell(*value), Some(Cell::Dict(_)));
     let named = |key: &str| {
         root.iter().rev().find(|entry| pickle.text(entry.0) == Some(key)).map(|entry| entry.1)
     };
+    // A TorchScript module may well have a part named "model"; that is not what is meant.
+    let inner = KEYS.into_iter().filter(|_| is_dict(&pickle.root)).filter_map(named);
     let mut found = Found { pickle, tensors: BTreeMap::new(), work: 0 };
-    for value in KEYS.into_iter().filter_map(named).chain([pickle.root]) {
+    for value in inner.filter(is_dict).chain([pickle.root]) {
         found.collect(value, "", 0)?;
         if !found.tensors.is_empty() {
-            return Ok(found.unwrapped());
+            return Ok(found.tensors);
         }
     }
     let keys: Vec<&str> = root.iter().filter_map(|entry| pickle.text(entry.0)).take(10).collect();
@@ -51,6 +51,7 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     /// Adds the tensors of a dict, or of a TorchScript object and all objects within it.
     fn collect(&mut self, value: Value, prefix: &str, depth: usize) -> Parsed<()> {
+        let script = matches!(self.pickle.cell(value), Some(Cell::Object(_)));
         for &(key, value) in self.pickle.entries(value).unwrap_or_default() {
             self.work(1)?;
             let inner = self.pickle.cell(value);
@@ -62,8 +63,11 @@ impl<'a> Found<'a> {
                 }
                 continue;
             };
-            // tch cannot have dots in the names of a TorchScript file.
-            let name = format!("{prefix}{}", key.replace('|', "."));
+            let name = match script {
+                // A name in TorchScript has no dots; tch writes these instead.
+                true => format!("{prefix}{}", key.replace('|', ".")),
+                false => format!("{prefix}{key}"),
+            };
             self.work(name.len())?;
             match inner {
                 Some(Cell::Tensor(tensor)) => {
@@ -82,14 +86,5 @@ impl<'a> Found<'a> {
             return Err("the file has more or longer names than any weights need".into());
         }
         Ok(())
-    }
-
-    /// Without DataParallel's prefix, if every name has it.
-    fn unwrapped(self) -> BTreeMap<String, &'a TensorView> {
-        if self.tensors.keys().any(|name| !name.starts_with(PARALLEL)) {
-            return self.tensors;
-        }
-        let short = |name: String| name.strip_prefix(PARALLEL).map_or(name.clone(), str::to_owned);
-        self.tensors.into_iter().map(|(name, tensor)| (short(name), tensor)).collect()
     }
 }

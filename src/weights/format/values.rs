@@ -24,7 +24,8 @@ pub(crate) fn read_values(
     let mut checksum = crc32fast::Hasher::new();
     let total = storage.skip + (storage.count as u64) * (storage.dtype.size() as u64);
     // Read into as floats, so that what already is some need not be converted.
-    let mut buffer = vec![0f32; PIECE];
+    let room = usize::try_from(total.div_ceil(size_of::<f32>() as u64)).unwrap_or(PIECE).min(PIECE);
+    let mut buffer = vec![0f32; room];
     let already_floats = storage.dtype == Dtype::F32
         && storage.order == ByteOrder::Little
         && cfg!(target_endian = "little");
@@ -34,7 +35,7 @@ pub(crate) fn read_values(
         // The header of a .npy is a piece of its own.
         let header = done < storage.skip;
         let wanted = if header { storage.skip } else { total } - done;
-        let length = usize::try_from(wanted).unwrap_or(usize::MAX).min(PIECE * size_of::<f32>());
+        let length = usize::try_from(wanted).unwrap_or(usize::MAX).min(room * size_of::<f32>());
         let piece = &mut bytemuck::cast_slice_mut(&mut buffer)[..length];
         fill(&mut *unpacked, piece, done, total)?;
         if storage.crc.is_some() {

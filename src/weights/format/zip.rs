@@ -67,8 +67,8 @@ impl Archive {
         }
         if packed_bytes > length {
             return Err(format!(
-                "the archive claims {packed_bytes} bytes of members, but has only {length} bytes: its members \
-                 overlap"
+                "the archive claims {packed_bytes} bytes of members, but has only {length} bytes: \
+                 its members overlap"
             ));
         }
         Ok(Archive { length, members })
@@ -192,8 +192,8 @@ fn find_directory(source: &mut dyn Source, length: u64) -> Parsed<(u64, u64)> {
     let tail = exactly(source, length - tail_start, "the archive's end")?;
     let missing = || {
         format!(
-            "the file is a zip archive without its directory, which comes last: the file was probably cut \
-             short at its {length} bytes"
+            "the file is a zip archive without its directory, which comes last: the file was \
+             probably cut short at its {length} bytes"
         )
     };
     let at = (0..tail.len().saturating_sub(21))
@@ -223,7 +223,8 @@ fn find_directory(source: &mut dyn Source, length: u64) -> Parsed<(u64, u64)> {
     };
     if start.checked_add(size).is_none_or(|end| end > length) {
         return Err(format!(
-            "the archive says that its directory is {size} bytes at byte {start}, but it has only {length} bytes"
+            "the archive says that its directory is {size} bytes at byte {start}, but it has only \
+             {length} bytes"
         ));
     }
     Ok((start, size))

@@ -57,7 +57,10 @@ fn known(module: &str, name: &str) -> Option<Global> {
         ) => Global::First,
         // What checkpoints hold besides weights: the epoch, the best accuracy, the arguments.
         ("torch", "device")
-        | ("builtins" | "__builtin__", "set" | "frozenset" | "complex" | "bytearray")
+        | (
+            "builtins" | "__builtin__",
+            "set" | "frozenset" | "complex" | "bytearray" | "dict" | "list",
+        )
         | ("_codecs", "encode")
         | ("collections", "defaultdict")
         | ("argparse", "Namespace")
@@ -72,6 +75,15 @@ fn known(module: &str, name: &str) -> Option<Global> {
 /// Why a name is refused, and what to do if nothing is wrong with the file.
 fn refusal(module: &str, name: &str) -> String {
     let whole: String = format!("{module}.{name}").chars().take(200).collect();
+    let types = ["bits", "complex", "float", "int", "qint", "quint", "uint"];
+    if matches!(module, "torch" | "torch.cuda")
+        && (name.ends_with("Storage") || types.iter().any(|prefix| name.starts_with(prefix)))
+    {
+        return format!(
+            "the file has numbers of the type {whole}, which convlens does not read: convert the \
+             weights in Python with .float() and save them again"
+        );
+    }
     let refusal =
         format!("the file asks for {whole}, which is nothing that weights need; nothing was run");
     // Classes have capitals; what a whole model is pickled with is classes.
