@@ -10,8 +10,9 @@ use crate::show::{MimeBundle, Show, error_bundle};
 
 /// Space between pictures that stand together.
 const GAP: u32 = 8;
-/// Sections are shown no wider or higher than this.
-const SHOWN_SIDE: usize = 1000;
+/// The width of a notebook's column, and what is still high on a screen.
+const COLUMN: usize = 1100;
+const HIGHEST: usize = 1000;
 /// Smaller ones are shown with each sample as a block, about this large.
 const LEAST_SIDE: usize = 240;
 
@@ -70,64 +71,73 @@ impl Section {
         self.mask()?.picture()
     }
 
-    /// Section, prediction and mask beside each other under one legend, with what was right. Where
-    /// the section has no labels, section and prediction.
+    /// Section, prediction and mask beside each other under one legend, with the share of pixels
+    /// that are right; together they fit into a notebook. Where the section has no labels, section
+    /// and prediction.
     ///
     /// # Errors
     /// When the prediction is of another size, or pictures cannot be as large.
     pub fn compared(&self, predicted: &Mask) -> Result<Picture> {
-        let mut parts = vec![(self.picture()?, self.title.to_string())];
-        let Some(mask) = &self.mask else {
-            parts.push((predicted.pixels()?, "prediction".to_owned()));
-            return Ok(together(parts, &[predicted]));
+        let right = match &self.mask {
+            Some(mask) => {
+                let accuracy = 100.0 * mask.score(predicted)?.pixel_accuracy();
+                format!(": {accuracy:.1} % of pixels right")
+            }
+            None => String::new(),
         };
-        let accuracy = 100.0 * mask.score(predicted)?.pixel_accuracy();
-        parts.push((predicted.pixels()?, format!("prediction: {accuracy:.1} % of pixels right")));
-        parts.push((mask.pixels()?, "mask".to_owned()));
-        Ok(together(parts, &[predicted, mask]))
+        self.arranged(Some((predicted, format!("prediction{right}"))))
     }
 
-    fn shown(&self) -> Result<Picture> {
-        let (height, width) = shown_size(self.height, self.width);
+    /// The section, a prediction and the mask, as far as there are any.
+    fn arranged(&self, predicted: Option<(&Mask, String)>) -> Result<Picture> {
+        let count = 1 + usize::from(predicted.is_some()) + usize::from(self.mask.is_some());
+        let (height, width) = shown_size(self.height, self.width, count);
         let small = self.resized(height.min(self.height), width.min(self.width))?;
-        let enlarge = |picture: Picture| picture.enlarged((width / small.width).max(1) as u32);
-        let mut parts = vec![(enlarge(small.picture()?)?, self.title.to_string())];
-        let Some(mask) = &small.mask else {
-            return Ok(together(parts, &[]));
-        };
-        parts.push((enlarge(mask.pixels()?)?, "mask".to_owned()));
-        Ok(together(parts, &[mask]))
-    }
-}
-
-/// A size for eyes: `(height, width)`, a whole multiple of a small section.
-fn shown_size(height: usize, width: usize) -> (usize, usize) {
-    let longer = height.max(width);
-    if longer > SHOWN_SIDE {
-        let fitted = |n: usize| (n * SHOWN_SIDE / longer).max(1);
-        return (fitted(height), fitted(width));
-    }
-    let factor = (LEAST_SIDE / longer).max(1);
-    (height * factor, width * factor)
-}
-
-/// Pictures under their titles, wide ones under each other, and a legend of all that is in the
-/// masks.
-fn together(parts: Vec<(Picture, String)>, masks: &[&Mask]) -> Picture {
-    let wide = parts.iter().any(|(picture, _)| picture.width() > 500);
-    let titled: Vec<Picture> =
-        parts.into_iter().map(|(picture, title)| picture.titled(&title)).collect();
-    let row = match wide {
-        true => Picture::above(&titled, GAP),
-        false => Picture::beside(&titled, GAP),
-    };
-    match masks {
-        [] => row,
-        _ => {
-            let legend = legend(masks, row.width());
-            Picture::above(&[row, legend], GAP)
+        let factor = (width / small.width).max(1) as u32;
+        let mut masks = Vec::new();
+        if let Some((mask, title)) = predicted {
+            masks.push((mask.resized(small.height, small.width)?, title));
         }
+        if let Some(mask) = &small.mask {
+            masks.push((mask.clone(), "mask".to_owned()));
+        }
+        let mut parts = vec![small.picture()?.enlarged(factor)?.titled(&self.title)];
+        for (mask, title) in &masks {
+            parts.push(mask.pixels()?.enlarged(factor)?.titled(title));
+        }
+        let row = match side_by_side(self.height, self.width) {
+            true => Picture::beside(&parts, GAP),
+            false => Picture::above(&parts, GAP),
+        };
+        if masks.is_empty() {
+            return Ok(row);
+        }
+        let masks: Vec<&Mask> = masks.iter().map(|(mask, _)| mask).collect();
+        let legend = legend(&masks, row.width());
+        Ok(Picture::above(&[row, legend], GAP))
     }
+}
+
+/// Whether pictures of this size stand beside each other, or under each other.
+fn side_by_side(height: usize, width: usize) -> bool {
+    width <= 2 * height
+}
+
+/// A size for eyes, `(height, width)`, of which `count` fit into a notebook's column: a whole
+/// multiple of a small section, a fraction of a large one.
+fn shown_size(height: usize, width: usize, count: usize) -> (usize, usize) {
+    let beside = if side_by_side(height, width) { count } else { 1 };
+    let room = (COLUMN + GAP as usize) / beside - GAP as usize;
+    if width > room || height > HIGHEST {
+        let shrink = |n: usize| {
+            let by_width = n as u64 * room as u64 / width as u64;
+            let by_height = n as u64 * HIGHEST as u64 / height as u64;
+            (by_width.min(by_height) as usize).max(1)
+        };
+        return (shrink(height), shrink(width));
+    }
+    let factor = (LEAST_SIDE / height.max(width)).max(1);
+    (height * factor, width * factor)
 }
 
 /// The classes that are in one of the masks.
@@ -173,7 +183,7 @@ impl Mask {
     /// # Errors
     /// When a picture cannot be as large.
     pub fn picture(&self) -> Result<Picture> {
-        let (height, width) = shown_size(self.height(), self.width());
+        let (height, width) = shown_size(self.height(), self.width(), 1);
         let small = self.resized(height.min(self.height()), width.min(self.width()))?;
         let pixels = small.pixels()?.enlarged((width / small.width()).max(1) as u32)?;
         let legend = legend(&[self], pixels.width());
@@ -189,7 +199,7 @@ impl Show for Section {
         };
         let text =
             format!("{}, {} traces of {} samples{labels}", self.title, self.width, self.height);
-        match self.shown() {
+        match self.arranged(None) {
             Ok(picture) => MimeBundle::picture(picture, text),
             Err(error) => error_bundle(&error),
         }
