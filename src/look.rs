@@ -161,13 +161,13 @@ impl Look {
     }
 
     /// For a network that segments, the class with the highest score at every pixel, as a mask that
-    /// shows itself with a legend.
+    /// shows itself with a legend. A network with one map of logits says yes, class 1, above 0.
     ///
     /// # Errors
     /// When the network's output is not a map of scores for each class.
     pub fn segmentation(&self) -> Result<Mask> {
         let scores = self.activation(self.model().output())?; // [1, C, h, w]
-        if !matches!(scores.size().as_slice(), &[1, c, h, w] if c > 1 && h * w > 1) {
+        if !matches!(scores.size().as_slice(), &[1, c, h, w] if c > 0 && h * w > 1) {
             return Err(Error::Shape(format!(
                 "{} does not end in a map for each class but in {:?}: it does not segment",
                 self.model().name(),
@@ -175,7 +175,12 @@ impl Look {
             )));
         }
         let names = self.model().classes();
-        let classes = (!names.is_empty()).then(|| Classes::named(names)).transpose()?;
+        let one = matches!(scores.size().as_slice(), &[_, 1, ..]);
+        let classes = match names {
+            [] => None,
+            [name] if one => Some(Classes::named([format!("not {name}"), name.clone()])?),
+            names => Some(Classes::named(names)?),
+        };
         Mask::from_tensor(&scores, classes.as_ref())
     }
 

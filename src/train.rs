@@ -219,6 +219,9 @@ impl Fit {
                 fitted.losses.push(loss);
                 let Some((photos, targets)) = &self.validation else { return Ok(loss) };
                 let loss = self.evaluate(model, photos, targets)?;
+                if !loss.is_finite() {
+                    return Err(self.diverged(epoch, &format!("the validation loss is {loss}")));
+                }
                 fitted.validation.push(loss);
                 Ok(loss)
             });
@@ -284,6 +287,7 @@ impl Fit {
         order.shuffle(random);
         let batches = order.chunks(self.batch);
         let (count, mut total) = (batches.len(), 0.0);
+        let mut seen = 0;
         for (i, indices) in batches.enumerate() {
             if self.cosine {
                 let progress = (epoch as f64 + i as f64 / count as f64) / self.epochs as f64;
@@ -298,6 +302,9 @@ impl Fit {
             }
             let loss = self.loss_of(model, Pass::Training, &x, &y)?;
             let value = loss.f_double_value(&[]).into_result()?;
+            if !value.is_finite() && !self.counts(&y)? {
+                continue;
+            }
             if !value.is_finite() {
                 let place = format!("the loss is {value} in batch {}", i + 1);
                 return Err(self.diverged(epoch, &place));
@@ -306,6 +313,7 @@ impl Fit {
             loss.f_backward().into_result()?;
             optimizer.step();
             total += value * indices.len() as f64;
+            seen += indices.len();
         }
         optimizer.zero_grad();
         // The last step's loss is nobody's yet.
@@ -315,7 +323,19 @@ impl Fit {
                 return Err(self.diverged(epoch, &format!("{name} is not finite")));
             }
         }
-        Ok(total / order.len() as f64)
+        match seen {
+            0 => Err(Error::Argument("no target counts: all of them are -100".into())),
+            _ => Ok(total / seen as f64),
+        }
+    }
+
+    /// Whether any of these targets counts; a loss over none is not a number.
+    fn counts(&self, targets: &Tensor) -> Result<bool> {
+        if self.loss != Loss::CrossEntropy {
+            return Ok(true);
+        }
+        let any = targets.f_ne(-100).and_then(|counted| counted.f_any());
+        Ok(any.and_then(|any| any.f_int64_value(&[])).into_result()? != 0)
     }
 
     fn diverged(&self, epoch: usize, what: &str) -> Error {
@@ -359,9 +379,9 @@ impl Fit {
     }
 
     fn check(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<()> {
-        if self.epochs == 0 || self.batch == 0 {
+        if self.epochs == 0 || self.batch == 0 || self.patience == Some(0) {
             return Err(Error::Argument(
-                "training needs an epoch and a batch of at least 1".into(),
+                "training needs epochs, a batch and a patience of at least 1".into(),
             ));
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
@@ -377,8 +397,13 @@ impl Fit {
                  {x:?} and {y:?}"
             )));
         }
-        let shapes = model.output_shapes(&x)?;
-        let output = shapes.last().map(Vec::as_slice).unwrap_or_default();
+        // A batch tells the shapes: modules find theirs out by running.
+        let mut batch = x.clone();
+        batch[0] = x[0].min(self.batch as i64);
+        let mut output = model.output_shapes(&batch)?.pop().unwrap_or_default();
+        if let Some(photos) = output.first_mut().filter(|count| **count == batch[0]) {
+            *photos = x[0];
+        }
         if self.loss != Loss::CrossEntropy {
             return match y == output {
                 true => Ok(()),

@@ -460,3 +460,37 @@ fn a_1x1_convolution_that_skips_pixels_can_be_trained_with_few_channels() {
     let expected = kept.sum_dim_intlist([0i64, 2, 3].as_slice(), true, Kind::Float);
     assert!(close(&weight.grad(), &expected.expand([16, 8, 1, 1], false), 1e-2));
 }
+
+#[test]
+fn statistics_that_a_training_pass_moves_are_seen_in_inference() {
+    let (model, x) = (branched(), photos(4));
+    // Nothing but the running statistics changes: no optimiser takes a step.
+    let before = model.forward(&x).expect("a pass");
+    for _ in 0..3 {
+        let _ = model.run_as(Pass::Training, &[("input", &x)], &["output"]).expect("a pass");
+    }
+    let after = model.forward(&x).expect("a pass");
+    assert!(!close(&before, &after, 1e-3));
+    let fresh = branched();
+    fresh.load(&model.weights()).expect("the same network");
+    assert!(close(&after, &fresh.forward(&x).expect("a pass"), 1e-5));
+}
+
+#[test]
+fn a_sum_without_a_rectifier_and_one_with_it_are_what_the_layers_say() {
+    let mut net = Model::builder("sums", [4, 9, 9]);
+    let x = net.input();
+    let a = net.add("a", Conv2d::new(4, 4, 3).padding(1).without_bias(), &[x]);
+    let sum = net.add("sum", Op::Add, &[a, x]);
+    let b = net.add("b", Conv2d::new(4, 4, 3).padding(1), &[sum]);
+    let total = net.add("total", Op::Add, &[b, sum]);
+    net.add("relu", Op::Relu, &[total]);
+    let model = net.build().expect("a network");
+    let x = Tensor::arange(2 * 4 * 81, FLOAT).sin().reshape([2, 4, 9, 9]);
+    let fused = model.run(&[("input", &x)], &["sum", "relu"]).expect("a pass");
+    let apart = model.run(&[("input", &x)], &["a", "sum", "b", "total", "relu"]).expect("a pass");
+    assert!(close(&fused[0], &apart[1], 1e-5) && close(&fused[1], &apart[4], 1e-5));
+    let w = &model.weights()["a.weight"];
+    let expected = x.conv2d::<Tensor>(w, None, [1, 1], [1, 1], [1, 1], 1) + &x;
+    assert!(close(&fused[0], &expected, 1e-5));
+}

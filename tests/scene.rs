@@ -2,6 +2,7 @@
 
 use convlens::scene::seismic::{SPAN, Seismic, ricker};
 use convlens::section::{F3_FACIES, Section};
+use convlens::zoo;
 
 fn made(seed: u64) -> Section {
     Seismic::default().seed(seed).section().expect("a section")
@@ -176,4 +177,26 @@ fn what_cannot_be_made_is_refused_with_the_range() {
     refused(usual().noise(-0.1), "0 to 10");
     refused(usual().noise(f64::INFINITY), "0 to 10");
     refused(usual().faults(65), "64 faults");
+}
+
+#[test]
+fn the_embedded_network_scores_what_is_stated_on_sections_that_it_has_not_seen() {
+    let model = zoo::seismic_fcn().expect("the embedded network");
+    let score = |seed: u64| {
+        let section = made(seed);
+        let look = model.look(&section.photo().expect("a photo")).expect("a look");
+        section.score(&look.segmentation().expect("a mask")).expect("a score")
+    };
+    let all = (1000..1004).map(score).reduce(|a, b| a.and(&b).expect("the same classes"));
+    let all = all.expect("four scores");
+    assert!(all.pixel_accuracy() > 0.9 && all.mean_iou() > 0.72, "{all}");
+}
+
+#[test]
+fn a_network_that_does_not_segment_says_so() {
+    let section = Seismic::default().size(64, 64).section().expect("a section");
+    let model = zoo::squeezenet1_1().expect("the embedded network");
+    let look = model.look(&section.photo().expect("a photo")).expect("a look");
+    let error = look.segmentation().expect_err("class scores").to_string();
+    assert!(error.contains("does not segment"), "{error}");
 }

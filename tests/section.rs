@@ -297,3 +297,17 @@ fn scores_are_those_of_the_confusion_matrix() {
     );
     assert!(mask(&[0, 0]).score(&mask(&[0])).is_err());
 }
+
+#[test]
+fn one_map_of_logits_is_yes_or_no() {
+    let logits = tch::Tensor::from_slice(&[-1.0f32, 2.0, 0.5, -3.0]).reshape([1, 1, 2, 2]);
+    let mask = Mask::from_tensor(&logits, None).expect("a mask");
+    assert_eq!(mask.counts(), [2, 2]);
+}
+
+#[test]
+fn a_huge_class_number_is_an_error_and_not_the_end_of_the_kernel() {
+    let huge = tch::Tensor::full([4, 4], 1_000_000_000, (tch::Kind::Int64, tch::Device::Cpu));
+    let text = Mask::from_tensor(&huge, None).expect_err("no such class").to_string();
+    assert!(text.contains("1000000000 is not a class"), "{text}");
+}

@@ -219,3 +219,19 @@ fn a_trained_network_is_saved_and_comes_back() {
     let (a, b) = (model.forward(&photos).expect("a pass"), again.forward(&photos).expect("a pass"));
     assert!(a.equal(&b), "batch norm statistics and all");
 }
+
+#[test]
+fn targets_that_do_not_count_are_passed_over() {
+    let (photos, classes) = bars(32);
+    let _ = classes.narrow(0, 0, 16).fill_(-100);
+    let fitted = quiet().batch(1).epochs(3).run(&network(), &photos, &classes);
+    assert!(fitted.expect("half of them count").losses().iter().all(|loss| loss.is_finite()));
+    let none = Tensor::full([32], -100, (Kind::Int64, Device::Cpu));
+    let text = quiet().run(&network(), &photos, &none).expect_err("none counts").to_string();
+    assert!(text.contains("no target counts"), "{text}");
+    let fit = quiet().patience(2).validation(&photos, &none);
+    let text = fit.run(&network(), &photos, &classes).expect_err("no validation").to_string();
+    assert!(text.contains("validation loss is NaN"), "{text}");
+    let text = quiet().patience(0).run(&network(), &photos, &classes).expect_err("0").to_string();
+    assert!(text.contains("patience of at least 1"), "{text}");
+}

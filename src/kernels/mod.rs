@@ -75,7 +75,7 @@ impl Model {
         };
         Ok(Kernels {
             network: self.name().to_owned(),
-            coloured: weight.size()[1] == 3 && self.input_shape()[0] == 3,
+            coloured: self.reads_input(id) && weight.size()[1] == 3 && self.input_shape()[0] == 3,
             layer: self.layer_name(id).to_owned(),
             weight: Rc::new(weight),
             part: None,

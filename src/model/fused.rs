@@ -86,6 +86,7 @@ impl Fuser {
         chain: &Chain,
         input: &Tensor,
         other: Option<&Tensor>,
+        trainings: u64,
     ) -> Result<Tensor> {
         let conv = &nodes[chain.conv.0];
         let Op::Conv2d(op) = &conv.op else {
@@ -96,10 +97,12 @@ impl Fuser {
         let same = |other: &Tensor| {
             op.output_shape(&input.size()).is_ok_and(|shape| shape == other.size()) && plain(other)
         };
-        let suits = plain(input) && input.numel() > 0 && other.is_none_or(same);
+        // What does not fit is left to libtorch's own convolution, which says why.
+        let fits = op.output_shape(&input.size()).is_ok();
+        let suits = plain(input) && input.numel() > 0 && fits && other.is_none_or(same);
         let archive = self.archive().filter(|_| suits).zip(op.zeros());
         let packed_for = archive.is_some().then(|| input.size());
-        let weights = conv.fused.weights(conv, op, norm, packed_for.as_deref())?;
+        let weights = conv.fused.weights(conv, op, norm, packed_for.as_deref(), trainings)?;
         let Weights { weight, bias, packed } = weights;
         let after = if chain.relu { "relu" } else { "none" };
         let (Some((archive, padding)), true) = (archive, packed) else {
@@ -141,6 +144,8 @@ pub(super) struct Fused(RefCell<Option<Kept>>);
 struct Kept {
     /// Where each source lies, and libtorch's count of its changes.
     sources: Vec<(*const u8, i64)>,
+    /// The model's training passes then: these change a batch norm's statistics uncounted.
+    trainings: u64,
     weights: Weights,
 }
 
@@ -158,6 +163,7 @@ impl Fused {
         op: &Conv2d,
         norm: Option<&Node>,
         packed_for: Option<&[i64]>,
+        trainings: u64,
     ) -> Result<Weights> {
         let parameters: Vec<&Tensor> = std::iter::once(conv)
             .chain(norm)
@@ -169,7 +175,9 @@ impl Fused {
             .collect::<Result<Vec<_>>>()?;
         let mut slot = self.0.borrow_mut();
         let known = slot.take().filter(|kept| {
-            kept.sources == sources && (!kept.weights.packed || packed_for.is_some())
+            kept.sources == sources
+                && kept.trainings == trainings
+                && (!kept.weights.packed || packed_for.is_some())
         });
         let kept = match known {
             Some(kept) => kept,
@@ -181,7 +189,7 @@ impl Fused {
                 let (weight, bias) = folded(norm, &parameters)?;
                 let packed = packed_for.and_then(|size| op.packed(&weight, size));
                 let (packed, weight) = (packed.is_some(), packed.unwrap_or(weight));
-                Kept { sources, weights: Weights { weight, bias, packed } }
+                Kept { sources, trainings, weights: Weights { weight, bias, packed } }
             }
         };
         let Weights { weight, bias, packed } = &slot.insert(kept).weights;

@@ -163,6 +163,8 @@ impl Model {
 
     /// The parameters, for tch's optimisers. A [`Look`](crate::look::Look) forgets what it knew
     /// when a [`Pass::Training`] has run; after changing parameters in any other way, look again.
+    /// Change them in place, as optimisers do, and not through `data()` or `set_data`: libtorch
+    /// does not count such changes, and inference keeps weights that are packed already.
     pub fn variables(&self) -> &VarStore {
         &self.inner.variables
     }
@@ -321,6 +323,11 @@ impl Model {
 
     pub(crate) fn kind_of(&self, id: NodeId) -> &'static str {
         self.node(id).op.kind()
+    }
+
+    /// Whether the layer reads the photo itself.
+    pub(crate) fn reads_input(&self, id: NodeId) -> bool {
+        self.node(id).inputs == [self.input()]
     }
 
     fn node(&self, id: NodeId) -> &Node {

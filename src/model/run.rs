@@ -224,7 +224,13 @@ impl Plan {
                 })
                 .collect();
             let output = match chain {
-                Some(chain) => model.inner.fuser.run(nodes, chain, &inputs[0], inputs.get(1)),
+                Some(chain) => model.inner.fuser.run(
+                    nodes,
+                    chain,
+                    &inputs[0],
+                    inputs.get(1),
+                    model.trainings(),
+                ),
                 None => node.op.forward(&mut inputs, &parameters, pass, overwrite),
             };
             values[index] = Some(output.map_err(|e| {

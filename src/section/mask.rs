@@ -77,7 +77,7 @@ impl Mask {
         let (height, width) = (height as usize, width as usize);
         check_size(height, width)?;
         if let (Some(count), Some(classes)) = (scored, classes)
-            && count != classes.len() as i64
+            && count.max(2) != classes.len() as i64
         {
             return Err(Error::Shape(format!(
                 "scores of {count} classes, {size:?}, where there are {}",
@@ -85,6 +85,8 @@ impl Mask {
             )));
         }
         let numbers = match scored {
+            // One score is a logit: above 0 it says yes.
+            Some(1) => tensor.f_gt(0.0).into_result()?,
             Some(_) => tensor.f_argmax(1, false).into_result()?, // [1, C, h, w] -> [1, h, w]
             None => tensor.f_detach().into_result()?,
         };
@@ -100,8 +102,8 @@ impl Mask {
         let classes = match classes {
             Some(classes) => classes,
             None => {
-                let most = values.iter().copied().max().unwrap_or(0).clamp(0, 1 << 30);
-                let count = scored.unwrap_or(most + 1).clamp(0, 1 << 30);
+                let most = values.iter().copied().max().unwrap_or(0).clamp(0, 255);
+                let count = scored.map_or(most + 1, |count| count.max(2)).clamp(1, 257);
                 numbered = Classes::numbered(count as usize)?;
                 &numbered
             }

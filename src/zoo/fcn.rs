@@ -11,6 +11,8 @@ use crate::ops;
 use crate::photo::Preprocess;
 use crate::section::F3_FACIES;
 
+const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/seismic_fcn.safetensors");
+
 /// What the tensors of the two heads begin with.
 const CLASSIFIER: &str = "classifier.";
 const SEGMENTER: &str = "segmenter.";
@@ -261,4 +263,34 @@ impl Fcn {
         let dropout = Op::Dropout2d(self.dropout);
         (net.add(format!("dropout_{}", index + 1), dropout, &[x]), channels)
     }
+}
+
+/// [`Fcn::narrow`], trained to segment [sections made to order](crate::scene::seismic) into F3's
+/// facies; the weights are part of this crate.
+///
+/// It learnt first, on 48 sections without labels, by which angle a section was turned, and then from
+/// windows of five labelled ones of the same survey. Of twelve others it gets 92.8 % of the pixels
+/// right, with a mean IoU of 79.1 %; `examples/train_seismic.rs` measures that, and that the pretext
+/// task does not help here. It knows no real ground, and no other
+/// [survey](crate::scene::seismic::Seismic::survey).
+///
+/// 448 × 448 pixels, ten classes; a [`Section`](crate::section::Section)'s
+/// [`photo`](crate::section::Section::photo) or
+/// [`to_tensor`](crate::section::Section::to_tensor) goes in.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let section = Seismic::default().seed(2024).section()?;
+/// let look = zoo::seismic_fcn()?.look(&section.photo()?)?;
+/// assert!(section.score(&look.segmentation()?)?.pixel_accuracy() > 0.8);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When libtorch has no memory for it.
+pub fn seismic_fcn() -> Result<Model> {
+    let weights = crate::weights::from_safetensors(EMBEDDED, "the embedded seismic_fcn")?;
+    Fcn::narrow().build_with(Task::Segmentation, weights)
 }

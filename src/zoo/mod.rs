@@ -28,7 +28,7 @@ mod squeezenet;
 mod unet;
 mod vgg;
 
-pub use fcn::{Fcn, Task};
+pub use fcn::{Fcn, Task, seismic_fcn};
 pub use squeezenet::squeezenet1_1;
 pub use unet::UNet;
 

@@ -339,7 +339,7 @@ and save it as
 fn offline_the_network_is_not_asked() {
     let test = Try::serving(&[Manner::Whole]);
     let error = test.hub().offline().fetch("resnet18").unwrap_err().to_string();
-    assert!(error.contains("the network was not asked: CONVLENS_OFFLINE is set"), "{error}");
+    assert!(error.contains("the network was not asked: offline was asked for"), "{error}");
     assert!(error.contains(&format!("save it as\n  {}", test.folder().join(FILE).display())));
     assert!(test.server.requests().is_empty());
     assert!(!test.folder().exists());

@@ -180,14 +180,15 @@ pub(super) struct Bedding {
 const USUAL: [f32; 10] = [107.0, 540.0, 135.0, 98.0, 125.0, 143.0, 188.0, 150.0, 116.0, 540.0];
 
 impl Bedding {
-    pub(super) fn new(random: &mut StdRng) -> Bedding {
+    /// What was laid down is the survey's, what became of it along this line the section's.
+    pub(super) fn new(survey: &mut StdRng, random: &mut StdRng) -> Bedding {
         let facies = TEXTURES.iter().zip(USUAL).map(|(texture, thickness)| Facies {
-            layers: std::array::from_fn(|_| layers(random, texture.bed)),
+            layers: std::array::from_fn(|_| layers(survey, texture.bed)),
             drift: std::array::from_fn(|_| Noise::new(random)),
             wobble: Noise::new(random),
             chaos: Noise::new(random),
             thickness,
-            impedance: texture.impedance * random.gen_range(0.97f32..1.03),
+            impedance: texture.impedance * survey.gen_range(0.97f32..1.03),
         });
         let facies = facies.collect();
         let sign = |random: &mut StdRng| if random.gen_range(0..2u32) == 0 { -1.0 } else { 1.0 };

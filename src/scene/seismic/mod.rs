@@ -16,6 +16,7 @@
 //!    thickness along the coordinate `s` that follows its boundaries (or, in the Carboniferous, its
 //!    own dip; in the North Sea group, sigmoid clinoforms), the `wⱼ` vary over the facies' lateral
 //!    continuity, and `N` is chaos without layers: nearly all there is in the salt.
+//!    The layers are the survey's: its lines share them, as lines through one basin do.
 //! 4. **Waves.** Reflectivity `r = (Z₂ − Z₁) / (Z₂ + Z₁)` of a vertical ray, a sample a millisecond,
 //!    convolved with a [Ricker wavelet](ricker), smoothed sideways as migration does, plus noise of
 //!    the same band. The convolutional model: Sheriff and Geldart, *Exploration Seismology*, 1995;
@@ -43,7 +44,10 @@ use geology::Geology;
 /// How much two-way time a section spans, in seconds.
 pub const SPAN: f64 = 1.792;
 
-/// A seismic section to be made. The same seed makes the same section; at another size it is the
+/// Keeps the random numbers of a survey apart from those of a section with the same seed.
+const SURVEY: u64 = 0x7375_7276_6579;
+
+/// A seismic section to be made. The same seed and survey make the same section; at another size it is the
 /// same world at another resolution.
 ///
 /// ```
@@ -56,6 +60,7 @@ pub const SPAN: f64 = 1.792;
 #[must_use]
 pub struct Seismic {
     seed: u64,
+    survey: u64,
     height: usize,
     width: usize,
     frequency: Option<f64>,
@@ -65,10 +70,19 @@ pub struct Seismic {
 }
 
 impl Default for Seismic {
-    /// Seed 0, 448 × 448, 30 Hz, noise 0.2, 6 faults, with salt.
+    /// Seed 0 of survey 0, 448 × 448, 30 Hz, noise 0.2, 6 faults, with salt.
     fn default() -> Seismic {
         let (height, width) = (448, 448);
-        Seismic { seed: 0, height, width, frequency: None, noise: 0.2, faults: 6, salt: true }
+        Seismic {
+            seed: 0,
+            survey: 0,
+            height,
+            width,
+            frequency: None,
+            noise: 0.2,
+            faults: 6,
+            salt: true,
+        }
     }
 }
 
@@ -76,9 +90,16 @@ impl Seismic {
     /// The longest side, and the shortest.
     const SIDES: std::ops::RangeInclusive<usize> = 32..=4096;
 
-    /// The world; 0 by default.
+    /// The line through the basin: its horizons, folds, faults and salt; 0 by default.
     pub fn seed(mut self, seed: u64) -> Seismic {
         self.seed = seed;
+        self
+    }
+
+    /// The basin: the beds that were laid down in it, which all its lines share, as those of one
+    /// survey do; 0 by default.
+    pub fn survey(mut self, survey: u64) -> Seismic {
+        self.survey = survey;
         self
     }
 
@@ -123,7 +144,8 @@ impl Seismic {
         let mut random = StdRng::seed_from_u64(self.seed);
         let aspect = self.width as f32 / self.height as f32;
         let geology = Geology::new(&mut random, aspect, self.faults, self.salt);
-        let bedding = Bedding::new(&mut random);
+        let mut survey = StdRng::seed_from_u64(self.survey ^ SURVEY);
+        let bedding = Bedding::new(&mut survey, &mut random);
         let step = SPAN / self.height as f64; // seconds a sample
         let fine = ((step * 1000.0).ceil() as usize).max(2);
         let rows = self.height * fine;

@@ -75,7 +75,7 @@ impl Download<'_> {
                     0 => format!("{text}, {ATTEMPTS} times"),
                     _ => format!(
                         "{text}, {ATTEMPTS} times; {} are kept, and the next download goes on \
-                         from there",
+                         from there if the server can",
                         megabytes(done)
                     ),
                 }));

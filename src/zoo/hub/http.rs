@@ -61,8 +61,9 @@ impl Client {
         let mut sha256 = None;
         for hop in 0..=REDIRECTS {
             let response = self.ask(&url, headers)?;
-            if hop == 0 {
-                sha256 = announced_sha256(&response);
+            // A repository that has moved announces the hash one hop later.
+            if hop <= 1 {
+                sha256 = sha256.or_else(|| announced_sha256(&response));
             }
             let status = response.status().as_u16();
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
@@ -225,7 +226,8 @@ fn proxy_for(address: &Uri) -> Result<Option<Proxy>, Trouble> {
 
 /// Where a `Location` leads that stands in an answer of `base`.
 fn join(base: &str, location: &str) -> String {
-    if location.contains("://") {
+    let scheme = location.split(['/', '?', '#']).next().unwrap_or_default();
+    if scheme.ends_with(':') && location.contains("://") {
         return location.to_owned();
     }
     let after_scheme = base.find("://").map_or(0, |at| at + 3);

@@ -19,7 +19,9 @@
 //!
 //! A file that you put into [`folder()`] yourself is taken as it is: under its published name,
 //! whose eight digits are checked against its SHA-256, or as `resnet34.safetensors`,
-//! `resnet34.pth` or `resnet34.ot`, which cannot be checked and is announced.
+//! `resnet34.pth` or `resnet34.ot`, which cannot be checked and is announced. The names are those
+//! of this table, `legacy_seresnet50` and `tf_efficientnet_lite0` among them; what
+//! `cargo xtask weights` makes has a known hash, which is checked.
 //!
 //! | variable | what it does |
 //! |---|---|
@@ -250,7 +252,7 @@ impl Hub {
             text += &format!("\n  {place}");
         }
         if self.offline {
-            text += "\n  the network was not asked: CONVLENS_OFFLINE is set";
+            text += "\n  the network was not asked: offline was asked for (CONVLENS_OFFLINE)";
         } else if self.mirror.is_some() || row.places.iter().any(|place| place.url().is_some()) {
             text += "\nIs there a network? Behind a proxy, set HTTPS_PROXY; with a server of your \
                      own, CONVLENS_MIRROR.";
