@@ -494,3 +494,20 @@ fn a_sum_without_a_rectifier_and_one_with_it_are_what_the_layers_say() {
     let expected = x.conv2d::<Tensor>(w, None, [1, 1], [1, 1], [1, 1], 1) + &x;
     assert!(close(&fused[0], &expected, 1e-5));
 }
+
+#[test]
+fn names_that_could_leave_a_folder_are_refused_and_html_is_a_name_like_any_other() {
+    let named = |name: &str| {
+        let mut net = Model::builder("named", [3, 8, 8]);
+        let x = net.input();
+        net.add(name, Op::Relu, &[x]);
+        net.build()
+    };
+    for name in ["../conv", "a/b", "a\\b", "a..b", ".a", "", "line\nbreak"] {
+        let text = named(name).expect_err("no name").to_string();
+        assert!(text.contains("is no name for a layer"), "{text}");
+    }
+    let model = named("<script>alert(1)</script>".replace("</", "<").as_str()).expect("a name");
+    let html = convlens::show::Show::bundle(&model).to_html();
+    assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"), "{html}");
+}
