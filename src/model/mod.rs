@@ -38,7 +38,6 @@ use crate::tensor::IntoResult;
 use fused::{Fused, Fuser};
 
 pub(crate) use grad_mode::with_grad;
-pub(crate) use weights::from_safetensors;
 
 /// A convolutional network whose every layer is in reach by name.
 ///

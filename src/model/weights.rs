@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 
 pub use crate::weights::Weights;
-pub(crate) use crate::weights::from_safetensors;
 
 /// All that does not fit between a network and its weights, in one error.
 pub(super) fn check(

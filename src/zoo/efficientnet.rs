@@ -1,14 +1,15 @@
 //! EfficientNet-B0, Tan and Le 2019, <https://arxiv.org/abs/1905.11946>.
 
-use super::imagenet;
+use super::{conv, imagenet};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, WeightInit,
 };
 use crate::ops;
 use crate::photo::Preprocess;
 
-/// Expansion, kernel, stride of the first block, output channels, blocks: the paper's table 1.
-const STAGES: [[i64; 5]; 7] = [
+/// Expansion, kernel, stride of the first block, output channels, blocks: the paper's table 1, which
+/// the Lites scale.
+pub(super) const STAGES: [[i64; 5]; 7] = [
     [1, 3, 1, 16, 1],
     [6, 3, 2, 24, 2],
     [6, 5, 2, 40, 2],
@@ -46,11 +47,6 @@ pub(super) fn efficientnet_b0() -> Builder {
     let linear = Linear::new(1280, 1000).init(WeightInit::FanOut).zero_bias();
     net.chain("classifier", ops![Op::Dropout(0.2), linear], x);
     net
-}
-
-fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
-    let conv = Conv2d::new(input, output, kernel).padding(kernel / 2).without_bias();
-    conv.init(WeightInit::KaimingNormalFanOut)
 }
 
 fn norm_silu(net: &mut Builder, name: &str, conv: Conv2d, x: NodeId) -> NodeId {

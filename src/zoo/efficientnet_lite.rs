@@ -2,22 +2,12 @@
 //! SiLU, and with TensorFlow's "SAME" padding, Liu et al. 2020,
 //! <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>.
 
+use super::efficientnet::STAGES;
 use super::imagenet_classes;
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Model, NodeId, Op, WeightInit,
 };
 use crate::photo::Preprocess;
-
-/// Expansion, kernel, stride of the first block, output channels, blocks; before scaling.
-const STAGES: [[i64; 5]; 7] = [
-    [1, 3, 1, 16, 1],
-    [6, 3, 2, 24, 2],
-    [6, 5, 2, 40, 2],
-    [6, 3, 2, 80, 3],
-    [6, 5, 1, 112, 3],
-    [6, 5, 2, 192, 4],
-    [6, 3, 1, 320, 1],
-];
 
 /// How one of the five is scaled, and how timm prepares its photos.
 pub(super) struct Lite {

@@ -2,7 +2,9 @@
 //! Monteiro et al., *Self-Supervised Learning for Seismic Image Segmentation From Few-Labeled
 //! Samples*, IEEE GRSL 19, 2022, <https://github.com/brunoaugustoam/SSL_Seismic_Images>.
 
-use super::resnet::{Block, conv};
+use super::conv;
+use super::outputs::Outputs;
+use super::resnet::Block;
 use crate::error::{Error, Result};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Linear, Model, NodeId, Op, Pool2d, WeightInit, Weights,
@@ -74,8 +76,7 @@ pub struct Fcn {
     head_width: i64,
     dropout: f64,
     height_and_width: [i64; 2],
-    class_count: i64,
-    class_names: Vec<String>,
+    outputs: Outputs,
     seed: u64,
 }
 
@@ -88,8 +89,7 @@ impl Default for Fcn {
             head_width: 256,
             dropout: 0.5,
             height_and_width: [448, 448],
-            class_count: F3_FACIES.len() as i64,
-            class_names: F3_FACIES.map(str::to_owned).to_vec(),
+            outputs: Outputs::named(F3_FACIES),
             seed: 0,
         }
     }
@@ -143,15 +143,13 @@ impl Fcn {
 
     /// The names of the classes to segment, F3's ten facies by default.
     pub fn classes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.class_names = names.into_iter().map(Into::into).collect();
-        self.class_count = self.class_names.len() as i64;
+        self.outputs = Outputs::named(names);
         self
     }
 
     /// So many classes without names.
     pub fn class_count(mut self, count: i64) -> Self {
-        self.class_names.clear();
-        self.class_count = count;
+        self.outputs = Outputs::Counted(count);
         self
     }
 
@@ -215,7 +213,7 @@ impl Fcn {
         let mut net = Model::builder("fcn", [1, height, width])
             .preprocess(Preprocess::exact(height, width).normalize([0.5; 3], [0.5; 3]));
         if task == Task::Segmentation {
-            net = net.classes(self.class_names.iter().cloned());
+            net = net.classes(self.outputs.names().iter().cloned());
         }
         let input = net.input();
         let stem = conv(1, self.width, 7).stride(2);
@@ -225,11 +223,10 @@ impl Fcn {
         let x = net.add("dropout", Op::Dropout2d(self.dropout), &[x]);
         let x = net.add("maxpool", Pool2d::max(3).stride(2).padding(1), &[x]);
 
-        let first = self.stage(&mut net, 0, (x, self.width));
-        let second = self.stage(&mut net, 1, first);
+        let (first, fine) = self.stage(&mut net, 0, (x, self.width));
+        let second = self.stage(&mut net, 1, (first, fine));
         let third = self.stage(&mut net, 2, second);
-        let last = self.stage(&mut net, 3, third);
-        let ((first, fine), (last, coarse)) = (first, last);
+        let (last, coarse) = self.stage(&mut net, 3, third);
 
         match task {
             Task::Jigsaw(classes) | Task::Rotation(classes) => {
@@ -245,21 +242,17 @@ impl Fcn {
                 let plain = |input, output| conv(input, output, 3).init(WeightInit::FanIn);
                 let head = self.head_width;
                 let join = plain(fine + coarse, head);
-                let score = plain(head, self.class_count);
+                let score = plain(head, self.outputs.count());
                 net.chain("segmenter", ops![join, BatchNorm2d::new(head), Op::Relu, score], x);
             }
         }
         Ok(net)
     }
+
     /// One of the four stages and the dropout behind it, from a layer and its channels to another.
     fn stage(&self, net: &mut Builder, index: usize, input: (NodeId, i64)) -> (NodeId, i64) {
         let planes = self.width << index;
-        let (mut x, mut channels) = input;
-        for block in 0..self.blocks[index] {
-            let name = format!("layer{}.{block}", index + 1);
-            let stride = if index > 0 && block == 0 { 2 } else { 1 };
-            (x, channels) = self.block.add(net, &name, x, channels, planes, stride);
-        }
+        let (x, channels) = self.block.stage(net, index, input, planes, self.blocks[index]);
         let dropout = Op::Dropout2d(self.dropout);
         (net.add(format!("dropout_{}", index + 1), dropout, &[x]), channels)
     }

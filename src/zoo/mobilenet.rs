@@ -1,6 +1,6 @@
 //! MobileNetV2, Sandler et al. 2018, <https://arxiv.org/abs/1801.04381>.
 
-use super::imagenet;
+use super::{conv, imagenet};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, WeightInit,
 };
@@ -36,11 +36,6 @@ pub(super) fn mobilenet_v2() -> Builder {
     let linear = Linear::new(1280, 1000).init(WeightInit::Normal(0.01)).zero_bias();
     net.chain("classifier", ops![Op::Dropout(0.2), linear], x);
     net
-}
-
-fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
-    let conv = Conv2d::new(input, output, kernel).padding(kernel / 2).without_bias();
-    conv.init(WeightInit::KaimingNormalFanOut)
 }
 
 fn norm_relu6(net: &mut Builder, name: &str, conv: Conv2d, x: NodeId) -> NodeId {

@@ -22,6 +22,7 @@ mod efficientnet_lite;
 mod fcn;
 pub mod hub;
 mod mobilenet;
+mod outputs;
 mod resnet;
 mod senet;
 mod squeezenet;
@@ -33,7 +34,7 @@ pub use squeezenet::squeezenet1_1;
 pub use unet::UNet;
 
 use crate::error::{Error, Result};
-use crate::model::{Builder, Model, Weights};
+use crate::model::{Builder, Conv2d, Model, WeightInit, Weights};
 use crate::photo::Preprocess;
 use crate::weights;
 use efficientnet_lite::Lite;
@@ -281,6 +282,13 @@ fn imagenet(name: &str) -> Builder {
     Model::builder(name, [3, 224, 224])
         .preprocess(Preprocess::imagenet())
         .classes(imagenet_classes())
+}
+
+/// A convolution padded to keep the size, with weights that keep the gradients' size; without a bias,
+/// for a batch norm follows.
+fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
+    let conv = Conv2d::new(input, output, kernel).padding(kernel / 2).without_bias();
+    conv.init(WeightInit::KaimingNormalFanOut)
 }
 
 /// ImageNet's thousand classes, each with its synonyms separated by commas.

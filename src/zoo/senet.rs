@@ -1,7 +1,7 @@
 //! SE-ResNet-50 and SENet-154, Hu et al. 2017, <https://arxiv.org/abs/1709.01507>, as timm's
 //! `legacy_senet` has them from the authors' Caffe networks.
 
-use super::imagenet;
+use super::{conv, imagenet};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, Pool2d, WeightInit,
 };
@@ -72,11 +72,6 @@ fn stages(
     let x = net.add("dropout", Op::Dropout(0.2), &[x]);
     net.add("last_linear", Linear::new(channels, 1000), &[x]);
     net
-}
-
-fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
-    let conv = Conv2d::new(input, output, kernel).padding(kernel / 2).without_bias();
-    conv.init(WeightInit::KaimingNormalFanOut)
 }
 
 /// The stem's `conv1`, `bn1`, `relu1`, ...

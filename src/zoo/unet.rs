@@ -1,5 +1,6 @@
 //! U-Net, Ronneberger et al. 2015, <https://arxiv.org/abs/1505.04597>.
 
+use super::outputs::Outputs;
 use crate::error::{Error, Result};
 use crate::model::{
     BatchNorm2d, Builder, Conv2d, ConvTranspose2d, Model, NodeId, Op, Pool2d, WeightInit, Weights,
@@ -43,8 +44,7 @@ pub struct UNet {
     depth: u32,
     bilinear: bool,
     input: [i64; 3],
-    class_count: i64,
-    class_names: Vec<String>,
+    outputs: Outputs,
     seed: u64,
 }
 
@@ -55,8 +55,7 @@ impl Default for UNet {
             depth: 4,
             bilinear: false,
             input: [1, 128, 128],
-            class_count: 1,
-            class_names: vec!["salt".to_owned()],
+            outputs: Outputs::named(["salt"]),
             seed: 0,
         }
     }
@@ -96,15 +95,13 @@ impl UNet {
 
     /// The names of the classes, one output channel each; "salt" by default.
     pub fn classes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.class_names = names.into_iter().map(Into::into).collect();
-        self.class_count = self.class_names.len() as i64;
+        self.outputs = Outputs::named(names);
         self
     }
 
     /// So many classes without names.
     pub fn class_count(mut self, count: i64) -> Self {
-        self.class_names.clear();
-        self.class_count = count;
+        self.outputs = Outputs::Counted(count);
         self
     }
 
@@ -148,7 +145,8 @@ impl UNet {
                 self.depth
             )));
         }
-        let mut net = Model::builder("unet", self.input).classes(self.class_names.iter().cloned());
+        let mut net =
+            Model::builder("unet", self.input).classes(self.outputs.names().iter().cloned());
         let input = net.input();
         let mut x = double_conv(&mut net, "inc", input, channels, self.width);
         let mut levels = Vec::new();
@@ -176,7 +174,7 @@ impl UNet {
             let joined = net.add(format!("{name}.cat"), Op::Concat, &[skip, up]);
             x = double_conv(&mut net, &format!("{name}.conv"), joined, 2 * narrow, narrow);
         }
-        net.add("outc.conv", conv(self.width, self.class_count, 1), &[x]);
+        net.add("outc.conv", conv(self.width, self.outputs.count(), 1), &[x]);
         Ok(net)
     }
 }
