@@ -13,8 +13,8 @@ use tch::{Kind, Reduction, Tensor};
 use crate::chart;
 use crate::error::{Error, Result};
 use crate::model::{Model, Pass, Weights, with_grad};
-use crate::show::{self, MimeBundle, Show, error_bundle};
-use crate::tensor::IntoResult;
+use crate::show::{self, MimeBundle, Pace, Show, error_bundle};
+use crate::tensor::{IntoResult, float_copy};
 
 /// What training makes small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,8 +211,7 @@ impl Fit {
             best_epoch: 0,
             stopped: None,
         };
-        let started = Instant::now();
-        let mut last_line = started;
+        let mut pace = Pace::start();
         for epoch in 0..self.epochs {
             let trained = self.epoch(model, photos, targets, epoch, &mut optimizer, &mut random);
             let watched = trained.and_then(|loss| {
@@ -239,16 +238,14 @@ impl Fit {
             if self.patience.is_some_and(|patience| epoch - best.epoch >= patience) {
                 let told = self.patience.unwrap_or_default();
                 fitted.stopped = Some(format!("no better for {told} epochs"));
-            } else if self.budget.is_some_and(|budget| started.elapsed() >= budget) {
+            } else if self.budget.is_some_and(|budget| pace.elapsed(Instant::now()) >= budget) {
                 fitted.stopped = Some("the time is up".into());
             }
             let last = epoch + 1 == self.epochs || fitted.stopped.is_some();
-            let spoken = last_line != started;
-            let pause = Duration::from_secs(if spoken { 1 } else { 2 });
-            if last_line.elapsed() >= pause || (last && spoken) {
-                last_line = Instant::now();
+            let now = Instant::now();
+            if pace.due(now) || (last && pace.spoken()) {
                 let done = (epoch + 1) as f64;
-                let left = started.elapsed().as_secs_f64() * (self.epochs as f64 / done - 1.0);
+                let left = pace.elapsed(now).as_secs_f64() * (self.epochs as f64 / done - 1.0);
                 (self.listener)(&fitted.line(self.epochs, (!last).then_some(left)));
             }
             if last {
@@ -456,13 +453,7 @@ struct Best {
 }
 
 fn snapshot(model: &Model) -> Result<Weights> {
-    let _no_grad = tch::no_grad_guard();
-    let copy = |(name, tensor): (String, Tensor)| {
-        let mut copy = tensor.f_empty_like().into_result()?;
-        copy.f_copy_(&tensor).into_result()?;
-        Ok((name, copy))
-    };
-    model.weights().into_iter().map(copy).collect()
+    model.weights().into_iter().map(|(name, tensor)| Ok((name, float_copy(&tensor)?))).collect()
 }
 
 /// How a training went. A notebook shows the curve of the losses.

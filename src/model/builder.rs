@@ -13,7 +13,7 @@ use super::weights::{self, Weights};
 use super::{Inner, Model, Node, Op, Parameter};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
-use crate::tensor::{IntoResult, channels_last, float_copy};
+use crate::tensor::{channels_last, float_copy};
 
 /// A layer of a [`Builder`] or [`Model`]: its place in the order of execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -266,12 +266,7 @@ impl Builder {
             expected.extend(specs.map(|spec| (format!("{}.{}", node.name, spec.name), spec.shape)));
         }
         weights::check(&self.name, &trained, expected)?;
-        for (name, mut variable) in self.variables.variables() {
-            if let Some(tensor) = trained.get(&name) {
-                let _no_grad = tch::no_grad_guard();
-                variable.f_copy_(tensor).into_result()?;
-            }
-        }
+        weights::copy(&trained, self.variables.variables())?;
         self.finish(|layer, spec| {
             let name = format!("{layer}.{}", spec.name);
             let tensor = trained.remove(&name);

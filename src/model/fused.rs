@@ -94,12 +94,11 @@ impl Fuser {
         };
         let norm = chain.norm.map(|id| &nodes[id.0]);
         let plain = |t: &Tensor| t.device() == Device::Cpu && t.kind() == Kind::Float;
-        let same = |other: &Tensor| {
-            op.output_shape(&input.size()).is_ok_and(|shape| shape == other.size()) && plain(other)
-        };
         // What does not fit is left to libtorch's own convolution, which says why.
-        let fits = op.output_shape(&input.size()).is_ok();
-        let suits = plain(input) && input.numel() > 0 && fits && other.is_none_or(same);
+        let fits = op
+            .output_shape(&input.size())
+            .is_ok_and(|shape| other.is_none_or(|other| plain(other) && other.size() == shape));
+        let suits = plain(input) && input.numel() > 0 && fits;
         let archive = self.archive().filter(|_| suits).zip(op.zeros());
         let packed_for = archive.is_some().then(|| input.size());
         let weights = conv.fused.weights(conv, op, norm, packed_for.as_deref(), trainings)?;

@@ -34,7 +34,6 @@ pub use weights::Weights;
 
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
-use crate::tensor::IntoResult;
 use fused::{Fused, Fuser};
 
 pub(crate) use grad_mode::with_grad;
@@ -217,12 +216,7 @@ impl Model {
         let own = self.weights();
         let expected = own.iter().map(|(name, tensor)| (name.clone(), tensor.size()));
         weights::check(self.name(), trained, expected)?;
-        let _no_grad = tch::no_grad_guard();
-        for (name, mut tensor) in own {
-            if let Some(value) = trained.get(&name) {
-                tensor.f_copy_(value).into_result()?;
-            }
-        }
+        weights::copy(trained, own)?;
         self.inner.trainings.set(self.trainings() + 1);
         Ok(())
     }

@@ -125,6 +125,16 @@ impl Model {
     }
 }
 
+impl Node {
+    fn parameters_for(&self, pass: Pass) -> Vec<Tensor> {
+        // Constants in a gradient pass: only what depends on the feeds is recorded. A module holds
+        // its own, and freezes them itself.
+        let constant = pass == Pass::Gradient && !matches!(self.op, Op::Module(_));
+        let tensors = self.parameters.iter().map(|p| &p.tensor);
+        tensors.map(|t| if constant { t.detach() } else { t.shallow_clone() }).collect()
+    }
+}
+
 /// Which nodes have to run, and how many still read each value.
 struct Plan {
     needed: Vec<bool>,
@@ -208,30 +218,18 @@ impl Plan {
                     Error::Argument(format!("{} ran before its input", model.describe(node)))
                 })?);
             }
-            let overwrite = pass == Pass::Inference
-                && node.inputs.first().is_some_and(|id| {
-                    readers[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
-                });
-            let parameters: Vec<Tensor> = node
-                .parameters
-                .iter()
-                .map(|p| match (pass, &node.op) {
-                    // A module holds its own, and freezes them itself.
-                    (_, Op::Module(_)) => p.tensor.shallow_clone(),
-                    // Constants here: only what depends on the feeds is recorded.
-                    (Pass::Gradient, _) => p.tensor.detach(),
-                    _ => p.tensor.shallow_clone(),
-                })
-                .collect();
             let output = match chain {
-                Some(chain) => model.inner.fuser.run(
-                    nodes,
-                    chain,
-                    &inputs[0],
-                    inputs.get(1),
-                    model.trainings(),
-                ),
-                None => node.op.forward(&mut inputs, &parameters, pass, overwrite),
+                Some(chain) => {
+                    let trainings = model.trainings();
+                    model.inner.fuser.run(nodes, chain, &inputs[0], inputs.get(1), trainings)
+                }
+                None => {
+                    let overwrite = pass == Pass::Inference
+                        && node.inputs.first().is_some_and(|id| {
+                            readers[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
+                        });
+                    node.op.forward(&mut inputs, &node.parameters_for(pass), pass, overwrite)
+                }
             };
             values[index] = Some(output.map_err(|e| {
                 let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();

@@ -2,9 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use tch::Tensor;
+
 use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
 
 pub use crate::weights::Weights;
+
+/// Writes trained values into the variables of the same names.
+pub(super) fn copy(
+    trained: &Weights,
+    variables: impl IntoIterator<Item = (String, Tensor)>,
+) -> Result<()> {
+    let _no_grad = tch::no_grad_guard();
+    for (name, mut variable) in variables {
+        if let Some(value) = trained.get(&name) {
+            variable.f_copy_(value).into_result()?;
+        }
+    }
+    Ok(())
+}
 
 /// All that does not fit between a network and its weights, in one error.
 pub(super) fn check(

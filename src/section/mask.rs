@@ -64,9 +64,10 @@ impl Mask {
     pub fn from_tensor(tensor: &Tensor, classes: Option<&Classes>) -> Result<Mask> {
         let _no_grad = tch::no_grad_guard();
         let size = tensor.size();
+        // One map of scores is of logits: yes or no.
         let (height, width, scored) = match size.as_slice() {
             &[h, w] | &[1, h, w] => (h, w, None),
-            &[1, count, h, w] => (h, w, Some(count)),
+            &[1, count, h, w] => (h, w, Some(count.max(2))),
             _ => {
                 return Err(Error::Shape(format!(
                     "a mask is made of class numbers [h, w] or [1, h, w], or of scores \
@@ -77,7 +78,7 @@ impl Mask {
         let (height, width) = (height as usize, width as usize);
         check_size(height, width)?;
         if let (Some(count), Some(classes)) = (scored, classes)
-            && count.max(2) != classes.len() as i64
+            && count != classes.len() as i64
         {
             return Err(Error::Shape(format!(
                 "scores of {count} classes, {size:?}, where there are {}",
@@ -85,8 +86,7 @@ impl Mask {
             )));
         }
         let numbers = match scored {
-            // One score is a logit: above 0 it says yes.
-            Some(1) => tensor.f_gt(0.0).into_result()?,
+            Some(_) if size[1] == 1 => tensor.f_gt(0.0).into_result()?,
             Some(_) => tensor.f_argmax(1, false).into_result()?, // [1, C, h, w] -> [1, h, w]
             None => tensor.f_detach().into_result()?,
         };
@@ -103,7 +103,7 @@ impl Mask {
             Some(classes) => classes,
             None => {
                 let most = values.iter().copied().max().unwrap_or(0).clamp(0, 255);
-                let count = scored.map_or(most + 1, |count| count.max(2)).clamp(1, 257);
+                let count = scored.unwrap_or(most + 1).clamp(1, 257);
                 numbered = Classes::numbered(count as usize)?;
                 &numbered
             }

@@ -2,12 +2,46 @@
 
 use std::time::{Duration, Instant};
 
+use super::duration::duration;
 use super::line;
 
 /// Nothing is said of work that ends within this time.
 const QUIET: Duration = Duration::from_secs(2);
 /// Between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// When long work speaks: not during the first two seconds, then at most once a second.
+pub(crate) struct Pace {
+    started: Instant,
+    told: Option<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn start() -> Self {
+        Pace { started: Instant::now(), told: None }
+    }
+
+    pub(crate) fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    /// Whether it is time for a line; whoever hears yes writes one.
+    pub(crate) fn due(&mut self, now: Instant) -> bool {
+        let due = match self.told {
+            None => self.elapsed(now) >= QUIET,
+            Some(told) => now.saturating_duration_since(told) >= PAUSE,
+        };
+        if due {
+            self.told = Some(now);
+        }
+        due
+    }
+
+    /// Whether anything was said.
+    pub(crate) fn spoken(&self) -> bool {
+        self.told.is_some()
+    }
+}
 
 /// Says how far long work is, in whole lines of standard output: nothing during the first two
 /// seconds, then at most a line a second, with the time left.
@@ -27,8 +61,7 @@ pub struct Progress {
     /// What was done before this work began.
     from: u64,
     done: u64,
-    started: Instant,
-    told: Option<Instant>,
+    pace: Pace,
     listener: Box<dyn FnMut(&str)>,
 }
 
@@ -41,8 +74,7 @@ impl Progress {
             bytes: false,
             from: 0,
             done: 0,
-            started: Instant::now(),
-            told: None,
+            pace: Pace::start(),
             listener: Box::new(line),
         }
     }
@@ -77,21 +109,15 @@ impl Progress {
 
     fn advance_at(&mut self, done: u64, now: Instant) {
         self.done = done;
-        let elapsed = now.saturating_duration_since(self.started);
-        let due = match self.told {
-            None => elapsed >= QUIET,
-            Some(told) => now.saturating_duration_since(told) >= PAUSE,
-        };
-        if due {
-            self.told = Some(now);
-            let text = self.so_far(elapsed);
+        if self.pace.due(now) {
+            let text = self.so_far(self.pace.elapsed(now));
             (self.listener)(&text);
         }
     }
 
     fn finish_at(mut self, now: Instant) {
-        if self.told.is_some() {
-            let elapsed = duration(now.saturating_duration_since(self.started));
+        if self.pace.spoken() {
+            let elapsed = duration(self.pace.elapsed(now));
             let text = format!("{}: {} in {elapsed}", self.what, self.amount(self.done));
             (self.listener)(&text);
         }
@@ -129,19 +155,6 @@ pub(crate) fn megabytes(count: u64) -> String {
     if count == 0 || size >= 9.95 { format!("{size:.0} MB") } else { format!("{size:.1} MB") }
 }
 
-/// `0.4 s`, `42 s`, `3 min 20 s`: as exact as anyone wants to know it.
-pub(crate) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 9.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 119.5 {
-        format!("{seconds:.0} s")
-    } else {
-        let whole = seconds.round() as u64;
-        format!("{} min {} s", whole / 60, whole % 60)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -159,7 +172,7 @@ mod tests {
         let lines = Rc::new(RefCell::new(Vec::new()));
         let sink = lines.clone();
         let progress = progress.listen(move |line| sink.borrow_mut().push(line.to_owned()));
-        let began = progress.started;
+        let began = progress.pace.started;
         Heard { lines, progress, began }
     }
 

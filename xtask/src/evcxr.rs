@@ -1,8 +1,9 @@
 //! evcxr_jupyter at a pinned version: an installed one, else one built for a short build.
 
 use crate::cache::{self, Cache};
+use crate::duration::duration;
 use crate::process;
-use crate::step::{Step, duration};
+use crate::step::Step;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs;

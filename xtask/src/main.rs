@@ -11,6 +11,8 @@ mod cargo_config;
 mod clone;
 mod compiler;
 mod download;
+#[path = "../../src/show/duration.rs"]
+mod duration;
 mod environment;
 mod evcxr;
 mod kernel;

@@ -1,7 +1,8 @@
 //! What set-up says: one line for a step that is done already, a few with times for one that works.
 
+use crate::duration::duration;
 use std::fmt::Display;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One step of a command, timed from its creation.
 pub(crate) struct Step {
@@ -36,22 +37,10 @@ impl Step {
     }
 }
 
-/// `0.4 s`, `42 s`, `3 min 20 s`: as exact as anyone wants to know it.
-pub(crate) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 9.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 119.5 {
-        format!("{seconds:.0} s")
-    } else {
-        let whole = seconds.round() as u64;
-        format!("{} min {} s", whole / 60, whole % 60)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn durations_read_naturally() {

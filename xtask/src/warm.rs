@@ -2,11 +2,12 @@
 
 use crate::cache::{self, Cache};
 use crate::clone;
+use crate::duration::duration;
 use crate::environment::Environment;
 use crate::evcxr;
 use crate::process;
 use crate::record::Record;
-use crate::step::{Step, duration};
+use crate::step::Step;
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Init, ParameterSpec, WeightInit, pair_of};
+use super::{ParameterSpec, WeightInit, pair_of};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -133,16 +133,8 @@ impl Conv2d {
             self.kernel[0],
             self.kernel[1],
         ];
-        let weight = self.init.resolve(fan_in, fan_out);
-        let mut specs = vec![ParameterSpec::new("weight", &shape, weight)];
-        if self.bias {
-            let bias = match self.zero_bias {
-                true => Init::Constant(0.0),
-                false => WeightInit::FanIn.resolve(fan_in, fan_out),
-            };
-            specs.push(ParameterSpec::new("bias", &shape[..1], bias));
-        }
-        specs
+        let (fans, bias) = ([fan_in, fan_out], self.bias.then_some(shape[0]));
+        ParameterSpec::weight_and_bias(&shape, self.init, fans, bias, self.zero_bias)
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -224,6 +216,7 @@ impl Conv2d {
             }
         }
     }
+
     /// Whether libtorch must not be left to skip the pixels between 1 × 1 windows itself: with
     /// channels that do not fill a vector register, the weights' gradient in oneDNN as of libtorch
     /// 2.13 then writes past its memory.

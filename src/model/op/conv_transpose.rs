@@ -52,13 +52,8 @@ impl ConvTranspose2d {
         let area = self.kernel.saturating_mul(self.kernel);
         let fans = [self.out_channels, self.in_channels].map(|c| c.saturating_mul(area));
         let shape = [self.in_channels, self.out_channels, self.kernel, self.kernel];
-        let weight = WeightInit::KaimingUniform.resolve(fans[0], fans[1]);
-        let mut specs = vec![ParameterSpec::new("weight", &shape, weight)];
-        if self.bias {
-            let bias = WeightInit::FanIn.resolve(fans[0], fans[1]);
-            specs.push(ParameterSpec::new("bias", &shape[1..2], bias));
-        }
-        specs
+        let bias = self.bias.then_some(self.out_channels);
+        ParameterSpec::weight_and_bias(&shape, WeightInit::KaimingUniform, fans, bias, false)
     }
 
     pub(super) fn check(&self) -> Result<()> {

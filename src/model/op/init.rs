@@ -90,6 +90,24 @@ impl ParameterSpec {
         ParameterSpec { name, shape: shape.to_vec(), init, trainable: true }
     }
 
+    /// A weight and, for those that have one, a bias of so many values, which starts at zero or as
+    /// PyTorch has it.
+    pub(super) fn weight_and_bias(
+        shape: &[i64],
+        init: WeightInit,
+        [fan_in, fan_out]: [i64; 2],
+        bias: Option<i64>,
+        zero_bias: bool,
+    ) -> Vec<Self> {
+        let weight = ParameterSpec::new("weight", shape, init.resolve(fan_in, fan_out));
+        let start = match zero_bias {
+            true => Init::Constant(0.0),
+            false => WeightInit::FanIn.resolve(fan_in, fan_out),
+        };
+        let bias = bias.map(|count| ParameterSpec::new("bias", &[count], start));
+        std::iter::once(weight).chain(bias).collect()
+    }
+
     /// A tensor that the layer keeps but no optimiser changes.
     pub(super) fn buffer(self) -> Self {
         ParameterSpec { trainable: false, ..self }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Init, ParameterSpec, WeightInit};
+use super::{ParameterSpec, WeightInit};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -49,16 +49,8 @@ impl Linear {
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
         let (fan_in, fan_out) = (self.in_features, self.out_features);
         let shape = [self.out_features, self.in_features];
-        let weight = self.init.resolve(fan_in, fan_out);
-        let mut specs = vec![ParameterSpec::new("weight", &shape, weight)];
-        if self.bias {
-            let bias = match self.zero_bias {
-                true => Init::Constant(0.0),
-                false => WeightInit::FanIn.resolve(fan_in, fan_out),
-            };
-            specs.push(ParameterSpec::new("bias", &shape[..1], bias));
-        }
-        specs
+        let (fans, bias) = ([fan_in, fan_out], self.bias.then_some(shape[0]));
+        ParameterSpec::weight_and_bias(&shape, self.init, fans, bias, self.zero_bias)
     }
 
     pub(super) fn check(&self) -> Result<()> {
