@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::{BLUE, FAINT, INK, drawn, failed, text};
+use super::{Axes, BLUE, INK, drawn, extent, failed, text};
 use crate::error::Result;
 use crate::number::number;
 use crate::picture::Picture;
@@ -19,12 +19,10 @@ impl Bins {
     /// The finite values in as many bins as they are worth: `2 n^(1/3)`, Rice's rule, from 8 to 64.
     pub(crate) fn of(values: &[f32]) -> Bins {
         let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
-        let (low, high) =
-            finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        let (low, high) = match (low < high, low == high) {
-            (true, _) => (low, high),
-            (_, true) => (low - 0.5, high + 0.5),
-            _ => (0.0, 1.0),
+        let (low, high) = match extent(values) {
+            None => (0.0, 1.0),
+            Some((low, high)) if low == high => (low - 0.5, high + 0.5),
+            Some(extent) => extent,
         };
         let bins = (2.0 * (finite().count() as f64).cbrt()).clamp(8.0, 64.0) as usize;
         let mut counts = vec![0; bins];
@@ -50,21 +48,9 @@ pub(crate) fn histogram(bins: &Bins, label: &str) -> Result<Picture> {
             .y_label_area_size(74)
             .build_cartesian_2d(low..high, 0.0..most * 1.05)
             .map_err(failed)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(INK)
-            .label_style(font.clone())
-            .axis_desc_style(font)
-            .x_desc(label)
-            .y_desc("count")
-            .x_labels(8)
-            .y_labels(5)
-            .x_label_formatter(&|v| number(*v, 3))
-            .y_label_formatter(&|v| number(*v, 3))
-            .draw()
-            .map_err(failed)?;
+        let plain = |v| number(v, 3);
+        let names = Some([label, "count"]);
+        Axes { font: &font, x_labels: 8, x: &plain, y: &plain, names }.draw(&mut chart)?;
         let bars = bins.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         let bars = bars.map(|(i, &count)| {
             let left = low + i as f64 * width;

@@ -1,9 +1,11 @@
-//! Charts in the notebook's look: bars, curves, histograms and flow charts, drawn by plotters with the embedded font.
+//! Charts in the notebook's look: bars, curves, histograms and flow charts, drawn by plotters with
+//! the embedded font.
 
 mod flow;
 mod histogram;
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
@@ -39,6 +41,48 @@ fn text() -> Result<TextStyle<'static>> {
     register_font("sans-serif", FontStyle::Normal, font_bytes())
         .map_err(|_| Error::Image("the embedded font cannot be read".into()))?;
     Ok(("sans-serif", TEXT).into_font().color(&INK))
+}
+
+type Chart<'a, 'b> =
+    ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// The axes of a chart: how many numbers each has, how these are written, and what they are of.
+struct Axes<'a> {
+    font: &'a TextStyle<'static>,
+    x_labels: usize,
+    x: &'a dyn Fn(f64) -> String,
+    y: &'a dyn Fn(f64) -> String,
+    names: Option<[&'a str; 2]>,
+}
+
+impl Axes<'_> {
+    fn draw(&self, chart: &mut Chart) -> Result<()> {
+        let [x_name, y_name] = self.names.unwrap_or_default();
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(INK)
+            .label_style(self.font.clone())
+            .axis_desc_style(self.font.clone())
+            .x_desc(x_name)
+            .y_desc(y_name)
+            .x_labels(self.x_labels)
+            .y_labels(5)
+            .x_label_formatter(&|v| (self.x)(*v))
+            .y_label_formatter(&|v| (self.y)(*v))
+            .draw()
+            .map_err(failed)
+    }
+}
+
+/// The least and the greatest of the finite values, if there are any.
+fn extent(values: &[f32]) -> Option<(f64, f64)> {
+    let finite = values.iter().copied().filter(|v| v.is_finite()).map(f64::from);
+    finite.fold(None, |extent, v| {
+        let (low, high) = extent.unwrap_or((v, v));
+        Some((f64::min(low, v), f64::max(high, v)))
+    })
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
@@ -91,13 +135,10 @@ pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
 /// The values as a curve over their index, `step` apart. Of many values, the least and the
 /// greatest in each pixel column are drawn; values that are not finite leave a gap.
 pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
-    let finite = || values.iter().copied().filter(|v| v.is_finite()).map(f64::from);
-    let (low, high) =
-        finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    let (low, high) = match (low <= high, low == high) {
-        (false, _) => (0.0, 1.0),
-        (true, true) => (low - 0.5, high + 0.5),
-        _ => {
+    let (low, high) = match extent(values) {
+        None => (0.0, 1.0),
+        Some((low, high)) if low == high => (low - 0.5, high + 0.5),
+        Some((low, high)) => {
             let room = 0.05 * (high - low);
             (low - room, high + room)
         }
@@ -111,18 +152,8 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..last, low..high)
             .map_err(failed)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(INK)
-            .label_style(font)
-            .x_labels(8)
-            .y_labels(5)
-            .x_label_formatter(&|v| number(v.round(), 4))
-            .y_label_formatter(&|v| number(*v, 4))
-            .draw()
-            .map_err(failed)?;
+        let (x, y) = (|v: f64| number(v.round(), 4), |v| number(v, 4));
+        Axes { font: &font, x_labels: 8, x: &x, y: &y, names: None }.draw(&mut chart)?;
         for piece in finite_pieces(values, step, 1100) {
             let series = if piece.len() == 1 {
                 chart.draw_series(piece.iter().map(|&at| Circle::new(at, 2, BLUE.filled())))
@@ -149,21 +180,9 @@ pub(crate) fn loss_curves(curves: &[(&str, &[f64])]) -> Result<Picture> {
             .y_label_area_size(70)
             .build_cartesian_2d(1.0..epochs as f64, 0.0..top)
             .map_err(failed)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(INK)
-            .label_style(font.clone())
-            .axis_desc_style(font.clone())
-            .x_labels(epochs.min(8))
-            .y_labels(5)
-            .x_desc("epoch")
-            .y_desc("loss")
-            .x_label_formatter(&|v| number(v.round(), 4))
-            .y_label_formatter(&|v| number(*v, 3))
-            .draw()
-            .map_err(failed)?;
+        let (x, y) = (|v: f64| number(v.round(), 4), |v| number(v, 3));
+        let (x_labels, names) = (epochs.min(8), Some(["epoch", "loss"]));
+        Axes { font: &font, x_labels, x: &x, y: &y, names }.draw(&mut chart)?;
         for ((name, values), colour) in curves.iter().zip([BLUE, ORANGE]) {
             let points = values.iter().enumerate().filter(|(_, v)| v.is_finite());
             let points = points.map(|(i, &v)| ((i + 1) as f64, v));
@@ -190,13 +209,10 @@ fn finite_pieces(values: &[f32], step: f64, most: usize) -> Vec<Vec<(f64, f64)>>
     let chunk = values.len().div_ceil(most / 2).max(1);
     let mut pieces = vec![Vec::new()];
     for (i, part) in values.chunks(chunk).enumerate() {
-        let finite = part.iter().copied().filter(|v| v.is_finite()).map(f64::from);
-        let (low, high) =
-            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        if low > high {
+        let Some((low, high)) = extent(part) else {
             pieces.push(Vec::new());
             continue;
-        }
+        };
         let x = (i * chunk) as f64 * step;
         if let Some(piece) = pieces.last_mut() {
             piece.push((x, low));
