@@ -1,4 +1,5 @@
-//! A real HTTP server on loopback that breaks off, lies, stalls and redirects as told.
+//! A real HTTP server on loopback that breaks off, lies, stalls and redirects as told. The tests of
+//! set-up include this file.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -83,7 +84,7 @@ impl Server {
         etag: Option<&'static str>,
     ) {
         let served = Served {
-            path: format!("/{file}"),
+            path: format!("/{}", file.trim_start_matches('/')),
             body: body.to_owned(),
             manners: manners.to_owned(),
             etag,

@@ -26,6 +26,8 @@ mod rust_src;
 mod setup;
 mod step;
 #[cfg(test)]
+#[path = "../../tests/hub/server.rs"]
+#[allow(dead_code, reason = "the hub's tests ask more of it")]
 mod test_server;
 mod warm;
 mod weights;
