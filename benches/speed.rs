@@ -80,22 +80,26 @@ fn networks(criterion: &mut Criterion) {
         criterion.bench_function(&format!("forward/{name}"), |bencher| {
             bencher.iter(|| model.forward(black_box(&input)).expect("a pass"));
         });
-        if name == "resnet34" {
-            let feeds = [("input", &input)];
-            criterion.bench_function("up_to_conv1/resnet34", |bencher| {
-                bencher.iter(|| model.run(black_box(&feeds), &["conv1"]).expect("a pass"));
-            });
-            let weight = &model.weights()["conv1.weight"];
-            let channels_last = |t: &Tensor| t.permute([0, 2, 3, 1]).contiguous();
-            criterion.bench_function("conv1_alone/resnet34", |bencher| {
-                let _no_grad = tch::no_grad_guard();
-                bencher.iter(|| {
-                    let input = channels_last(black_box(&input)).permute([0, 3, 1, 2]);
-                    input.conv2d::<Tensor>(weight, None, [2, 2], [3, 3], [1, 1], 1)
-                });
-            });
-        }
     }
+}
+
+/// A pass that ends at the first convolution, and that convolution alone.
+fn first_layer(criterion: &mut Criterion) {
+    let model = zoo::resnet34_untrained(0).expect("a network");
+    let input = Tensor::rand([1, 3, 224, 224], tch::kind::FLOAT_CPU);
+    let feeds = [("input", &input)];
+    criterion.bench_function("up_to_conv1/resnet34", |bencher| {
+        bencher.iter(|| model.run(black_box(&feeds), &["conv1"]).expect("a pass"));
+    });
+    let weight = &model.weights()["conv1.weight"];
+    let channels_last = |t: &Tensor| t.permute([0, 2, 3, 1]).contiguous();
+    criterion.bench_function("conv1_alone/resnet34", |bencher| {
+        let _no_grad = tch::no_grad_guard();
+        bencher.iter(|| {
+            let input = channels_last(black_box(&input)).permute([0, 3, 1, 2]);
+            input.conv2d::<Tensor>(weight, None, [2, 2], [3, 3], [1, 1], 1)
+        });
+    });
 }
 
 /// VGG-16's 553 MB of tensors against the bytes of their file, both from the system's cache.
@@ -114,5 +118,5 @@ fn loading(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sheet, squeezenet, networks, loading);
+criterion_group!(benches, sheet, squeezenet, networks, first_layer, loading);
 criterion_main!(benches);

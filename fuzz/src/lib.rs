@@ -1,5 +1,5 @@
-//! The library's readers of weights and of seismic sections, without the rest of the library and without libtorch: what a
-//! fuzzer runs.
+//! The library's readers of weights and of seismic sections, without the rest of the library and
+//! without libtorch: what a fuzzer runs.
 
 use std::io::Cursor;
 

@@ -155,8 +155,8 @@ fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// The hub keeps large files in another store, to which it redirects; only its own first answer
-/// knows the SHA-256, as the file's tag.
+/// The hub keeps large files in another store, to which it redirects; only its own answers know the
+/// SHA-256, as the file's tag.
 fn announced_sha256(response: &Response<Body>) -> Option<String> {
     let from_hub = || header(response, "x-repo-commit").and_then(|_| header(response, "etag"));
     let tag = header(response, "x-linked-etag").or_else(from_hub)?.trim_matches('"');
