@@ -4,14 +4,16 @@ pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
-pub use crate::look::{Look, Prediction, Predictions};
+pub use crate::look::{Look, Looks, Prediction, Predictions};
 pub use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Layer, LayerRef, Layers, Linear,
     Model, Module, Op, Pass, Pool2d, WeightInit, Weights,
 };
 pub use crate::ops;
 pub use crate::photo::{Photo, Preprocess};
-pub use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Resize, Sheet};
+pub use crate::picture::{
+    Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize, Sheet,
+};
 pub use crate::scene::seismic::Seismic;
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use convlens::attribution::Heatmap;
+use convlens::attribution::{Heatmap, LayerCase, LayerMethod};
 use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Pool2d, Weights};
 use convlens::picture::Resize;
 use convlens::prelude::*;
@@ -258,12 +258,13 @@ fn frozen_parameters_do_not_matter() {
 }
 
 /// A weighting that panics, as a user's own may.
+#[derive(Default)]
 struct Panics;
 
 impl convlens::attribution::Weighting for Panics {
     const NAME: &'static str = "Panics";
 
-    fn map(_: &Tensor, _: &Tensor) -> convlens::Result<Tensor> {
+    fn contributions(&self, _: &LayerCase) -> convlens::Result<Tensor> {
         panic!("on purpose")
     }
 }
@@ -273,7 +274,7 @@ fn a_panic_leaves_the_gradient_mode_and_the_look_as_they_were() {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     let look = plain();
     let broken = catch_unwind(AssertUnwindSafe(|| {
-        look.explain(&convlens::attribution::Cam::<Panics>::at("conv2")).is_ok()
+        look.explain(&LayerMethod::<Panics>::at("conv2")).is_ok()
     }));
     assert!(broken.is_err());
     let weight = Tensor::from(1f32).set_requires_grad(true);

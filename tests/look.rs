@@ -67,9 +67,9 @@ fn of_equal_scores_the_first_class_is_predicted_everywhere() {
     }
     let look = model.look(&photo("cat.png")).expect("a look");
     assert_eq!(look.predictions(1).expect("predictions").top().class, 0);
-    assert_eq!(look.explain(&GradCam::default()).expect("a heat map").class(), 0);
+    assert_eq!(look.explain(&GradCam::default()).expect("a heat map").class(), Some(0));
     let text = look.explain(&GradCam::default().class("d")).expect_err("no output").to_string();
-    assert_eq!(text, "equal has the classes 0 to 2, not 3");
+    assert_eq!(text, "Grad-CAM: equal has the classes 0 to 2, not 3");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn unknown_layers_and_classes_list_the_closest() {
     for class in [1000i64, -1, i64::MAX] {
         let text =
             look.explain(&GradCam::default().class(class)).expect_err("out of range").to_string();
-        assert_eq!(text, format!("squeezenet1_1 has the classes 0 to 999, not {class}"));
+        assert_eq!(text, format!("Grad-CAM: squeezenet1_1 has the classes 0 to 999, not {class}"));
     }
 }
 

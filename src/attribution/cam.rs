@@ -1,125 +1,167 @@
-//! What the class activation family shares: cut the network at a layer, run the front once
-//! without gradients, differentiate the tail, weigh the maps.
-
-use std::marker::PhantomData;
+//! What the class activation family shares: which layer, which class, and how channels are weighted.
 
 use tch::Tensor;
 
-use super::{Attribution, Heatmap, Target};
+use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
-use crate::look::{Look, class_scores};
-use crate::model::{LayerRef, NodeId, with_grad};
-use crate::tensor::{IntoResult, to_floats};
+use crate::model::{LayerRef, Model, NodeId};
 
-/// What makes a method of the family: how activations and gradients become one map.
+/// What makes a method of the family: how a layer's channels contribute to its map.
 pub trait Weighting {
     /// The method's name as its paper has it.
     const NAME: &'static str;
 
-    /// The signed map, `[h, w]`, from the layer's activation and the target's gradient with
-    /// respect to it, both `[C, h, w]`.
+    /// How the channels become one map.
+    const REDUCTION: Reduction = Reduction::Sum;
+
+    /// The signed contribution of each channel at each place, `[N, C, h, w]`.
     ///
     /// # Errors
-    /// What libtorch refuses.
-    fn map(activation: &Tensor, gradient: &Tensor) -> Result<Tensor>;
+    /// What the method cannot be applied to.
+    fn contributions(&self, case: &LayerCase) -> Result<Tensor>;
+
+    /// The layer to look at, unless another is named, and how captions call it: the
+    /// [deepest convolution](Model::deepest_convolution).
+    ///
+    /// # Errors
+    /// When the network has none that suits.
+    fn default_layer(&self, model: &Model) -> Result<(LayerRef, &'static str)> {
+        let deepest = model.deepest_convolution()?;
+        let last = model.last_convolution()? == deepest;
+        Ok((deepest.into(), if last { "the last convolution" } else { "the deepest convolution" }))
+    }
+
+    /// What has to be known to read the map, once it has been computed.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
-/// A class activation method: which layer, which class, and, by its type, which weighting.
+/// A [`Case`] at one layer with feature maps.
+pub struct LayerCase<'a> {
+    /// The batch and its scores.
+    pub case: &'a Case,
+    /// The layer's activation `A`, `[N, C, h, w]`.
+    pub activation: Tensor,
+    layer: NodeId,
+}
+
+impl LayerCase<'_> {
+    /// `∂y/∂A`, `[N, C, h, w]`.
+    ///
+    /// # Errors
+    /// When the score does not depend on the layer.
+    pub fn gradient(&self) -> Result<Tensor> {
+        self.case.gradient_of(self.layer)
+    }
+
+    /// The layer's name.
+    pub fn layer(&self) -> &str {
+        self.case.model().layer_name(self.layer)
+    }
+
+    /// One input's scores for several values of the layer, `[M, C, h, w] -> [M]`.
+    ///
+    /// # Errors
+    /// What the network cannot take.
+    pub fn scores_with(&self, index: usize, values: &Tensor) -> Result<Tensor> {
+        self.case.scores_with(index, self.layer(), values)
+    }
+}
+
+/// A method that looks at one layer's feature maps: which layer, which class, and, by its type, how
+/// the channels are weighted.
 #[derive(Clone, Debug)]
-pub struct Cam<W> {
+pub struct LayerMethod<W> {
     layer: Option<LayerRef>,
     target: Target,
-    weighting: PhantomData<W>,
+    reduction: Option<Reduction>,
+    pub(super) weighting: W,
 }
 
-impl<W> Default for Cam<W> {
-    /// The predicted class, at the last convolution.
+impl<W: Default> Default for LayerMethod<W> {
+    /// The predicted class, at the layer where the method looks by default.
     fn default() -> Self {
-        Cam { layer: None, target: Target::Predicted, weighting: PhantomData }
+        LayerMethod {
+            layer: None,
+            target: Target::Predicted,
+            reduction: None,
+            weighting: W::default(),
+        }
     }
 }
 
-impl<W> Cam<W> {
+impl<W: Default> LayerMethod<W> {
     /// At this layer, by name or index, for the predicted class.
     pub fn at(layer: impl Into<LayerRef>) -> Self {
-        Cam { layer: Some(layer.into()), ..Self::default() }
+        LayerMethod { layer: Some(layer.into()), ..Self::default() }
     }
+}
 
-    /// For this class: an index or a name.
+impl<W> LayerMethod<W> {
+    /// For this class: an index, a name, or any other [`Target`].
+    #[must_use]
     pub fn class(mut self, target: impl Into<Target>) -> Self {
         self.target = target.into();
         self
     }
+
+    /// The first principal component of the channels' contributions in place of their sum, which is
+    /// smoother: pytorch-grad-cam's `eigen_smooth`. See
+    /// [`principal_component`](super::principal_component).
+    #[must_use]
+    pub fn principal_component(mut self) -> Self {
+        self.reduction = Some(Reduction::PrincipalComponent);
+        self
+    }
 }
 
-impl<W: Weighting> Attribution for Cam<W> {
-    fn explain(&self, look: &Look) -> Result<Heatmap> {
-        let model = look.model();
-        let (layer, name) = match &self.layer {
-            Some(layer) => model.find_named(layer)?,
-            None => model.find_named(model.last_convolution()?)?,
+impl<W: Weighting> Attribution for LayerMethod<W> {
+    fn name(&self) -> String {
+        match self.reduction {
+            Some(Reduction::PrincipalComponent) => format!("{}, first component", W::NAME),
+            _ => W::NAME.to_owned(),
+        }
+    }
+
+    fn target(&self) -> Target {
+        self.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let model = case.model();
+        let (layer, announced) = match &self.layer {
+            Some(layer) => (layer.clone(), None),
+            None => {
+                let (layer, what) = self.weighting.default_layer(model)?;
+                (layer, Some(what))
+            }
         };
-        let activation = look.activation(layer)?;
-        if !matches!(activation.size().as_slice(), [1, _, _, _]) {
+        let (layer, name) = model.find_named(layer)?;
+        let activation = case.activation(model.layer_name(layer))?;
+        if !matches!(activation.size().as_slice(), &[_, _, h, w] if h * w > 1) {
             return Err(Error::Shape(format!(
-                "{} needs a layer with feature maps, but {name:?} has the output {:?}: choose a \
-                 layer before the pooling or flattening, such as {:?}",
-                W::NAME,
+                "it needs a layer with feature maps of more than one pixel, but {name:?} has the \
+                 output {:?}: choose a layer before the pooling or flattening, such as {:?}",
                 activation.size(),
-                model.last_convolution()?
+                model.deepest_convolution()?
             )));
         }
-        let tail = Tail::run(look, layer, &activation)?;
-        let class = self.target.resolve(model, &tail.scores)?;
-        let gradient = tail.gradient(class, &name)?;
-        let _no_grad = tch::no_grad_guard();
-        let one = |t: &Tensor| t.f_squeeze_dim(0).into_result(); // [1, C, h, w] -> [C, h, w]
-        let map = W::map(&one(&activation)?, &one(&gradient)?)
-            .map_err(|e| e.while_doing(format!("{} at {name:?}", W::NAME)))?;
-        let score = tail.scores[class];
-        let total: f64 = tail.scores.iter().map(|s| f64::from(s - score).exp()).sum();
-        let announced = match &self.layer {
-            Some(_) => name,
-            None => format!("{name}, the last convolution"),
+        let at = LayerCase { case, activation, layer };
+        let contributions = {
+            let _no_grad = tch::no_grad_guard();
+            self.weighting.contributions(&at)?
         };
-        Heatmap::new(look, W::NAME, &map, announced, class, 1.0 / total)
-    }
-}
-
-/// The network after a layer, run once with its gradients recorded.
-struct Tail {
-    activation: Tensor,
-    output: Tensor,
-    scores: Vec<f32>,
-}
-
-impl Tail {
-    fn run(look: &Look, layer: NodeId, activation: &Tensor) -> Result<Tail> {
-        let model = look.model();
-        // A tensor of its own for this pass: the remembered activation stays as it is.
-        let leaf = activation.f_detach().into_result()?.set_requires_grad(true);
-        let output = look.output_from(layer, &leaf)?;
-        if !output.requires_grad() {
-            return Err(Error::Argument(format!(
-                "the output of {} does not depend on layer {:?}: choose a layer on the way to it",
-                model.name(),
-                model.layer_name(layer)
-            )));
-        }
-        let output = with_grad(|| class_scores(model, &output))?;
-        let scores = to_floats(&output)?;
-        Ok(Tail { activation: leaf, output, scores })
-    }
-
-    /// d score / d activation, `[1, C, h, w]`.
-    fn gradient(&self, class: usize, layer: &str) -> Result<Tensor> {
-        let score = with_grad(|| self.output.f_select(0, class as i64)).into_result()?;
-        let gradients = Tensor::f_run_backward(&[score], &[&self.activation], false, false);
-        let gradients = gradients
-            .into_result()
-            .map_err(|e| e.while_doing(format!("the gradient at {layer:?}")))?;
-        gradients.into_iter().next().ok_or_else(|| {
-            Error::Argument(format!("the target does not depend on layer {layer:?}"))
+        let layer = match announced {
+            None => name,
+            Some(what) => format!("{name}, {what}"),
+        };
+        Ok(Evidence {
+            contributions,
+            reduction: self.reduction.unwrap_or(W::REDUCTION),
+            meaning: Meaning::Positive,
+            layer: Some(layer),
+            remarks: self.weighting.remarks(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Cam, Weighting};
+use super::{LayerCase, LayerMethod, Weighting};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -19,20 +19,19 @@ use crate::tensor::IntoResult;
 /// # Ok(())
 /// # }
 /// ```
-pub type GradCam = Cam<MeanGradient>;
+pub type GradCam = LayerMethod<MeanGradient>;
 
 /// Grad-CAM's weights: the mean gradient of each channel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct MeanGradient;
 
 impl Weighting for MeanGradient {
     const NAME: &'static str = "Grad-CAM";
 
-    fn map(activation: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        gradient
-            .f_mean_dim([1i64, 2].as_slice(), true, None::<Kind>) // [C, h, w] -> [C, 1, 1]
-            .and_then(|alpha| alpha.f_mul(activation))
-            .and_then(|weighted| weighted.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>))
+    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
+        case.gradient()?
+            .f_mean_dim([2i64, 3].as_slice(), true, None::<Kind>) // [N, C, h, w] -> [N, C, 1, 1]
+            .and_then(|alpha| alpha.f_mul(&case.activation))
             .into_result()
     }
 }

@@ -1,33 +1,140 @@
-//! Where a network looks when it decides: one family of methods a file.
+//! Where a network looks when it decides: one method, or family of methods, a file.
+//!
+//! A method turns a [`Case`], a batch of inputs with the scores that are to be explained, into
+//! [`Evidence`]; what all of them share (targets, batches, gradients, memory, checks) stands in
+//! [`Case`], and what becomes of the numbers in [`Heatmap`].
+//!
+//! | family | methods |
+//! |---|---|
+//! | class activation | [`GradCam`] |
 
 mod cam;
+mod case;
+mod evidence;
+mod goal;
 mod grad_cam;
 mod heatmap;
 mod target;
 
-pub use cam::{Cam, Weighting};
+use std::rc::Rc;
+
+pub use cam::{LayerCase, LayerMethod, Weighting};
+pub use case::Case;
+pub use evidence::{Evidence, Meaning, Reduction, principal_component};
 pub use grad_cam::{GradCam, MeanGradient};
 pub use heatmap::Heatmap;
-pub use target::Target;
+pub use target::{Function, Target};
 
-use crate::error::Result;
-use crate::look::Look;
+use crate::error::{Error, Result};
+use crate::look::{Look, Looks, Memory};
+use crate::photo::View;
 
 /// A way to explain what a network sees in a photo.
 pub trait Attribution {
-    /// The heat map of one look.
+    /// The method's name as its paper has it, with what was set otherwise.
+    fn name(&self) -> String;
+
+    /// What it was told to explain.
+    fn target(&self) -> Target;
+
+    /// What it computes for each of a batch.
     ///
     /// # Errors
-    /// Unknown layers and classes, and what the method cannot be applied to.
-    fn explain(&self, look: &Look) -> Result<Heatmap>;
+    /// Unknown layers, and what the method cannot be applied to.
+    fn attribute(&self, case: &Case) -> Result<Evidence>;
 }
 
+macro_rules! attribution_by_pointer {
+    ($($pointer:ty),*) => {
+        $(impl<A: Attribution + ?Sized> Attribution for $pointer {
+            fn name(&self) -> String {
+                (**self).name()
+            }
+
+            fn target(&self) -> Target {
+                (**self).target()
+            }
+
+            fn attribute(&self, case: &Case) -> Result<Evidence> {
+                (**self).attribute(case)
+            }
+        })*
+    };
+}
+attribution_by_pointer!(&A, Box<A>, Rc<A>);
+
 impl Look {
-    /// Where the network looks, by any method of this room.
+    /// Where the network looks, by any method of [`attribution`](crate::attribution).
     ///
     /// # Errors
-    /// Unknown layers and classes, and what the method cannot be applied to.
+    /// Unknown layers and classes, what the method cannot be applied to, and values that are not
+    /// finite: the error names the layer that they come from.
     pub fn explain(&self, method: &dyn Attribution) -> Result<Heatmap> {
-        method.explain(self)
+        self.explain_for(method, method.target())
     }
+
+    /// The same for another target than the method's own.
+    ///
+    /// # Errors
+    /// As [`explain`](Look::explain).
+    pub fn explain_for(
+        &self,
+        method: &dyn Attribution,
+        target: impl Into<Target>,
+    ) -> Result<Heatmap> {
+        let mut heat =
+            explain(self.memory(), &[Rc::clone(self.view())], method, vec![target.into()])?;
+        heat.pop().ok_or_else(|| Error::Shape("no explanation".into()))
+    }
+}
+
+impl Looks {
+    /// Where the network looks in each photo, in one pass.
+    ///
+    /// # Errors
+    /// As [`Look::explain`].
+    pub fn explain(&self, method: &dyn Attribution) -> Result<Vec<Heatmap>> {
+        explain(self.memory(), self.views(), method, vec![method.target(); self.len()])
+    }
+
+    /// The same with a target for each photo.
+    ///
+    /// # Errors
+    /// As [`Look::explain`]; when there are more or fewer targets than photos.
+    pub fn explain_each<T: Into<Target>>(
+        &self,
+        method: &dyn Attribution,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<Heatmap>> {
+        let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
+        if targets.len() != self.len() {
+            return Err(Error::Argument(format!(
+                "{} photos need as many targets, one each, but there are {}",
+                self.len(),
+                targets.len()
+            )));
+        }
+        explain(self.memory(), self.views(), method, targets)
+    }
+}
+
+fn explain(
+    memory: &Rc<Memory>,
+    views: &[Rc<View>],
+    method: &dyn Attribution,
+    targets: Vec<Target>,
+) -> Result<Vec<Heatmap>> {
+    let name = method.name();
+    let doing = |e: Error| e.while_doing(&name);
+    let case = Case::new(memory, targets);
+    let evidence = method.attribute(&case).map_err(doing)?;
+    let maps = evidence.maps().map_err(doing)?;
+    case.check_finite(&maps).map_err(doing)?;
+    let goals = case.goals().map_err(doing)?;
+    let scores = case.scores().map_err(doing)?;
+    let mut heat = Vec::with_capacity(views.len());
+    for (i, (view, goal)) in views.iter().zip(goals.iter()).enumerate() {
+        heat.push(Heatmap::new(view, &name, &evidence, &maps, i, goal, scores[i])?);
+    }
+    Ok(heat)
 }

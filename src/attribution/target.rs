@@ -1,41 +1,98 @@
-//! What an explanation is about.
+//! What an explanation is about: which output, or which function of the outputs.
 
-use crate::error::{Error, Result};
-use crate::look::best_first;
-use crate::model::Model;
+use std::fmt;
+use std::rc::Rc;
 
-/// The output that is to be explained.
-#[derive(Clone, Debug, Default, PartialEq)]
+use tch::Tensor;
+
+use crate::picture::Region;
+
+/// What is to be explained of a network's output: the score `y` of the formulas.
+///
+/// Most things that a cell writes become one: an index, a name, a list of either, which is the sum
+/// of their scores. Scores are those before the softmax.
+///
+/// In a network that segments, a class stands for its pixels: the sum of its scores where it has
+/// the highest. [`pixels`](Target::pixels) says where otherwise.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+/// let cats = GradCam::default().class(["tabby", "tiger cat"]);
+/// let stripes = GradCam::default().class(Target::difference("tiger cat", "Egyptian cat"));
+/// let certainty = Target::function("certainty", |scores| scores.softmax(-1, scores.kind()).max());
+/// for method in [cats, stripes, GradCam::default().class(certainty)] {
+///     look.explain(&method)?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Target {
-    /// The class with the highest score.
+    /// The class with the highest score; of a network that segments, the class with most pixels.
     #[default]
     Predicted,
     /// The class of this index.
     Index(i64),
     /// The class of this name.
     Name(String),
+    /// A sum of scores, each with a factor.
+    Sum(Vec<(f64, Target)>),
+    /// The scores of a class, summed over pixels, in a network that segments.
+    Pixels {
+        /// Which class.
+        class: Box<Target>,
+        /// Where; without it, where the class has the highest score.
+        region: Option<Region>,
+    },
+    /// Any function from the outputs for one photo to a single number.
+    Function(Function),
+}
+
+/// A function of a network's outputs, with the name that pictures give it.
+#[derive(Clone)]
+pub struct Function {
+    pub(super) name: String,
+    pub(super) compute: Rc<dyn Fn(&Tensor) -> Tensor>,
 }
 
 impl Target {
-    /// The index of the class among `scores`.
-    pub(crate) fn resolve(&self, model: &Model, scores: &[f32]) -> Result<usize> {
-        let in_range = |index: i64| match usize::try_from(index) {
-            Ok(class) if class < scores.len() => Ok(class),
-            _ => Err(Error::Argument(format!(
-                "{} has the classes 0 to {}, not {index}",
-                model.name(),
-                scores.len().saturating_sub(1)
-            ))),
-        };
-        match self {
-            Target::Predicted => {
-                let best = best_first(scores).first().copied();
-                best.ok_or_else(|| Error::Shape(format!("{} has no classes", model.name())))
-            }
-            Target::Name(name) => in_range(model.class_index(name)? as i64),
-            Target::Index(index) => in_range(*index),
-        }
+    /// The sum of several targets.
+    pub fn sum<T: Into<Target>>(targets: impl IntoIterator<Item = T>) -> Target {
+        Target::Sum(targets.into_iter().map(|target| (1.0, target.into())).collect())
+    }
+
+    /// One target's score minus another's: what speaks for the one and not for the other.
+    pub fn difference(of: impl Into<Target>, and: impl Into<Target>) -> Target {
+        Target::Sum(vec![(1.0, of.into()), (-1.0, and.into())])
+    }
+
+    /// A class of a network that segments, where it has the highest score.
+    pub fn pixels(class: impl Into<Target>) -> Target {
+        Target::Pixels { class: Box::new(class.into()), region: None }
+    }
+
+    /// A class of a network that segments, in this region of its output.
+    pub fn pixels_in(class: impl Into<Target>, region: Region) -> Target {
+        Target::Pixels { class: Box::new(class.into()), region: Some(region) }
+    }
+
+    /// Any function from the outputs for one photo, without the dimension of the batch (`[classes]`
+    /// or `[classes, h, w]`), to a single number. It has to be made of tensor operations, so that it
+    /// can be differentiated.
+    pub fn function(
+        name: impl Into<String>,
+        compute: impl Fn(&Tensor) -> Tensor + 'static,
+    ) -> Target {
+        Target::Function(Function { name: name.into(), compute: Rc::new(compute) })
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Function({:?})", self.name)
     }
 }
 
@@ -48,6 +105,24 @@ impl From<&str> for Target {
 impl From<String> for Target {
     fn from(name: String) -> Self {
         Target::Name(name)
+    }
+}
+
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
+}
+
+impl<T: Into<Target>, const N: usize> From<[T; N]> for Target {
+    fn from(targets: [T; N]) -> Self {
+        Target::sum(targets)
+    }
+}
+
+impl<T: Into<Target>> From<Vec<T>> for Target {
+    fn from(targets: Vec<T>) -> Self {
+        Target::sum(targets)
     }
 }
 

@@ -1,6 +1,8 @@
 //! A network as a graph of named layers: data that can be listed, cut, run and differentiated.
 
+mod backward;
 mod builder;
+mod finite;
 mod fused;
 mod grad_mode;
 mod groups;
@@ -21,6 +23,7 @@ use std::rc::Rc;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
+pub(crate) use backward::Rule;
 pub use builder::{Builder, NodeId};
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
@@ -239,6 +242,24 @@ impl Model {
         let convolutions = || self.inner.nodes.iter().rev().filter(|node| node.is_convolution());
         let spread = convolutions().find(|node| !node.shape.ends_with(&[1, 1]));
         self.convolution(spread.or_else(|| convolutions().next()))
+    }
+
+    /// The name of the convolution where class activation methods look unless they are told
+    /// another: the [last](Model::last_convolution); of a network that ends in maps, whose last
+    /// convolution makes the output itself, the last of those with the fewest pixels, the deepest.
+    ///
+    /// # Errors
+    /// When the network has no convolution.
+    pub fn deepest_convolution(&self) -> Result<String> {
+        let pixels = |node: &&Node| match node.shape.as_slice() {
+            &[_, _, h, w] => h * w,
+            _ => 0,
+        };
+        if pixels(&self.node(self.output())) <= 1 {
+            return self.last_convolution();
+        }
+        let spread = self.inner.nodes.iter().rev().filter(|node| node.is_convolution());
+        self.convolution(spread.filter(|node| pixels(node) > 1).min_by_key(pixels))
     }
 
     fn convolution(&self, found: Option<&Node>) -> Result<String> {

@@ -126,7 +126,7 @@ impl Model {
 }
 
 impl Node {
-    fn parameters_for(&self, pass: Pass) -> Vec<Tensor> {
+    pub(super) fn parameters_for(&self, pass: Pass) -> Vec<Tensor> {
         // Constants in a gradient pass: only what depends on the feeds is recorded. A module holds
         // its own, and freezes them itself.
         let constant = pass == Pass::Gradient && !matches!(self.op, Op::Module(_));

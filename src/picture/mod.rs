@@ -33,6 +33,7 @@ mod page;
 #[expect(clippy::module_inception, reason = "the room is named after its main type")]
 mod picture;
 mod png;
+mod region;
 mod resize;
 mod sheet;
 mod text;
@@ -43,6 +44,7 @@ pub use maps::Maps;
 pub use normalize::Normalize;
 pub use overlay::Overlay;
 pub use picture::Picture;
+pub use region::Region;
 pub use resize::Resize;
 pub use sheet::{Rendered, Sheet};
 

@@ -1,22 +1,27 @@
 //! A photo as one network sees it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+mod looks;
+mod memory;
+mod predictions;
+
 use std::fmt;
 use std::rc::Rc;
 
 use image::DynamicImage;
 use tch::{Kind, Tensor};
 
-use crate::chart;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
-use crate::model::{LayerRef, Model, NodeId, Pass};
+use crate::model::{LayerRef, Model, NodeId};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::Picture;
 use crate::section::{Classes, Mask};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show};
 use crate::tensor::{IntoResult, float_copy, to_floats};
+
+pub use looks::Looks;
+pub(crate) use memory::Memory;
+pub use predictions::{Prediction, Predictions};
 
 /// One photo under one network: what it predicts, what its layers answer, and why.
 ///
@@ -35,16 +40,8 @@ use crate::tensor::{IntoResult, float_copy, to_floats};
 /// ```
 #[derive(Clone)]
 pub struct Look {
-    inner: Rc<Inner>,
-}
-
-struct Inner {
-    model: Model,
+    memory: Rc<Memory>,
     view: Rc<View>,
-    /// What every later step starts from; grows with the layers that were asked for.
-    known: RefCell<HashMap<NodeId, Tensor>>,
-    /// The model's training passes when all that became known.
-    trainings: Cell<u64>,
 }
 
 impl Model {
@@ -61,9 +58,8 @@ impl Model {
     /// # Errors
     /// As [`look`](Model::look).
     pub fn look_prepared(&self, photo: &Photo, preprocess: &Preprocess) -> Result<Look> {
-        let seen = preprocess.seen(photo)?;
-        let input = preprocess.normalized(&seen, self.input_shape()[0])?;
-        self.look_from(View::new(photo.clone(), preprocess.clone(), seen.into()), input)
+        let (view, input) = self.viewed(photo, preprocess)?;
+        self.look_from(view, input)
     }
 
     /// Looks at an input that is prepared already, `[1, C, H, W]`. What is shown of it is the
@@ -73,41 +69,51 @@ impl Model {
     /// When it is not one input, or its size or channels do not suit the network.
     pub fn look_input(&self, input: &Tensor) -> Result<Look> {
         let input = float_copy(input)?;
-        let seen = DynamicImage::ImageRgb8(self.preprocess().pictured(&input)?);
-        let photo = Photo::from_image(&seen)?.titled("the input");
-        let seen = photo.picture();
-        self.look_from(View::new(photo, Preprocess::keep(), seen), input)
+        let view = self.view_of(&input, "the input")?;
+        self.look_from(view, input)
     }
 
     fn look_from(&self, view: View, input: Tensor) -> Result<Look> {
-        self.check_input(&input)
+        let memory = Memory::new(self, input)
             .map_err(|e| e.while_doing(format!("looking at {}", view.photo().title())))?;
-        let known = RefCell::new(HashMap::from([(self.input(), input)]));
-        let trainings = Cell::new(self.trainings());
-        let inner = Inner { model: self.clone(), view: Rc::new(view), known, trainings };
-        Ok(Look { inner: Rc::new(inner) })
+        Ok(Look { memory: Rc::new(memory), view: Rc::new(view) })
+    }
+
+    /// A photo as this network sees it when it is prepared so, and the input, `[1, C, H, W]`.
+    fn viewed(&self, photo: &Photo, preprocess: &Preprocess) -> Result<(View, Tensor)> {
+        let seen = preprocess.seen(photo)?;
+        let input = preprocess.normalized(&seen, self.input_shape()[0])?;
+        Ok((View::new(photo.clone(), preprocess.clone(), seen.into()), input))
+    }
+
+    /// What is shown of an input, `[1, C, H, W]`.
+    fn view_of(&self, input: &Tensor, title: &str) -> Result<View> {
+        let seen = DynamicImage::ImageRgb8(self.preprocess().pictured(input)?);
+        let photo = Photo::from_image(&seen)?.titled(title);
+        let seen = photo.picture();
+        Ok(View::new(photo, Preprocess::keep(), seen))
     }
 }
 
 impl Look {
     /// The network.
     pub fn model(&self) -> &Model {
-        &self.inner.model
+        self.memory.model()
     }
 
     /// The photo.
     pub fn photo(&self) -> &Photo {
-        self.inner.view.photo()
+        self.view.photo()
     }
 
     /// The part of the photo that the network sees, at the size at which it sees it.
     pub fn seen(&self) -> Picture {
-        self.inner.view.seen().clone()
+        self.view.seen().clone()
     }
 
     /// What pictures of this look are drawn on.
     pub(crate) fn view(&self) -> &Rc<View> {
-        &self.inner.view
+        &self.view
     }
 
     /// The `count` most probable classes (softmax over the outputs).
@@ -153,7 +159,7 @@ impl Look {
         let found: Vec<(NodeId, String)> =
             layers.into_iter().map(|layer| model.find_named(layer)).collect::<Result<_>>()?;
         let ids: Vec<NodeId> = found.iter().map(|(id, _)| *id).collect();
-        let activations = self.activations(&ids)?;
+        let activations = self.memory.activations(&ids)?;
         let maps = found.iter().zip(activations).map(|((id, name), activation)| {
             FeatureMaps::new(name, model.kind_of(*id), activation, self)
         });
@@ -166,7 +172,7 @@ impl Look {
     /// # Errors
     /// When the network's output is not a map of scores for each class.
     pub fn segmentation(&self) -> Result<Mask> {
-        let scores = self.activation(self.model().output())?; // [1, C, h, w]
+        let scores = self.memory.activation(self.model().output())?; // [1, C, h, w]
         if !matches!(scores.size().as_slice(), &[1, c, h, w] if c > 0 && h * w > 1) {
             return Err(Error::Shape(format!(
                 "{} does not end in a map for each class but in {:?}: it does not segment",
@@ -189,54 +195,11 @@ impl Look {
     /// # Errors
     /// When the network's output is not one score a class.
     pub fn logits(&self) -> Result<Tensor> {
-        // The layer that explanations start from by default comes out of the same pass.
-        let mut wanted = vec![self.model().output()];
-        if let Ok(layer) = self.model().last_convolution() {
-            wanted.push(self.model().find(&layer)?);
-        }
-        let values = self.activations(&wanted)?;
-        class_scores(self.model(), &values[0])
+        class_scores(self.model(), &self.memory.output()?)
     }
 
-    /// The network's output when `layer` has this value instead of its own, with gradients
-    /// recorded with respect to it. Branches that lead around the layer keep their values.
-    pub(crate) fn output_from(&self, layer: NodeId, value: &Tensor) -> Result<Tensor> {
-        self.forget_after_training();
-        let known = self.inner.known.borrow();
-        // What comes later in the order may depend on the layer, and has to run again.
-        let before = known.iter().filter(|(id, _)| **id < layer).map(|(id, t)| (*id, t));
-        let feeds: Vec<(NodeId, &Tensor)> = before.chain([(layer, value)]).collect();
-        let output = [self.model().output()];
-        let mut outputs = self.model().run_nodes(Pass::Gradient, &feeds, &output)?;
-        outputs.pop().ok_or_else(|| Error::Shape("no output".into()))
-    }
-
-    /// All but the input is worth nothing once the parameters have changed.
-    fn forget_after_training(&self) {
-        let trainings = self.model().trainings();
-        if self.inner.trainings.replace(trainings) != trainings {
-            let input = self.model().input();
-            self.inner.known.borrow_mut().retain(|id, _| *id == input);
-        }
-    }
-
-    pub(crate) fn activation(&self, id: NodeId) -> Result<Tensor> {
-        let mut values = self.activations(&[id])?;
-        values.pop().ok_or_else(|| Error::Shape("no activation".into()))
-    }
-
-    /// The outputs of these layers, computed from the nearest that are known, and remembered.
-    fn activations(&self, wanted: &[NodeId]) -> Result<Vec<Tensor>> {
-        self.forget_after_training();
-        let mut known = self.inner.known.borrow_mut();
-        let missing: Vec<NodeId> =
-            wanted.iter().copied().filter(|id| !known.contains_key(id)).collect();
-        if !missing.is_empty() {
-            let feeds: Vec<(NodeId, &Tensor)> = known.iter().map(|(id, t)| (*id, t)).collect();
-            let values = self.model().run_nodes(Pass::Inference, &feeds, &missing)?;
-            known.extend(missing.into_iter().zip(values));
-        }
-        Ok(wanted.iter().map(|id| known[id].shallow_clone()).collect())
+    pub(crate) fn memory(&self) -> &Rc<Memory> {
+        &self.memory
     }
 }
 
@@ -273,79 +236,4 @@ impl Show for Look {
         let caption = format!("{} as {} sees it", self.photo().title(), self.model().name());
         MimeBundle::picture(self.view().shown().captioned(&caption), caption)
     }
-}
-
-/// One class and how probable the network finds it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// The index of the class.
-    pub class: usize,
-    /// Its short name.
-    pub name: String,
-    /// Its softmax probability, 0 to 1.
-    pub probability: f64,
-    /// Its score before the softmax.
-    pub logit: f64,
-}
-
-/// The most probable classes of a photo, best first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predictions {
-    rows: Vec<Prediction>,
-    network: String,
-    photo: String,
-}
-
-impl Predictions {
-    /// The classes, best first; at least one.
-    pub fn rows(&self) -> &[Prediction] {
-        &self.rows
-    }
-
-    /// The most probable class.
-    pub fn top(&self) -> Prediction {
-        self.rows[0].clone()
-    }
-}
-
-impl fmt::Display for Predictions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} sees in {}:", self.network, self.photo)?;
-        for row in &self.rows {
-            write!(f, "\n{:5.1} %  {} ({})", 100.0 * row.probability, row.name, row.class)?;
-        }
-        Ok(())
-    }
-}
-
-impl Show for Predictions {
-    fn bundle(&self) -> MimeBundle {
-        let bars: Vec<(String, f64)> = self
-            .rows
-            .iter()
-            .take(MOST_BARS)
-            .map(|row| (format!("{} ({})", shortened(&row.name), row.class), row.probability))
-            .collect();
-        match chart::percentage_bars(&bars) {
-            Ok(picture) if self.rows.len() > MOST_BARS => {
-                let note = format!("the first {MOST_BARS} of {} are drawn", self.rows.len());
-                MimeBundle::picture(picture.captioned(&note), format!("{self}\n{note}"))
-            }
-            Ok(picture) => MimeBundle::picture(picture, self.to_string()),
-            Err(error) => error_bundle(&error),
-        }
-    }
-}
-
-/// More bars than this are not drawn; the text has them all.
-const MOST_BARS: usize = 50;
-
-/// A class's name at a length that fits beside its bar.
-fn shortened(name: &str) -> String {
-    const MOST: usize = 40;
-    if name.chars().count() <= MOST {
-        return name.to_owned();
-    }
-    let start: String = name.chars().take(MOST - 1).collect();
-    start + "…"
 }

@@ -1,0 +1,197 @@
+//! What a method works on: a batch of inputs, and of each the score that is to be explained.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use tch::Tensor;
+
+use super::Target;
+use super::goal::{self, Goal};
+use crate::error::{Error, Result};
+use crate::look::Memory;
+use crate::model::{LayerRef, Model, NodeId, Pass, Rule};
+use crate::tensor::{IntoResult, to_floats};
+
+/// A batch of inputs under one network, and for each the score `y` that is to be explained: what
+/// every method has in common, remembered from one method to the next.
+///
+/// Gradients are taken with respect to named activations only. Parameters are constants in them:
+/// frozen ones make no difference, their `.grad` stays as it was, and so does the gradient mode.
+pub struct Case {
+    memory: Rc<Memory>,
+    targets: Vec<Target>,
+    goals: OnceCell<Rc<[Goal]>>,
+}
+
+impl Case {
+    /// One target for each of the batch.
+    pub(super) fn new(memory: &Rc<Memory>, targets: Vec<Target>) -> Case {
+        Case { memory: Rc::clone(memory), targets, goals: OnceCell::new() }
+    }
+
+    /// The network.
+    pub fn model(&self) -> &Model {
+        self.memory.model()
+    }
+
+    /// How many inputs there are.
+    pub fn count(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// The inputs, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn input(&self) -> Result<Tensor> {
+        self.memory.input()
+    }
+
+    /// Other inputs of the same number, with the scores of these: a predicted class stays the one
+    /// that is predicted here.
+    ///
+    /// # Errors
+    /// When there are more or fewer of them, or the network cannot take them.
+    pub fn with_input(&self, input: Tensor) -> Result<Case> {
+        let goals = Rc::clone(self.goals()?);
+        if input.size().first() != Some(&(self.count() as i64)) {
+            return Err(Error::Shape(format!(
+                "{} inputs cannot be replaced by {:?}",
+                self.count(),
+                input.size()
+            )));
+        }
+        let memory = Rc::new(Memory::new(self.model(), input)?);
+        Ok(Case { memory, targets: self.targets.clone(), goals: OnceCell::from(goals) })
+    }
+
+    /// What a layer answers, `[N, ...]`, without gradients.
+    ///
+    /// # Errors
+    /// An unknown layer.
+    pub fn activation(&self, layer: impl Into<LayerRef>) -> Result<Tensor> {
+        self.memory.activation(self.model().find(layer)?)
+    }
+
+    /// `∂y/∂A`, of the shape of the layer's activation `A`. The input is a layer, too.
+    ///
+    /// # Errors
+    /// An unknown layer; one that the score does not depend on.
+    pub fn gradient(&self, layer: impl Into<LayerRef>) -> Result<Tensor> {
+        self.gradient_of(self.model().find(layer)?)
+    }
+
+    pub(super) fn gradient_of(&self, layer: NodeId) -> Result<Tensor> {
+        // A tensor of its own for this pass: the remembered activation stays as it is.
+        let activation = self.memory.activation(layer)?;
+        let leaf = activation.f_detach().into_result()?.set_requires_grad(true);
+        let output = self.memory.output_from(Pass::Gradient, layer, &leaf)?;
+        if !output.requires_grad() {
+            return Err(self.independent_of(layer));
+        }
+        self.memory.remember_output(&output);
+        let goals = self.goals_by(&output)?;
+        let total = crate::model::with_grad(|| goal::total(goals, &output))?;
+        let gradients = Tensor::f_run_backward(&[total], &[&leaf], false, false);
+        let gradients = gradients.into_result().map_err(|e| {
+            e.while_doing(format!("the gradient at {:?}", self.model().layer_name(layer)))
+        })?;
+        gradients.into_iter().next().ok_or_else(|| self.independent_of(layer))
+    }
+
+    /// `∂y/∂x` with another rule at every rectifier, `[N, C, H, W]`.
+    pub(super) fn input_gradient(&self, rule: Rule) -> Result<Tensor> {
+        let input = self.input()?;
+        let (output, gradient) = self
+            .model()
+            .gradient_by_rule(rule, &input, |output| goal::total(self.goals_by(output)?, output))?;
+        self.memory.remember_output(&output);
+        gradient.ok_or_else(|| self.independent_of(self.model().input()))
+    }
+
+    /// The scores `y`, one an input.
+    ///
+    /// # Errors
+    /// When the targets do not suit the network's output.
+    pub fn scores(&self) -> Result<Vec<f64>> {
+        let goals = self.goals()?;
+        let output = self.memory.output()?;
+        let scores = goals.iter().enumerate().map(|(i, goal)| {
+            let one = output.f_narrow(0, i as i64, 1).into_result()?;
+            Ok(to_floats(&goal.scores(&one)?)?.first().copied().map_or(f64::NAN, f64::from))
+        });
+        scores.collect()
+    }
+
+    /// One input's score for each of several values of a layer in place of its own, `[M, ...]`.
+    /// Only what follows the layer runs.
+    ///
+    /// # Errors
+    /// What the network cannot take.
+    pub fn scores_with(
+        &self,
+        index: usize,
+        layer: impl Into<LayerRef>,
+        values: &Tensor,
+    ) -> Result<Tensor> {
+        let layer = self.model().find(layer)?;
+        let goals = self.goals()?;
+        let _no_grad = tch::no_grad_guard();
+        let goal = goals.get(index).ok_or_else(|| {
+            Error::Argument(format!("there is no input {index} among {}", self.count()))
+        })?;
+        let output = match self.count() {
+            1 => self.memory.output_from(Pass::Inference, layer, values)?,
+            _ => self.memory.one(index as i64)?.output_from(Pass::Inference, layer, values)?,
+        };
+        goal.scores(&output)
+    }
+
+    /// What is explained of each input.
+    pub(super) fn goals(&self) -> Result<&Rc<[Goal]>> {
+        match self.goals.get() {
+            Some(goals) => Ok(goals),
+            None => self.goals_by(&self.memory.output()?),
+        }
+    }
+
+    /// The same, when the output is at hand.
+    fn goals_by(&self, output: &Tensor) -> Result<&Rc<[Goal]>> {
+        if let Some(goals) = self.goals.get() {
+            return Ok(goals);
+        }
+        let _no_grad = tch::no_grad_guard();
+        self.check_finite(output)?;
+        let goals = self.targets.iter().enumerate().map(|(i, target)| {
+            let one = output.f_detach().and_then(|t| t.f_narrow(0, i as i64, 1)).into_result()?;
+            Goal::resolve(target, self.model(), &one)
+        });
+        let goals = goals.collect::<Result<Vec<_>>>()?;
+        Ok(self.goals.get_or_init(|| goals.into()))
+    }
+
+    /// An error that names the first layer whose output is not finite, where `values` are not.
+    pub(super) fn check_finite(&self, values: &Tensor) -> Result<()> {
+        let finite =
+            values.f_detach().and_then(|t| t.f_isfinite()).and_then(|t| t.f_all()).into_result()?;
+        if finite.f_int64_value(&[]).into_result()? != 0 {
+            return Ok(());
+        }
+        Err(Error::Argument(match self.model().first_not_finite(&self.input()?)? {
+            Some(origin) => format!("there is nothing to explain: {origin}"),
+            None => format!(
+                "the explanation is not finite, though every activation of {} is: its gradients \
+                 overflow; look at a layer nearer to the output",
+                self.model().name()
+            ),
+        }))
+    }
+
+    fn independent_of(&self, layer: NodeId) -> Error {
+        Error::Argument(format!(
+            "the output of {} does not depend on layer {:?}: choose a layer on the way to it",
+            self.model().name(),
+            self.model().layer_name(layer)
+        ))
+    }
+}

@@ -1,0 +1,115 @@
+//! What a method computes, before it becomes heat maps.
+
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
+
+/// What a method computed for a batch: how much each channel at each place contributes, and how the
+/// channels become one map.
+pub struct Evidence {
+    /// `[N, C, h, w]`.
+    pub contributions: Tensor,
+    /// How the channels become one map.
+    pub reduction: Reduction,
+    /// What the values mean.
+    pub meaning: Meaning,
+    /// The layer that was looked at, as pictures name it; `None` for the input.
+    pub layer: Option<String>,
+    /// What has to be known to read the map, a line each, for all photos of the batch.
+    pub remarks: Vec<String>,
+}
+
+/// How channels become one map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reduction {
+    /// Their sum.
+    Sum,
+    /// The greatest magnitude among them.
+    Greatest,
+    /// Each place projected onto the direction in which places differ most; see
+    /// [`principal_component`].
+    PrincipalComponent,
+}
+
+/// What the values of a map mean, and so how it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Meaning {
+    /// What is positive counts, as in the class activation family: shown over the photo.
+    Positive,
+    /// For and against: shown in two colours.
+    Signed,
+    /// Sizes, never negative: shown from black to white, alone.
+    Magnitude,
+    /// A gradient for each colour: shown as a picture of its own around grey.
+    Colour,
+}
+
+impl Evidence {
+    /// The maps, `[N, h, w]`.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn maps(&self) -> Result<Tensor> {
+        let _no_grad = tch::no_grad_guard();
+        let values = &self.contributions;
+        if values.dim() != 4 {
+            return Err(Error::Shape(format!(
+                "contributions have the shape [photos, channels, height, width], not {:?}",
+                values.size()
+            )));
+        }
+        match self.reduction {
+            Reduction::Sum => {
+                values.f_sum_dim_intlist([1i64].as_slice(), false, None::<Kind>).into_result()
+            }
+            Reduction::Greatest => {
+                values.f_abs().and_then(|t| t.f_amax([1i64].as_slice(), false)).into_result()
+            }
+            Reduction::PrincipalComponent => principal_component(values),
+        }
+    }
+}
+
+/// The first principal component of what the channels say at each place, `[N, C, h, w] -> [N, h, w]`:
+/// with `X` the places by channels of one photo, less each channel's mean, and `v` the first right
+/// singular vector of it, `X v`. Its sign, which is arbitrary, is that in which it agrees with the sum
+/// over the channels. Computed in double precision.
+///
+/// # Errors
+/// What libtorch refuses.
+pub fn principal_component(values: &Tensor) -> Result<Tensor> {
+    let _no_grad = tch::no_grad_guard();
+    let size = values.size();
+    let &[n, c, h, w] = size.as_slice() else {
+        return Err(Error::Shape(format!(
+            "expected [photos, channels, height, width], got {size:?}"
+        )));
+    };
+    let work = || {
+        let places = values.f_to_kind(Kind::Double)?.f_reshape([n, c, h * w])?.f_transpose(1, 2)?;
+        let mean = places.f_mean_dim([1i64].as_slice(), true, None::<Kind>)?;
+        let centred = places.f_sub(&mean)?; // [N, hw, C]
+        let turned = centred.f_transpose(1, 2)?;
+        // The greatest eigenvector of the smaller of X'X and XX'; eigenvalues ascend.
+        let by_channel = c <= h * w;
+        let gram = if by_channel { turned.f_bmm(&centred)? } else { centred.f_bmm(&turned)? };
+        let (eigenvalues, vectors) = gram.f_linalg_eigh("L")?;
+        let first = vectors.f_narrow(2, -1, 1)?;
+        let projected = if by_channel {
+            centred.f_bmm(&first)? // [N, hw, 1]
+        } else {
+            let size = eigenvalues.f_narrow(1, -1, 1)?.f_clamp_min(0.0)?.f_sqrt()?;
+            first.f_mul(&size.f_unsqueeze(1)?)?
+        };
+        let sums = centred.f_sum_dim_intlist([2i64].as_slice(), true, None::<Kind>)?;
+        let agrees =
+            projected.f_mul(&sums)?.f_sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)?;
+        let sign =
+            agrees.f_ge(0.0)?.f_to_kind(Kind::Double)?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?;
+        projected.f_mul(&sign)?.f_reshape([n, h, w])?.f_to_kind(Kind::Float)
+    };
+    work().into_result()
+}

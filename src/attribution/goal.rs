@@ -1,0 +1,338 @@
+//! A target as it applies to one photo under one network: a score that can be computed.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use tch::{Kind, Tensor};
+
+use super::Target;
+use super::target::Function;
+use crate::error::{Error, Result};
+use crate::look::best_first;
+use crate::model::Model;
+use crate::tensor::{IntoResult, to_floats};
+
+/// A target resolved for one photo.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal {
+    pub(crate) label: String,
+    /// The class, where it is one alone.
+    pub(crate) class: Option<usize>,
+    /// Its softmax probability, where the network ends in one score a class.
+    pub(crate) probability: Option<f64>,
+    score: Score,
+}
+
+#[derive(Clone, Debug)]
+enum Score {
+    Class(usize),
+    /// A class and the pixels that count, `[h, w]` of 0 and 1; `-1.0` as the factor turns the only
+    /// map of a network that says yes or no into that of "no".
+    Pixels(usize, Rc<Tensor>, f64),
+    Sum(Vec<(f64, Score)>),
+    Function(Function),
+}
+
+impl Goal {
+    /// `output` is that for the photo, `[1, ...]`.
+    pub(super) fn resolve(target: &Target, model: &Model, output: &Tensor) -> Result<Goal> {
+        let _no_grad = tch::no_grad_guard();
+        match (target, output.size().as_slice()) {
+            (_, &[1, classes] | &[1, classes, 1, 1]) if classes > 0 => {
+                let scores = to_floats(output)?;
+                let score = of_classes(target, model, &scores)?;
+                let class = score.class();
+                let probability = class.map(|class| {
+                    let total: f64 =
+                        scores.iter().map(|s| f64::from(s - scores[class]).exp()).sum();
+                    1.0 / total
+                });
+                Ok(Goal { label: label(target, &score, model), class, probability, score })
+            }
+            (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => {
+                let score = of_pixels(target, model, output)?;
+                let label = label(target, &score, model);
+                Ok(Goal { label, class: score.class(), probability: None, score })
+            }
+            (Target::Function(function), _) => {
+                let score = Score::Function(function.clone());
+                Ok(Goal { label: function.name.clone(), class: None, probability: None, score })
+            }
+            (_, other) => Err(Error::Shape(format!(
+                "{} does not end in one score a class, nor in a map a class, but in {other:?}: \
+                 choose what is explained by Target::function",
+                model.name()
+            ))),
+        }
+    }
+
+    /// The scores of a batch of outputs, `[M, ...] -> [M]`.
+    pub(super) fn scores(&self, outputs: &Tensor) -> Result<Tensor> {
+        self.score.of(outputs)
+    }
+}
+
+/// The sum over a batch of each photo's own score: its gradient is each photo's gradient.
+pub(super) fn total(goals: &[Goal], outputs: &Tensor) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
+    for (i, goal) in goals.iter().enumerate() {
+        let one = match goals.len() {
+            1 => outputs.shallow_clone(),
+            _ => outputs.f_narrow(0, i as i64, 1).into_result()?,
+        };
+        let score = goal.scores(&one)?.f_sum(Kind::Float).into_result()?;
+        sum = Some(match sum {
+            None => score,
+            Some(sum) => sum.f_add(&score).into_result()?,
+        });
+    }
+    sum.ok_or_else(|| Error::Argument("a batch of no photos".into()))
+}
+
+impl Score {
+    fn class(&self) -> Option<usize> {
+        match self {
+            Score::Class(class) | Score::Pixels(class, ..) => Some(*class),
+            Score::Sum(parts) => match parts.as_slice() {
+                [(1.0, only)] => only.class(),
+                _ => None,
+            },
+            Score::Function(_) => None,
+        }
+    }
+
+    fn of(&self, outputs: &Tensor) -> Result<Tensor> {
+        match self {
+            Score::Class(class) => outputs
+                .f_flatten(1, -1)
+                .and_then(|scores| scores.f_select(1, *class as i64))
+                .into_result(),
+            Score::Pixels(class, pixels, factor) => {
+                let channel = if outputs.size().get(1) == Some(&1) { 0 } else { *class as i64 };
+                outputs
+                    .f_select(1, channel) // [M, K, h, w] -> [M, h, w]
+                    .and_then(|scores| scores.f_mul(pixels))
+                    .and_then(|scores| scores.f_mul_scalar(*factor))
+                    .and_then(|t| t.f_sum_dim_intlist([1i64, 2].as_slice(), false, None::<Kind>))
+                    .into_result()
+            }
+            Score::Sum(parts) => {
+                let mut sum: Option<Tensor> = None;
+                for (factor, part) in parts {
+                    let score = part.of(outputs)?.f_mul_scalar(*factor).into_result()?;
+                    sum = Some(match sum {
+                        None => score,
+                        Some(sum) => sum.f_add(&score).into_result()?,
+                    });
+                }
+                sum.ok_or_else(|| Error::Argument("a sum of no targets: give at least one".into()))
+            }
+            Score::Function(function) => {
+                let count = outputs.size().first().copied().unwrap_or(0);
+                let scores = (0..count)
+                    .map(|i| function.call(&outputs.f_select(0, i).into_result()?))
+                    .collect::<Result<Vec<_>>>()?;
+                Tensor::f_stack(&scores, 0).into_result()
+            }
+        }
+    }
+}
+
+impl Function {
+    /// One photo's outputs to a number, `[] `.
+    fn call(&self, output: &Tensor) -> Result<Tensor> {
+        let what = format!("the target function {:?}", self.name);
+        // What it does to the gradient mode ends here, too.
+        let recording = output.requires_grad();
+        let run = || catch_unwind(AssertUnwindSafe(|| (self.compute)(output)));
+        let value = if recording { crate::model::with_grad(run) } else { run() };
+        let value = value.map_err(|panic| {
+            Error::Argument(format!("{what} panicked: {}", panic_text(panic.as_ref())))
+        })?;
+        if value.numel() != 1 {
+            return Err(Error::Argument(format!(
+                "{what} returns {:?}, but a target is one number: select an element, or take the \
+                 sum or the mean",
+                value.size()
+            )));
+        }
+        if recording && !value.requires_grad() {
+            return Err(Error::Argument(format!(
+                "{what} does not depend on the network's output in a way that can be \
+                 differentiated: make it of tensor operations on its argument, without detach, \
+                 argmax or values taken out of tensors"
+            )));
+        }
+        value.f_reshape([0i64; 0]).and_then(|t| t.f_to_kind(Kind::Float)).into_result()
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text =
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+    text.lines().next().unwrap_or(text)
+}
+
+fn index_of(target: &Target, model: &Model, count: usize) -> Result<Option<usize>> {
+    let index = match target {
+        Target::Name(name) => model.class_index(name)? as i64,
+        Target::Index(index) => *index,
+        _ => return Ok(None),
+    };
+    match usize::try_from(index) {
+        Ok(class) if class < count => Ok(Some(class)),
+        _ => Err(Error::Argument(format!(
+            "{} has the classes 0 to {}, not {index}",
+            model.name(),
+            count.saturating_sub(1)
+        ))),
+    }
+}
+
+fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<Score> {
+    if let Some(class) = index_of(target, model, scores.len())? {
+        return Ok(Score::Class(class));
+    }
+    match target {
+        Target::Sum(parts) => sum_of(parts, |part| of_classes(part, model, scores)),
+        Target::Function(function) => Ok(Score::Function(function.clone())),
+        Target::Pixels { .. } => Err(Error::Argument(format!(
+            "{} ends in one score a class, not in a map a class: name the class itself, without \
+             Target::pixels",
+            model.name()
+        ))),
+        _ => {
+            let best = best_first(scores).first().copied();
+            best.map(Score::Class)
+                .ok_or_else(|| Error::Shape(format!("{} has no classes", model.name())))
+        }
+    }
+}
+
+fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<Score> {
+    let maps = output.size()[1];
+    // One map of scores says yes, class 1, above 0.
+    let count = maps.max(2) as usize;
+    let winners = || -> Result<Tensor> {
+        let winners = match maps {
+            1 => output.f_select(1, 0).and_then(|t| t.f_gt(0.0)),
+            _ => output.f_argmax(1, false),
+        };
+        winners.and_then(|t| t.f_select(0, 0)).and_then(|t| t.f_to_kind(Kind::Int64)).into_result()
+    };
+    let pixels = |class: usize, region: Option<&crate::picture::Region>| -> Result<Score> {
+        let (h, w) = (output.size()[2], output.size()[3]);
+        let inside = match region {
+            None => winners()?.f_eq(class as i64).into_result()?,
+            Some(region) if (region.height() as i64, region.width() as i64) == (h, w) => {
+                let inside: Vec<i64> = region.inside().iter().map(|&i| i64::from(i)).collect();
+                Tensor::f_from_slice(&inside).and_then(|t| t.f_reshape([h, w])).into_result()?
+            }
+            Some(region) => {
+                return Err(Error::Shape(format!(
+                    "the region has {} × {} pixels (height × width), but {} puts out maps of {h} × \
+                     {w}: make it of that size",
+                    region.height(),
+                    region.width(),
+                    model.name()
+                )));
+            }
+        };
+        let inside = inside
+            .f_to_kind(output.kind())
+            .and_then(|t| t.f_to_device(output.device()))
+            .into_result()?;
+        let none = inside.f_sum(Kind::Double).into_result()?.double_value(&[]) == 0.0;
+        if none {
+            return Err(Error::Argument(match region {
+                None => format!(
+                    "{} predicts {} (class {class}) nowhere in this photo: choose another class, or \
+                     say where by Target::pixels_in",
+                    model.name(),
+                    model.class_name(class)
+                ),
+                Some(_) => "the region has no pixel inside".into(),
+            }));
+        }
+        let factor = if maps == 1 && class == 0 { -1.0 } else { 1.0 };
+        Ok(Score::Pixels(class, Rc::new(inside), factor))
+    };
+    let class_in = |target: &Target| -> Result<usize> {
+        if let Some(class) = pixel_index(target, model, count, maps)? {
+            return Ok(class);
+        }
+        match target {
+            Target::Predicted => {
+                let counts = winners()?.f_flatten(0, -1).into_result()?;
+                let counts = counts.f_bincount::<Tensor>(None, count as i64).into_result()?;
+                Ok(best_first(&to_floats(&counts)?).first().copied().unwrap_or(0))
+            }
+            _ => Err(Error::Argument(
+                "the class of Target::pixels is an index, a name or the predicted one".into(),
+            )),
+        }
+    };
+    match target {
+        Target::Sum(parts) => sum_of(parts, |part| of_pixels(part, model, output)),
+        Target::Function(function) => Ok(Score::Function(function.clone())),
+        Target::Pixels { class, region } => pixels(class_in(class)?, region.as_ref()),
+        class => pixels(class_in(class)?, None),
+    }
+}
+
+/// A network with one map has one name, that of "yes".
+fn pixel_index(target: &Target, model: &Model, count: usize, maps: i64) -> Result<Option<usize>> {
+    let index = index_of(target, model, count)?;
+    let by_name = matches!(target, Target::Name(_));
+    Ok(index
+        .map(|class| if maps == 1 && by_name && model.classes().len() == 1 { 1 } else { class }))
+}
+
+fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<Score>) -> Result<Score> {
+    if parts.is_empty() {
+        return Err(Error::Argument("a sum of no targets: give at least one".into()));
+    }
+    let parts = parts.iter().map(|(factor, target)| Ok((*factor, each(target)?)));
+    Ok(Score::Sum(parts.collect::<Result<_>>()?))
+}
+
+/// What pictures call it: "tabby (281)", "tiger cat (282) − Egyptian cat (285)".
+fn label(target: &Target, score: &Score, model: &Model) -> String {
+    let named = |class: usize| match model.classes().get(class) {
+        Some(_) => format!("{} ({class})", model.class_name(class)),
+        None => model.class_name(class),
+    };
+    match (target, score) {
+        (_, Score::Class(class)) => named(*class),
+        (_, Score::Pixels(class, pixels, factor)) => {
+            let count = pixels.f_sum(Kind::Double).map(|t| t.double_value(&[])).unwrap_or(0.0);
+            let name = match (model.classes(), factor) {
+                ([only], f) if *f > 0.0 => only.clone(),
+                ([only], _) => format!("not {only}"),
+                _ => named(*class),
+            };
+            format!("{name}, {count} pixels")
+        }
+        (Target::Sum(targets), Score::Sum(parts)) => {
+            let mut text = String::new();
+            for (i, ((factor, part), (_, target))) in parts.iter().zip(targets).enumerate() {
+                let sign = match (i, *factor < 0.0) {
+                    (0, false) => "",
+                    (0, true) => "−",
+                    (_, false) => " + ",
+                    (_, true) => " − ",
+                };
+                text += sign;
+                if factor.abs() != 1.0 {
+                    text += &format!("{} · ", factor.abs());
+                }
+                text += &label(target, part, model);
+            }
+            text
+        }
+        (_, Score::Function(function)) => function.name.clone(),
+        (_, Score::Sum(_)) => "a sum".into(),
+    }
+}

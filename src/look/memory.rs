@@ -1,0 +1,121 @@
+//! What a network has computed of a batch of inputs, so that nothing is computed twice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use tch::Tensor;
+
+use crate::error::{Error, Result};
+use crate::model::{Model, NodeId, Pass};
+use crate::tensor::IntoResult;
+
+/// A batch of inputs under one network, with the activations that were asked for.
+pub(crate) struct Memory {
+    model: Model,
+    /// What every later step starts from; grows with the layers that were asked for.
+    known: RefCell<HashMap<NodeId, Tensor>>,
+    /// The model's training passes when all that became known.
+    trainings: Cell<u64>,
+}
+
+impl Memory {
+    /// `input` is a batch, `[N, C, H, W]`.
+    pub(crate) fn new(model: &Model, input: Tensor) -> Result<Memory> {
+        model.check_input(&input)?;
+        Ok(Memory {
+            model: model.clone(),
+            known: RefCell::new(HashMap::from([(model.input(), input)])),
+            trainings: Cell::new(model.trainings()),
+        })
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The batch, `[N, C, H, W]`.
+    pub(crate) fn input(&self) -> Result<Tensor> {
+        self.activation(self.model.input())
+    }
+
+    /// One of the batch, with what is known of it.
+    pub(crate) fn one(&self, index: i64) -> Result<Memory> {
+        let known = self.known.borrow();
+        let part = |(id, value): (&NodeId, &Tensor)| Ok((*id, value.f_narrow(0, index, 1)?));
+        let known: Result<HashMap<NodeId, Tensor>, tch::TchError> =
+            known.iter().map(part).collect();
+        Ok(Memory {
+            model: self.model.clone(),
+            known: RefCell::new(known.into_result()?),
+            trainings: self.trainings.clone(),
+        })
+    }
+
+    pub(crate) fn activation(&self, id: NodeId) -> Result<Tensor> {
+        let mut values = self.activations(&[id])?;
+        values.pop().ok_or_else(|| Error::Shape("no activation".into()))
+    }
+
+    /// The outputs of these layers, computed from the nearest that are known, and remembered.
+    pub(crate) fn activations(&self, wanted: &[NodeId]) -> Result<Vec<Tensor>> {
+        self.forget_after_training();
+        let mut known = self.known.borrow_mut();
+        let missing: Vec<NodeId> =
+            wanted.iter().copied().filter(|id| !known.contains_key(id)).collect();
+        if !missing.is_empty() {
+            let feeds: Vec<(NodeId, &Tensor)> = known.iter().map(|(id, t)| (*id, t)).collect();
+            let values = self.model.run_nodes(Pass::Inference, &feeds, &missing)?;
+            known.extend(missing.into_iter().zip(values));
+        }
+        Ok(wanted.iter().map(|id| known[id].shallow_clone()).collect())
+    }
+
+    /// The network's output. The layer that explanations start from by default comes out of the
+    /// same pass.
+    pub(crate) fn output(&self) -> Result<Tensor> {
+        let mut wanted = vec![self.model.output()];
+        if let Ok(layer) = self.model.deepest_convolution() {
+            wanted.push(self.model.find(&layer)?);
+        }
+        Ok(self.activations(&wanted)?.swap_remove(0))
+    }
+
+    /// The network's output when `layer` has this value instead of its own, for as many inputs as
+    /// `value` has. Branches that lead around the layer keep their values, which is why there are
+    /// as many of them as in the batch, or one.
+    pub(crate) fn output_from(&self, pass: Pass, layer: NodeId, value: &Tensor) -> Result<Tensor> {
+        self.forget_after_training();
+        let known = self.known.borrow();
+        let count = value.size().first().copied().unwrap_or(0);
+        // What comes later in the order may depend on the layer, and has to run again.
+        let before = known.iter().filter(|(id, _)| **id < layer);
+        let before = before.map(|(id, t)| match t.size().first() {
+            Some(1) if count > 1 => {
+                let mut size = t.size();
+                size[0] = count;
+                Ok((*id, t.f_expand(size, false)?))
+            }
+            _ => Ok((*id, t.shallow_clone())),
+        });
+        let before = before.collect::<Result<Vec<_>, tch::TchError>>().into_result()?;
+        let mut feeds: Vec<(NodeId, &Tensor)> = before.iter().map(|(id, t)| (*id, t)).collect();
+        feeds.push((layer, value));
+        let mut outputs = self.model.run_nodes(pass, &feeds, &[self.model.output()])?;
+        outputs.pop().ok_or_else(|| Error::Shape("no output".into()))
+    }
+
+    /// Remembers an output that came out of another pass.
+    pub(crate) fn remember_output(&self, output: &Tensor) {
+        let id = self.model.output();
+        self.known.borrow_mut().entry(id).or_insert_with(|| output.detach());
+    }
+
+    /// All but the input is worth nothing once the parameters have changed.
+    fn forget_after_training(&self) {
+        let trainings = self.model.trainings();
+        if self.trainings.replace(trainings) != trainings {
+            let input = self.model.input();
+            self.known.borrow_mut().retain(|id, _| *id == input);
+        }
+    }
+}

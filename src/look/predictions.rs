@@ -1,0 +1,81 @@
+//! What a network predicts, best first.
+
+use std::fmt;
+
+use crate::chart;
+use crate::show::{MimeBundle, Show, error_bundle};
+
+/// One class and how probable the network finds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The index of the class.
+    pub class: usize,
+    /// Its short name.
+    pub name: String,
+    /// Its softmax probability, 0 to 1.
+    pub probability: f64,
+    /// Its score before the softmax.
+    pub logit: f64,
+}
+
+/// The most probable classes of a photo, best first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    pub(super) rows: Vec<Prediction>,
+    pub(super) network: String,
+    pub(super) photo: String,
+}
+
+impl Predictions {
+    /// The classes, best first; at least one.
+    pub fn rows(&self) -> &[Prediction] {
+        &self.rows
+    }
+
+    /// The most probable class.
+    pub fn top(&self) -> Prediction {
+        self.rows[0].clone()
+    }
+}
+
+impl fmt::Display for Predictions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sees in {}:", self.network, self.photo)?;
+        for row in &self.rows {
+            write!(f, "\n{:5.1} %  {} ({})", 100.0 * row.probability, row.name, row.class)?;
+        }
+        Ok(())
+    }
+}
+
+impl Show for Predictions {
+    fn bundle(&self) -> MimeBundle {
+        let bars: Vec<(String, f64)> = self
+            .rows
+            .iter()
+            .take(MOST_BARS)
+            .map(|row| (format!("{} ({})", shortened(&row.name), row.class), row.probability))
+            .collect();
+        match chart::percentage_bars(&bars) {
+            Ok(picture) if self.rows.len() > MOST_BARS => {
+                let note = format!("the first {MOST_BARS} of {} are drawn", self.rows.len());
+                MimeBundle::picture(picture.captioned(&note), format!("{self}\n{note}"))
+            }
+            Ok(picture) => MimeBundle::picture(picture, self.to_string()),
+            Err(error) => error_bundle(&error),
+        }
+    }
+}
+
+/// More bars than this are not drawn; the text has them all.
+const MOST_BARS: usize = 50;
+
+/// A class's name at a length that fits beside its bar.
+fn shortened(name: &str) -> String {
+    const MOST: usize = 40;
+    if name.chars().count() <= MOST {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(MOST - 1).collect();
+    start + "…"
+}

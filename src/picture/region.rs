@@ -1,0 +1,100 @@
+//! A part of a picture: which pixels lie inside.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// Which pixels of a picture lie inside, row by row. Cheap to clone.
+///
+/// ```
+/// use convlens::picture::Region;
+/// let left = Region::from_fn(2, 4, |_, x| x < 2)?;
+/// assert_eq!(left.inside(), [true, true, false, false, true, true, false, false]);
+/// assert_eq!(Region::rectangle(2, 4, 0..2, 0..2)?, left);
+/// # Ok::<(), convlens::error::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Region {
+    height: usize,
+    width: usize,
+    inside: Arc<[bool]>,
+}
+
+impl Region {
+    /// A region from its pixels.
+    ///
+    /// # Errors
+    /// When a side is 0, or the number of pixels is not `height * width`.
+    pub fn new(height: usize, width: usize, inside: Vec<bool>) -> Result<Region> {
+        if height == 0 || width == 0 || height.checked_mul(width) != Some(inside.len()) {
+            return Err(Error::Shape(format!(
+                "a region of {height} × {width} pixels (height × width) cannot be made of {} values",
+                inside.len()
+            )));
+        }
+        Ok(Region { height, width, inside: inside.into() })
+    }
+
+    /// The pixels for which a function of row and column says so.
+    ///
+    /// # Errors
+    /// When a side is 0, or there are more pixels than memory.
+    pub fn from_fn(
+        height: usize,
+        width: usize,
+        inside: impl Fn(usize, usize) -> bool,
+    ) -> Result<Region> {
+        if height.saturating_mul(width) > 1 << 32 {
+            return Err(Error::Shape(format!(
+                "a region of {height} × {width} pixels is too large"
+            )));
+        }
+        let rows = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+        Region::new(height, width, rows.map(|(y, x)| inside(y, x)).collect())
+    }
+
+    /// A rectangle, from its first row and column to those behind its last.
+    ///
+    /// # Errors
+    /// When a side is 0, or the rectangle reaches beyond the picture.
+    pub fn rectangle(
+        height: usize,
+        width: usize,
+        rows: std::ops::Range<usize>,
+        columns: std::ops::Range<usize>,
+    ) -> Result<Region> {
+        if rows.end > height || columns.end > width {
+            return Err(Error::Argument(format!(
+                "rows {rows:?} and columns {columns:?} reach beyond a picture of {height} × {width}"
+            )));
+        }
+        Region::from_fn(height, width, |y, x| rows.contains(&y) && columns.contains(&x))
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// For every pixel, row by row, whether it lies inside.
+    pub fn inside(&self) -> &[bool] {
+        &self.inside
+    }
+
+    /// How many pixels lie inside.
+    pub fn count(&self) -> usize {
+        self.inside.iter().filter(|&&inside| inside).count()
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Region({} of {} × {} pixels)", self.count(), self.height, self.width)
+    }
+}
