@@ -1,6 +1,9 @@
 //! What `use convlens::prelude::*` brings into a notebook.
 
-pub use crate::attribution::{Attribution, GradCam, Heatmap, Target};
+pub use crate::attribution::{
+    Attribution, Augmented, Cam, EigenCam, EigenGradCam, Fused, GradCam, GradCamElementWise,
+    GradCamPlusPlus, Heatmap, HiResCam, LayerCam, Target, XGradCam,
+};
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};

@@ -6,24 +6,44 @@
 //!
 //! | family | methods |
 //! |---|---|
-//! | class activation | [`GradCam`] |
+//! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`] |
+//! | around any of them | [`Fused`] (several layers or methods), [`Augmented`] (flips and scales) |
 
-mod cam;
+mod augmented;
 mod case;
+mod class_activation;
+mod eigen_cam;
+mod element_wise;
 mod evidence;
+mod finish;
+mod fused;
 mod goal;
 mod grad_cam;
+mod grad_cam_plus_plus;
 mod heatmap;
+mod hires_cam;
+mod layer_cam;
+mod layer_method;
 mod target;
+mod xgrad_cam;
 
 use std::rc::Rc;
 
-pub use cam::{LayerCase, LayerMethod, Weighting};
+pub use augmented::Augmented;
 pub use case::Case;
+pub use class_activation::{Cam, ClassWeights};
+pub use eigen_cam::{Activation, EigenCam, EigenGradCam, EigenGradient};
+pub use element_wise::{GradCamElementWise, PositiveProducts};
 pub use evidence::{Evidence, Meaning, Reduction, principal_component};
+pub use fused::Fused;
 pub use grad_cam::{GradCam, MeanGradient};
+pub use grad_cam_plus_plus::{GradCamPlusPlus, HigherOrderGradient};
 pub use heatmap::Heatmap;
+pub use hires_cam::{GradientTimesActivation, HiResCam};
+pub use layer_cam::{LayerCam, PositiveGradient};
+pub use layer_method::{LayerCase, LayerMethod, Weighting};
 pub use target::{Function, Target};
+pub use xgrad_cam::{ActivationWeightedGradient, XGradCam};
 
 use crate::error::{Error, Result};
 use crate::look::{Look, Looks, Memory};

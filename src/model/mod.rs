@@ -197,6 +197,14 @@ impl Model {
         Ok(parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect())
     }
 
+    pub(crate) fn parameter(&self, id: NodeId, name: &str) -> Result<Tensor> {
+        let node = self.node(id);
+        let found = node.parameters.iter().find(|parameter| parameter.name == name);
+        found.map(|parameter| parameter.tensor.shallow_clone()).ok_or_else(|| {
+            Error::Argument(format!("layer {:?} has no parameter {name:?}", node.name))
+        })
+    }
+
     /// All tensors by their full names, `"features.0.weight"`: the network's own, not copies.
     pub fn weights(&self) -> Weights {
         self.inner.variables.variables().into_iter().collect()
@@ -329,6 +337,14 @@ impl Model {
 
     pub(crate) fn layer_name(&self, id: NodeId) -> &str {
         &self.node(id).name
+    }
+
+    pub(crate) fn op_of(&self, id: NodeId) -> &Op {
+        &self.node(id).op
+    }
+
+    pub(crate) fn inputs_of(&self, id: NodeId) -> &[NodeId] {
+        &self.node(id).inputs
     }
 
     pub(crate) fn shape_of(&self, id: NodeId) -> &[i64] {

@@ -109,6 +109,11 @@ impl Conv2d {
         self
     }
 
+    /// Whether it looks at one pixel alone, with every channel.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.groups == 1
+    }
+
     /// The same convolution with or without a bias.
     pub(crate) fn biased(&self, bias: bool) -> Self {
         Conv2d { bias, ..self.clone() }

@@ -1,0 +1,94 @@
+//! Smoothing by flips and scales.
+
+use tch::{Kind, Tensor};
+
+use super::finish::finished;
+use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
+use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
+
+/// A method, smoothed over flipped and scaled copies of the input: pytorch-grad-cam's `aug_smooth`.
+///
+/// The input and its mirror image are multiplied by each factor; each map is finished (rectified,
+/// scaled to 0..=1, resized to the input's size), mirrored back where its input was mirrored, and the
+/// mean is taken. "Scale" is that of the values: brightness and contrast. What is explained is what
+/// the network says of the input itself.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+/// let heat = look.explain(&Augmented::new(GradCam::at("features.12")))?;
+/// assert_eq!((heat.height(), heat.width()), (224, 224));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Augmented<A> {
+    method: A,
+    factors: Vec<f64>,
+}
+
+impl<A: Attribution> Augmented<A> {
+    /// With pytorch-grad-cam's factors: 0.9, 1 and 1.1.
+    pub fn new(method: A) -> Self {
+        Augmented { method, factors: vec![0.9, 1.0, 1.1] }
+    }
+
+    /// With other factors on the values of the input.
+    #[must_use]
+    pub fn factors(mut self, factors: impl IntoIterator<Item = f64>) -> Self {
+        self.factors = factors.into_iter().collect();
+        self
+    }
+}
+
+impl<A: Attribution> Attribution for Augmented<A> {
+    fn name(&self) -> String {
+        format!("{}, flips and scales", self.method.name())
+    }
+
+    fn target(&self) -> Target {
+        self.method.target()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        if self.factors.is_empty() || self.factors.iter().any(|factor| !factor.is_finite()) {
+            return Err(Error::Argument(format!(
+                "the input is multiplied by finite numbers, one at least, not by {:?}",
+                self.factors
+            )));
+        }
+        let input = case.input()?;
+        let mut sum: Option<Tensor> = None;
+        let mut layer = None;
+        let mut remarks = Vec::new();
+        for flipped in [false, true] {
+            for &factor in &self.factors {
+                let _no_grad = tch::no_grad_guard();
+                let other = if flipped { input.f_flip([3]) } else { Ok(input.shallow_clone()) };
+                let other = other.and_then(|t| t.f_mul_scalar(factor)).into_result()?;
+                let evidence = self.method.attribute(&case.with_input(other)?)?;
+                let map = finished(&evidence, &input)?; // [N, H, W]
+                let map = if flipped { map.f_flip([2]).into_result()? } else { map };
+                sum = Some(match sum {
+                    None => map,
+                    Some(sum) => sum.f_add(&map).into_result()?,
+                });
+                layer = evidence.layer;
+                remarks = evidence.remarks;
+            }
+        }
+        let count = 2.0 * self.factors.len() as f64;
+        let mean = sum.ok_or_else(|| Error::Argument("nothing to smooth".into()))?;
+        let mean = mean.f_div_scalar(count).and_then(|t| t.f_unsqueeze(1));
+        let mean = mean.and_then(|t| t.f_to_kind(Kind::Float)).into_result()?;
+        Ok(Evidence {
+            contributions: mean,
+            reduction: Reduction::Sum,
+            meaning: Meaning::Positive,
+            layer,
+            remarks,
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! CAM, Zhou et al. 2016, <https://arxiv.org/abs/1512.04150>.
+
+use tch::Tensor;
+
+use super::{LayerCase, LayerMethod, Weighting};
+use crate::error::{Error, Result};
+use crate::model::{LayerRef, Model, NodeId, Op};
+use crate::tensor::IntoResult;
+
+/// CAM: `Σₖ w_ck Aₖ`, the row of the final linear layer for class `c` times the maps `A` that global
+/// average pooling hands to it. The class's score is that map's mean plus the bias, so the map is the
+/// score, spread over the photo. It needs no gradient, but a network that ends so: ResNets, DenseNets,
+/// MobileNets, EfficientNets. Where a 1 × 1 convolution stands before the pooling in place of the linear
+/// layer after it, as in SqueezeNet, its row is taken, without its bias and the rectifier behind it.
+///
+/// Other networks have an error that names [`GradCam`](super::GradCam), which is the same where both can
+/// be had, up to a factor.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+/// let heat = look.explain(&Cam::default().class("tabby"))?;
+/// assert_eq!((heat.height(), heat.width()), (13, 13));
+/// # Ok(())
+/// # }
+/// ```
+pub type Cam = LayerMethod<ClassWeights>;
+
+/// CAM's weights: the class's row of the final layer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClassWeights;
+
+impl Weighting for ClassWeights {
+    const NAME: &'static str = "CAM";
+
+    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
+        let model = case.case.model();
+        let Some(end) = PooledEnd::of(model) else { return Err(no_pooled_end(model)) };
+        if model.layer_name(end.maps) != case.layer() {
+            return Err(Error::Argument(format!(
+                "CAM is defined at the layer before the global average pooling alone, {:?} here, not \
+                 at {:?}: leave the layer out, or take GradCam::at({:?})",
+                model.layer_name(end.maps),
+                case.layer(),
+                case.layer()
+            )));
+        }
+        let channels = case.activation.size()[1];
+        let weight = model.parameter(end.classifier, "weight")?;
+        let rows = case.case.goals()?.iter().map(|goal| {
+            let class = goal.class.ok_or_else(|| {
+                Error::Argument(format!(
+                    "CAM explains one class, not {:?}: take GradCam, which explains any target",
+                    goal.label
+                ))
+            })?;
+            // [classes, C] or [classes, C, 1, 1] -> [1, C, 1, 1]
+            let row = weight.f_detach().and_then(|w| w.f_select(0, class as i64));
+            row.and_then(|row| row.f_reshape([1, channels, 1, 1])).into_result()
+        });
+        let rows = rows.collect::<Result<Vec<_>>>()?;
+        Tensor::f_cat(&rows, 0).and_then(|rows| rows.f_mul(&case.activation)).into_result()
+    }
+
+    fn default_layer(&self, model: &Model) -> Result<(LayerRef, &'static str)> {
+        let Some(end) = PooledEnd::of(model) else { return Err(no_pooled_end(model)) };
+        Ok((model.layer_name(end.maps).into(), "before the pooling"))
+    }
+}
+
+fn no_pooled_end(model: &Model) -> Error {
+    Error::Argument(format!(
+        "{} does not end in global average pooling and one linear layer, which CAM needs: take \
+         GradCam, which works with any network",
+        model.name()
+    ))
+}
+
+/// The end of a network on which CAM is defined.
+struct PooledEnd {
+    /// The layer whose maps are weighted.
+    maps: NodeId,
+    /// The linear layer or 1 × 1 convolution whose rows weigh them.
+    classifier: NodeId,
+}
+
+impl PooledEnd {
+    fn of(model: &Model) -> Option<PooledEnd> {
+        let mut at = model.output();
+        let mut classifier = None;
+        let mut pooled = false;
+        loop {
+            let op = model.op_of(at);
+            let before = match model.inputs_of(at) {
+                &[only] => only,
+                _ => return None,
+            };
+            match op {
+                Op::Flatten | Op::Dropout(_) => {}
+                Op::Linear(_) if classifier.is_none() && !pooled => classifier = Some(at),
+                // Rectifiers of class maps, between the convolution and the pooling.
+                Op::Relu if classifier.is_none() && pooled => {}
+                Op::AdaptiveAvgPool2d(_) | Op::Pool2d(_) if !pooled => {
+                    let average =
+                        matches!(op, Op::AdaptiveAvgPool2d(_)) || op.kind() == "AvgPool2d";
+                    if !average || !model.shape_of(at).ends_with(&[1, 1]) {
+                        return None;
+                    }
+                    pooled = true;
+                    if let Some(classifier) = classifier {
+                        return Some(PooledEnd { maps: before, classifier });
+                    }
+                }
+                Op::Conv2d(conv) if pooled && conv.is_pointwise() => {
+                    return Some(PooledEnd { maps: before, classifier: at });
+                }
+                _ => return None,
+            }
+            at = before;
+        }
+    }
+}
