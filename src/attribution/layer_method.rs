@@ -152,6 +152,7 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
             let _no_grad = tch::no_grad_guard();
             self.weighting.contributions(&at)?
         };
+        case.check_finite(&contributions)?;
         let layer = match announced {
             None => name,
             Some(what) => format!("{name}, {what}"),

@@ -1,0 +1,428 @@
+//! What holds for every method: targets, batches, bad input, and that nothing is left behind.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use convlens::attribution::{Case, Evidence};
+use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Pool2d};
+use convlens::prelude::*;
+
+/// A small network with batch norm, a sum, global average pooling and a linear end, for inputs of so
+/// many channels, with maps of `side` pixels in its last convolution.
+fn network(channels: i64, side: i64) -> Model {
+    let mut net = Model::builder("small", [channels, 2 * side, 2 * side]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(channels, 6, 3).padding(1), &[x]);
+    let x = net.add("bn1", BatchNorm2d::new(6), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    let x = net.add("pool1", Pool2d::max(2), &[x]);
+    let y = net.add("conv2", Conv2d::new(6, 6, 3).padding(1), &[x]);
+    let x = net.add("sum", Op::Add, &[y, x]);
+    let x = net.add("relu2", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(6, 4), &[x]);
+    net.build().expect("a network")
+}
+
+/// A network that segments into three classes.
+fn segmenter() -> Model {
+    let mut net = Model::builder("segmenter", [3, 12, 12]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 6, 3).padding(1).stride(2), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    net.add("head", Conv2d::new(6, 3, 1), &[x]);
+    net.build().expect("a network")
+}
+
+fn inputs(model: &Model, count: i64) -> Tensor {
+    let [c, h, w] = model.input_shape();
+    let size = count * c * h * w;
+    let wave = Tensor::arange(size, tch::kind::FLOAT_CPU);
+    ((&wave * 0.37).sin() + (&wave * 0.011).cos()).reshape([count, c, h, w])
+}
+
+type Method = Rc<dyn Attribution>;
+
+/// Every method, for a target, at a layer where it takes one.
+fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
+    macro_rules! at {
+        ($($method:ident),*) => {
+            vec![$(match layer {
+                Some(layer) => Rc::new($method::at(layer).class(target)) as Method,
+                None => Rc::new($method::default().class(target)),
+            }),*]
+        };
+    }
+    let mut all = at![
+        GradCam,
+        GradCamPlusPlus,
+        HiResCam,
+        GradCamElementWise,
+        XGradCam,
+        LayerCam,
+        EigenCam,
+        EigenGradCam
+    ];
+    if layer.is_none() {
+        all.push(Rc::new(Cam::default().class(target)));
+    }
+    let inner = GradCam::at(layer.unwrap_or("conv2")).class(target);
+    all.push(Rc::new(Fused::mean([inner.clone(), inner.clone()])));
+    all.push(Rc::new(Augmented::new(inner)));
+    all
+}
+
+/// Those that explain any target, a class or not.
+fn for_any_target(target: &Target) -> Vec<Method> {
+    methods(target, None).into_iter().filter(|method| method.name() != "CAM").collect()
+}
+
+fn failure(look: &Look, method: &Method) -> String {
+    match look.explain(method) {
+        Ok(heat) => panic!("{} explains {}", method.name(), heat.caption()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn nothing_is_left_behind(model: &Model) {
+    let weight = Tensor::from(1f32).set_requires_grad(true);
+    assert!((&weight * 2.0).requires_grad(), "gradients are recorded as before");
+    for (name, variable) in model.variables().variables() {
+        assert!(!variable.grad().defined(), "{name} has a gradient");
+    }
+    for variable in model.variables().trainable_variables() {
+        assert!(variable.requires_grad());
+    }
+}
+
+#[test]
+fn every_method_explains_every_kind_of_target() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let certainty = || Target::function("certainty", |scores| scores.log_softmax(-1, None).max());
+    let targets =
+        [Target::Predicted, 2.into(), [0, 3].into(), Target::difference(1, 2), certainty()];
+    for target in targets {
+        let several = !matches!(target, Target::Predicted | Target::Index(_));
+        for method in methods(&target, None) {
+            if several && method.name() == "CAM" {
+                assert!(failure(&look, &method).contains("CAM explains one class"));
+                continue;
+            }
+            let heat = look.explain(&method).expect("a heat map");
+            assert!(heat.raw().iter().all(|v| v.is_finite()), "{}", heat.caption());
+            assert!(heat.bundle().as_picture().is_some());
+        }
+    }
+    nothing_is_left_behind(&model);
+}
+
+#[test]
+fn a_sum_is_explained_as_the_sum_of_its_parts() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let raw = |target: Target| {
+        look.explain(&HiResCam::at("relu1").class(target)).expect("a map").raw().to_vec()
+    };
+    let (one, two) = (raw(1.into()), raw(2.into()));
+    let close = |found: Vec<f32>, expected: Vec<f32>| {
+        let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+        // The same products, added in another order.
+        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= 1e-5 * scale));
+    };
+    let pairs = || one.iter().zip(&two);
+    close(raw([1, 2].into()), pairs().map(|(a, b)| a + b).collect());
+    close(raw(Target::difference(1, 2)), pairs().map(|(a, b)| a - b).collect());
+    close(
+        raw(Target::function("both", |y| y.get(1) + y.get(2))),
+        pairs().map(|(a, b)| a + b).collect(),
+    );
+    let labels = |target: Target| {
+        look.explain(&HiResCam::default().class(target)).expect("a map").target().to_owned()
+    };
+    assert_eq!(labels(Target::difference(1, 2)), "class 1 − class 2");
+    assert_eq!(labels([1, 2].into()), "class 1 + class 2");
+}
+
+#[test]
+fn a_batch_is_explained_as_its_photos_are() {
+    let model = network(3, 6);
+    let batch = inputs(&model, 3);
+    let looks = model.look_inputs(&batch).expect("looks");
+    for method in methods(&Target::Predicted, None) {
+        let together = looks.explain(&method).expect("heat maps");
+        let each = looks.explain_each(&method, [0, 1, 3]).expect("heat maps");
+        for i in 0..3 {
+            let alone = model.look_input(&batch.narrow(0, i as i64, 1)).expect("a look");
+            let pairs = [
+                (&together[i], alone.explain(&method).expect("a heat map")),
+                (&each[i], alone.explain_for(&method, [0, 1, 3][i]).expect("a heat map")),
+            ];
+            for (found, expected) in pairs {
+                assert_eq!(found.target(), expected.target(), "{}", method.name());
+                let scale = expected.raw().iter().fold(1e-6f32, |m, v| m.max(v.abs()));
+                // libtorch picks other kernels for other batches.
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4 * scale;
+                assert!(
+                    found.raw().iter().zip(expected.raw()).all(close),
+                    "{} of photo {i}",
+                    method.name()
+                );
+            }
+        }
+    }
+    let text = looks.explain_each(&GradCam::default(), [0, 1]).expect_err("two").to_string();
+    assert!(text.contains("3 photos need as many targets"), "{text}");
+}
+
+#[test]
+fn a_batch_of_no_photos_is_refused() {
+    let model = network(3, 6);
+    let text = model.look_at_all(&[]).expect_err("none").to_string();
+    assert!(text.contains("give at least one"), "{text}");
+    assert!(model.look_inputs(&Tensor::zeros([0, 3, 12, 12], tch::kind::FLOAT_CPU)).is_err());
+    assert!(model.look_input(&Tensor::zeros([0, 3, 12, 12], tch::kind::FLOAT_CPU)).is_err());
+    assert!(model.look_input(&inputs(&model, 2)).is_err(), "a look is at one photo");
+}
+
+#[test]
+fn an_input_full_of_nan_is_named_by_every_method() {
+    let model = network(3, 6);
+    let look = model.look_input(&(inputs(&model, 1) * f64::NAN)).expect("a look");
+    for method in methods(&Target::Predicted, None) {
+        let text = failure(&look, &method);
+        assert!(text.contains("the input holds 432 NaN of 432 values"), "{text}");
+    }
+    nothing_is_left_behind(&model);
+}
+
+#[test]
+fn the_layer_whose_weights_are_nan_is_named_by_every_method() {
+    let model = network(3, 6);
+    {
+        let _no_grad = tch::no_grad_guard();
+        let mut weight = model.parameters("conv2").expect("weights").swap_remove(0).1;
+        let _ = weight.get(0).fill_(f64::NAN);
+        let _ = weight.get(0).get(0).fill_(f64::INFINITY);
+    }
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for method in methods(&Target::Predicted, None) {
+        let text = failure(&look, &method);
+        assert!(text.contains("layer \"conv2\" (Conv2d) of small is the first"), "{text}");
+        assert!(text.contains("its weight holds 45 NaN and 9 infinite of 324 values"), "{text}");
+    }
+}
+
+#[test]
+fn a_layer_without_places_is_refused_by_every_method_that_looks_at_one() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for layer in ["pool", "flatten", "fc", "output"] {
+        for method in methods(&Target::Predicted, Some(layer)) {
+            let text = failure(&look, &method);
+            assert!(text.contains("choose a layer before the pooling"), "{text}");
+        }
+    }
+    for method in methods(&Target::Predicted, Some("conv9")) {
+        assert!(failure(&look, &method).contains("the closest are \"conv"));
+    }
+}
+
+#[test]
+fn maps_of_one_pixel_say_nothing_of_where() {
+    let mut net = Model::builder("one pixel", [3, 4, 4]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    let x = net.add("conv2", Conv2d::new(4, 2, 4), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for method in methods(&Target::Predicted, Some("conv2")) {
+        let text = failure(&look, &method);
+        assert!(text.contains("more than one pixel"), "{text}");
+    }
+    // The layer by default is one with places.
+    assert!(look.explain(&GradCam::default()).is_ok());
+}
+
+#[test]
+fn one_channel_is_enough_for_every_method() {
+    let mut net = Model::builder("one channel", [1, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv2", Conv2d::new(1, 1, 3).padding(1), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(1, 2), &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for method in methods(&1.into(), None) {
+        let heat = look.explain(&method).expect("a heat map");
+        assert!(heat.raw().iter().all(|v| v.is_finite()), "{}", heat.caption());
+    }
+}
+
+#[test]
+fn classes_out_of_range_are_refused_by_every_method() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for class in [4i64, -1, i64::MAX] {
+        for method in methods(&class.into(), None) {
+            let text = failure(&look, &method);
+            assert!(text.contains(&format!("the classes 0 to 3, not {class}")), "{text}");
+        }
+    }
+    for method in for_any_target(&Target::sum(Vec::<i32>::new())) {
+        assert!(failure(&look, &method).contains("a sum of no targets"));
+    }
+    nothing_is_left_behind(&model);
+}
+
+#[test]
+fn a_target_that_is_no_number_is_explained_by_every_method() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for method in for_any_target(&Target::function("all", Tensor::shallow_clone)) {
+        let text = failure(&look, &method);
+        assert!(text.contains("\"all\" returns [4], but a target is one number"), "{text}");
+    }
+    for method in for_any_target(&Target::function("boom", |_| panic!("on purpose"))) {
+        let text = failure(&look, &method);
+        assert!(text.contains("\"boom\" panicked: on purpose"), "{text}");
+    }
+    nothing_is_left_behind(&model);
+}
+
+#[test]
+fn a_target_that_gradients_do_not_reach_is_explained() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let count =
+        Target::function("largest", |scores| scores.argmax(0, false).to_kind(tch::Kind::Float));
+    let text = failure(&look, &(Rc::new(GradCam::default().class(count)) as Method));
+    assert!(text.contains("does not depend on the network's output"), "{text}");
+}
+
+/// A user's own method may panic in the middle of everything.
+struct Panics;
+
+impl Attribution for Panics {
+    fn name(&self) -> String {
+        "Panics".into()
+    }
+
+    fn target(&self) -> Target {
+        Target::Predicted
+    }
+
+    fn attribute(&self, case: &Case) -> convlens::Result<Evidence> {
+        let _ = case.gradient("conv1")?;
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_panic_leaves_everything_as_it_was() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let before = look.explain(&GradCam::at("conv1")).expect("a map");
+    assert!(catch_unwind(AssertUnwindSafe(|| look.explain(&Panics).is_ok())).is_err());
+    nothing_is_left_behind(&model);
+    let after = look.explain(&GradCam::at("conv1")).expect("a map");
+    assert_eq!(before.raw(), after.raw());
+}
+
+#[test]
+fn pixels_of_a_class_are_explained_where_a_network_segments() {
+    let model = segmenter();
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let mask = look.segmentation().expect("a mask");
+    let most = (0..3u8).max_by_key(|c| mask.labels().iter().filter(|l| *l == c).count());
+    let most = most.expect("a class");
+    let count = mask.labels().iter().filter(|&&l| l == most).count();
+    let heat = look.explain(&GradCam::at("conv1")).expect("a map");
+    assert_eq!(heat.class(), Some(most.into()));
+    assert_eq!(heat.target(), format!("class {most}, {count} pixels"));
+    // The region of those pixels by hand is the same thing.
+    let inside = mask.labels().iter().map(|&l| l == most).collect();
+    let region = Region::new(6, 6, inside).expect("a region");
+    let by_hand = Target::pixels_in(i64::from(most), region);
+    let other = look.explain(&GradCam::at("conv1").class(by_hand)).expect("a map");
+    assert_eq!(heat.raw(), other.raw());
+
+    let region = Region::from_fn(12, 12, |_, _| true).expect("a region");
+    let target = Target::pixels_in(0, region);
+    let text = look.explain(&GradCam::at("conv1").class(target)).expect_err("a size").to_string();
+    assert!(text.contains("12 × 12") && text.contains("maps of 6 × 6"), "{text}");
+    let absent = (0..3u8).find(|c| !mask.labels().contains(c));
+    if let Some(absent) = absent {
+        let text = look.explain(&GradCam::at("conv1").class(u32::from(absent)));
+        assert!(text.expect_err("nowhere").to_string().contains("nowhere in this photo"));
+    }
+    let small = network(3, 6);
+    let look = small.look_input(&inputs(&small, 1)).expect("a look");
+    let text = look.explain(&GradCam::default().class(Target::pixels(1)));
+    assert!(text.expect_err("no maps").to_string().contains("one score a class"));
+}
+
+#[test]
+fn energy_and_pointing_are_measured_where_the_network_sees() {
+    // One convolution that picks the only bright pixel: its map is the photo.
+    let mut net = Model::builder("bright", [1, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(1, 1, 1).without_bias(), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let weight = Tensor::ones([1, 1, 1, 1], tch::kind::FLOAT_CPU);
+    let weights = [("conv.weight".to_owned(), weight)].into_iter().collect();
+    let model = Builder::build_with(net, weights).expect("a network");
+    let input = Tensor::zeros([1, 1, 8, 8], tch::kind::FLOAT_CPU);
+    let _ = input.get(0).get(0).get(2).get(5).fill_(3.0);
+    let _ = input.get(0).get(0).get(6).get(1).fill_(1.0);
+    let heat =
+        model.look_input(&input).and_then(|l| l.explain(&GradCam::at("conv"))).expect("a map");
+    let right = Region::rectangle(8, 8, 0..8, 4..8).expect("a region");
+    let left = Region::rectangle(8, 8, 0..8, 0..4).expect("a region");
+    assert_eq!(heat.energy_inside(&right).expect("a share"), Some(0.75));
+    assert_eq!(heat.energy_inside(&left).expect("a share"), Some(0.25));
+    assert_eq!(heat.points_inside(&right).expect("a place"), Some(true));
+    assert_eq!(heat.points_inside(&left).expect("a place"), Some(false));
+    let other = Region::rectangle(4, 4, 0..1, 0..1).expect("a region");
+    let text = heat.energy_inside(&other).expect_err("another size").to_string();
+    assert!(text.contains("4 × 4") && text.contains("8 × 8"), "{text}");
+    let nothing = model.look_input(&Tensor::zeros([1, 1, 8, 8], tch::kind::FLOAT_CPU));
+    let heat = nothing.and_then(|look| look.explain(&GradCam::at("conv"))).expect("a map");
+    assert_eq!(heat.energy_inside(&right).expect("a share"), None);
+    assert_eq!(heat.points_inside(&right).expect("a place"), None);
+    let text = heat.bundle().as_picture().is_some();
+    assert!(text && heat.overlay().expect("one").remarks()[0].contains("0 everywhere"));
+}
+
+#[test]
+fn cam_names_grad_cam_where_it_is_not_defined() {
+    let model = zoo::alexnet_untrained(0).expect("a network");
+    let [c, h, w] = model.input_shape();
+    let look = model.look_input(&Tensor::rand([1, c, h, w], tch::kind::FLOAT_CPU)).expect("a look");
+    let text = look.explain(&Cam::default()).expect_err("no pooling").to_string();
+    assert!(text.contains("take GradCam"), "{text}");
+    let small = network(3, 6);
+    let look = small.look_input(&inputs(&small, 1)).expect("a look");
+    let text = look.explain(&Cam::at("conv1")).expect_err("another layer").to_string();
+    assert!(text.contains("\"relu2\" here, not at \"conv1\""), "{text}");
+}
+
+#[test]
+fn frozen_parameters_make_no_difference() {
+    let model = network(3, 6);
+    let explain = || {
+        let look = model.look_input(&inputs(&model, 1)).expect("a look");
+        let all = methods(&Target::Predicted, None);
+        all.iter().map(|m| look.explain(m).expect("a map").raw().to_vec()).collect::<Vec<_>>()
+    };
+    let free = explain();
+    for variable in model.variables().trainable_variables() {
+        let _ = variable.set_requires_grad(false);
+    }
+    assert_eq!(free, explain());
+}
