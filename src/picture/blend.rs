@@ -1,6 +1,7 @@
 //! The ways of blending a heat map into a photo that others use.
 
 use super::colormap::Colormap;
+use crate::error::{Error, Result};
 
 /// How a map, scaled to 0..=1, and a photo become one picture.
 ///
@@ -40,6 +41,15 @@ pub enum Blend {
         /// 1, or 2 as article 2 takes for ResNet.
         gain: f32,
     },
+    /// For signed maps: the photo in grey, covered by the colour of the value as far as the value
+    /// is large: `(1 - opacity) grey + opacity heat` with `opacity = most · √|t|`, where `t` is the
+    /// map from -1 to 1, 0 in the middle of its range. What counts for nothing stays grey, what
+    /// speaks for and against stands out alike. Without another
+    /// [`Normalize`](super::Normalize), 0 is the middle.
+    Signed {
+        /// How much the largest magnitude covers, 0 to 1.
+        most: f32,
+    },
 }
 
 impl Blend {
@@ -48,23 +58,51 @@ impl Blend {
         Blend::Threshold { below: 100, photo_weight: 0.5, heat_weight: 0.3, bgr: false }
     }
 
+    /// Signed maps over a grey photo: red for, blue against.
+    pub fn signed() -> Blend {
+        Blend::Signed { most: 0.85 }
+    }
+
     /// The colours that those who use this blend use with it.
     pub(super) fn usual_colormap(self) -> Colormap {
         match self {
             Blend::GradCam { .. } | Blend::Threshold { .. } => Colormap::JetOpenCv,
             Blend::Alpha { .. } | Blend::Multiply { .. } => Colormap::Jet,
+            Blend::Signed { .. } => Colormap::Coolwarm,
         }
     }
 
-    /// The numbers that must be finite and not negative, by name; whether they must not exceed 1.
-    pub(super) fn parameters(self) -> Vec<(&'static str, f32, bool)> {
+    /// The shade of grey that a bar of colours has in the place of the photo.
+    pub(super) fn ground(self) -> u8 {
         match self {
-            Blend::GradCam { photo_weight } => vec![("photo_weight", photo_weight, true)],
-            Blend::Threshold { photo_weight, heat_weight, .. } => {
-                vec![("photo_weight", photo_weight, false), ("heat_weight", heat_weight, false)]
-            }
-            Blend::Alpha { alpha } => vec![("alpha", alpha, true)],
-            Blend::Multiply { gain } => vec![("gain", gain, false)],
+            Blend::Multiply { .. } => 255,
+            _ => 128,
+        }
+    }
+
+    /// An error where a number is none that the formula has a meaning for.
+    pub(super) fn check(self) -> Result<()> {
+        let (share, weight) = (0.0..=1.0, 0.0..=f32::MAX);
+        let numbers = match self {
+            Blend::GradCam { photo_weight } => vec![("photo_weight", photo_weight, share)],
+            Blend::Threshold { photo_weight, heat_weight, .. } => vec![
+                ("photo_weight", photo_weight, weight.clone()),
+                ("heat_weight", heat_weight, weight),
+            ],
+            Blend::Alpha { alpha } => vec![("alpha", alpha, share)],
+            Blend::Multiply { gain } => vec![("gain", gain, weight)],
+            Blend::Signed { most } => vec![("most", most, share)],
+        };
+        match numbers.into_iter().find(|(_, value, range)| !range.contains(value)) {
+            None => Ok(()),
+            Some((name, value, range)) => Err(Error::Argument(format!(
+                "{name} must {}, but is {value}",
+                if *range.end() == 1.0 {
+                    "lie between 0 and 1"
+                } else {
+                    "be a number that is not negative"
+                }
+            ))),
         }
     }
 }
@@ -123,5 +161,18 @@ pub(super) fn apply(blend: Blend, photo: &[u8], mask: &[f32], colormap: Colormap
         Blend::Multiply { gain } => pixels
             .flat_map(|(pixel, &value)| pixel.map(|c| (f32::from(c) * value * gain).round() as u8))
             .collect(),
+        Blend::Signed { most } => pixels
+            .flat_map(|(pixel, &value)| {
+                let heat = colormap.color(value);
+                let opacity = most * (2.0 * value - 1.0).abs().sqrt();
+                let grey = luma(*pixel);
+                heat.map(|c| ((1.0 - opacity) * grey + opacity * f32::from(c)).round() as u8)
+            })
+            .collect(),
     }
+}
+
+/// How bright a colour is, 0 to 255 (ITU-R BT.601).
+fn luma([red, green, blue]: [u8; 3]) -> f32 {
+    0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue)
 }

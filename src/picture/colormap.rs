@@ -12,6 +12,9 @@ pub const POSITIVE_INFINITY: [u8; 3] = [0, 255, 0];
 /// The colour of −∞: cyan.
 pub const NEGATIVE_INFINITY: [u8; 3] = [0, 255, 255];
 
+/// The line around tiles and colour bars.
+pub(super) const FRAME: [u8; 3] = [208; 3];
+
 /// 256 colours for each variant, in their order; made by tests/reference/picture/make.py.
 static TABLES: &[u8; 11 * 256 * 3] = include_bytes!("colormaps.bin");
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::normalize::Extent;
 use super::resize::{self, Resize};
 use crate::error::{Error, Result};
 
@@ -99,6 +100,34 @@ impl Maps {
             resize::append(map, (self.height, self.width), (height, width), resize, &mut values);
         }
         Maps::new(self.count, height, width, values)
+    }
+
+    /// Every map from 0 to 1, `(x - min) / (1e-7 + max(x - min))`, as pytorch-grad-cam's
+    /// `scale_cam_image` has it: a map that is the same everywhere becomes 0. What is not finite
+    /// stays so, and has no part in minimum and maximum.
+    ///
+    /// ```
+    /// use convlens::picture::Maps;
+    /// let maps = Maps::new(2, 1, 3, vec![-1.0, 0.0, 3.0, 5.0, 5.0, 5.0])?.scaled();
+    /// assert!((maps.values()[1] - 0.25).abs() < 1e-6);
+    /// assert_eq!(maps.map(1), Some(&[0.0; 3][..]));
+    /// # Ok::<(), convlens::error::Error>(())
+    /// ```
+    #[must_use]
+    pub fn scaled(&self) -> Maps {
+        let mut values = Vec::with_capacity(self.values.len());
+        for map in self.values.chunks_exact((self.height * self.width).max(1)) {
+            let (low, high) = Extent::of(map).range.unwrap_or_default();
+            let most = high - low;
+            if most.is_finite() {
+                values.extend(map.iter().map(|&value| (value - low) / (1e-7 + most)));
+            } else {
+                // The span overflows single precision.
+                let (low, span) = (f64::from(low), f64::from(high) - f64::from(low));
+                values.extend(map.iter().map(|&value| ((f64::from(value) - low) / span) as f32));
+            }
+        }
+        Maps { values: Arc::new(values), ..*self }
     }
 }
 

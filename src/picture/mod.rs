@@ -22,8 +22,10 @@
 //! text beside the picture counts them.
 
 mod blend;
+mod colorbar;
 mod colormap;
 mod compose;
+mod gradient;
 mod layout;
 mod legend;
 mod maps;

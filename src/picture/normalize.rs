@@ -22,8 +22,13 @@ pub enum Normalize {
     /// From the one value to the other.
     Range(f32, f32),
     /// From the one percentile to the other, 0 to 100, over all maps that are shown; interpolated
-    /// as `numpy.percentile` does.
+    /// as `numpy.percentile` does. Where both are the same number, as in maps that are 0 nearly
+    /// everywhere, from the minimum to the maximum.
     Percentile(f32, f32),
+    /// From `-m` to `m`, where `m` is this percentile, 0 to 100, of the magnitudes over all maps
+    /// that are shown: [`Symmetric`](Normalize::Symmetric) for maps with a few values far larger
+    /// than the others, such as gradients.
+    SymmetricPercentile(f32),
 }
 
 impl Normalize {
@@ -32,19 +37,25 @@ impl Normalize {
     pub(super) fn range<'a>(
         self,
         extents: &[Extent],
-        maps: impl Iterator<Item = &'a [f32]>,
+        mut maps: impl Iterator<Item = &'a [f32]>,
     ) -> Result<Option<(f32, f32)>> {
         let overall = || {
             let ranges = extents.iter().filter_map(|extent| extent.range);
             ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
         };
+        let symmetric = || {
+            overall().map(|(low, high)| {
+                let most = low.abs().max(high.abs());
+                (-most, most)
+            })
+        };
+        let finite = |maps: &mut dyn Iterator<Item = &'a [f32]>| -> Vec<f32> {
+            maps.flatten().copied().filter(|value| value.is_finite()).collect()
+        };
         match self {
             Normalize::PerMap => Ok(None),
             Normalize::Sheet => Ok(overall()),
-            Normalize::Symmetric => Ok(overall().map(|(low, high)| {
-                let most = low.abs().max(high.abs());
-                (-most, most)
-            })),
+            Normalize::Symmetric => Ok(symmetric()),
             Normalize::Range(low, high) => {
                 if low.is_finite() && high.is_finite() && low < high {
                     Ok(Some((low, high)))
@@ -62,9 +73,21 @@ impl Normalize {
                          from {low} to {high}"
                     )));
                 }
-                let mut values: Vec<f32> =
-                    maps.flatten().copied().filter(|value| value.is_finite()).collect();
-                Ok(percentile(&mut values, low).zip(percentile(&mut values, high)))
+                let mut values = finite(&mut maps);
+                let range = percentile(&mut values, low).zip(percentile(&mut values, high));
+                Ok(range.filter(|(low, high)| low < high).or_else(overall))
+            }
+            Normalize::SymmetricPercentile(percent) => {
+                if !(0.0 < percent && percent <= 100.0) {
+                    return Err(Error::Argument(format!(
+                        "a percentile of magnitudes lies above 0 and at most at 100, not at \
+                         {percent}"
+                    )));
+                }
+                let mut values = finite(&mut maps);
+                values.iter_mut().for_each(|value| *value = value.abs());
+                let most = percentile(&mut values, percent).filter(|&most| most > 0.0);
+                Ok(most.map(|most| (-most, most)).or_else(symmetric))
             }
         }
     }

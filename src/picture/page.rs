@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 use std::thread;
 
-use super::colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
+use super::colorbar;
+use super::colormap::{Colormap, FRAME, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
 use super::compose::place;
 use super::layout::Size;
 use super::normalize::{Extent, mark, number, quantize};
@@ -11,9 +12,6 @@ use super::picture::{MOST_PIXELS, Picture};
 use super::resize;
 use super::text::{Align, INK, Lettering, size_for};
 use crate::error::{Error, Result};
-
-/// The line around tiles.
-const FRAME: [u8; 3] = [208; 3];
 
 /// White around everything.
 const MARGIN: usize = 5;
@@ -160,32 +158,14 @@ impl<'a> Page<'a> {
     }
 
     pub(super) fn add_colorbar(&mut self, shades: Shades, labels: &[String; 3]) {
-        let text = labels.iter().map(|label| self.lettering.width(label)).sum::<f32>();
-        let em = self.lettering.line_height() as usize;
-        let least = (text * 1.5).ceil() as usize + em;
-        let width = self.grid.width().min(24 * em).max(least);
-        self.width = self.width.max(width + 2 * MARGIN);
-        let height = em * 2 / 3;
+        let room = self.grid.width().min(24 * self.lettering.line_height() as usize);
+        let size = colorbar::strip_size(&self.lettering, room, labels);
+        self.width = self.width.max(size.width + 2 * MARGIN);
         let row: Vec<u8> =
-            (0..width).map(|x| (x * usize::from(shades.levels) / width) as u8).collect();
-        let mut data = vec![shades.frame(); (width + 2) * (height + 2)];
-        for line in data.chunks_exact_mut(width + 2).skip(1).take(height) {
-            line[1..=width].copy_from_slice(&row);
-        }
-        let (w, h) = (width as u32 + 2, height as u32 + 2);
-        let bar = Picture::from_indexed(w, h, data, shades.palette());
-        let mut placed = vec![(bar, 0, 0)];
-        for (label, share) in labels.iter().zip([0.0, 0.5, 1.0]) {
-            if label.is_empty() {
-                continue;
-            }
-            let label_width = self.lettering.width(label).ceil() as u32 + 1;
-            let left = (share * (width as f32 + 2.0 - label_width as f32)).round() as u32;
-            let drawn = self.lettering.draw(std::slice::from_ref(label), label_width, Align::Left);
-            placed.push((drawn, left, height as u32 + 3));
-        }
-        let height = height as u32 + 3 + self.lettering.line_height();
-        self.colorbar = Some(place(width as u64 + 2, u64::from(height), &placed));
+            (0..size.width).map(|x| (x * usize::from(shades.levels) / size.width) as u8).collect();
+        let (width, height) = (size.width as u32, size.height as u32);
+        let strip = Picture::from_indexed(width, height, row.repeat(size.height), shades.palette());
+        self.colorbar = Some(colorbar::labelled(&mut self.lettering, strip, labels));
     }
 
     /// Everything but the tiles: the size of the page, where the tiles begin, and what else

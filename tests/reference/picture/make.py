@@ -1,4 +1,4 @@
-"""Make the numbers that tests/picture.rs compares with, and the two assets of src/picture that come
+"""Make the numbers that tests/picture compares with, and the two assets of src/picture that come
 from elsewhere: the colour maps' tables and the embedded font.
 
     pip install -r tests/reference/requirements.txt matplotlib==3.11.2 fonttools==4.68.0
@@ -11,6 +11,9 @@ resize.json        torch.nn.functional.interpolate without antialias
 overlay.json       pytorch-grad-cam's scale_cam_image and show_cam_on_image, article 1's blend with
                    OpenCV, on a small photo and map
 percentile.json    numpy.percentile
+gradient.json      pytorch-grad-cam's deprocess_image and scale_cam_image, the formula of PAIR's
+                   VisualizeImageGrayscale, and that of a signed map cut at a percentile of its
+                   magnitudes
 
 With the path of DejaVu Sans 2.37, also assets/fonts/DejaVuSans-subset.ttf.
 """
@@ -24,7 +27,7 @@ import cv2
 import matplotlib
 import numpy as np
 import torch
-from pytorch_grad_cam.utils.image import scale_cam_image, show_cam_on_image
+from pytorch_grad_cam.utils.image import deprocess_image, scale_cam_image, show_cam_on_image
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -148,6 +151,29 @@ def percentiles():
     )
 
 
+def gradients():
+    # Three channels, a long tail on both sides.
+    gradient = (np.random.default_rng(3).normal(size=(9, 11, 3)) ** 3).astype(np.float32)
+    magnitude = np.abs(gradient).sum(axis=2)
+    high, low = np.percentile(magnitude, 99), magnitude.min()
+    signed = gradient.sum(axis=2)
+    span = np.percentile(np.abs(signed), 99)
+    write(
+        "gradient.json",
+        {
+            "height": 9,
+            "width": 11,
+            "values": gradient.transpose(2, 0, 1).ravel().tolist(),
+            "deprocessed": deprocess_image(gradient).ravel().tolist(),
+            "magnitude": magnitude.ravel().tolist(),
+            "grayscale": np.clip((magnitude - low) / (high - low), 0, 1).ravel().tolist(),
+            "signed": signed.ravel().tolist(),
+            "diverging": np.clip(signed / span, -1, 1).ravel().tolist(),
+            "scaled": scale_cam_image(signed[None])[0].ravel().tolist(),
+        },
+    )
+
+
 def font(source):
     subprocess.run(
         [
@@ -172,5 +198,6 @@ if __name__ == "__main__":
     resizes()
     overlays()
     percentiles()
+    gradients()
     if len(sys.argv) > 1:
         font(sys.argv[1])

@@ -1,11 +1,12 @@
 //! Pictures, colour maps, contact sheets and overlays, against the numbers of their models.
 
+mod overlay;
+
 use std::path::{Path, PathBuf};
 
 use convlens::error::Error;
 use convlens::picture::{
-    Blend, Colormap, Maps, NAN, NEGATIVE_INFINITY, Normalize, Overlay, POSITIVE_INFINITY, Picture,
-    Resize, Sheet,
+    Colormap, Maps, NAN, NEGATIVE_INFINITY, Normalize, POSITIVE_INFINITY, Picture, Resize, Sheet,
 };
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
@@ -639,156 +640,6 @@ fn pictures_of_different_sizes_stand_on_their_captions() {
     assert_eq!(image.get_pixel(5 + 100, 5 + 50).0, [255; 3]);
 }
 
-// Overlays
-
-struct Peers {
-    photo: Picture,
-    map: Maps,
-    blends: Value,
-}
-
-fn peers() -> Peers {
-    let numbers = numbers("overlay.json");
-    let (photo, map) = (&numbers["photo"], &numbers["map"]);
-    let (width, height) = (size(&photo["width"]) as u32, size(&photo["height"]) as u32);
-    Peers {
-        photo: Picture::rgb(width, height, bytes(&photo["rgb"])).unwrap(),
-        map: Maps::new(1, size(&map["height"]), size(&map["width"]), floats(&map["values"]))
-            .unwrap(),
-        blends: numbers["blends"].clone(),
-    }
-}
-
-/// The map is cut to 8 bits before it is coloured. OpenCV's resizing differs from ours in the last
-/// bit of single precision, so that now and then a value falls on the other side of a step; one
-/// step of jet is at most 5 levels of a colour, 3 after blending. The rest is the same to the byte.
-fn assert_close(blend: Blend, name: &str) {
-    let Peers { photo, map, blends } = peers();
-    let ours = Overlay::new(&photo, &map).unwrap().blend(blend).picture().unwrap();
-    let theirs = bytes(&blends[name]);
-    assert_eq!(ours.data().len(), theirs.len());
-    let differences: Vec<u8> =
-        ours.data().iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).filter(|&d| d > 0).collect();
-    let largest = differences.iter().copied().max().unwrap_or(0);
-    assert!(largest <= 3, "{name}: by {largest}");
-    assert!(differences.len() * 200 <= theirs.len(), "{name}: {} differ", differences.len());
-}
-
-#[test]
-fn the_default_overlay_is_pytorch_grad_cams() {
-    assert_close(Blend::default(), "grad_cam_0.5");
-    assert_close(Blend::GradCam { photo_weight: 0.3 }, "grad_cam_0.3");
-}
-
-#[test]
-fn the_threshold_blend_is_article_1s_in_either_order_of_colours() {
-    assert_close(Blend::threshold(), "threshold");
-    let article = Blend::Threshold { below: 100, photo_weight: 0.5, heat_weight: 0.3, bgr: true };
-    assert_close(article, "threshold_bgr");
-}
-
-#[test]
-fn the_alpha_blend_is_matplotlibs() {
-    assert_close(Blend::Alpha { alpha: 0.5 }, "alpha");
-}
-
-#[test]
-fn the_multiplied_blend_darkens_what_the_map_leaves_out() {
-    let Peers { photo, map, blends } = peers();
-    let overlay = Overlay::new(&photo, &map).unwrap().blend(Blend::Multiply { gain: 2.0 });
-    let theirs = bytes(&blends["multiply"]);
-    // The reference scales the resized map to 1 once more; ours is divided by its own maximum.
-    let ours = overlay.picture().unwrap();
-    let sums = |data: &[u8]| data.iter().map(|&v| u64::from(v)).sum::<u64>() as f64;
-    let ratio = sums(ours.data()) / sums(&theirs);
-    assert!((0.97..=1.0).contains(&ratio), "{ratio}");
-}
-
-#[test]
-fn a_constant_map_shows_the_photo_and_says_what_is_wrong() {
-    let Peers { photo, .. } = peers();
-    for (value, text) in [(0.0, "the map is 0 everywhere"), (-2.5, "the map is -2.5 everywhere")] {
-        let map = Maps::new(1, 3, 3, vec![value; 9]).unwrap();
-        for normalize in [Normalize::PerMap, Normalize::Sheet, Normalize::Range(0.0, 1.0)] {
-            let overlay = Overlay::new(&photo, &map).unwrap().normalize(normalize);
-            assert_eq!(overlay.remarks(), [text]);
-            let picture = overlay.picture().unwrap();
-            assert!(picture.height() > photo.height(), "a line of text");
-            assert_eq!(picture.to_rgb().get_pixel(9, 9), photo.to_rgb().get_pixel(9, 9));
-        }
-    }
-}
-
-#[test]
-fn overlays_mark_and_count_what_is_not_finite() {
-    let Peers { photo, map, .. } = peers();
-    let plain = Overlay::new(&photo, &map).unwrap().picture().unwrap();
-    let mut values = map.values().to_vec();
-    values[0] = f32::NAN;
-    values[6] = f32::INFINITY;
-    values[42] = f32::NEG_INFINITY;
-    let overlay = Overlay::new(&photo, &Maps::new(1, 7, 7, values).unwrap()).unwrap();
-    assert_eq!(
-        overlay.remarks(),
-        [
-            "1 of the map's 49 values: NaN (magenta)",
-            "1 of the map's 49 values: +Inf (green)",
-            "1 of the map's 49 values: -Inf (cyan)",
-        ]
-    );
-    let picture = overlay.picture().unwrap().to_rgb();
-    let (right, bottom) = (photo.width() - 1, photo.height() - 1);
-    assert_eq!(picture.get_pixel(0, 0).0, NAN);
-    assert_eq!(picture.get_pixel(right, 0).0, POSITIVE_INFINITY);
-    assert_eq!(picture.get_pixel(0, bottom).0, NEGATIVE_INFINITY);
-    let middle = (right / 2, bottom / 2);
-    assert_eq!(picture.get_pixel(middle.0, middle.1), plain.to_rgb().get_pixel(middle.0, middle.1));
-    let nothing = Overlay::new(&photo, &Maps::new(1, 1, 1, vec![f32::NAN]).unwrap()).unwrap();
-    assert_eq!(nothing.remarks()[0], "the map has no finite value");
-    assert!(contains(&nothing.picture().unwrap(), NAN));
-}
-
-#[test]
-fn overlays_refuse_what_they_cannot_show() {
-    let Peers { photo, map, .. } = peers();
-    assert!(Overlay::new(&photo, &waves(2, 3, 3)).is_err());
-    assert!(Overlay::new(&photo, &Maps::new(1, 0, 3, vec![]).unwrap()).is_err());
-    for blend in [
-        Blend::GradCam { photo_weight: 1.5 },
-        Blend::Alpha { alpha: f32::NAN },
-        Blend::Alpha { alpha: -0.1 },
-        Blend::Multiply { gain: f32::INFINITY },
-        Blend::Threshold { below: 9, photo_weight: -1.0, heat_weight: 1.0, bgr: false },
-    ] {
-        let error = Overlay::new(&photo, &map).unwrap().blend(blend).picture().unwrap_err();
-        assert!(matches!(error, Error::Argument(_)), "{error}");
-    }
-}
-
-#[test]
-fn any_finite_map_makes_an_overlay() {
-    let Peers { photo, .. } = peers();
-    for values in
-        [vec![f32::MIN, f32::MAX], vec![0.0, f32::MIN_POSITIVE], vec![-2.0, -1.0], vec![-1.0, 0.0]]
-    {
-        let map = Maps::new(1, 1, 2, values).unwrap();
-        for blend in [
-            Blend::default(),
-            Blend::threshold(),
-            Blend::Alpha { alpha: 0.5 },
-            Blend::Multiply { gain: 1.0 },
-        ] {
-            for normalize in
-                [Normalize::PerMap, Normalize::Symmetric, Normalize::Percentile(0.0, 99.0)]
-            {
-                let overlay = Overlay::new(&photo, &map).unwrap().blend(blend);
-                let picture = overlay.normalize(normalize).picture().unwrap();
-                assert_eq!(picture.width(), photo.width());
-            }
-        }
-    }
-}
-
 // Checked by eye once, by reference afterwards. `CONVLENS_BLESS=1 cargo test --test picture` draws
 // the references anew: look at them before they are committed.
 
@@ -817,13 +668,4 @@ fn a_sheet_looks_as_it_did() {
     let sheet = Sheet::new(Maps::new(12, 9, 9, values).unwrap()).first(6).columns(3);
     let sheet = sheet.title("features.3 · 12 maps").colormap(Colormap::Viridis).with_colorbar();
     assert_as_before(&sheet.render().unwrap().picture, "sheet.png");
-}
-
-#[test]
-fn an_overlay_with_a_caption_looks_as_it_did() {
-    let Peers { photo, map, .. } = peers();
-    let photo = photo.resized(156, 117).unwrap();
-    let overlay = Overlay::new(&photo, &map).unwrap().picture().unwrap();
-    let caption = "Grad-CAM: tabby (281), 62.1 %, at features.12";
-    assert_as_before(&overlay.captioned(caption), "overlay.png");
 }

@@ -1,0 +1,340 @@
+//! Maps over photos and alone, against the numbers of pytorch-grad-cam, OpenCV and matplotlib.
+
+use convlens::error::Error;
+use convlens::picture::{
+    Blend, Colormap, Maps, NAN, NEGATIVE_INFINITY, Normalize, Overlay, POSITIVE_INFINITY, Picture,
+};
+use serde_json::Value;
+
+use super::{assert_as_before, bytes, contains, floats, numbers, size, waves};
+
+struct Peers {
+    photo: Picture,
+    map: Maps,
+    blends: Value,
+}
+
+fn peers() -> Peers {
+    let numbers = numbers("overlay.json");
+    let (photo, map) = (&numbers["photo"], &numbers["map"]);
+    let (width, height) = (size(&photo["width"]) as u32, size(&photo["height"]) as u32);
+    Peers {
+        photo: Picture::rgb(width, height, bytes(&photo["rgb"])).unwrap(),
+        map: Maps::new(1, size(&map["height"]), size(&map["width"]), floats(&map["values"]))
+            .unwrap(),
+        blends: numbers["blends"].clone(),
+    }
+}
+
+/// The map is cut to 8 bits before it is coloured. OpenCV's resizing differs from ours in the last
+/// bit of single precision, so that now and then a value falls on the other side of a step; one
+/// step of jet is at most 5 levels of a colour, 3 after blending. The rest is the same to the byte.
+fn assert_close(blend: Blend, name: &str) {
+    let Peers { photo, map, blends } = peers();
+    let ours = Overlay::new(&photo, &map).unwrap().blend(blend).picture().unwrap();
+    let theirs = bytes(&blends[name]);
+    assert_eq!(ours.data().len(), theirs.len());
+    let differences: Vec<u8> =
+        ours.data().iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).filter(|&d| d > 0).collect();
+    let largest = differences.iter().copied().max().unwrap_or(0);
+    assert!(largest <= 3, "{name}: by {largest}");
+    assert!(differences.len() * 200 <= theirs.len(), "{name}: {} differ", differences.len());
+}
+
+#[test]
+fn the_default_overlay_is_pytorch_grad_cams() {
+    assert_close(Blend::default(), "grad_cam_0.5");
+    assert_close(Blend::GradCam { photo_weight: 0.3 }, "grad_cam_0.3");
+}
+
+#[test]
+fn the_threshold_blend_is_article_1s_in_either_order_of_colours() {
+    assert_close(Blend::threshold(), "threshold");
+    let article = Blend::Threshold { below: 100, photo_weight: 0.5, heat_weight: 0.3, bgr: true };
+    assert_close(article, "threshold_bgr");
+}
+
+#[test]
+fn the_alpha_blend_is_matplotlibs() {
+    assert_close(Blend::Alpha { alpha: 0.5 }, "alpha");
+}
+
+#[test]
+fn the_multiplied_blend_darkens_what_the_map_leaves_out() {
+    let Peers { photo, map, blends } = peers();
+    let overlay = Overlay::new(&photo, &map).unwrap().blend(Blend::Multiply { gain: 2.0 });
+    let theirs = bytes(&blends["multiply"]);
+    // The reference scales the resized map to 1 once more; ours is divided by its own maximum.
+    let ours = overlay.picture().unwrap();
+    let sums = |data: &[u8]| data.iter().map(|&v| u64::from(v)).sum::<u64>() as f64;
+    let ratio = sums(ours.data()) / sums(&theirs);
+    assert!((0.97..=1.0).contains(&ratio), "{ratio}");
+}
+
+/// A map of magnitudes, a signed one and a gradient in three colours, each with a long tail.
+struct Gradient {
+    numbers: Value,
+    height: usize,
+    width: usize,
+}
+
+impl Gradient {
+    fn read() -> Gradient {
+        let numbers = numbers("gradient.json");
+        Gradient { height: size(&numbers["height"]), width: size(&numbers["width"]), numbers }
+    }
+
+    fn map(&self, name: &str) -> Maps {
+        let values = floats(&self.numbers[name]);
+        Maps::new(values.len() / self.height / self.width, self.height, self.width, values).unwrap()
+    }
+
+    /// A map alone, pixel for pixel.
+    fn alone(&self, name: &str) -> Overlay {
+        Overlay::alone(&self.map(name), self.width as u32, self.height as u32).unwrap()
+    }
+}
+
+#[test]
+fn maps_are_scaled_as_pytorch_grad_cam_does_each_on_its_own() {
+    let gradient = Gradient::read();
+    let signed = gradient.map("signed");
+    for (ours, theirs) in signed.scaled().values().iter().zip(floats(&gradient.numbers["scaled"])) {
+        assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
+    }
+    let odd = Maps::new(3, 1, 3, vec![0.0, 1.0, 4.0, 7.0, 7.0, 7.0, -2.0, f32::NAN, 2.0]).unwrap();
+    let scaled = odd.scaled();
+    assert!((scaled.map(0).unwrap()[1] - 0.25).abs() < 1e-6);
+    assert_eq!(scaled.map(1).unwrap(), [0.0; 3], "a constant map has no contrast");
+    assert!(scaled.map(2).unwrap()[1].is_nan() && scaled.map(2).unwrap()[2] > 0.999);
+    let wide = Maps::new(1, 1, 3, vec![f32::MIN, 0.0, f32::MAX]).unwrap().scaled();
+    assert_eq!(wide.values(), [0.0, 0.5, 1.0]);
+    assert!(Maps::new(2, 0, 3, vec![]).unwrap().scaled().values().is_empty());
+}
+
+#[test]
+fn magnitudes_alone_are_grey_up_to_the_99th_percentile() {
+    let gradient = Gradient::read();
+    let picture = gradient.alone("magnitude").picture().unwrap().to_rgb();
+    for (pixel, t) in picture.pixels().zip(floats(&gradient.numbers["grayscale"])) {
+        let [red, green, blue] = pixel.0;
+        assert!(red == green && green == blue);
+        // Of 256 levels the one below, and matplotlib's grey is now and then one darker.
+        assert!((f32::from(red) - 255.0 * t).abs() < 2.0, "{red} {t}");
+    }
+    let large = Overlay::alone(&gradient.map("magnitude"), 440, 360).unwrap();
+    let large = large.with_colorbar().picture().unwrap();
+    assert_eq!((large.width(), large.height()), (440, 360 + 4 + 13 + 1 + 17));
+}
+
+#[test]
+fn signed_maps_have_their_zero_in_the_middle_colour_and_may_be_cut() {
+    let gradient = Gradient::read();
+    let overlay = gradient.alone("signed").colormap(Colormap::RdBu);
+    let overlay = overlay.normalize(Normalize::SymmetricPercentile(99.0));
+    let picture = overlay.picture().unwrap().to_rgb();
+    for (pixel, t) in picture.pixels().zip(floats(&gradient.numbers["diverging"])) {
+        let [below, at, above] =
+            [-0.01, 0.0, 0.01].map(|d| Colormap::RdBu.color((t + 1.0) / 2.0 + d));
+        let near = |c: usize| {
+            let least = below[c].min(at[c]).min(above[c]);
+            let most = below[c].max(at[c]).max(above[c]);
+            (least.saturating_sub(1)..=most.saturating_add(1)).contains(&pixel.0[c])
+        };
+        assert!((0..3).all(near), "{t}: {pixel:?}, {at:?}");
+    }
+    for percent in [0.0, -1.0, 100.5, f32::NAN] {
+        let overlay = gradient.alone("signed").normalize(Normalize::SymmetricPercentile(percent));
+        let error = overlay.picture().unwrap_err().to_string();
+        assert!(error.contains("above 0 and at most at 100"), "{error}");
+    }
+}
+
+#[test]
+fn a_map_that_is_nearly_everywhere_zero_is_not_cut_to_nothing() {
+    let mut values = vec![0.0; 1000];
+    (values[3], values[7]) = (5.0, -5.0);
+    let map = Maps::new(1, 10, 100, values).unwrap();
+    for normalize in [Normalize::Percentile(1.0, 99.0), Normalize::SymmetricPercentile(99.0)] {
+        let overlay = Overlay::alone(&map, 100, 10).unwrap().normalize(normalize);
+        let picture = overlay.picture().unwrap().to_rgb();
+        assert_eq!(picture.get_pixel(3, 0).0, [255; 3]);
+        assert_eq!(picture.get_pixel(7, 0).0, [0; 3]);
+    }
+}
+
+#[test]
+fn the_signed_blend_leaves_zero_grey_and_colours_both_signs_alike() {
+    let photo = Picture::rgb(3, 1, [200, 60, 20].repeat(3)).unwrap();
+    let map = Maps::new(1, 1, 3, vec![-0.5, 0.0, 2.0]).unwrap();
+    let overlay = Overlay::new(&photo, &map).unwrap().blend(Blend::Signed { most: 1.0 });
+    let picture = overlay.without_colorbar().picture().unwrap().to_rgb();
+    let [against, nothing, towards] = [0, 1, 2].map(|x| picture.get_pixel(x, 0).0);
+    // 0.299 · 200 + 0.587 · 60 + 0.114 · 20
+    assert_eq!(nothing, [97; 3]);
+    assert_eq!(towards, Colormap::Coolwarm.color(1.0), "the largest magnitude covers the photo");
+    // A quarter of it covers half: √¼.
+    let cool = Colormap::Coolwarm.color(0.375);
+    for c in 0..3 {
+        assert!(against[c].abs_diff(((97 + u32::from(cool[c])) / 2) as u8) <= 1, "{against:?}");
+    }
+}
+
+#[test]
+fn a_colour_bar_comes_with_signed_maps_and_otherwise_when_it_is_asked_for() {
+    let Peers { photo, map, .. } = peers();
+    let height = |overlay: Overlay| overlay.picture().unwrap().height();
+    let overlay = || Overlay::new(&photo, &map).unwrap();
+    assert_eq!(height(overlay()), photo.height());
+    assert!(height(overlay().with_colorbar()) > photo.height() + 20);
+    assert!(height(overlay().blend(Blend::signed())) > photo.height() + 20);
+    assert_eq!(height(overlay().blend(Blend::signed()).without_colorbar()), photo.height());
+    let constant = Maps::new(1, 1, 1, vec![3.0]).unwrap();
+    let constant = Overlay::new(&photo, &constant).unwrap();
+    assert_eq!(height(constant.clone()), height(constant.with_colorbar()), "nothing to explain");
+}
+
+#[test]
+fn gradients_in_colour_are_pytorch_grad_cams_to_the_byte() {
+    let gradient = Gradient::read();
+    let picture = Picture::from_gradient(&gradient.map("values")).unwrap();
+    let theirs = bytes(&gradient.numbers["deprocessed"]);
+    assert_eq!((picture.width(), picture.height()), (11, 9));
+    // They compute in single precision: now and then a value falls on the other side of a step.
+    assert!(picture.data().iter().zip(&theirs).all(|(a, b)| a.abs_diff(*b) <= 1));
+    let equal = picture.data().iter().zip(&theirs).filter(|(a, b)| a == b).count();
+    assert!(equal * 100 >= theirs.len() * 99, "{equal} of {}", theirs.len());
+}
+
+#[test]
+fn gradients_mark_what_is_not_finite_and_refuse_what_has_no_colours() {
+    let mut values = vec![0.0; 12];
+    values[5] = f32::NAN;
+    values[11] = f32::INFINITY;
+    let picture = Picture::from_gradient(&Maps::new(3, 2, 2, values).unwrap()).unwrap().to_rgb();
+    assert_eq!(picture.get_pixel(0, 0).0, [127; 3], "no gradient is grey");
+    assert_eq!(picture.get_pixel(1, 0).0, NAN);
+    assert_eq!(picture.get_pixel(1, 1).0, POSITIVE_INFINITY);
+    for (maps, part) in [
+        (waves(1, 4, 4), "three maps, red, green and blue, not 1"),
+        (waves(4, 4, 4), "not 4"),
+        (Maps::new(3, 0, 4, vec![]).unwrap(), "no pixels"),
+    ] {
+        let error = Picture::from_gradient(&maps).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_constant_map_shows_the_photo_and_says_what_is_wrong() {
+    let Peers { photo, .. } = peers();
+    for (value, text) in [(0.0, "the map is 0 everywhere"), (-2.5, "the map is -2.5 everywhere")] {
+        let map = Maps::new(1, 3, 3, vec![value; 9]).unwrap();
+        for normalize in [Normalize::PerMap, Normalize::Sheet, Normalize::Range(0.0, 1.0)] {
+            let overlay = Overlay::new(&photo, &map).unwrap().normalize(normalize);
+            assert_eq!(overlay.remarks(), [text]);
+            let picture = overlay.picture().unwrap();
+            assert!(picture.height() > photo.height(), "a line of text");
+            assert_eq!(picture.to_rgb().get_pixel(9, 9), photo.to_rgb().get_pixel(9, 9));
+        }
+    }
+}
+
+#[test]
+fn overlays_mark_and_count_what_is_not_finite() {
+    let Peers { photo, map, .. } = peers();
+    let plain = Overlay::new(&photo, &map).unwrap().picture().unwrap();
+    let mut values = map.values().to_vec();
+    values[0] = f32::NAN;
+    values[6] = f32::INFINITY;
+    values[42] = f32::NEG_INFINITY;
+    let overlay = Overlay::new(&photo, &Maps::new(1, 7, 7, values).unwrap()).unwrap();
+    assert_eq!(
+        overlay.remarks(),
+        [
+            "1 of the map's 49 values: NaN (magenta)",
+            "1 of the map's 49 values: +Inf (green)",
+            "1 of the map's 49 values: -Inf (cyan)",
+        ]
+    );
+    let picture = overlay.picture().unwrap().to_rgb();
+    let (right, bottom) = (photo.width() - 1, photo.height() - 1);
+    assert_eq!(picture.get_pixel(0, 0).0, NAN);
+    assert_eq!(picture.get_pixel(right, 0).0, POSITIVE_INFINITY);
+    assert_eq!(picture.get_pixel(0, bottom).0, NEGATIVE_INFINITY);
+    let middle = (right / 2, bottom / 2);
+    assert_eq!(picture.get_pixel(middle.0, middle.1), plain.to_rgb().get_pixel(middle.0, middle.1));
+    let nothing = Overlay::new(&photo, &Maps::new(1, 1, 1, vec![f32::NAN]).unwrap()).unwrap();
+    assert_eq!(nothing.remarks()[0], "the map has no finite value");
+    assert!(contains(&nothing.picture().unwrap(), NAN));
+}
+
+#[test]
+fn overlays_refuse_what_they_cannot_show() {
+    let Peers { photo, map, .. } = peers();
+    assert!(Overlay::new(&photo, &waves(2, 3, 3)).is_err());
+    assert!(Overlay::new(&photo, &Maps::new(1, 0, 3, vec![]).unwrap()).is_err());
+    for blend in [
+        Blend::GradCam { photo_weight: 1.5 },
+        Blend::Alpha { alpha: f32::NAN },
+        Blend::Alpha { alpha: -0.1 },
+        Blend::Signed { most: 1.1 },
+        Blend::Multiply { gain: f32::INFINITY },
+        Blend::Threshold { below: 9, photo_weight: -1.0, heat_weight: 1.0, bgr: false },
+    ] {
+        let error = Overlay::new(&photo, &map).unwrap().blend(blend).picture().unwrap_err();
+        assert!(matches!(error, Error::Argument(_)), "{error}");
+    }
+}
+
+#[test]
+fn any_finite_map_makes_an_overlay() {
+    let Peers { photo, .. } = peers();
+    for values in
+        [vec![f32::MIN, f32::MAX], vec![0.0, f32::MIN_POSITIVE], vec![-2.0, -1.0], vec![-1.0, 0.0]]
+    {
+        let map = Maps::new(1, 1, 2, values).unwrap();
+        for blend in [
+            Blend::default(),
+            Blend::threshold(),
+            Blend::Alpha { alpha: 0.5 },
+            Blend::Multiply { gain: 1.0 },
+            Blend::signed(),
+        ] {
+            for normalize in [
+                Normalize::PerMap,
+                Normalize::Symmetric,
+                Normalize::Percentile(0.0, 99.0),
+                Normalize::SymmetricPercentile(98.0),
+            ] {
+                let overlay = Overlay::new(&photo, &map).unwrap().blend(blend);
+                let picture = overlay.normalize(normalize).with_colorbar().picture().unwrap();
+                assert!(picture.width() >= photo.width());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_overlay_with_a_caption_looks_as_it_did() {
+    let Peers { photo, map, .. } = peers();
+    let photo = photo.resized(156, 117).unwrap();
+    let overlay = Overlay::new(&photo, &map).unwrap().picture().unwrap();
+    let caption = "Grad-CAM: tabby (281), 62.1 %, at features.12";
+    assert_as_before(&overlay.captioned(caption), "overlay.png");
+}
+
+#[test]
+fn a_signed_overlay_with_its_bar_looks_as_it_did() {
+    let Peers { photo, .. } = peers();
+    let photo = photo.resized(156, 117).unwrap();
+    let overlay = Overlay::new(&photo, &Gradient::read().map("signed")).unwrap();
+    let overlay = overlay.blend(Blend::signed()).normalize(Normalize::SymmetricPercentile(95.0));
+    assert_as_before(&overlay.picture().unwrap(), "signed.png");
+}
+
+#[test]
+fn a_map_alone_with_its_bar_looks_as_it_did() {
+    let alone = Overlay::alone(&Gradient::read().map("magnitude"), 220, 180).unwrap();
+    assert_as_before(&alone.with_colorbar().picture().unwrap(), "alone.png");
+}
