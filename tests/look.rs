@@ -225,7 +225,7 @@ fn classes_without_names_go_by_their_index() {
 fn the_default_layer_is_announced() {
     let heat = pets().explain(&GradCam::default()).expect("a heat map");
     assert!(
-        heat.caption().ends_with("at classifier.1, the last convolution"),
+        heat.caption().ends_with("at classifier.2, the last maps"),
         "{}",
         heat.caption()
     );

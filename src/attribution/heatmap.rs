@@ -1,5 +1,6 @@
 //! What an explanation comes out as.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use tch::Tensor;
@@ -8,7 +9,7 @@ use super::goal::Goal;
 use super::{Evidence, Meaning};
 use crate::error::{Error, Result};
 use crate::photo::View;
-use crate::picture::{Maps, Overlay, Picture, Region, Resize};
+use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize};
 use crate::show::{MimeBundle, Show, error_bundle};
 use crate::tensor::{IntoResult, to_maps};
 
@@ -140,20 +141,96 @@ impl Heatmap {
         text
     }
 
-    /// The map over the photo, to be blended and coloured otherwise.
+    /// The paper's map, resized with half-pixel centres.
+    ///
+    /// # Errors
+    /// When a side is 0, or memory does not suffice.
+    pub fn resized(&self, height: usize, width: usize) -> Result<Maps> {
+        self.map()?.resized(height, width, Resize::HalfPixel)
+    }
+
+    /// The map as pytorch-grad-cam returns it: the paper's map (of signed values, the positive ones),
+    /// scaled to 0..=1 by `(x − min) / (1e-7 + max)`, resized with half-pixel centres to the size at
+    /// which the network sees the photo, and scaled again.
+    ///
+    /// # Errors
+    /// Never for a map that an explanation returned.
+    pub fn normalized(&self) -> Result<Maps> {
+        let (height, width) = self.seen_size();
+        let map = self.positive()?.scaled().resized(height, width, Resize::HalfPixel)?;
+        Ok(map.scaled())
+    }
+
+    /// The map over the photo, to be blended and coloured otherwise. Without other options, values for
+    /// and against are red and blue over a grey photo; all other maps are blended as
+    /// pytorch-grad-cam does it.
     ///
     /// # Errors
     /// Never for a map that an explanation returned.
     pub fn overlay(&self) -> Result<Overlay> {
-        Overlay::new(&self.view.shown(), &self.map()?)
+        let overlay = Overlay::new(&self.view.shown(), &self.map()?)?;
+        Ok(match self.meaning {
+            Meaning::Positive => overlay,
+            Meaning::Signed => overlay.blend(Blend::signed()),
+            // A few values are far larger than all others.
+            Meaning::Magnitude | Meaning::Colour => overlay.normalize(Normalize::Percentile(0.0, 99.0)),
+        })
     }
 
-    /// The picture as a cell shows it, without a caption.
+    /// The map by itself, from black to white, up to its 99th percentile; values for and against in
+    /// red and blue.
+    ///
+    /// # Errors
+    /// Never for a map that an explanation returned.
+    pub fn alone(&self) -> Result<Overlay> {
+        let shown = self.view.shown();
+        let alone = Overlay::alone(&self.map()?, shown.width(), shown.height())?;
+        Ok(match self.meaning {
+            Meaning::Signed => {
+                alone.colormap(Colormap::Coolwarm).normalize(Normalize::SymmetricPercentile(99.0))
+            }
+            _ => alone,
+        })
+    }
+
+    /// The picture as a cell shows it, without a caption: over the photo; of magnitudes, alone; of
+    /// gradients in colour, a picture of their own around grey.
     ///
     /// # Errors
     /// As [`overlay`](Heatmap::overlay).
     pub fn picture(&self) -> Result<Picture> {
-        self.overlay()?.picture()
+        match self.meaning {
+            Meaning::Positive | Meaning::Signed => self.overlay()?.picture(),
+            Meaning::Magnitude => self.alone()?.picture(),
+            Meaning::Colour => {
+                let gradient = match self.channels.count() {
+                    3 => self.channels.clone(),
+                    // Of any other number of channels, what they have in common.
+                    _ => {
+                        let grey = self.raw.values();
+                        Maps::new(3, self.height(), self.width(), [grey, grey, grey].concat())?
+                    }
+                };
+                let shown = self.view.shown();
+                Picture::from_gradient(&gradient)?.resized(shown.width(), shown.height())
+            }
+        }
+    }
+
+    /// The photo, and beside it the picture.
+    ///
+    /// # Errors
+    /// As [`picture`](Heatmap::picture).
+    pub fn side_by_side(&self) -> Result<Picture> {
+        Ok(Picture::beside(&[self.view.shown(), self.picture()?], 8))
+    }
+
+    /// Writes the picture to a file; its ending says in which format.
+    ///
+    /// # Errors
+    /// An ending that no format has; a file that cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.picture()?.save(path)
     }
 
     /// The share of the map's positive values that lies inside a region of what the network sees, 0 to
@@ -188,8 +265,7 @@ impl Heatmap {
 
     /// The map at the size of what the network sees, which must be the region's.
     fn seen_from(&self, region: &Region) -> Result<Maps> {
-        let seen = self.view.seen();
-        let (height, width) = (seen.height() as usize, seen.width() as usize);
+        let (height, width) = self.seen_size();
         if (region.height(), region.width()) != (height, width) {
             return Err(Error::Shape(format!(
                 "the region has {} × {} pixels (height × width), but the network sees the photo at \
@@ -198,7 +274,12 @@ impl Heatmap {
                 region.width()
             )));
         }
-        self.map()?.resized(height, width, Resize::HalfPixel)
+        self.resized(height, width)
+    }
+
+    fn seen_size(&self) -> (usize, usize) {
+        let seen = self.view.seen();
+        (seen.height() as usize, seen.width() as usize)
     }
 }
 

@@ -21,14 +21,12 @@ pub trait Weighting {
     fn contributions(&self, case: &LayerCase) -> Result<Tensor>;
 
     /// The layer to look at, unless another is named, and how captions call it: the
-    /// [deepest convolution](Model::deepest_convolution).
+    /// [last maps](Model::last_maps).
     ///
     /// # Errors
     /// When the network has none that suits.
     fn default_layer(&self, model: &Model) -> Result<(LayerRef, &'static str)> {
-        let deepest = model.deepest_convolution()?;
-        let last = model.last_convolution()? == deepest;
-        Ok((deepest.into(), if last { "the last convolution" } else { "the deepest convolution" }))
+        Ok((model.last_maps()?.into(), "the last maps"))
     }
 
     /// What has to be known to read the map, once it has been computed.
@@ -144,7 +142,7 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
                 "it needs a layer with feature maps of more than one pixel, but {name:?} has the \
                  output {:?}: choose a layer before the pooling or flattening, such as {:?}",
                 activation.size(),
-                model.deepest_convolution()?
+                model.last_maps()?
             )));
         }
         let at = LayerCase { case, activation, layer };

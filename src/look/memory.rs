@@ -74,7 +74,7 @@ impl Memory {
     /// same pass.
     pub(crate) fn output(&self) -> Result<Tensor> {
         let mut wanted = vec![self.model.output()];
-        if let Ok(layer) = self.model.deepest_convolution() {
+        if let Ok(layer) = self.model.last_maps() {
             wanted.push(self.model.find(&layer)?);
         }
         Ok(self.activations(&wanted)?.swap_remove(0))

@@ -103,6 +103,14 @@ impl Node {
         self.name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
     }
 
+    /// Of the maps in its output, for an input of the size that the network was made for.
+    fn pixels(&self) -> i64 {
+        match self.shape.as_slice() {
+            &[_, _, h, w] => h * w,
+            _ => 0,
+        }
+    }
+
     fn is_convolution(&self) -> bool {
         self.op.kind() == "Conv2d"
     }
@@ -240,34 +248,49 @@ impl Model {
         self.convolution(self.inner.nodes.iter().find(|node| node.is_convolution()))
     }
 
-    /// The name of the last convolution, the layer that class activation methods look at unless
-    /// they are told another. Convolutions to a single pixel, as in squeeze and excitation, do not
-    /// count where there are others.
+    /// The name of the last convolution. Convolutions to a single pixel, as in squeeze and
+    /// excitation, do not count where there are others.
     ///
     /// # Errors
     /// When the network has no convolution.
     pub fn last_convolution(&self) -> Result<String> {
         let convolutions = || self.inner.nodes.iter().rev().filter(|node| node.is_convolution());
-        let spread = convolutions().find(|node| !node.shape.ends_with(&[1, 1]));
+        let spread = convolutions().find(|node| node.pixels() > 1);
         self.convolution(spread.or_else(|| convolutions().next()))
     }
 
-    /// The name of the convolution where class activation methods look unless they are told
-    /// another: the [last](Model::last_convolution); of a network that ends in maps, whose last
-    /// convolution makes the output itself, the last of those with the fewest pixels, the deepest.
+    /// The name of the layer that class activation methods look at unless they are told another: the
+    /// last maps before they are pooled, flattened or enlarged. Among the convolutions with the fewest
+    /// pixels that is the last one, with the normalisation, sum and rectifier behind it: `layer4` of a
+    /// ResNet, `features.29` of VGG-16, the bottom of a U-Net.
     ///
     /// # Errors
-    /// When the network has no convolution.
-    pub fn deepest_convolution(&self) -> Result<String> {
-        let pixels = |node: &&Node| match node.shape.as_slice() {
-            &[_, _, h, w] => h * w,
-            _ => 0,
+    /// When the network has no convolution with maps of more than one pixel.
+    pub fn last_maps(&self) -> Result<String> {
+        let nodes = &self.inner.nodes;
+        let spread = nodes.iter().enumerate().rev();
+        let spread = spread.filter(|(_, node)| node.is_convolution() && node.pixels() > 1);
+        let Some((start, deepest)) = spread.min_by_key(|(_, node)| node.pixels()) else {
+            return Err(Error::Argument(format!(
+                "{} has no convolution with maps of more than one pixel: name a layer",
+                self.name()
+            )));
         };
-        if pixels(&self.node(self.output())) <= 1 {
-            return self.last_convolution();
+        let mut after = vec![false; nodes.len()];
+        after[start] = true;
+        let mut last = start;
+        for (index, node) in nodes.iter().enumerate().skip(start + 1) {
+            after[index] = node.inputs.iter().any(|id| after[id.0])
+                && node.shape.get(2..) == deepest.shape.get(2..);
+            if after[index] {
+                last = index;
+            }
         }
-        let spread = self.inner.nodes.iter().rev().filter(|node| node.is_convolution());
-        self.convolution(spread.filter(|node| pixels(node) > 1).min_by_key(pixels))
+        // By the name of the largest group that ends with it: "layer4".
+        let name = &nodes[last].name;
+        let groups = name.match_indices('.').map(|(dot, _)| &name[..dot]);
+        let group = groups.into_iter().find(|group| self.find(*group).is_ok_and(|id| id.0 == last));
+        Ok(group.unwrap_or(name).to_owned())
     }
 
     fn convolution(&self, found: Option<&Node>) -> Result<String> {
