@@ -173,7 +173,9 @@ impl Heatmap {
             Meaning::Positive => overlay,
             Meaning::Signed => overlay.blend(Blend::signed()),
             // A few values are far larger than all others.
-            Meaning::Magnitude | Meaning::Colour => overlay.normalize(Normalize::Percentile(0.0, 99.0)),
+            Meaning::Magnitude | Meaning::Colour => {
+                overlay.normalize(Normalize::Percentile(0.0, 99.0))
+            }
         })
     }
 

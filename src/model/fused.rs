@@ -186,7 +186,10 @@ impl Fused {
                     _ => None,
                 });
                 let (weight, bias) = folded(norm, &parameters)?;
-                let packed = packed_for.and_then(|size| op.packed(&weight, size));
+                // oneDNN's rectifier makes 0 of NaN, which would hide it.
+                let finite = is_finite(&weight)? && bias.as_ref().map_or(Ok(true), is_finite)?;
+                let packed = packed_for.filter(|_| finite);
+                let packed = packed.and_then(|size| op.packed(&weight, size));
                 let (packed, weight) = (packed.is_some(), packed.unwrap_or(weight));
                 Kept { sources, trainings, weights: Weights { weight, bias, packed } }
             }
@@ -198,6 +201,13 @@ impl Fused {
             packed: *packed,
         })
     }
+}
+
+/// Whether all values are finite, in one pass over memory. A sum that overflows counts as not finite,
+/// which costs speed alone.
+pub(super) fn is_finite(values: &Tensor) -> Result<bool> {
+    let sum = values.f_sum(None::<tch::Kind>).and_then(|sum| sum.f_double_value(&[]));
+    Ok(sum.into_result()?.is_finite())
 }
 
 /// `norm(conv(x))` is a convolution too: with `s = weight / √(variance + eps)` of the norm, it has

@@ -196,8 +196,12 @@ impl Plan {
             });
         }
         let readers = self.readers.clone();
-        // In inference a convolution takes what follows it along, where nobody else reads it.
-        let inference = pass == Pass::Inference;
+        // In inference a convolution takes what follows it along, where nobody else reads it; not what
+        // is not finite, which it would hide.
+        let mut inference = pass == Pass::Inference;
+        for (_, tensor) in feeds.iter().filter(|(id, _)| self.needed[id.0]) {
+            inference = inference && fused::is_finite(tensor)?;
+        }
         let runs = |id: NodeId| inference && self.needed[id.0] && values[id.0].is_none();
         let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
         let (chains, needless) = fused::chains(nodes, runs, taken);
