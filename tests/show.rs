@@ -53,6 +53,14 @@ fn results_and_options_show_what_is_in_them() {
 }
 
 #[test]
+fn tables_of_pictures_are_a_picture_with_their_captions_as_text() {
+    let table = PictureTable::new(["cat"]).row("vgg16", [Cell::new(picture(9), "tabby")]);
+    assert_eq!(mimes(&table.bundle()), ["image/png", "text/plain"]);
+    assert_eq!(table.bundle().as_text(), "columns: cat\nvgg16: tabby");
+    assert!(PictureTable::new(["cat"]).bundle().as_text().starts_with("Error: a table of 0 rows"));
+}
+
+#[test]
 fn lists_of_pictures_are_a_sheet() {
     let list = vec![picture(0), picture(100), picture(200)];
     let bundle = list.bundle();

@@ -12,8 +12,9 @@
 //! - [`Picture`] is what everything here ends as: pixels, to be shown, saved or put together.
 //! - [`Maps`] are the numbers behind: a stack of single-channel float maps, with [`Resize`].
 //! - [`Normalize`] and [`Colormap`] decide which number gets which colour.
-//! - [`Sheet`] lays many maps or pictures out; [`Overlay`] puts one map over a photo, by a
-//!   [`Blend`].
+//! - [`Sheet`] lays many maps or pictures out; [`PictureTable`] gives rows and columns of pictures
+//!   their titles.
+//! - [`Overlay`] puts one map over a photo, by a [`Blend`], or shows it alone.
 //!
 //! # Values that are not numbers
 //!
@@ -38,6 +39,7 @@ mod png;
 mod region;
 mod resize;
 mod sheet;
+mod table;
 mod text;
 
 pub use blend::Blend;
@@ -49,5 +51,6 @@ pub use picture::Picture;
 pub use region::Region;
 pub use resize::Resize;
 pub use sheet::{Rendered, Sheet};
+pub use table::{Cell, PictureTable};
 
 pub(crate) use text::font_bytes;

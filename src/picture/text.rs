@@ -22,6 +22,9 @@ pub(super) const INK: [[u8; 3]; 12] = {
     ramp
 };
 
+/// Where long names are broken.
+const SEAMS: [char; 6] = ['_', '-', '/', '.', ':', ','];
+
 /// How high text is, from one line to the next, in ems.
 const LEADING: f32 = 1.3;
 
@@ -80,7 +83,7 @@ impl Lettering {
     }
 
     /// Text in lines that are at most so wide: at the given line breaks, else between words, else
-    /// within a word. What does not fit into `most` lines ends in an ellipsis.
+    /// within a word, after a sign such as `_` or `/` if there is one. What does not fit into `most` lines ends in an ellipsis.
     pub(super) fn wrap(&self, text: &str, width: f32, most: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for paragraph in text.lines() {
@@ -120,8 +123,12 @@ impl Lettering {
             for character in word.chars() {
                 let advance = self.advance(character);
                 if used + advance > width && !line.is_empty() && character != ' ' {
-                    lines.push(std::mem::take(&mut line));
-                    used = 0.0;
+                    let rest = match line.rfind(SEAMS) {
+                        Some(at) => line.split_off(at + 1),
+                        None => String::new(),
+                    };
+                    lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
+                    used = self.width(&line);
                 }
                 line.push(character);
                 used += advance;

@@ -7,7 +7,7 @@ use image::buffer::ConvertBuffer;
 use image::{DynamicImage, ImageBuffer, Pixel, RgbaImage};
 
 use super::{MimeBundle, Show, error_bundle, print};
-use crate::picture::{Overlay, Picture, Sheet};
+use crate::picture::{Overlay, Picture, PictureTable, Sheet};
 
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> MimeBundle {
@@ -133,6 +133,15 @@ impl Show for Sheet {
     fn bundle(&self) -> MimeBundle {
         match self.render() {
             Ok(rendered) => MimeBundle::picture(rendered.picture, rendered.note),
+            Err(error) => error_bundle(&error),
+        }
+    }
+}
+
+impl Show for PictureTable {
+    fn bundle(&self) -> MimeBundle {
+        match self.render() {
+            Ok(picture) => MimeBundle::picture(picture, self.note()),
             Err(error) => error_bundle(&error),
         }
     }

@@ -1,6 +1,7 @@
 //! Pictures, colour maps, contact sheets and overlays, against the numbers of their models.
 
 mod overlay;
+mod table;
 
 use std::path::{Path, PathBuf};
 

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::{assert_as_before, bytes, contains, floats, numbers, size, waves};
 
-struct Peers {
-    photo: Picture,
+pub(super) struct Peers {
+    pub(super) photo: Picture,
     map: Maps,
     blends: Value,
 }
 
-fn peers() -> Peers {
+pub(super) fn peers() -> Peers {
     let numbers = numbers("overlay.json");
     let (photo, map) = (&numbers["photo"], &numbers["map"]);
     let (width, height) = (size(&photo["width"]) as u32, size(&photo["height"]) as u32);
