@@ -15,9 +15,7 @@ pub use crate::model::{
 pub use crate::ops;
 pub use crate::photo::{Photo, Preprocess};
 pub use crate::picture::{
-pub use crate::picture::{
-    Blend, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region, Resize, Sheet,
-};
+    Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region, Resize, Sheet,
 };
 pub use crate::scene::seismic::Seismic;
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};
