@@ -1,7 +1,13 @@
 //! The ways of blending a heat map into a photo that others use.
 
 use super::colormap::Colormap;
+use super::contour;
+use super::maps::Maps;
 use crate::error::{Error, Result};
+
+/// The edge of what is cut out, in pixels, and how much of the rest of the photo is left.
+const EDGE: f32 = 1.5;
+const REST: f32 = 0.15;
 
 /// How a map, scaled to 0..=1, and a photo become one picture.
 ///
@@ -50,6 +56,18 @@ pub enum Blend {
         /// How much the largest magnitude covers, 0 to 1.
         most: f32,
     },
+    /// Only what matters: the photo where the map, scaled to 0..=1, is at least `threshold`, and
+    /// nearly white elsewhere, so that it can still be made out where the part belongs.
+    CutOut {
+        /// 0 to 1; 0.5 in [`Blend::cut_out`].
+        threshold: f32,
+    },
+    /// Lines of equal value on the photo, in the colours of their values: at 1/(n + 1), 2/(n + 1),
+    /// ... of the map's range for `n` lines.
+    Contour {
+        /// How many values have a line; 4 in [`Blend::contour`].
+        levels: u8,
+    },
 }
 
 impl Blend {
@@ -63,12 +81,24 @@ impl Blend {
         Blend::Signed { most: 0.85 }
     }
 
+    /// What matters at least half as much as what matters most.
+    pub fn cut_out() -> Blend {
+        Blend::CutOut { threshold: 0.5 }
+    }
+
+    /// Lines at a fifth, two, three and four fifths of the map's range.
+    pub fn contour() -> Blend {
+        Blend::Contour { levels: 4 }
+    }
+
     /// The colours that those who use this blend use with it.
     pub(super) fn usual_colormap(self) -> Colormap {
         match self {
             Blend::GradCam { .. } | Blend::Threshold { .. } => Colormap::JetOpenCv,
             Blend::Alpha { .. } | Blend::Multiply { .. } => Colormap::Jet,
             Blend::Signed { .. } => Colormap::Coolwarm,
+            // The colours of jet that are dark would be lost on dark photos.
+            Blend::CutOut { .. } | Blend::Contour { .. } => Colormap::Turbo,
         }
     }
 
@@ -92,6 +122,11 @@ impl Blend {
             Blend::Alpha { alpha } => vec![("alpha", alpha, share)],
             Blend::Multiply { gain } => vec![("gain", gain, weight)],
             Blend::Signed { most } => vec![("most", most, share)],
+            Blend::CutOut { threshold } => vec![("threshold", threshold, share)],
+            Blend::Contour { levels: 0 } => {
+                return Err(Error::Argument("a contour needs at least one level".into()));
+            }
+            Blend::Contour { .. } => vec![],
         };
         match numbers.into_iter().find(|(_, value, range)| !range.contains(value)) {
             None => Ok(()),
@@ -114,8 +149,9 @@ impl Default for Blend {
     }
 }
 
-/// The blend of RGB bytes and a map of the same number of pixels, in 0..=1.
-pub(super) fn apply(blend: Blend, photo: &[u8], mask: &[f32], colormap: Colormap) -> Vec<u8> {
+/// The blend of RGB bytes and a map of the same size, in 0..=1.
+pub(super) fn apply(blend: Blend, photo: &[u8], map: &Maps, colormap: Colormap) -> Vec<u8> {
+    let mask = map.values();
     let palette = colormap.palette();
     // numpy's uint8(255 * x): rounded down.
     let level = |value: f32| (255.0 * value) as u8;
@@ -169,7 +205,33 @@ pub(super) fn apply(blend: Blend, photo: &[u8], mask: &[f32], colormap: Colormap
                 heat.map(|c| ((1.0 - opacity) * grey + opacity * f32::from(c)).round() as u8)
             })
             .collect(),
+        Blend::CutOut { threshold } => cut_out(photo, map, threshold),
+        Blend::Contour { levels } => contour::draw(photo, map, levels, colormap),
     }
+}
+
+/// What is cut out of a photo, and how little is left of the rest.
+fn cut_out(photo: &[u8], map: &Maps, threshold: f32) -> Vec<u8> {
+    let width = map.width();
+    // How far a pixel lies within the edge, in pixels: by how much it exceeds the threshold, over
+    // the slope there.
+    let values = map.values();
+    let slope = |i: usize| {
+        let (x, last) = (i % width, values.len() - 1);
+        let across =
+            values[if x + 1 < width { i + 1 } else { i }] - values[if x > 0 { i - 1 } else { i }];
+        let down = values[(i + width).min(last)] - values[i.saturating_sub(width)];
+        across.hypot(down) / 2.0
+    };
+    let pixels = photo.as_chunks::<3>().0.iter().zip(values).enumerate();
+    pixels
+        .flat_map(|(i, (pixel, &value))| {
+            let within = (value - threshold) / slope(i).max(1e-6);
+            let shown = (within / EDGE + 0.5).clamp(0.0, 1.0);
+            let rest = 255.0 - REST * (255.0 - luma(*pixel));
+            pixel.map(|c| (shown * f32::from(c) + (1.0 - shown) * rest).round() as u8)
+        })
+        .collect()
 }
 
 /// How bright a colour is, 0 to 255 (ITU-R BT.601).

@@ -26,6 +26,7 @@ mod blend;
 mod colorbar;
 mod colormap;
 mod compose;
+mod contour;
 mod gradient;
 mod layout;
 mod legend;

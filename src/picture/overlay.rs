@@ -196,7 +196,7 @@ impl Overlay {
         if self.varies() {
             let mask = self.mask(range)?.resized(height, width, self.resize)?;
             let mask = if range.is_none() { mask.scaled() } else { mask };
-            picture = blend::apply(self.blend, &picture, mask.values(), self.colours());
+            picture = blend::apply(self.blend, &picture, &mask, self.colours());
         }
         if !Extent::of(self.map.values()).finite {
             let nearest = self.map.resized(height, width, Resize::Nearest)?;
@@ -271,6 +271,7 @@ impl Overlay {
         let row = (0..size.width).map(|x| (x as f32 + 0.5) / size.width as f32);
         let ramp = row.collect::<Vec<f32>>().repeat(size.height);
         let ground = vec![self.blend.ground(); ramp.len() * 3];
+        let ramp = Maps::new(1, size.height, size.width, ramp)?;
         let strip = blend::apply(self.blend, &ground, &ramp, self.colours());
         let strip = Picture::rgb(size.width as u32, size.height as u32, strip)?;
         Ok(Some(colorbar::labelled(&mut lettering, strip, &labels)))

@@ -225,6 +225,49 @@ fn gradients_mark_what_is_not_finite_and_refuse_what_has_no_colours() {
     }
 }
 
+/// From 0 at the left to 1 at the right, over a photo of one colour.
+fn slope() -> Overlay {
+    let photo = Picture::rgb(101, 20, [200, 60, 20].repeat(101 * 20)).unwrap();
+    let map = Maps::new(1, 1, 101, (0..101).map(|x| x as f32 / 100.0).collect()).unwrap();
+    Overlay::new(&photo, &map).unwrap()
+}
+
+#[test]
+fn a_cut_out_shows_the_photo_where_the_map_reaches_the_threshold_and_hardly_elsewhere() {
+    for (threshold, edge) in [(0.5, 50), (0.2, 20), (0.9, 90)] {
+        let picture = slope().blend(Blend::CutOut { threshold }).picture().unwrap().to_rgb();
+        for x in 0..101 {
+            let [red, green, blue] = picture.get_pixel(x, 10).0;
+            if x > edge + 1 {
+                assert_eq!([red, green, blue], [200, 60, 20], "{x}");
+            } else if x + 1 < edge {
+                // 255 - 0.15 (255 - 97)
+                assert_eq!([red, green, blue], [231; 3], "{x}");
+            }
+        }
+        let [_, green, _] = picture.get_pixel(edge, 10).0;
+        assert!((100..200).contains(&green), "a smooth edge: {green}");
+    }
+}
+
+#[test]
+fn contours_are_lines_at_equal_steps_in_the_colours_of_their_values() {
+    let picture = slope().blend(Blend::Contour { levels: 3 }).picture().unwrap().to_rgb();
+    let plain = [200, 60, 20];
+    let drawn: Vec<u32> = (0..101).filter(|&x| picture.get_pixel(x, 10).0 != plain).collect();
+    let near = |x: u32| [25u32, 50, 75].into_iter().find(|line| line.abs_diff(x) <= 2);
+    assert!(drawn.iter().all(|&x| near(x).is_some()), "{drawn:?}");
+    for (line, t) in [(25, 0.25f32), (50, 0.5), (75, 0.75)] {
+        let colour = Colormap::Turbo.color(t);
+        let pixel = picture.get_pixel(line, 10).0;
+        assert!((0..3).all(|c| pixel[c].abs_diff(colour[c]) < 24), "{line}: {pixel:?} {colour:?}");
+        let seam = picture.get_pixel(line + 2, 10).0;
+        assert!(seam[0] < 160, "dark beside the line: {seam:?}");
+    }
+    let error = slope().blend(Blend::Contour { levels: 0 }).picture().unwrap_err();
+    assert_eq!(error.to_string(), "a contour needs at least one level");
+}
+
 #[test]
 fn a_constant_map_shows_the_photo_and_says_what_is_wrong() {
     let Peers { photo, .. } = peers();
@@ -279,6 +322,8 @@ fn overlays_refuse_what_they_cannot_show() {
         Blend::Alpha { alpha: f32::NAN },
         Blend::Alpha { alpha: -0.1 },
         Blend::Signed { most: 1.1 },
+        Blend::CutOut { threshold: -0.5 },
+        Blend::Contour { levels: 0 },
         Blend::Multiply { gain: f32::INFINITY },
         Blend::Threshold { below: 9, photo_weight: -1.0, heat_weight: 1.0, bgr: false },
     ] {
@@ -300,6 +345,9 @@ fn any_finite_map_makes_an_overlay() {
             Blend::Alpha { alpha: 0.5 },
             Blend::Multiply { gain: 1.0 },
             Blend::signed(),
+            Blend::cut_out(),
+            Blend::contour(),
+            Blend::Contour { levels: 255 },
         ] {
             for normalize in [
                 Normalize::PerMap,
@@ -331,6 +379,15 @@ fn a_signed_overlay_with_its_bar_looks_as_it_did() {
     let overlay = Overlay::new(&photo, &Gradient::read().map("signed")).unwrap();
     let overlay = overlay.blend(Blend::signed()).normalize(Normalize::SymmetricPercentile(95.0));
     assert_as_before(&overlay.picture().unwrap(), "signed.png");
+}
+
+#[test]
+fn a_cut_out_and_a_contour_look_as_they_did() {
+    let Peers { photo, map, .. } = peers();
+    let overlay = Overlay::new(&photo.resized(156, 117).unwrap(), &map).unwrap().with_colorbar();
+    let pictures = [Blend::cut_out(), Blend::contour()]
+        .map(|blend| overlay.clone().blend(blend).picture().unwrap());
+    assert_as_before(&Picture::beside(&pictures, 4), "cut_out_and_contour.png");
 }
 
 #[test]
