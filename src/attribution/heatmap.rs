@@ -219,6 +219,29 @@ impl Heatmap {
         }
     }
 
+    /// The photo with what matters alone to be seen: where the [normalised](Heatmap::normalized) map is
+    /// at least `threshold`, 0 to 1.
+    ///
+    /// # Errors
+    /// When the threshold does not lie between 0 and 1.
+    pub fn cut_out(&self, threshold: f32) -> Result<Picture> {
+        self.plain()?.blend(Blend::CutOut { threshold }).picture()
+    }
+
+    /// The photo with lines of equal value on it, at so many levels evenly between the map's least and
+    /// greatest value.
+    ///
+    /// # Errors
+    /// When there are no levels.
+    pub fn contour(&self, levels: u8) -> Result<Picture> {
+        self.plain()?.blend(Blend::Contour { levels }).picture()
+    }
+
+    /// What speaks for the target, over the photo.
+    fn plain(&self) -> Result<Overlay> {
+        Overlay::new(&self.view.shown(), &self.positive()?)
+    }
+
     /// The photo, and beside it the picture.
     ///
     /// # Errors
