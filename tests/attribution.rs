@@ -1,18 +1,15 @@
 //! Grad-CAM against pytorch-grad-cam, captum and torchcam, on networks whose weights come from a
 //! formula and on the embedded one. tests/reference/make_attribution.py made the numbers.
 
+mod peers;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use convlens::attribution::{Heatmap, LayerCase, LayerMethod};
-use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Pool2d, Weights};
 use convlens::picture::Resize;
 use convlens::prelude::*;
-use safetensors::SafeTensors;
 
-fn reference(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
-}
+use peers::{difference, floats, formula_photo, read_case, reference, with_formula_weights};
 
 /// The numbers of one case, flat.
 struct Case {
@@ -24,67 +21,19 @@ struct Case {
 
 impl Case {
     fn read(name: &str) -> Case {
-        let index =
-            std::fs::read_to_string(reference("attribution/index.json")).expect("the index");
-        let index: serde_json::Value = serde_json::from_str(&index).expect("JSON");
-        let entry = &index[name];
-        let bytes = std::fs::read(reference(&format!("attribution/{name}.safetensors")));
-        let bytes = bytes.expect("the numbers");
-        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
-        let values = file.tensors().into_iter().map(|(name, view)| {
-            let floats = view.data().chunks_exact(4);
-            (name, floats.map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect())
-        });
+        let (entry, values) = read_case("attribution", name);
         let list = |key: &str| entry[key].as_array().expect("a list");
         Case {
             layers: list("layers").iter().map(|v| v.as_str().expect("a name").to_owned()).collect(),
             classes: list("classes").iter().map(|v| v.as_i64().expect("an index")).collect(),
             stride: entry["stride"].as_u64().expect("a number") as usize,
-            values: values.collect(),
+            values,
         }
     }
 }
 
-/// The value of flat index `i` of parameter `p`, in [-1, 1).
-fn formula(i: usize, p: usize) -> f64 {
-    let mut h =
-        2_654_435_761u32.wrapping_mul(i as u32).wrapping_add(40_503u32.wrapping_mul(p as u32));
-    h ^= h >> 16;
-    h = h.wrapping_mul(0x045d_9f3b);
-    h ^= h >> 16;
-    f64::from(h) / 2f64.powi(31) - 1.0
-}
-
-/// Formula weights for parameters in the order of PyTorch's state dict.
-fn formula_weights(shapes: &[(String, Vec<i64>)]) -> Weights {
-    let tensors = shapes.iter().enumerate().map(|(p, (name, shape))| {
-        let count: i64 = shape.iter().product();
-        let last = name.rsplit('.').next().expect("a name");
-        let fan_in = (count / shape[0]) as f64;
-        let value = |u: f64| match last {
-            "weight" if shape.len() > 1 => u * (6.0 / fan_in).sqrt(),
-            "weight" => 1.0 + 0.1 * u,
-            "running_var" => 1.0 + 0.5 * u,
-            _ => 0.1 * u,
-        };
-        let values: Vec<f32> = (0..count as usize).map(|i| value(formula(i, p)) as f32).collect();
-        (name.clone(), Tensor::from_slice(&values).reshape(shape.as_slice()))
-    });
-    tensors.collect()
-}
-
-fn formula_image(side: usize) -> Tensor {
-    let mut values = Vec::with_capacity(3 * side * side);
-    for c in 0..3 {
-        for y in 0..side {
-            for x in 0..side {
-                let (c, y, x) = (c as f64, y as f64, x as f64);
-                let v = 0.5 + 0.5 * (0.21 * x + 0.13 * y + c).sin() * (0.07 * x - 0.17 * y).cos();
-                values.push(v as f32);
-            }
-        }
-    }
-    Tensor::from_slice(&values).reshape([1, 3, side as i64, side as i64])
+fn formula_image(side: i64) -> Tensor {
+    formula_photo([side, side], 0, 0.0..1.0)
 }
 
 fn plain() -> Look {
@@ -104,37 +53,12 @@ fn plain() -> Look {
     for (name, op) in layers {
         x = net.add(name, op, &[x]);
     }
-    let shapes = [
-        ("conv1.weight", vec![8, 3, 3, 3]),
-        ("conv1.bias", vec![8]),
-        ("conv2.weight", vec![16, 8, 3, 3]),
-        ("conv2.bias", vec![16]),
-        ("bn2.weight", vec![16]),
-        ("bn2.bias", vec![16]),
-        ("bn2.running_mean", vec![16]),
-        ("bn2.running_var", vec![16]),
-        ("fc.weight", vec![10, 144]),
-        ("fc.bias", vec![10]),
-    ]
-    .map(|(name, shape)| (name.to_owned(), shape));
-    let model = Builder::build_with(net, formula_weights(&shapes)).expect("the plain network");
+    let model = with_formula_weights(net.build().expect("the plain network"));
     model.look_input(&formula_image(32)).expect("a look")
 }
 
 fn squeezenet_formula() -> Look {
-    let trained = zoo::squeezenet1_1().expect("embedded").variables().variables();
-    // PyTorch's order: the modules in theirs, each weight before its bias.
-    let model = zoo::squeezenet1_1().expect("embedded");
-    let mut shapes = Vec::new();
-    for layer in model.layers().names() {
-        for part in ["weight", "bias"] {
-            let name = format!("{layer}.{part}");
-            if let Some(tensor) = trained.get(&name) {
-                shapes.push((name, tensor.size()));
-            }
-        }
-    }
-    let model = zoo::squeezenet1_1_with(formula_weights(&shapes)).expect("formula weights");
+    let model = with_formula_weights(zoo::squeezenet1_1().expect("embedded"));
     model.look_input(&formula_image(64)).expect("a look")
 }
 
@@ -143,17 +67,6 @@ fn photo(case: &str) -> Look {
     let photo = Photo::open(reference(&format!("preprocess/{case}_crop.png"))).expect("a photo");
     let as_it_is = Preprocess::keep().normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
     model.look_prepared(&photo, &as_it_is).expect("a look")
-}
-
-/// The greatest difference, relative to the greatest value.
-fn difference(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs())).max(1e-12);
-    found.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / scale
-}
-
-fn floats(tensor: &Tensor) -> Vec<f32> {
-    Vec::try_from(tensor.contiguous().flatten(0, -1)).expect("floats")
 }
 
 /// pytorch-grad-cam's own end: scale, resize, scale again.

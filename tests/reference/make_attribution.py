@@ -9,26 +9,7 @@ plain               a small classifier (plain() below), formula weights, formula
 squeezenet_formula  torchvision's squeezenet1_1, formula weights, formula image 3x64x64
 cat, cat_and_dog    squeezenet1_1 with assets/weights, on preprocess/<case>_crop.png normalised
 
-Formula weights need no file and no floating point that could differ. Value i (flat, row-major) of
-parameter p (its place among the floating-point entries of the state dict, from 0), in 32-bit
-unsigned arithmetic that wraps:
-
-    h = 2654435761 * i + 40503 * p;  h ^= h >> 16;  h *= 0x45d9f3b;  h ^= h >> 16
-    u = h / 2^31 - 1                                   in [-1, 1), exact in float64
-
-    weight with two dimensions or more    u * sqrt(6 / fan_in)    fan_in: values behind one output
-    running_var                           1 + 0.5 u
-    weight with one (batch norm)          1 + 0.1 u
-    bias, running_mean                    0.1 u
-
-then rounded to float32. The first values u of parameters 0 and 1:
-
-    -1.000000000 -0.223725469 -0.691465768 0.009956472
-    0.440525985 0.790499672 -0.334756305 0.180908646
-
-The formula image, c, y, x in float64, then float32, is not normalised:
-
-    0.5 + 0.5 * sin(0.21 x + 0.13 y + c) * cos(0.07 x - 0.17 y)
+Formula weights and the formula image are those of formula.py.
 
 Each case is a .safetensors file (float32):
 
@@ -46,12 +27,11 @@ ReLUs are switched off: with them, hooks see the activation after its rectifier.
 """
 
 import json
-import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from captum.attr import LayerGradCam
+from formula import formula_photo, with_formula_weights
 from PIL import Image
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -79,39 +59,6 @@ def plain():
     net.add_module("flatten", nn.Flatten())
     net.add_module("fc", nn.Linear(16 * 3 * 3, 10))
     return net
-
-
-def formula_values(count, parameter):
-    h = np.arange(count, dtype=np.uint32) * np.uint32(2654435761) + np.uint32(40503 * parameter)
-    h ^= h >> np.uint32(16)
-    h *= np.uint32(0x45D9F3B)
-    h ^= h >> np.uint32(16)
-    return h / 2.0**31 - 1
-
-
-def with_formula_weights(net):
-    state = net.state_dict()
-    floating = [name for name, tensor in state.items() if tensor.is_floating_point()]
-    for parameter, name in enumerate(floating):
-        shape = state[name].shape
-        u = formula_values(shape.numel(), parameter)
-        if len(shape) > 1:
-            u = u * math.sqrt(6 / shape[1:].numel())
-        elif name.endswith("running_var"):
-            u = 1 + 0.5 * u
-        elif name.endswith("weight"):
-            u = 1 + 0.1 * u
-        else:
-            u = 0.1 * u
-        state[name] = torch.from_numpy(u.reshape(shape).astype(np.float32))
-    net.load_state_dict(state)
-    return net
-
-
-def formula_image(side):
-    c, y, x = np.meshgrid(np.arange(3), np.arange(side), np.arange(side), indexing="ij")
-    image = 0.5 + 0.5 * np.sin(0.21 * x + 0.13 * y + c) * np.cos(0.07 * x - 0.17 * y)
-    return torch.from_numpy(image.astype(np.float32))[None]
 
 
 def squeezenet():
@@ -203,8 +150,8 @@ def main():
     fires = ["classifier.1", "features.12", "features.12.expand3x3_activation", "features.7"]
     formula = with_formula_weights(squeezenet())
     index = {
-        "plain": case("plain", with_formula_weights(plain()), formula_image(32), small, [0, 3], 2),
-        "squeezenet_formula": case("squeezenet_formula", formula, formula_image(64), fires, [165, 527], 4),
+        "plain": case("plain", with_formula_weights(plain()), formula_photo(32, 32), small, [0, 3], 2),
+        "squeezenet_formula": case("squeezenet_formula", formula, formula_photo(64, 64), fires, [165, 527], 4),
         "cat": case("cat", trained(), photo("cat"), fires, [282, 285], 8),
         "cat_and_dog": case("cat_and_dog", trained(), photo("cat_and_dog"), fires, [176, 282], 8),
     }
