@@ -28,7 +28,7 @@ pub(super) fn finished(evidence: &Evidence, input: &Tensor) -> Result<Tensor> {
 }
 
 /// pytorch-grad-cam's `(x - min) / (1e-7 + max(x - min))` for each of `[N, h, w]`.
-fn scaled(maps: &Tensor) -> Result<Tensor, tch::TchError> {
+pub(super) fn scaled(maps: &Tensor) -> Result<Tensor, tch::TchError> {
     let from_zero = maps.f_sub(&maps.f_amin([1i64, 2].as_slice(), true)?)?;
     let most = from_zero.f_amax([1i64, 2].as_slice(), true)?;
     from_zero.f_div(&most.f_add_scalar(1e-7)?)

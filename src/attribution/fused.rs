@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::finish::finished;
+use super::finish::{finished, scaled};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -10,8 +10,8 @@ use crate::tensor::IntoResult;
 /// Several methods, or one at several layers, fused into one map at the size of the input.
 ///
 /// Each map is finished as pytorch-grad-cam finishes it (rectified, scaled to 0..=1, resized with
-/// half-pixel centres, scaled again); then their mean is taken, which is what pytorch-grad-cam does with
-/// several layers, or their greatest value at each place, as torchcam does.
+/// half-pixel centres, scaled again); then their mean is taken and scaled once more, which is what
+/// pytorch-grad-cam does with several layers, or their greatest value at each place, as torchcam does.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {
@@ -81,11 +81,11 @@ impl<A: Attribution> Attribution for Fused<A> {
         let _no_grad = tch::no_grad_guard();
         let stacked = Tensor::f_stack(&maps, 1).into_result()?; // [N, maps, H, W]
         let fused = match self.by {
-            By::Mean => stacked.f_mean_dim([1i64].as_slice(), true, None::<Kind>),
-            By::Greatest => stacked.f_amax([1i64].as_slice(), true),
+            By::Mean => stacked.f_mean_dim([1i64].as_slice(), false, None::<Kind>).and_then(|t| scaled(&t)),
+            By::Greatest => stacked.f_amax([1i64].as_slice(), false),
         };
         Ok(Evidence {
-            contributions: fused.into_result()?,
+            contributions: fused.and_then(|fused| fused.f_unsqueeze(1)).into_result()?,
             reduction: Reduction::Sum,
             meaning: Meaning::Positive,
             layer: (!layers.is_empty()).then(|| layers.join(" and ")),
