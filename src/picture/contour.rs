@@ -3,7 +3,8 @@
 use super::colormap::Colormap;
 use super::maps::Maps;
 
-/// Lines on RGB bytes at so many equal steps of a map of the same size, in 0..=1, each with a dark seam that holds it apart from bright places.
+/// Lines on RGB bytes, at equal steps of a map of the same size in 0..=1: each with a dark seam that
+/// holds it apart from bright places.
 pub(super) fn draw(photo: &[u8], map: &Maps, levels: u8, colormap: Colormap) -> Vec<u8> {
     let size = (map.height(), map.width());
     // As text, lines grow on pictures that notebooks shrink.

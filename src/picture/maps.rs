@@ -1,11 +1,14 @@
 //! A stack of maps of numbers.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::file;
 use super::normalize::Extent;
 use super::resize::{self, Resize};
 use crate::error::{Error, Result};
+use crate::weights::npy;
 
 /// A stack of single-channel maps of the same size, `[count, height, width]`, row by row. Cheap to
 /// clone.
@@ -128,6 +131,26 @@ impl Maps {
             }
         }
         Maps { values: Arc::new(values), ..*self }
+    }
+
+    /// Writes the values as a `.npy`, numpy's file of one array, for `numpy.load`: 32-bit floats in
+    /// the shape `[count, height, width]`, or `[height, width]` where there is one map. The name is
+    /// taken as it is given. A file that is there is replaced once the new one is whole.
+    ///
+    /// ```
+    /// use convlens::picture::Maps;
+    /// let folder = std::env::temp_dir();
+    /// Maps::new(1, 2, 2, vec![0.0, 1.0, 2.0, 3.0])?.save_npy(folder.join("map.npy"))?;
+    /// # std::fs::remove_file(folder.join("map.npy")).ok();
+    /// # Ok::<(), convlens::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_npy(&self, path: impl AsRef<Path>) -> Result<()> {
+        let shape = [self.count, self.height, self.width];
+        let shape = if self.count == 1 { &shape[1..] } else { &shape };
+        file::write(path.as_ref(), &npy::to_bytes(shape, &self.values), "the values")
     }
 }
 

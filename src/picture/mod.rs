@@ -27,6 +27,7 @@ mod colorbar;
 mod colormap;
 mod compose;
 mod contour;
+mod file;
 mod gradient;
 mod layout;
 mod legend;

@@ -1,7 +1,7 @@
 //! A picture: pixels in memory, and the ways out.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -10,7 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageFormat, RgbImage};
 
-use super::png;
+use super::{file, png};
 use crate::error::{Error, Result};
 
 /// No picture is made larger than this.
@@ -155,23 +155,7 @@ impl Picture {
     /// When the ending is another one, or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let bytes = self.to_file(path)?;
-        if path.is_dir() {
-            return Err(Error::file(path, "this is a folder: name a file in it"));
-        }
-        // Devices and the like are written to, not replaced.
-        if path.exists() && !path.is_file() {
-            return std::fs::write(path, bytes).map_err(|error| Error::file(path, error));
-        }
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let partial = partial_name(&target);
-        let written =
-            std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, &target));
-        written.map_err(|error| {
-            // Whatever was written of it is of no use to anybody.
-            let _ = std::fs::remove_file(&partial);
-            Error::file(path, format!("the picture could not be written: {error}"))
-        })
+        file::write(path, &self.to_file(path)?, "the picture")
     }
 
     fn to_file(&self, path: &Path) -> Result<Vec<u8>> {
@@ -270,13 +254,6 @@ fn check_size(width: u32, height: u32, depth: usize, bytes: usize) -> Result<()>
         )));
     }
     Ok(())
-}
-
-fn partial_name(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", std::process::id()));
-    path.with_file_name(name)
 }
 
 impl fmt::Debug for Picture {

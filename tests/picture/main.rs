@@ -154,6 +154,29 @@ fn impossible_sizes_are_errors() {
     assert!(empty.resized(2, 2, Resize::Nearest).is_err());
 }
 
+#[test]
+fn values_are_written_as_numpy_writes_them_to_the_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("maps.npy");
+    let mut values: Vec<f32> = (0..30).map(|i| i as f32 / 7.0 - 2.0).collect();
+    (values[28], values[29]) = (f32::NAN, f32::NEG_INFINITY);
+    // The second time the file is there and is replaced.
+    for _ in 0..2 {
+        Maps::new(2, 3, 5, values.clone()).unwrap().save_npy(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(reference("maps.npy")).unwrap());
+    }
+    ramp().save_npy(&path).unwrap();
+    let one = std::fs::read(&path).unwrap();
+    assert!(String::from_utf8_lossy(&one[..128]).contains("'shape': (2, 2), "), "no count");
+    assert_eq!(one.len(), 128 + 16);
+    let missing = folder.path().join("no/such/maps.npy");
+    let error = ramp().save_npy(&missing).unwrap_err().to_string();
+    assert!(error.starts_with(missing.to_str().unwrap()) && error.contains("No such"), "{error}");
+    let error = ramp().save_npy(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("folder"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+}
+
 // Pictures
 
 #[test]

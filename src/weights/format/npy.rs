@@ -42,6 +42,29 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<Npy<'_>> {
     Ok(Npy { header, data })
 }
 
+/// The bytes of a `.npy` (version 1.0) with these values, in row-major order; the values begin at
+/// a multiple of 64 bytes, as numpy has it.
+pub(crate) fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
+    let sizes = match shape {
+        [one] => format!("{one},"),
+        _ => shape.iter().map(usize::to_string).collect::<Vec<String>>().join(", "),
+    };
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
+    const BEFORE: usize = 10;
+    // The header ends in a line break, and spaces before it fill it up.
+    let length = (BEFORE + header.len() + 1).next_multiple_of(64) - BEFORE;
+    let mut bytes = Vec::with_capacity(BEFORE + length + values.len() * 4);
+    bytes.extend(MAGIC);
+    bytes.extend([1, 0]);
+    // A few sizes are never longer than 65,535 characters.
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.resize(BEFORE + length - 1, b' ');
+    bytes.push(b'\n');
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
 impl Npy<'_> {
     /// The values as 32-bit floats in row-major order.
     pub(crate) fn to_f32(&self) -> Vec<f32> {
@@ -254,6 +277,22 @@ mod tests {
         assert_eq!(parse(&fortran).expect("an array").to_f32(), array.to_f32());
         let one = npy("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", &[0x3f, 0x80, 0, 0]);
         assert_eq!(parse(&one).expect("a number").to_f32(), [1.0]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_begins_at_a_multiple_of_64() {
+        let shapes: [&[usize]; 6] =
+            [&[], &[3], &[2, 3], &[2, 0, 5], &[1, 2, 3, 4], &[1; MOST_DIMENSIONS]];
+        for shape in shapes {
+            let count = shape.iter().product();
+            let values: Vec<f32> = (0..count).map(|i| i as f32 - 0.5).collect();
+            let bytes = to_bytes(shape, &values);
+            let array = parse(&bytes).expect("an array");
+            assert_eq!(array.header.shape, shape);
+            assert_eq!((array.header.dtype, array.header.fortran), (Dtype::F32, false));
+            assert_eq!(array.header.length % 64, 0);
+            assert_eq!(array.to_f32(), values);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ resize.json        torch.nn.functional.interpolate without antialias
 overlay.json       pytorch-grad-cam's scale_cam_image and show_cam_on_image, article 1's blend with
                    OpenCV, on a small photo and map
 percentile.json    numpy.percentile
+maps.npy           numpy.save of [2, 3, 5] 32-bit floats
 gradient.json      pytorch-grad-cam's deprocess_image and scale_cam_image, the formula of PAIR's
                    VisualizeImageGrayscale, and that of a signed map cut at a percentile of its
                    magnitudes
@@ -174,6 +175,12 @@ def gradients():
     )
 
 
+def arrays():
+    values = (np.arange(30, dtype=np.float32) / 7 - 2).reshape(2, 3, 5)
+    values[1, 2, 3:] = np.nan, -np.inf
+    np.save(HERE / "maps.npy", values)
+
+
 def font(source):
     subprocess.run(
         [
@@ -199,5 +206,6 @@ if __name__ == "__main__":
     overlays()
     percentiles()
     gradients()
+    arrays()
     if len(sys.argv) > 1:
         font(sys.argv[1])
