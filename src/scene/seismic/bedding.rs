@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::geology::{CARBONIFEROUS, Column, NORTH_SEA, ZECHSTEIN};
-use super::noise::{Noise, normal};
+use crate::scene::noise::{Noise, normal};
 
 /// How a facies looks from inside.
 struct Texture {

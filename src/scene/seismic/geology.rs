@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::faults::Fault;
-use super::noise::{Waves, ramp};
+use crate::scene::noise::{Waves, ramp};
 
 /// The facies whose beds differ from the others' in form.
 pub(super) const NORTH_SEA: usize = 1;

@@ -28,7 +28,6 @@
 mod bedding;
 mod faults;
 mod geology;
-mod noise;
 mod wave;
 
 use rand::SeedableRng;

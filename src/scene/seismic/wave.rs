@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use rand::rngs::StdRng;
 
-use super::noise::normal;
+use crate::scene::noise::normal;
 
 /// The Ricker wavelet, `(1 − 2 π² f² t²) exp(−π² f² t²)`: 1 at time 0, with a spectrum that peaks
 /// at `f`. Seconds and Hz.
