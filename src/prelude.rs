@@ -17,6 +17,7 @@ pub use crate::photo::{Photo, Preprocess};
 pub use crate::picture::{
     Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region, Resize, Sheet,
 };
+pub use crate::scene::robot::{Arena, RangeScore, Reading};
 pub use crate::scene::seismic::Seismic;
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;

@@ -258,6 +258,14 @@ impl Heatmap {
         self.picture()?.save(path)
     }
 
+    /// Writes the raw values, `[h, w]` in 32-bit floats, to a `.npy` file for numpy.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_npy(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.raw.save_npy(path)
+    }
+
     /// The share of the map's positive values that lies inside a region of what the network sees, 0 to
     /// 1: the energy-based pointing game of Wang et al. 2020, <https://arxiv.org/abs/1910.01279>. The
     /// map is resized with half-pixel centres to the region's size first. `None` when the map is

@@ -1,6 +1,7 @@
-//! Charts in the notebook's look: bars, curves, histograms and flow charts, drawn by plotters with
-//! the embedded font.
+//! Charts in the notebook's look: bars, curves, histograms, cells and flow charts, drawn by plotters
+//! with the embedded font.
 
+mod cells;
 mod flow;
 mod histogram;
 
@@ -9,6 +10,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
+pub(crate) use cells::{Cells, cells};
 pub(crate) use flow::{FlowBox, flow_chart};
 pub(crate) use histogram::{Bins, histogram};
 

@@ -1,4 +1,5 @@
 //! Worlds made to order: what a network is to see, with the truth about it, from a seed.
 
 mod noise;
+pub mod robot;
 pub mod seismic;
