@@ -460,6 +460,12 @@ impl Preprocess {
             .ok_or_else(|| Error::Image("the input has the wrong size".into()))
     }
 
+    /// What a colour becomes in an input, `[1, 3, 1, 1]`, or for a network with one input channel
+    /// `[1, 1, 1, 1]`.
+    pub(crate) fn normalized_colour(&self, colour: [u8; 3], channels: i64) -> Result<Tensor> {
+        self.normalized(&RgbImage::from_pixel(1, 1, image::Rgb(colour)), channels)
+    }
+
     /// `[1, 3, h, w]`, or for a network with one input channel `[1, 1, h, w]`: the luma of the
     /// photo, `0.299 R + 0.587 G + 0.114 B`, normalised by the first mean and deviation.
     pub(crate) fn normalized(&self, seen: &RgbImage, channels: i64) -> Result<Tensor> {

@@ -1,8 +1,9 @@
 //! What `use convlens::prelude::*` brings into a notebook.
 
 pub use crate::attribution::{
-    Attribution, Augmented, Cam, EigenCam, EigenGradCam, Fused, GradCam, GradCamElementWise,
-    GradCamPlusPlus, Heatmap, HiResCam, LayerCam, Target, XGradCam,
+    AblationCam, Attribution, Augmented, Baseline, Cam, EigenCam, EigenGradCam, Fused, GradCam,
+    GradCamElementWise, GradCamPlusPlus, Heatmap, HiResCam, LayerCam, Occlusion, ScoreCam, Target,
+    XGradCam,
 };
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;

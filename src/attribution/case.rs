@@ -112,28 +112,29 @@ impl Case {
     /// The scores `y`, one an input.
     ///
     /// # Errors
-    /// When the targets do not suit the network's output.
+    /// When the targets do not suit the network's output; a score that is not finite.
     pub fn scores(&self) -> Result<Vec<f64>> {
         let goals = self.goals()?;
         let output = self.memory.output()?;
-        let scores = goals.iter().enumerate().map(|(i, goal)| {
+        let mut scores = Vec::with_capacity(goals.len());
+        for (i, goal) in goals.iter().enumerate() {
             let one = output.f_narrow(0, i as i64, 1).into_result()?;
-            Ok(to_floats(&goal.scores(&one)?)?.first().copied().map_or(f64::NAN, f64::from))
-        });
-        scores.collect()
+            scores.extend(finite_scores(goal, &one)?);
+        }
+        Ok(scores)
     }
 
-    /// One input's score for each of several values of a layer in place of its own, `[M, ...]`.
-    /// Only what follows the layer runs.
+    /// One input's score for each of several values of a layer in place of its own, `[M, ...]`; the
+    /// input itself is layer 0. Only what follows the layer runs.
     ///
     /// # Errors
-    /// What the network cannot take.
+    /// What the network cannot take; a score that is not finite.
     pub fn scores_with(
         &self,
         index: usize,
         layer: impl Into<LayerRef>,
         values: &Tensor,
-    ) -> Result<Tensor> {
+    ) -> Result<Vec<f64>> {
         let layer = self.model().find(layer)?;
         let goals = self.goals()?;
         let _no_grad = tch::no_grad_guard();
@@ -144,7 +145,7 @@ impl Case {
             1 => self.memory.output_from(Pass::Inference, layer, values)?,
             _ => self.memory.one(index as i64)?.output_from(Pass::Inference, layer, values)?,
         };
-        goal.scores(&output)
+        finite_scores(goal, &output)
     }
 
     /// What is explained of each input.
@@ -187,11 +188,24 @@ impl Case {
         }))
     }
 
-    fn independent_of(&self, layer: NodeId) -> Error {
+    pub(super) fn independent_of(&self, layer: NodeId) -> Error {
         Error::Argument(format!(
             "the output of {} does not depend on layer {:?}: choose a layer on the way to it",
             self.model().name(),
             self.model().layer_name(layer)
         ))
+    }
+}
+
+/// The scores of a batch of outputs, `[M, ...]`.
+fn finite_scores(goal: &Goal, outputs: &Tensor) -> Result<Vec<f64>> {
+    let scores: Vec<f64> = to_floats(&goal.scores(outputs)?)?.into_iter().map(f64::from).collect();
+    match scores.iter().find(|score| !score.is_finite()) {
+        None => Ok(scores),
+        Some(odd) => Err(Error::Argument(format!(
+            "the score of {:?} is {odd} where the method looks, and nothing follows from that: choose \
+             a target that is a number for any output",
+            goal.label
+        ))),
     }
 }

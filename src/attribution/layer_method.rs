@@ -1,5 +1,7 @@
 //! What the class activation family shares: which layer, which class, and how channels are weighted.
 
+use std::cell::RefCell;
+
 use tch::Tensor;
 
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
@@ -28,11 +30,6 @@ pub trait Weighting {
     fn default_layer(&self, model: &Model) -> Result<(LayerRef, &'static str)> {
         Ok((model.last_maps()?.into(), "the last maps"))
     }
-
-    /// What has to be known to read the map, once it has been computed.
-    fn remarks(&self) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 /// A [`Case`] at one layer with feature maps.
@@ -42,6 +39,7 @@ pub struct LayerCase<'a> {
     /// The layer's activation `A`, `[N, C, h, w]`.
     pub activation: Tensor,
     layer: NodeId,
+    remarks: RefCell<Vec<String>>,
 }
 
 impl LayerCase<'_> {
@@ -58,12 +56,17 @@ impl LayerCase<'_> {
         self.case.model().layer_name(self.layer)
     }
 
-    /// One input's scores for several values of the layer, `[M, C, h, w] -> [M]`.
+    /// One input's scores for several values of the layer, `[M, C, h, w]`.
     ///
     /// # Errors
-    /// What the network cannot take.
-    pub fn scores_with(&self, index: usize, values: &Tensor) -> Result<Tensor> {
+    /// As [`Case::scores_with`].
+    pub fn scores_with(&self, index: usize, values: &Tensor) -> Result<Vec<f64>> {
         self.case.scores_with(index, self.layer(), values)
+    }
+
+    /// Adds a line that has to be known to read the map.
+    pub fn remark(&self, line: impl Into<String>) {
+        self.remarks.borrow_mut().push(line.into());
     }
 }
 
@@ -145,7 +148,10 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
                 model.last_maps()?
             )));
         }
-        let at = LayerCase { case, activation, layer };
+        if !model.leads_to_output(layer) {
+            return Err(case.independent_of(layer));
+        }
+        let at = LayerCase { case, activation, layer, remarks: RefCell::default() };
         let contributions = {
             let _no_grad = tch::no_grad_guard();
             self.weighting.contributions(&at)?
@@ -160,7 +166,7 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
             reduction: self.reduction.unwrap_or(W::REDUCTION),
             meaning: Meaning::Positive,
             layer: Some(layer),
-            remarks: self.weighting.remarks(),
+            remarks: at.remarks.into_inner(),
         })
     }
 }

@@ -6,11 +6,15 @@
 //!
 //! | family | methods |
 //! |---|---|
-//! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`] |
+//! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`ScoreCam`], [`AblationCam`] |
+//! | perturbation | [`Occlusion`] |
 //! | around any of them | [`Fused`] (several layers or methods), [`Augmented`] (flips and scales) |
 
+mod ablation_cam;
 mod augmented;
+mod baseline;
 mod case;
+mod channels;
 mod class_activation;
 mod eigen_cam;
 mod element_wise;
@@ -24,12 +28,17 @@ mod heatmap;
 mod hires_cam;
 mod layer_cam;
 mod layer_method;
+mod occlusion;
+mod score_cam;
 mod target;
+mod work;
 mod xgrad_cam;
 
 use std::rc::Rc;
 
+pub use ablation_cam::{AblationCam, ChannelAblation};
 pub use augmented::Augmented;
+pub use baseline::Baseline;
 pub use case::Case;
 pub use class_activation::{Cam, ClassWeights};
 pub use eigen_cam::{Activation, EigenCam, EigenGradCam, EigenGradient};
@@ -42,6 +51,8 @@ pub use heatmap::Heatmap;
 pub use hires_cam::{GradientTimesActivation, HiResCam};
 pub use layer_cam::{LayerCam, PositiveGradient};
 pub use layer_method::{LayerCase, LayerMethod, Weighting};
+pub use occlusion::Occlusion;
+pub use score_cam::{ChannelScores, ScoreCam};
 pub use target::{Function, Target};
 pub use xgrad_cam::{ActivationWeightedGradient, XGradCam};
 

@@ -132,6 +132,23 @@ impl Model {
         })
     }
 
+    /// Whether the network's output depends on a layer.
+    pub(crate) fn leads_to_output(&self, layer: NodeId) -> bool {
+        self.depending_on(layer)[self.output().0]
+    }
+
+    /// Which nodes depend on a layer, itself among them.
+    fn depending_on(&self, layer: NodeId) -> Vec<bool> {
+        let nodes = &self.inner.nodes;
+        let mut after = vec![false; nodes.len()];
+        after[layer.0] = true;
+        // In the order of execution: what a node reads comes before it.
+        for (index, node) in nodes.iter().enumerate().skip(layer.0 + 1) {
+            after[index] = node.inputs.iter().any(|id| after[id.0]);
+        }
+        after
+    }
+
     /// Which nodes lie between the two, the start aside.
     fn needed_between(&self, start: NodeId, end: NodeId) -> Result<Vec<bool>> {
         let nodes = &self.inner.nodes;
@@ -143,12 +160,7 @@ impl Model {
                 self.name()
             )));
         }
-        // What depends on the start, in the order of execution.
-        let mut after = vec![false; nodes.len()];
-        after[start.0] = true;
-        for (index, node) in nodes.iter().enumerate().skip(start.0 + 1) {
-            after[index] = node.inputs.iter().any(|id| after[id.0]);
-        }
+        let after = self.depending_on(start);
         if !after[end.0] {
             let hint = if end < start { ": the order is start, end" } else { "" };
             return Err(Error::Argument(format!(

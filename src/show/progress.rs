@@ -61,6 +61,8 @@ pub struct Progress {
     /// What was done before this work began.
     from: u64,
     done: u64,
+    /// The work stops by itself after this time.
+    at_most: Option<Duration>,
     pace: Pace,
     listener: Box<dyn FnMut(&str)>,
 }
@@ -74,6 +76,7 @@ impl Progress {
             bytes: false,
             from: 0,
             done: 0,
+            at_most: None,
             pace: Pace::start(),
             listener: Box::new(line),
         }
@@ -88,6 +91,12 @@ impl Progress {
     /// This much was done already, earlier; it does not count for the rate.
     pub fn from(mut self, done: u64) -> Self {
         (self.from, self.done) = (done, done);
+        self
+    }
+
+    /// The work stops by itself after this time: no more than that is left.
+    pub fn at_most(mut self, time: Duration) -> Self {
+        self.at_most = Some(time);
         self
     }
 
@@ -107,7 +116,7 @@ impl Progress {
         self.finish_at(Instant::now());
     }
 
-    fn advance_at(&mut self, done: u64, now: Instant) {
+    pub(crate) fn advance_at(&mut self, done: u64, now: Instant) {
         self.done = done;
         if self.pace.due(now) {
             let text = self.so_far(self.pace.elapsed(now));
@@ -115,7 +124,7 @@ impl Progress {
         }
     }
 
-    fn finish_at(mut self, now: Instant) {
+    pub(crate) fn finish_at(mut self, now: Instant) {
         if self.pace.spoken() {
             let elapsed = duration(self.pace.elapsed(now));
             let text = format!("{}: {} in {elapsed}", self.what, self.amount(self.done));
@@ -138,8 +147,9 @@ impl Progress {
             && rate > 0.0
         {
             // Beyond a year it is no estimate any more.
-            let seconds = (left as f64 / rate).min(3.2e7);
-            text += &format!(", {} left", duration(Duration::from_secs_f64(seconds)));
+            let left = Duration::from_secs_f64((left as f64 / rate).min(3.2e7));
+            let stops = self.at_most.map_or(left, |time| time.saturating_sub(elapsed));
+            text += &format!(", {} left", duration(left.min(stops)));
         }
         text
     }

@@ -1,0 +1,79 @@
+//! What stands in an input for "nothing is there".
+
+use std::fmt;
+
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::tensor::IntoResult;
+
+/// What stands for "nothing is there" in an input: 0 unless set, which is the mean colour of the photos
+/// that a network was trained on, where its input is normalised by that.
+///
+/// ```
+/// use convlens::prelude::*;
+/// let white = Occlusion::default().baseline([255, 255, 255]);
+/// let value = Occlusion::default().baseline(-1.0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Baseline {
+    /// A value of the normalised input, in every channel.
+    Value(f64),
+    /// A colour of the photo, red, green and blue from 0 to 255, normalised as the network expects it.
+    Colour([u8; 3]),
+}
+
+impl Default for Baseline {
+    fn default() -> Self {
+        Baseline::Value(0.0)
+    }
+}
+
+impl From<f64> for Baseline {
+    fn from(value: f64) -> Self {
+        Baseline::Value(value)
+    }
+}
+
+impl From<[u8; 3]> for Baseline {
+    fn from(colour: [u8; 3]) -> Self {
+        Baseline::Colour(colour)
+    }
+}
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Baseline::Value(value) => write!(f, "{value}"),
+            Baseline::Colour([r, g, b]) => write!(f, "rgb({r}, {g}, {b})"),
+        }
+    }
+}
+
+impl Baseline {
+    /// A pixel of the input, `[1, C, 1, 1]`.
+    pub(super) fn pixel(&self, model: &Model, channels: i64) -> Result<Tensor> {
+        let pixel = match *self {
+            Baseline::Value(value) if value.is_finite() => {
+                Tensor::f_full([1, channels, 1, 1], value, (Kind::Float, model.device()))
+                    .into_result()?
+            }
+            Baseline::Value(value) => {
+                return Err(Error::Argument(format!("a baseline is a finite number, not {value}")));
+            }
+            Baseline::Colour(colour) if [1, 3].contains(&channels) => {
+                model.preprocess().normalized_colour(colour, channels)?
+            }
+            Baseline::Colour(_) => {
+                return Err(Error::Argument(format!(
+                    "a baseline can be a colour for inputs of 1 or 3 channels; {} takes {channels}: \
+                     give a number, which stands in every channel",
+                    model.name()
+                )));
+            }
+        };
+        pixel.f_to_device(model.device()).into_result()
+    }
+}

@@ -1,0 +1,57 @@
+//! What the methods share that run the network once for every channel of a layer.
+
+use tch::{Kind, Tensor};
+
+use super::LayerCase;
+use super::work::Work;
+use crate::error::Result;
+use crate::tensor::{IntoResult, to_floats};
+
+/// A score for each channel of each photo, `None` where the time was up before it. `score` is called
+/// with a photo's index and some of its channels; those with the greatest mean activation come first.
+pub(super) fn score_channels(
+    at: &LayerCase,
+    method: &str,
+    work: &Work,
+    mut score: impl FnMut(usize, &[i64]) -> Result<Vec<f64>>,
+) -> Result<Vec<Vec<Option<f64>>>> {
+    let order = strongest_first(&at.activation)?;
+    let channels = order.first().map_or(0, Vec::len);
+    let mut scores = vec![vec![None; channels]; order.len()];
+    let stopped = work.run(method, "channels", order.len(), channels, |photo, steps| {
+        let chosen = &order[photo][steps];
+        for (&k, found) in chosen.iter().zip(score(photo, chosen)?) {
+            scores[photo][k as usize] = Some(found);
+        }
+        Ok(())
+    })?;
+    if let Some(stopped) = stopped {
+        at.remark(format!(
+            "{stopped}, those with the greatest mean activation; the others weigh nothing"
+        ));
+    }
+    Ok(scores)
+}
+
+/// The layer's maps, each times its weight, `[N, C, h, w]`.
+pub(super) fn weighted(at: &LayerCase, weights: &[Vec<f32>]) -> Result<Tensor> {
+    let size = at.activation.size();
+    Tensor::f_from_slice(&weights.concat())
+        .and_then(|w| w.f_reshape([size[0], size[1], 1, 1]))
+        .and_then(|w| w.f_to_device(at.activation.device()))
+        .and_then(|w| w.f_mul(&at.activation))
+        .into_result()
+}
+
+/// The channels of each photo, `[N, C, h, w]`, by their mean activation.
+fn strongest_first(activation: &Tensor) -> Result<Vec<Vec<i64>>> {
+    let means = activation.f_mean_dim([2i64, 3].as_slice(), false, None::<Kind>).into_result()?;
+    let channels = means.size()[1];
+    let means = to_floats(&means)?;
+    let order = means.chunks(channels as usize).map(|means| {
+        let mut order: Vec<i64> = (0..channels).collect();
+        order.sort_by(|&a, &b| means[b as usize].total_cmp(&means[a as usize]));
+        order
+    });
+    Ok(order.collect())
+}

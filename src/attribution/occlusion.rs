@@ -1,0 +1,267 @@
+//! Occlusion, Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
+
+use tch::Tensor;
+
+use super::work::{Work, long_work};
+use super::{Attribution, Baseline, Case, Evidence, Meaning, Reduction, Target};
+use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
+
+/// Occlusion: how much of the score is lost when a window of the photo is covered. A pixel's value is
+/// the mean of `y − y′` over the windows that cover the pixel, with `y` the score of the class before
+/// the softmax and `y′` that score with the window covered. Positive: what lies there speaks for the
+/// class; negative: against it. This is captum's `Occlusion`, of all channels at once. No gradient is
+/// taken.
+///
+/// Windows are squares of the network's input that start every [`stride`](Occlusion::stride) pixels; the
+/// last ones of a row and of a column are cut off at the border. What covers them is the
+/// [`baseline`](Occlusion::baseline), 0 of the normalised input unless set, which is the mean colour.
+///
+/// The network runs once for every window: [`batch`](Occlusion::batch) of them at once, and no longer
+/// than a [`budget`](Occlusion::budget) says, if there is one. Windows are taken from everywhere in turn, so
+/// that those that were reached when the time is up lie evenly over the photo; what none of them covers
+/// is 0.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+/// let heat = look.explain(&Occlusion::default().class("tabby").window(96).stride(64))?;
+/// assert_eq!((heat.height(), heat.width()), (224, 224));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Occlusion {
+    target: Target,
+    window: Option<usize>,
+    stride: Option<usize>,
+    baseline: Baseline,
+    work: Work,
+}
+
+long_work!(Occlusion, work);
+
+impl Occlusion {
+    /// For this class: an index, a name, or any other [`Target`].
+    #[must_use]
+    pub fn class(mut self, target: impl Into<Target>) -> Self {
+        self.target = target.into();
+        self
+    }
+
+    /// The windows' height and width in pixels of the input: 32 unless set, or a quarter of the
+    /// photo's shorter side where that is less.
+    #[must_use]
+    pub fn window(mut self, pixels: usize) -> Self {
+        self.window = Some(pixels);
+        self
+    }
+
+    /// How many pixels lie between the starts of two windows: half a window unless set.
+    #[must_use]
+    pub fn stride(mut self, pixels: usize) -> Self {
+        self.stride = Some(pixels);
+        self
+    }
+
+    /// What covers the windows: a value of the normalised input, or a colour.
+    #[must_use]
+    pub fn baseline(mut self, baseline: impl Into<Baseline>) -> Self {
+        self.baseline = baseline.into();
+        self
+    }
+}
+
+impl Attribution for Occlusion {
+    fn name(&self) -> String {
+        let mut name = "Occlusion".to_owned();
+        for (what, set) in [("window", self.window), ("stride", self.stride)] {
+            if let Some(pixels) = set {
+                name += &format!(", {what} {pixels}");
+            }
+        }
+        if self.baseline != Baseline::default() {
+            name += &format!(", covered by {}", self.baseline);
+        }
+        name
+    }
+
+    fn target(&self) -> Target {
+        self.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let _no_grad = tch::no_grad_guard();
+        let input = case.input()?;
+        let &[photos, channels, height, width] = input.size().as_slice() else {
+            return Err(Error::Shape(format!("expected [N, C, H, W], got {:?}", input.size())));
+        };
+        let cover = self.baseline.pixel(case.model(), channels)?;
+        let (height, width) = (height as usize, width as usize);
+        let windows = self.windows(height, width)?;
+        let whole = case.scores()?;
+        let mut lost = vec![vec![0f64; height * width]; whole.len()];
+        let mut covered = vec![vec![0u32; height * width]; whole.len()];
+        let stopped =
+            self.work.run("Occlusion", "windows", whole.len(), windows.len(), |i, steps| {
+                let chosen = &windows[steps];
+                let one = input.f_narrow(0, i as i64, 1).into_result()?;
+                let found = case.scores_with(i, 0, &occluded(&one, chosen, &cover)?)?;
+                for (window, score) in chosen.iter().zip(found) {
+                    for y in window.rows() {
+                        for x in window.columns() {
+                            lost[i][y * width + x] += whole[i] - score;
+                            covered[i][y * width + x] += 1;
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        let pairs = lost.iter().flatten().zip(covered.iter().flatten());
+        let values: Vec<f32> =
+            pairs.map(|(sum, &count)| (sum / f64::from(count.max(1))) as f32).collect();
+        let contributions = Tensor::f_from_slice(&values)
+            .and_then(|t| t.f_reshape([photos, 1, height as i64, width as i64]))
+            .into_result()?;
+        Ok(Evidence {
+            contributions,
+            reduction: Reduction::Sum,
+            meaning: Meaning::Signed,
+            layer: None,
+            remarks: stopped
+                .map(|stopped| format!("{stopped}, spread over the photo"))
+                .into_iter()
+                .collect(),
+        })
+    }
+}
+
+/// What is covered at once, within the photo.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Window {
+    top: usize,
+    left: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Window {
+    fn rows(&self) -> std::ops::Range<usize> {
+        self.top..self.top + self.height
+    }
+
+    fn columns(&self) -> std::ops::Range<usize> {
+        self.left..self.left + self.width
+    }
+}
+
+impl Occlusion {
+    /// All windows of a photo, in an order in which any number of the first lie evenly over it.
+    fn windows(&self, height: usize, width: usize) -> Result<Vec<Window>> {
+        let side = self.window.unwrap_or(32.min(height.min(width) / 4).max(1));
+        if side == 0 || side > height || side > width {
+            return Err(Error::Argument(format!(
+                "a window of {side} × {side} pixels does not fit: the network sees the photo at \
+                 {height} × {width} (height × width); choose from 1 to {}",
+                height.min(width)
+            )));
+        }
+        let stride = self.stride.unwrap_or(side.div_ceil(2));
+        // Where the window is the whole photo, there is but one place for it.
+        if stride == 0 || (stride > side && side < height.max(width)) {
+            return Err(Error::Argument(format!(
+                "a stride of {stride} pixels {}; choose from 1 to the window's {side}",
+                if stride == 0 { "goes nowhere" } else { "leaves gaps between the windows" }
+            )));
+        }
+        let starts = |size: usize| (size - side).div_ceil(stride) + 1;
+        let mut windows = Vec::with_capacity(starts(height) * starts(width));
+        for row in 0..starts(height) {
+            for column in 0..starts(width) {
+                let (top, left) = (row * stride, column * stride);
+                let window = Window {
+                    top,
+                    left,
+                    height: side.min(height - top),
+                    width: side.min(width - left),
+                };
+                windows.push((scattered(row, column), window));
+            }
+        }
+        windows.sort_by_key(|(turn, _)| *turn);
+        Ok(windows.into_iter().map(|(_, window)| window).collect())
+    }
+}
+
+/// When it is a place's turn, so that places are taken from everywhere: the order of Bayer's matrix,
+/// as in ordered dithering, for a square of any size.
+fn scattered(row: usize, column: usize) -> u64 {
+    let (row, column) = (row as u64, column as u64);
+    (0..32).fold(0, |turn, bit| {
+        let (down, across) = (row >> bit & 1, (row ^ column) >> bit & 1);
+        turn << 2 | across << 1 | down
+    })
+}
+
+/// Copies of an input, each with one window covered, `[1, C, H, W] -> [M, C, H, W]`.
+fn occluded(input: &Tensor, windows: &[Window], cover: &Tensor) -> Result<Tensor> {
+    let work = || {
+        let cover = cover.f_permute([0, 2, 3, 1])?.f_squeeze_dim(0)?; // [1, 1, C]
+        let copies = input.f_permute([0, 2, 3, 1])?.f_repeat([windows.len() as i64, 1, 1, 1])?;
+        for (i, window) in windows.iter().enumerate() {
+            copies
+                .f_select(0, i as i64)?
+                .f_narrow(0, window.top as i64, window.height as i64)?
+                .f_narrow(1, window.left as i64, window.width as i64)?
+                .f_copy_(&cover)?;
+        }
+        copies.f_permute([0, 3, 1, 2])
+    };
+    work().into_result()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(occlusion: &Occlusion, height: usize, width: usize) -> Vec<Window> {
+        let mut windows = occlusion.windows(height, width).expect("windows");
+        windows.sort_by_key(|w| (w.top, w.left));
+        windows
+    }
+
+    #[test]
+    fn windows_start_every_stride_and_end_at_the_border() {
+        let windows = places(&Occlusion::default().window(4).stride(3), 8, 5);
+        let corners: Vec<_> = windows.iter().map(|w| (w.top, w.left, w.height, w.width)).collect();
+        assert_eq!(
+            corners,
+            [(0, 0, 4, 4), (0, 3, 4, 2), (3, 0, 4, 4), (3, 3, 4, 2), (6, 0, 2, 4), (6, 3, 2, 2)]
+        );
+    }
+
+    #[test]
+    fn a_photo_of_224_pixels_has_169_windows_unless_set() {
+        let windows = places(&Occlusion::default(), 224, 224);
+        assert_eq!(windows.len(), 13 * 13);
+        assert_eq!(windows[1], Window { top: 0, left: 16, height: 32, width: 32 });
+        // A small one has smaller windows, not fewer.
+        assert_eq!(places(&Occlusion::default(), 28, 28)[0].height, 7);
+        assert_eq!(places(&Occlusion::default(), 1, 1).len(), 1);
+    }
+
+    #[test]
+    fn the_first_windows_lie_evenly() {
+        let windows = Occlusion::default().windows(224, 224).expect("windows");
+        for share in [8, 16, 32, 64] {
+            let mut quarters = [0; 4];
+            for window in &windows[..share] {
+                quarters[usize::from(window.top > 96) * 2 + usize::from(window.left > 96)] += 1;
+            }
+            let (least, most) = (quarters.iter().min(), quarters.iter().max());
+            let (least, most) = (*least.expect("one") as f64, *most.expect("one") as f64);
+            assert!(most <= 1.5 * least, "{share}: {quarters:?}");
+        }
+    }
+}

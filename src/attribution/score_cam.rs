@@ -1,0 +1,80 @@
+//! Score-CAM, Wang et al. 2020, <https://arxiv.org/abs/1910.01279>.
+
+use tch::Tensor;
+
+use super::channels::{score_channels, weighted};
+use super::work::{Work, long_work};
+use super::{LayerCase, LayerMethod, Weighting};
+use crate::error::Result;
+use crate::tensor::IntoResult;
+
+/// Score-CAM: `ReLU(Σₖ wₖ Aₖ)` with `w = softmaxₖ y(x ∘ Hₖ)`. `Hₖ` is the layer's map `Aₖ`, resized to the
+/// input's size (bilinear, corners aligned) and scaled to 0..=1, `(H − min) / (max − min + 1e-8)`; it
+/// multiplies each channel of the normalised input `x`, so that what it hides becomes the mean colour.
+/// `y` is the score of the class before the softmax. No gradient is taken.
+///
+/// The network runs once for every channel of the layer, which takes a while:
+/// [`batch`](LayerMethod::batch) inputs at once, and no longer than a [`budget`](LayerMethod::budget)
+/// says, if there is one. The channels with the greatest mean activation come first. Those that are not
+/// reached weigh nothing.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use std::time::Duration;
+/// use convlens::prelude::*;
+/// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+/// let some = ScoreCam::at("features.12").class("tabby").budget(Duration::from_millis(200));
+/// let heat = look.explain(&some)?; // of 512 channels, those that 0.2 s suffice for
+/// assert_eq!((heat.height(), heat.width()), (13, 13));
+/// # Ok(())
+/// # }
+/// ```
+pub type ScoreCam = LayerMethod<ChannelScores>;
+
+/// Score-CAM's weights: the score of the input as each channel's map lets it through.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelScores {
+    work: Work,
+}
+
+long_work!(ScoreCam, weighting.work);
+
+impl Weighting for ChannelScores {
+    const NAME: &'static str = "Score-CAM";
+
+    fn contributions(&self, at: &LayerCase) -> Result<Tensor> {
+        let input = at.case.input()?;
+        let scores = score_channels(at, Self::NAME, &self.work, |photo, channels| {
+            let one = input.f_narrow(0, photo as i64, 1).into_result()?;
+            let maps = at.activation.f_select(0, photo as i64).and_then(|maps| {
+                let channels = Tensor::f_from_slice(channels)?.f_to_device(maps.device())?;
+                maps.f_index_select(0, &channels)
+            });
+            at.case.scores_with(photo, 0, &masked(&one, &maps.into_result()?)?)
+        })?;
+        weighted(at, &scores.iter().map(|scores| softmax(scores)).collect::<Vec<_>>())
+    }
+}
+
+/// The input as each map lets it through, `[1, C, H, W]` and `[M, h, w] -> [M, C, H, W]`.
+fn masked(input: &Tensor, maps: &Tensor) -> Result<Tensor> {
+    let work = || {
+        let (m, h, w) = (maps.size()[0], input.size()[2], input.size()[3]);
+        let mut masks = maps.f_unsqueeze(1)?.f_upsample_bilinear2d([h, w], true, None, None)?;
+        let low = masks.f_amin([1i64, 2, 3].as_slice(), true)?;
+        let span = masks.f_amax([1i64, 2, 3].as_slice(), true)?.f_sub(&low)?.f_add_scalar(1e-8)?;
+        let masks = masks.f_sub_(&low)?.f_div_(&span)?.f_reshape([m, h, w, 1])?;
+        // With the channels innermost, which is what convolutions read fastest.
+        input.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_mul(&masks)?.f_permute([0, 3, 1, 2])
+    };
+    work().into_result()
+}
+
+/// Of the scores that are there; 0 for the others.
+fn softmax(scores: &[Option<f64>]) -> Vec<f32> {
+    let there = || scores.iter().flatten();
+    let greatest = there().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = there().map(|score| (score - greatest).exp()).sum();
+    let weight = |score: f64| ((score - greatest).exp() / total) as f32;
+    scores.iter().map(|score| score.map_or(0.0, weight)).collect()
+}

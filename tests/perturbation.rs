@@ -1,0 +1,329 @@
+//! Score-CAM, Ablation-CAM and occlusion, which run the network many times: against their formulas
+//! by hand, their batches and their time, and bad input.
+
+use std::time::Duration;
+
+use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Pool2d};
+use convlens::prelude::*;
+use tch::{IndexOp, Kind};
+
+const FLOAT: (Kind, tch::Device) = tch::kind::FLOAT_CPU;
+
+/// Two convolutions with batch norm, pooling and a sum between them, and four classes.
+fn network() -> Model {
+    let mut net = Model::builder("small", [3, 24, 20]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 7, 3).padding(1), &[x]);
+    let x = net.add("bn1", BatchNorm2d::new(7), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    let x = net.add("pool1", Pool2d::max(2), &[x]);
+    let y = net.add("conv2", Conv2d::new(7, 7, 3).padding(1), &[x]);
+    let x = net.add("sum", Op::Add, &[y, x]);
+    let x = net.add("relu2", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(7, 4), &[x]);
+    let model = net.build().expect("a network");
+    // From a formula: every run is the same, and every score is some way from 0.
+    let _no_grad = tch::no_grad_guard();
+    for (name, mut variable) in model.variables().variables() {
+        let wave = (Tensor::arange(variable.numel() as i64, FLOAT) * 1.7).sin();
+        let spread = if name.starts_with("bn1.") { &wave * 0.1 + 1.0 } else { wave };
+        variable.copy_(&spread.reshape(variable.size().as_slice()));
+    }
+    model
+}
+
+fn inputs(count: i64) -> Tensor {
+    let wave = Tensor::arange(count * 3 * 24 * 20, FLOAT);
+    ((&wave * 0.37).sin() + (&wave * 0.011).cos()).reshape([count, 3, 24, 20])
+}
+
+fn look() -> Look {
+    network().look_input(&inputs(1)).expect("a look")
+}
+
+fn floats(tensor: &Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.contiguous().flatten(0, -1)).expect("floats")
+}
+
+/// The greatest difference, relative to the greatest value.
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs())).max(1e-12);
+    found.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / scale
+}
+
+fn score(look: &Look, layer: &str, value: &Tensor, class: i64) -> f64 {
+    let input = inputs(1);
+    let feeds = if layer == "input" {
+        vec![("input", value)]
+    } else {
+        vec![("input", &input), (layer, value)]
+    };
+    look.model().run(&feeds, &["output"]).expect("scores")[0].double_value(&[0, class])
+}
+
+fn explained(look: &Look, method: &dyn Attribution) -> Vec<f32> {
+    look.explain(method).expect("a heat map").raw().to_vec()
+}
+
+fn failure(look: &Look, method: &dyn Attribution) -> String {
+    match look.explain(method) {
+        Ok(heat) => panic!("{} explains {}", method.name(), heat.caption()),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// What stands under the picture.
+fn caption(look: &Look, method: &dyn Attribution) -> String {
+    let heat = look.explain(method).expect("a heat map");
+    heat.bundle().as_text().to_owned()
+}
+
+#[test]
+fn score_cam_weighs_maps_by_what_they_let_through() {
+    let look = look();
+    for layer in ["conv1", "relu1", "relu2"] {
+        let maps = look.layer(layer).expect("a layer").tensor(); // [C, h, w]
+        let channels = maps.size()[0];
+        let scores: Vec<f64> = (0..channels)
+            .map(|k| {
+                let map = maps.i((k..k + 1, .., ..)).unsqueeze(0);
+                let map = map.upsample_bilinear2d([24, 20], true, None, None);
+                let mask = (&map - map.min()) / (map.max() - map.min() + 1e-8);
+                score(&look, "input", &(inputs(1) * mask), 2)
+            })
+            .collect();
+        let weights = Tensor::from_slice(&scores).softmax(0, Kind::Double).to_kind(Kind::Float);
+        let expected = (weights.reshape([channels, 1, 1]) * &maps).sum_dim_intlist(
+            [0i64].as_slice(),
+            false,
+            None,
+        );
+        let found = explained(&look, &ScoreCam::at(layer).class(2));
+        assert!(difference(&found, &floats(&expected)) < 1e-5, "{layer}");
+    }
+}
+
+#[test]
+fn ablation_cam_weighs_maps_by_what_is_lost_without_them() {
+    let look = look();
+    for (layer, class) in [("conv1", 0), ("relu1", 1), ("conv2", 2), ("relu2", 3)] {
+        let maps = look.layer(layer).expect("a layer").tensor();
+        let channels = maps.size()[0];
+        let whole = score(&look, "input", &inputs(1), class);
+        let weights: Vec<f32> = (0..channels)
+            .map(|k| {
+                let without = maps.unsqueeze(0).copy();
+                let _ = without.i((0, k)).zero_();
+                ((whole - score(&look, layer, &without, class)) / whole) as f32
+            })
+            .collect();
+        let weights = Tensor::from_slice(&weights).reshape([channels, 1, 1]);
+        let expected = (weights * &maps).sum_dim_intlist([0i64].as_slice(), false, None);
+        let found = explained(&look, &AblationCam::at(layer).class(class));
+        let error = difference(&found, &floats(&expected));
+        assert!(error < 1e-5, "{layer}: {error}");
+    }
+}
+
+#[test]
+fn ablation_leaves_the_remembered_activation_alone() {
+    let look = look();
+    let before = floats(&look.layer("relu2").expect("a layer").tensor());
+    explained(&look, &AblationCam::at("relu2").batch(1));
+    assert_eq!(before, floats(&look.layer("relu2").expect("a layer").tensor()));
+    let explain = || explained(&look, &GradCam::at("relu2"));
+    let heat = explain();
+    explained(&look, &Occlusion::default());
+    explained(&look, &ScoreCam::at("relu2").batch(1));
+    assert_eq!(heat, explain());
+}
+
+#[test]
+fn occlusion_is_what_is_lost_under_the_windows_on_average() {
+    let look = look();
+    let input = inputs(1);
+    let whole = score(&look, "input", &input, 1);
+    for (window, stride, value) in [(8, 4, 0.0), (5, 3, 0.7), (20, 20, -1.0), (7, 7, 0.0)] {
+        let sum = Tensor::zeros([24, 20], FLOAT);
+        let count = Tensor::zeros([24, 20], FLOAT);
+        let starts =
+            |size: i64| (0..=(size - window + stride - 1) / stride).map(move |i| i * stride);
+        for top in starts(24) {
+            for left in starts(20) {
+                let (rows, columns) = (top..(top + window).min(24), left..(left + window).min(20));
+                let covered = input.copy();
+                let _ = covered.i((0, .., rows.clone(), columns.clone())).fill_(value);
+                let lost = whole - score(&look, "input", &covered, 1);
+                let _ = sum.i((rows.clone(), columns.clone())).g_add_scalar_(lost);
+                let _ = count.i((rows, columns)).g_add_scalar_(1.0);
+            }
+        }
+        let method = Occlusion::default().window(window as usize).stride(stride as usize);
+        let found = explained(&look, &method.class(1).baseline(value));
+        let error = difference(&found, &floats(&(sum / count)));
+        assert!(error < 1e-5, "{window} {stride}: {error}");
+    }
+}
+
+#[test]
+fn occlusion_covers_with_a_colour_as_the_network_sees_it() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let photo = Photo::open(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cat.png"));
+    let look = model.look(&photo.expect("an asset")).expect("a look");
+    let method = |baseline: Baseline| {
+        explained(&look, &Occlusion::default().window(112).stride(112).baseline(baseline))
+    };
+    // ImageNet's mean colour is 0 of the normalised input, but for rounding to 8 bits.
+    let (mean, zero) = (method([124, 116, 104].into()), method(0.0.into()));
+    assert!(difference(&mean, &zero) < 0.01);
+    assert!(difference(&method([255, 0, 0].into()), &zero) > 0.05);
+    let name = Occlusion::default().window(64).baseline([255, 0, 0]).name();
+    assert_eq!(name, "Occlusion, window 64, covered by rgb(255, 0, 0)");
+}
+
+#[test]
+fn the_size_of_batches_does_not_matter() {
+    let look = look();
+    let all = |batch: usize| {
+        [
+            explained(&look, &ScoreCam::at("relu1").class(1).batch(batch)),
+            explained(&look, &AblationCam::at("relu1").class(1).batch(batch)),
+            explained(&look, &Occlusion::default().class(1).batch(batch)),
+        ]
+    };
+    let usual = all(16);
+    for batch in [1, 2, 3, 5, 1000] {
+        for (found, expected) in all(batch).iter().zip(&usual) {
+            let error = difference(found, expected);
+            assert!(error < 1e-6, "{batch}: {error}");
+        }
+    }
+}
+
+#[test]
+fn photos_of_a_batch_are_explained_as_they_are_alone() {
+    let model = network();
+    let looks = model.look_inputs(&inputs(3)).expect("looks");
+    let methods: [&dyn Attribution; 3] =
+        [&ScoreCam::at("relu1"), &AblationCam::at("relu1"), &Occlusion::default().batch(4)];
+    for method in methods {
+        let together = looks.explain_each(method, [0, 1, 3]).expect("heat maps");
+        for i in 0..3 {
+            let alone = model.look_input(&inputs(3).narrow(0, i as i64, 1)).expect("a look");
+            let alone = alone.explain_for(method, [0, 1, 3][i]).expect("a heat map");
+            let error = difference(together[i].raw(), alone.raw());
+            assert!(error < 1e-5, "{} of photo {i}: {error}", method.name());
+        }
+    }
+}
+
+#[test]
+fn without_time_there_is_a_map_of_one_batch_and_a_remark() {
+    let look = look();
+    let none = Duration::ZERO;
+    let text = caption(&look, &ScoreCam::at("relu1").batch(2).budget(none));
+    assert!(text.contains("2 of 7 channels, those with the greatest mean activation"), "{text}");
+    assert!(text.contains("stopped after 0."), "{text}");
+    let text = caption(&look, &AblationCam::at("relu1").batch(3).budget(none));
+    assert!(text.contains("3 of 7 channels"), "{text}");
+    let text = caption(&look, &Occlusion::default().batch(4).budget(none));
+    assert!(text.contains("4 of 72 windows, spread over the photo"), "{text}");
+    // Who has time enough has nothing to say.
+    let hour = Duration::from_secs(3600);
+    let text = caption(&look, &Occlusion::default().budget(hour));
+    assert!(!text.contains("stopped"), "{text}");
+}
+
+#[test]
+fn the_strongest_channels_come_first_and_the_others_weigh_nothing() {
+    let look = look();
+    let maps = look.layer("relu1").expect("a layer").tensor();
+    let means = maps.mean_dim([1i64, 2].as_slice(), false, Kind::Float);
+    let strongest = maps.i(means.argmax(0, false).int64_value(&[]));
+    // Of one channel alone, Score-CAM's softmax is 1.
+    let found = explained(&look, &ScoreCam::at("relu1").batch(1).budget(Duration::ZERO));
+    assert_eq!(found, floats(&strongest));
+    let found = explained(&look, &AblationCam::at("relu1").batch(1).budget(Duration::ZERO));
+    let factor = found[0] / floats(&strongest)[0];
+    assert!(difference(&found, &floats(&(strongest * f64::from(factor)))) < 1e-6);
+}
+
+#[test]
+fn batches_and_strides_of_0_and_windows_that_do_not_fit_are_refused() {
+    let look = look();
+    assert!(failure(&look, &ScoreCam::at("relu1").batch(0)).contains("give 1 or more"));
+    assert!(failure(&look, &AblationCam::at("relu1").batch(0)).contains("give 1 or more"));
+    assert!(failure(&look, &Occlusion::default().batch(0)).contains("give 1 or more"));
+    let text = failure(&look, &Occlusion::default().window(21));
+    assert!(text.contains("21 × 21") && text.contains("24 × 20"), "{text}");
+    assert!(text.contains("from 1 to 20"), "{text}");
+    assert!(failure(&look, &Occlusion::default().window(usize::MAX)).contains("does not fit"));
+    assert!(failure(&look, &Occlusion::default().window(0)).contains("does not fit"));
+    assert!(failure(&look, &Occlusion::default().stride(0)).contains("goes nowhere"));
+    let text = failure(&look, &Occlusion::default().window(4).stride(5));
+    assert!(text.contains("leaves gaps") && text.contains("from 1 to the window's 4"), "{text}");
+    let text = failure(&look, &Occlusion::default().baseline(f64::NAN));
+    assert!(text.contains("a finite number"), "{text}");
+}
+
+#[test]
+fn a_score_of_0_is_an_error_of_ablation_cam_and_a_negative_one_a_remark() {
+    let look = look();
+    let nothing = Target::function("nothing", |scores| scores.sum(Kind::Float) * 0.0);
+    let text = failure(&look, &AblationCam::at("relu1").class(nothing));
+    assert!(text.contains("the score is 0") && text.contains("GradCam"), "{text}");
+    let minus = |target: Target| Target::Sum(vec![(-1.0, target)]);
+    let (score, target) = (look.explain(&GradCam::default().class(1)).expect("a map").score(), 1);
+    let negative = if score < 0.0 { target.into() } else { minus(target.into()) };
+    let text = caption(&look, &AblationCam::at("relu1").class(negative));
+    assert!(text.contains("the score is negative"), "{text}");
+}
+
+#[test]
+fn a_score_that_is_no_number_somewhere_is_named() {
+    let look = look();
+    let root = || Target::function("root", |scores| (scores.get(0) - 1e9).sqrt());
+    let methods: [&dyn Attribution; 3] = [
+        &ScoreCam::at("relu1").class(root()),
+        &AblationCam::at("relu1").class(root()),
+        &Occlusion::default().class(root()),
+    ];
+    for method in methods {
+        let text = failure(&look, method);
+        assert!(text.contains("the score of \"root\" is NaN"), "{text}");
+    }
+}
+
+#[test]
+fn a_layer_that_the_score_does_not_depend_on_is_named() {
+    let mut net = Model::builder("dead end", [3, 8, 8]);
+    let x = net.input();
+    net.add("dead", Conv2d::new(3, 2, 3), &[x]);
+    let y = net.add("conv", Conv2d::new(3, 2, 3), &[x]);
+    let y = net.add("pool", AdaptiveAvgPool2d::new(1), &[y]);
+    net.add("flatten", Op::Flatten, &[y]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(1).narrow(2, 0, 8).narrow(3, 0, 8)).expect("a look");
+    let methods: [&dyn Attribution; 2] = [&ScoreCam::at("dead"), &AblationCam::at("dead")];
+    for method in methods {
+        let text = failure(&look, method);
+        assert!(text.contains("does not depend on layer \"dead\""), "{text}");
+    }
+}
+
+#[test]
+fn a_colour_covers_photos_only() {
+    let mut net = Model::builder("two channels", [2, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(2, 1, 3), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&Tensor::ones([1, 2, 8, 8], FLOAT)).expect("a look");
+    let text = failure(&look, &Occlusion::default().baseline([0, 0, 0]));
+    assert!(text.contains("inputs of 1 or 3 channels"), "{text}");
+    assert_eq!(explained(&look, &Occlusion::default()).len(), 64);
+}
