@@ -62,10 +62,13 @@ fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
         XGradCam,
         LayerCam,
         EigenCam,
-        EigenGradCam
+        EigenGradCam,
+        ScoreCam,
+        AblationCam
     ];
     if layer.is_none() {
         all.push(Rc::new(Cam::default().class(target)));
+        all.push(Rc::new(Occlusion::default().class(target)));
     }
     let inner = GradCam::at(layer.unwrap_or("conv2")).class(target);
     all.push(Rc::new(Fused::mean([inner.clone(), inner.clone()])));

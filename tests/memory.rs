@@ -24,4 +24,32 @@ fn memory_is_flat_over_a_thousand_explanations() {
     let grown = resident().saturating_sub(before);
     // One kept activation of features.0 alone would be 3 MB a call, 3 GB in all.
     assert!(grown < 32 << 20, "{} MB more after a thousand Grad-CAMs", grown >> 20);
+    perturbation_keeps_nothing();
+}
+
+/// Methods that run the network many times, on a network so small that they are quick.
+fn perturbation_keeps_nothing() {
+    let mut net = Model::builder("small", [3, 64, 64]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 16, 3).padding(1).stride(2), &[x]);
+    let x = net.add("relu", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(16, 4), &[x]);
+    let model = net.build().expect("a network");
+    let input = Tensor::rand([2, 3, 64, 64], tch::kind::FLOAT_CPU);
+    let methods: [&dyn Attribution; 3] =
+        [&ScoreCam::at("relu"), &AblationCam::at("relu"), &Occlusion::default()];
+    for method in methods {
+        let explain = |_| {
+            let looks = model.look_inputs(&input).expect("looks");
+            looks.explain(method).expect("heat maps");
+        };
+        (0..10).for_each(explain);
+        let before = resident();
+        (10..60).for_each(explain);
+        let grown = resident().saturating_sub(before);
+        // One kept batch would be 1 MB a call.
+        assert!(grown < 16 << 20, "{} MB more after {}", grown >> 20, method.name());
+    }
 }
