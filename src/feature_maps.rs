@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use crate::error::{Error, Result};
 use crate::look::Look;
-use crate::picture::{Maps, Overlay, Sheet};
+use crate::picture::{Maps, Overlay, Picture, Sheet};
 use crate::show::{MimeBundle, Show, error_bundle};
 use crate::tensor::{Glance, IntoResult};
 
@@ -84,6 +84,18 @@ impl FeatureMaps {
     /// # Errors
     /// When the layer is not spatial, or has no such channel.
     pub fn overlay(&self, channel: usize) -> Result<Overlay> {
+        Overlay::new(&self.look.view().shown(), &self.map(channel)?)
+    }
+
+    /// One channel alone, dark where it is high, its pixels enlarged.
+    ///
+    /// # Errors
+    /// As [`overlay`](FeatureMaps::overlay).
+    pub fn picture(&self, channel: usize) -> Result<Picture> {
+        Ok(Sheet::new(self.map(channel)?).render()?.picture)
+    }
+
+    fn map(&self, channel: usize) -> Result<Maps> {
         let maps = self.maps()?;
         let Some(values) = maps.map(channel) else {
             return Err(Error::Argument(format!(
@@ -92,8 +104,7 @@ impl FeatureMaps {
                 maps.count().saturating_sub(1)
             )));
         };
-        let one = Maps::new(1, maps.height(), maps.width(), values.to_vec())?;
-        Overlay::new(&self.look.view().shown(), &one)
+        Maps::new(1, maps.height(), maps.width(), values.to_vec())
     }
 }
 

@@ -25,12 +25,14 @@
 //! - [`train`] teaches a network of your own.
 //! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
+//! - [`compare`] puts networks, methods, layers and classes beside each other.
 //! - [`section`] holds seismic sections and their masks; [`scene`] makes such worlds to order.
 //!
 //! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
 
 pub mod attribution;
 mod chart;
+pub mod compare;
 pub mod drawing;
 pub mod error;
 pub mod feature_maps;

@@ -169,6 +169,13 @@ impl Photo {
     }
 }
 
+impl AsRef<[Photo]> for Photo {
+    /// One photo where several may stand.
+    fn as_ref(&self) -> &[Photo] {
+        std::slice::from_ref(self)
+    }
+}
+
 impl fmt::Debug for Photo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Photo({}, {} × {})", self.title, self.width(), self.height())

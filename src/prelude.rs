@@ -5,6 +5,7 @@ pub use crate::attribution::{
     GradCamElementWise, GradCamPlusPlus, Heatmap, HiResCam, LayerCam, Occlusion, ScoreCam, Target,
     XGradCam,
 };
+pub use crate::compare;
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};

@@ -129,6 +129,11 @@ impl Heatmap {
         self.layer.as_deref()
     }
 
+    /// What has to be known to read the map, a line each; pictures have them under the caption.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
     /// One line on what is shown.
     pub fn caption(&self) -> String {
         let mut text = format!("{}: {}", self.method, self.goal.label);
@@ -240,6 +245,22 @@ impl Heatmap {
     /// What speaks for the target, over the photo.
     fn plain(&self) -> Result<Overlay> {
         Overlay::new(&self.view.shown(), &self.positive()?)
+    }
+
+    /// The picture without letters and colour bar, for a sheet that says elsewhere what has to be
+    /// known to read it; and what that is.
+    pub(crate) fn tile(&self) -> Result<(Picture, Vec<String>)> {
+        let overlay = match self.meaning {
+            Meaning::Positive | Meaning::Signed => self.overlay()?,
+            Meaning::Magnitude => self.alone()?,
+            Meaning::Colour => return Ok((self.picture()?, Vec::new())),
+        };
+        Ok((overlay.bare()?, overlay.remarks()))
+    }
+
+    /// The part of the photo that the network saw, at a size for eyes.
+    pub(crate) fn shown(&self) -> Picture {
+        self.view.shown()
     }
 
     /// The photo, and beside it the picture.

@@ -114,6 +114,13 @@ impl From<&Target> for Target {
     }
 }
 
+impl<T: Into<Target>> From<Option<T>> for Target {
+    /// Without a class, the predicted one.
+    fn from(target: Option<T>) -> Self {
+        target.map_or(Target::Predicted, Into::into)
+    }
+}
+
 impl<T: Into<Target>, const N: usize> From<[T; N]> for Target {
     fn from(targets: [T; N]) -> Self {
         Target::sum(targets)

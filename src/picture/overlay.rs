@@ -187,6 +187,11 @@ impl Overlay {
         self.colormap.unwrap_or(self.blend.usual_colormap())
     }
 
+    /// The picture alone: no bar of colours, no lines of text.
+    pub(crate) fn bare(&self) -> Result<Picture> {
+        self.blended()
+    }
+
     fn blended(&self) -> Result<Picture> {
         self.blend.check()?;
         let mut picture = self.photo.to_rgb().into_raw();

@@ -1,0 +1,253 @@
+//! What a comparison comes out as: rows and columns of outcomes with their titles.
+
+use std::fmt;
+
+use super::{Outcome, draw};
+use crate::attribution::{Heatmap, Target};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::picture::Picture;
+use crate::show::{MimeBundle, Show, error_bundle};
+use crate::zoo;
+
+/// Pictures in rows and columns, with titles, and under each what is predicted.
+///
+/// Where the columns are photos, the first row shows these alone. A comparison with one column, such
+/// as several networks and one photo, lies on its side.
+#[derive(Clone)]
+#[must_use]
+pub struct Comparison {
+    pub(super) heading: String,
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Row>,
+    pub(super) photos: bool,
+    pub(super) lying: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) title: String,
+    /// As many as there are columns, or fewer.
+    pub(super) cells: Vec<Outcome>,
+}
+
+impl Row {
+    pub(super) fn new(title: impl Into<String>) -> Row {
+        Row { title: title.into(), cells: Vec::new() }
+    }
+}
+
+impl Comparison {
+    /// # Errors
+    /// When every cell is an error: that one, or all that there are.
+    pub(super) fn new(
+        heading: impl Into<String>,
+        columns: Vec<String>,
+        rows: Vec<Row>,
+    ) -> Result<Comparison> {
+        let lying = columns.len() == 1 && rows.len() > 1;
+        let sheet = Comparison { heading: heading.into(), columns, rows, photos: false, lying };
+        if sheet.cells().next().is_none() {
+            return Err(Error::Argument("a comparison without any picture".into()));
+        }
+        if sheet.cells().any(|cell| cell.error().is_none()) {
+            Ok(sheet)
+        } else {
+            Err(sheet.failure())
+        }
+    }
+
+    /// Each column is one photo's.
+    pub(super) fn by_photo(mut self) -> Comparison {
+        self.photos = true;
+        self
+    }
+
+    /// The layer that was looked at: in the heading where it is always the same, else in the titles
+    /// of the rows where it is the same in each.
+    pub(super) fn naming_layers(mut self) -> Comparison {
+        fn common<'a>(mut layers: impl Iterator<Item = &'a Heatmap>) -> Option<String> {
+            let layer = layers.next()?.layer()?;
+            layers.all(|heat| heat.layer() == Some(layer)).then(|| layer.to_owned())
+        }
+        if let Some(layer) = common(self.cells().filter_map(Outcome::heat)) {
+            self.heading += &format!(", at {layer}");
+            return self;
+        }
+        for row in &mut self.rows {
+            if let Some(layer) = common(row.cells.iter().filter_map(Outcome::heat)) {
+                // "features.28, the last convolution": the rows have little room.
+                let name = layer.split(", ").next().unwrap_or(&layer);
+                row.title += &format!("\n{name}");
+            }
+        }
+        self
+    }
+
+    /// Another line above the sheet.
+    pub fn title(mut self, title: impl Into<String>) -> Comparison {
+        self.heading = title.into();
+        self
+    }
+
+    /// Without the photos by themselves.
+    pub fn without_photos(mut self) -> Comparison {
+        self.photos = false;
+        self
+    }
+
+    /// The sheet with its rows as columns.
+    pub fn transposed(mut self) -> Comparison {
+        self.lying = !self.lying;
+        self
+    }
+
+    /// The heat maps drawn in another way than their own.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let photo = Photo::open("assets/photos/cat.png")?;
+    /// let sheet = compare::networks(["squeezenet1_1"], &photo, &GradCam::default())?;
+    /// sheet.drawn(|heat| heat.overlay()?.blend(Blend::threshold()).picture())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The first that `draw` returns.
+    pub fn drawn(mut self, draw: impl Fn(&Heatmap) -> Result<Picture>) -> Result<Comparison> {
+        for cell in self.rows.iter_mut().flat_map(|row| &mut row.cells) {
+            cell.draw(&draw)?;
+        }
+        Ok(self)
+    }
+
+    /// How many rows there are, photos aside.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// One cell, counted from 0, photos aside.
+    pub fn get(&self, row: usize, column: usize) -> Option<&Outcome> {
+        self.rows.get(row)?.cells.get(column)
+    }
+
+    /// The sheet as one picture, 1,100 pixels wide at most.
+    ///
+    /// # Errors
+    /// When it would have more than 134 million pixels.
+    pub fn picture(&self) -> Result<Picture> {
+        draw::picture(self)
+    }
+
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Outcome> {
+        self.rows.iter().flat_map(|row| &row.cells)
+    }
+
+    /// What has to be said below: which networks are missing and how to get them, and errors that
+    /// do not fit into their cells.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut missing: Vec<&str> = Vec::new();
+        let mut notes: Vec<String> = Vec::new();
+        for row in &self.rows {
+            let name = row.title.lines().next().unwrap_or_default();
+            for cell in &row.cells {
+                let download = matches!(cell.error(), Some(Error::Download(_)));
+                if download && zoo::names().contains(&name) {
+                    missing.push(name);
+                } else {
+                    notes.extend(cell.notes().iter().map(|note| format!("{name}: {note}")));
+                }
+            }
+        }
+        missing.dedup();
+        notes.dedup();
+        if let Some(first) = missing.first() {
+            let text = format!(
+                "missing: the weights of {}, which are not in the cache and could not be fetched; \
+                 zoo::published({first:?}) says what was tried, and how to put the file in place",
+                missing.join(", "),
+            );
+            notes.insert(0, text);
+        }
+        notes
+    }
+
+    /// Of a comparison that shows nothing: why.
+    fn failure(&self) -> Error {
+        let mut errors: Vec<&Error> = Vec::new();
+        for error in self.cells().filter_map(Outcome::error) {
+            if errors.iter().all(|known| known.to_string() != error.to_string()) {
+                errors.push(error);
+            }
+        }
+        if let [one] = errors.as_slice() {
+            return (*one).clone();
+        }
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let text = format!("there is nothing to compare:\n{}", texts.join("\n"));
+        match errors.iter().all(|error| matches!(error, Error::Download(_))) {
+            true => Error::Download(text),
+            false => Error::Argument(text),
+        }
+    }
+}
+
+/// What a row calls a class that is to be explained.
+pub(super) fn described(target: &Target, model: &Model) -> String {
+    let indexed = |class: usize| match model.classes().get(class) {
+        Some(_) => format!("{} ({class})", model.class_name(class)),
+        None => model.class_name(class),
+    };
+    match target {
+        Target::Predicted => "the predicted class".into(),
+        Target::Index(index) => {
+            usize::try_from(*index).map_or_else(|_| format!("class {index}"), indexed)
+        }
+        Target::Name(name) => model.class_index(name).map_or_else(|_| name.clone(), indexed),
+        _ => String::new(),
+    }
+}
+
+impl fmt::Display for Comparison {
+    /// The sheet in words: a line for each cell under its row.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one_line = |text: &str| text.lines().collect::<Vec<_>>().join(", ");
+        let (rows, columns) = (self.rows(), self.columns());
+        let heading = if self.heading.is_empty() { "a comparison" } else { &self.heading };
+        write!(f, "{}: {rows} × {columns}", one_line(heading))?;
+        for row in &self.rows {
+            write!(f, "\n{}", one_line(&row.title))?;
+            for (cell, column) in row.cells.iter().zip(&self.columns) {
+                let words = [column.as_str(), &cell.said()];
+                let words: Vec<&str> = words.into_iter().filter(|text| !text.is_empty()).collect();
+                write!(f, "\n  {}", words.join(": "))?;
+            }
+        }
+        for note in self.notes() {
+            write!(f, "\n{note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Comparison({:?}, {} × {})", self.heading, self.rows(), self.columns())
+    }
+}
+
+impl Show for Comparison {
+    fn bundle(&self) -> MimeBundle {
+        match self.picture() {
+            Ok(picture) => MimeBundle::picture(picture, self.to_string()),
+            Err(error) => error_bundle(&error),
+        }
+    }
+}

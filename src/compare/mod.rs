@@ -1,0 +1,320 @@
+//! Networks, methods, layers and classes beside each other: sheets of pictures with titles.
+//!
+//! Every function here returns a [`Comparison`], which shows itself as a sheet of rows and columns
+//! with the predicted class and its probability under each picture.
+//!
+//! | function | rows | columns |
+//! |---|---|---|
+//! | [`networks`] | networks, loaded one at a time | photos |
+//! | [`methods`] | methods | photos |
+//! | [`layers`] | layers | methods |
+//! | [`classes`] | classes | photos |
+//! | [`networks_with`] | networks, loaded one at a time | any pictures |
+//!
+//! What fails leaves its place in the sheet to a short text, and a line below that says what to do;
+//! an error comes only of empty lists, and where nothing at all could be shown.
+//!
+//! ```
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//! let photos = [Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?];
+//! let model = zoo::squeezenet1_1()?;
+//! compare::classes(&model, [None, Some("Saluki")], &photos, &GradCam::default())?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod comparison;
+mod draw;
+mod network;
+mod outcome;
+
+pub use comparison::Comparison;
+pub use network::Network;
+pub use outcome::Outcome;
+
+use comparison::{Row, described};
+
+use crate::attribution::{Attribution, Target};
+use crate::error::{Error, Result};
+use crate::look::Look;
+use crate::model::{LayerRef, Model};
+use crate::photo::Photo;
+use crate::show::{Progress, Show};
+
+/// Where several networks look in the same photos, by one method. Networks are named as in the
+/// [zoo](crate::zoo), or given; see [`Network`]. They are loaded one at a time, and each is dropped
+/// before the next, so that memory holds the largest and not the sum.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// let sheet = compare::networks(["squeezenet1_1"], &photo, &GradCam::default())?;
+/// assert_eq!(sheet.get(0, 0).and_then(|cell| cell.prediction()).unwrap().name, "tiger cat");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// No networks or no photos; when nothing at all could be explained.
+pub fn networks<'n, N: Into<Network<'n>>>(
+    networks: impl IntoIterator<Item = N>,
+    photos: impl AsRef<[Photo]>,
+    method: &dyn Attribution,
+) -> Result<Comparison> {
+    let photos = some(photos.as_ref(), "photos")?;
+    let networks = listed(networks, "networks")?;
+    let mut work = Work::on("comparing networks", networks.len() * photos.len());
+    let rows = networks.into_iter().map(|network| {
+        let title = network.title().to_owned();
+        let cells = match network.load_now() {
+            Ok(model) => {
+                let explained = |photo| work.done(explained(&model, photo, method));
+                photos.iter().map(explained).collect()
+            }
+            Err(error) => photos.iter().map(|_| work.done(Outcome::failed(&error))).collect(),
+        };
+        Row { title, cells }
+    });
+    let rows = rows.collect();
+    work.finish();
+    Ok(Comparison::new(method.name(), titles(photos), rows)?.by_photo().naming_layers())
+}
+
+/// What several networks show, loaded one at a time as by [`networks`]: any pictures, from a
+/// closure that gives each a caption.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// compare::networks_with(["squeezenet1_1"], |model| {
+///     let first = model.look(&photo)?.layer(1)?; // the first convolution
+///     (0..4).map(|i| Ok((format!("map {i}"), first.picture(i)?))).collect()
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// No networks; when nothing at all could be shown.
+pub fn networks_with<'n, N: Into<Network<'n>>, C: Into<String>, P: Show>(
+    networks: impl IntoIterator<Item = N>,
+    mut pictures: impl FnMut(&Model) -> Result<Vec<(C, P)>>,
+) -> Result<Comparison> {
+    let networks = listed(networks, "networks")?;
+    let mut work = Work::on("comparing networks", networks.len());
+    let rows = networks.into_iter().map(|network| {
+        let title = network.title().to_owned();
+        let shown = network.load_now().and_then(|model| {
+            let pictures = pictures(&model)?.into_iter();
+            // A picture may hold on to its network: only its pixels are kept.
+            let pictures = pictures.map(|(caption, picture)| Outcome::any(caption, &picture));
+            Ok(pictures.collect())
+        });
+        work.done(Row { title, cells: shown.unwrap_or_else(|error| vec![Outcome::failed(&error)]) })
+    });
+    let rows: Vec<Row> = rows.collect();
+    work.finish();
+    let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    Comparison::new(String::new(), vec![String::new(); columns], rows)
+}
+
+/// Where one network looks in several photos, by several methods.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// let (plain, smooth) = (GradCam::default(), GradCam::default().principal_component());
+/// compare::methods(&zoo::squeezenet1_1()?, &[&plain, &smooth], &photo)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// No methods or no photos; when nothing at all could be explained.
+pub fn methods(
+    model: &Model,
+    methods: &[&dyn Attribution],
+    photos: impl AsRef<[Photo]>,
+) -> Result<Comparison> {
+    let photos = some(photos.as_ref(), "photos")?;
+    let methods = some(methods, "methods")?;
+    let mut rows: Vec<Row> = methods.iter().map(|method| Row::new(method.name())).collect();
+    let mut work = Work::on("comparing methods", methods.len() * photos.len());
+    for photo in photos {
+        let look = model.look(photo);
+        for (row, method) in rows.iter_mut().zip(methods) {
+            row.cells.push(work.done(explained_in(&look, method, method.target())));
+        }
+    }
+    work.finish();
+    Ok(Comparison::new(model.name(), titles(photos), rows)?.by_photo().naming_layers())
+}
+
+/// What several layers of one network see in a photo, by several methods. A method is given by the
+/// function that makes it for a layer; see [`AtLayer`].
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// let model = zoo::squeezenet1_1()?;
+/// compare::layers(&model, ["features.7", "features.12"], &[&GradCam::at], &photo)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// No layers or no methods; a photo that the network cannot look at; when nothing at all could be
+/// explained.
+pub fn layers(
+    model: &Model,
+    layers: impl IntoIterator<Item = impl Into<LayerRef>>,
+    methods: &[&dyn AtLayer],
+    photo: &Photo,
+) -> Result<Comparison> {
+    let methods = some(methods, "methods")?;
+    let layers: Vec<LayerRef> = layers.into_iter().map(Into::into).collect();
+    let layers = some(&layers, "layers")?;
+    let mut work = Work::on("comparing layers", methods.len() * layers.len());
+    let look = Ok(model.look(photo)?);
+    let rows = layers.iter().map(|layer| {
+        let name = model.find_named(layer).map_or_else(|_| layer.to_string(), |(_, name)| name);
+        let cells = methods.iter().map(|method| {
+            let method = method.at_layer(layer.clone());
+            work.done(explained_in(&look, &method, method.target()))
+        });
+        let cells: Vec<Outcome> = cells.collect();
+        let size = cells.iter().find_map(Outcome::heat);
+        let size = size.map(|heat| format!("\n{} × {}", heat.height(), heat.width()));
+        Row { title: name + &size.unwrap_or_default(), cells }
+    });
+    let rows = rows.collect();
+    work.finish();
+    let named =
+        |layer: &LayerRef| methods.iter().map(|m| m.at_layer(layer.clone()).name()).collect();
+    let names = layers.first().map(named).unwrap_or_default();
+    let heading = format!("{}, {}", model.name(), photo.title());
+    let sheet = Comparison::new(heading, names, rows)?;
+    // Of several columns, none is the photo's.
+    Ok(if methods.len() == 1 { sheet.by_photo() } else { sheet })
+}
+
+/// Where one network looks in several photos for several classes, by one method. `None` and
+/// [`Target::Predicted`] are what it predicts.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat_and_dog.jpg")?;
+/// let classes = [None, Some("tiger cat"), Some("bookcase")];
+/// compare::classes(&zoo::squeezenet1_1()?, classes, &photo, &GradCam::default())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// No classes or no photos; when nothing at all could be explained.
+pub fn classes(
+    model: &Model,
+    classes: impl IntoIterator<Item = impl Into<Target>>,
+    photos: impl AsRef<[Photo]>,
+    method: &dyn Attribution,
+) -> Result<Comparison> {
+    let photos = some(photos.as_ref(), "photos")?;
+    let classes: Vec<Target> = classes.into_iter().map(Into::into).collect();
+    let classes = some(&classes, "classes")?;
+    let mut rows: Vec<Row> =
+        classes.iter().map(|class| Row::new(described(class, model))).collect();
+    let mut work = Work::on("comparing classes", classes.len() * photos.len());
+    for photo in photos {
+        let look = model.look(photo);
+        for (row, class) in rows.iter_mut().zip(classes) {
+            row.cells.push(work.done(explained_in(&look, method, class.clone())));
+        }
+    }
+    work.finish();
+    for row in rows.iter_mut().filter(|row| row.title.is_empty()) {
+        let explained = row.cells.iter().find_map(Outcome::heat);
+        row.title = explained.map_or("a target", |heat| heat.target()).to_owned();
+    }
+    let heading = format!("{}: {}", model.name(), method.name());
+    Ok(Comparison::new(heading, titles(photos), rows)?.by_photo().naming_layers())
+}
+
+/// A method for any layer: `GradCam::at`, or a closure from the layer to a method.
+///
+/// ```
+/// use convlens::compare::AtLayer;
+/// use convlens::prelude::*;
+/// let tabby = |layer| GradCam::at(layer).class("tabby");
+/// let methods: &[&dyn AtLayer] = &[&GradCam::at, &tabby];
+/// ```
+pub trait AtLayer {
+    /// The method at this layer.
+    fn at_layer(&self, layer: LayerRef) -> Box<dyn Attribution>;
+}
+
+impl<F: Fn(LayerRef) -> A, A: Attribution + 'static> AtLayer for F {
+    fn at_layer(&self, layer: LayerRef) -> Box<dyn Attribution> {
+        Box::new(self(layer))
+    }
+}
+
+fn explained(model: &Model, photo: &Photo, method: &dyn Attribution) -> Outcome {
+    explained_in(&model.look(photo), method, method.target())
+}
+
+fn explained_in(look: &Result<Look>, method: &dyn Attribution, target: Target) -> Outcome {
+    match look {
+        Ok(look) => Outcome::of(look, method, target),
+        Err(error) => Outcome::failed(error),
+    }
+}
+
+fn titles(photos: &[Photo]) -> Vec<String> {
+    photos.iter().map(|photo| photo.title().to_owned()).collect()
+}
+
+fn listed<'n, N: Into<Network<'n>>>(
+    items: impl IntoIterator<Item = N>,
+    noun: &str,
+) -> Result<Vec<Network<'n>>> {
+    let items: Vec<Network<'n>> = items.into_iter().map(Into::into).collect();
+    some(&items, noun)?;
+    Ok(items)
+}
+
+/// The list, unless it is empty.
+fn some<'a, T>(items: &'a [T], noun: &str) -> Result<&'a [T]> {
+    if items.is_empty() {
+        return Err(Error::Argument(format!("a comparison of no {noun}: give at least one")));
+    }
+    Ok(items)
+}
+
+/// Steps of work that are counted, so that long work tells how far it is.
+struct Work {
+    progress: Progress,
+    done: u64,
+}
+
+impl Work {
+    fn on(what: &str, steps: usize) -> Work {
+        Work { progress: Progress::new(what, steps as u64), done: 0 }
+    }
+
+    /// Passes on what a step made.
+    fn done<T>(&mut self, made: T) -> T {
+        self.done += 1;
+        self.progress.advance(self.done);
+        made
+    }
+
+    fn finish(self) {
+        self.progress.finish();
+    }
+}
