@@ -2,15 +2,15 @@
 
 use tch::{Kind, Tensor};
 
-use super::finish::finished;
+use super::finish::{resized, scaled};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
 /// A method, smoothed over flipped and scaled copies of the input: pytorch-grad-cam's `aug_smooth`.
 ///
-/// The input and its mirror image are multiplied by each factor; each map is finished (rectified,
-/// scaled to 0..=1, resized to the input's size), mirrored back where its input was mirrored, and the
+/// The input and its mirror image are multiplied by each factor; each map is rectified,
+/// scaled to 0..=1, resized to the input's size and scaled again, mirrored back where its input was mirrored, and the
 /// mean is taken. "Scale" is that of the values: brightness and contrast. What is explained is what
 /// the network says of the input itself.
 ///
@@ -69,7 +69,7 @@ impl<A: Attribution> Attribution for Augmented<A> {
                 let other = if flipped { input.f_flip([3]) } else { Ok(input.shallow_clone()) };
                 let other = other.and_then(|t| t.f_mul_scalar(factor)).into_result()?;
                 let evidence = self.method.attribute(&case.with_input(other)?)?;
-                let map = finished(&evidence, &input)?; // [N, H, W]
+                let map = scaled(&resized(&evidence, &input)?)?; // [N, H, W]
                 let map = if flipped { map.f_flip([2]).into_result()? } else { map };
                 sum = Some(match sum {
                     None => map,

@@ -2,16 +2,16 @@
 
 use tch::{Kind, Tensor};
 
-use super::finish::{finished, scaled};
+use super::finish::{resized, scaled};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
 /// Several methods, or one at several layers, fused into one map at the size of the input.
 ///
-/// Each map is finished as pytorch-grad-cam finishes it (rectified, scaled to 0..=1, resized with
-/// half-pixel centres, scaled again); then their mean is taken and scaled once more, which is what
-/// pytorch-grad-cam does with several layers, or their greatest value at each place, as torchcam does.
+/// Each map is rectified, scaled to 0..=1 and resized with half-pixel centres; then their mean is taken
+/// and scaled once more, which is what pytorch-grad-cam does with several layers, or their greatest
+/// value at each place, as torchcam does.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {
@@ -72,7 +72,7 @@ impl<A: Attribution> Attribution for Fused<A> {
         let mut remarks: Vec<String> = Vec::new();
         for method in &self.methods {
             let evidence = method.attribute(case)?;
-            maps.push(finished(&evidence, &case.input()?)?);
+            maps.push(resized(&evidence, &case.input()?)?);
             layers.extend(evidence.layer);
             remarks.extend(evidence.remarks);
         }
@@ -81,11 +81,14 @@ impl<A: Attribution> Attribution for Fused<A> {
         let _no_grad = tch::no_grad_guard();
         let stacked = Tensor::f_stack(&maps, 1).into_result()?; // [N, maps, H, W]
         let fused = match self.by {
-            By::Mean => stacked.f_mean_dim([1i64].as_slice(), false, None::<Kind>).and_then(|t| scaled(&t)),
-            By::Greatest => stacked.f_amax([1i64].as_slice(), false),
+            By::Mean => {
+                let mean = stacked.f_mean_dim([1i64].as_slice(), false, None::<Kind>);
+                scaled(&mean.into_result()?)?
+            }
+            By::Greatest => stacked.f_amax([1i64].as_slice(), false).into_result()?,
         };
         Ok(Evidence {
-            contributions: fused.and_then(|fused| fused.f_unsqueeze(1)).into_result()?,
+            contributions: fused.f_unsqueeze(1).into_result()?,
             reduction: Reduction::Sum,
             meaning: Meaning::Positive,
             layer: (!layers.is_empty()).then(|| layers.join(" and ")),
