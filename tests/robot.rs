@@ -20,10 +20,9 @@ fn steps(scene: &Scene, sensor: Sensor) -> Vec<usize> {
 
 /// The columns and rows of the pixels that show an obstacle.
 fn shown(scene: &Scene) -> Vec<(usize, usize)> {
-    let mask = scene.mask().expect("a mask");
-    assert_eq!((mask.size(), mask.kind()), (vec![HEIGHT as i64, WIDTH as i64], Kind::Bool));
-    let values: Vec<bool> = mask.reshape([-1]).try_into().expect("booleans");
-    let set = values.iter().enumerate().filter(|(_, set)| **set);
+    let region = scene.obstacles().expect("a region");
+    assert_eq!((region.height(), region.width()), (HEIGHT, WIDTH));
+    let set = region.inside().iter().enumerate().filter(|(_, set)| **set);
     set.map(|(i, _)| (i % WIDTH, i / WIDTH)).collect()
 }
 
@@ -123,7 +122,7 @@ fn the_picture_shows_obstacles_where_a_pinhole_camera_has_them() {
 }
 
 #[test]
-fn surfaces_agree_with_the_mask() {
+fn surfaces_agree_with_the_obstacles() {
     for seed in 0..10 {
         let scene = made(seed);
         let surfaces = scene.surfaces().expect("surfaces");

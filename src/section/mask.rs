@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Classes, Window, check_size};
 use crate::error::{Error, Result};
+use crate::picture::Region;
 use crate::tensor::IntoResult;
 
 /// The class of every pixel, `[height, width]`: what is known of a section, or what a network
@@ -115,6 +116,21 @@ impl Mask {
         };
         let labels = values.iter().map(label).collect::<Result<Vec<u8>>>()?;
         Mask::new(height, width, labels, classes)
+    }
+
+    /// The pixels of one class, by index, as a region: to judge where a network looks.
+    ///
+    /// # Errors
+    /// When there is no such class.
+    pub fn region(&self, class: usize) -> Result<Region> {
+        if class >= self.classes.len() {
+            return Err(Error::Argument(format!(
+                "there is no class {class}: they are numbered 0 to {}",
+                self.classes.len() - 1
+            )));
+        }
+        let inside = self.labels.iter().map(|&label| usize::from(label) == class).collect();
+        Region::new(self.height, self.width, inside)
     }
 
     /// Pixels from top to bottom.

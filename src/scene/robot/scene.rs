@@ -12,7 +12,7 @@ use super::world::{Thing, World};
 use super::{HEIGHT, Reading, WIDTH};
 use crate::error::Result;
 use crate::photo::Photo;
-use crate::picture::Picture;
+use crate::picture::{Picture, Region};
 use crate::section::{Classes, Mask};
 use crate::show::{MimeBundle, Show};
 use crate::tensor::IntoResult;
@@ -73,19 +73,15 @@ impl Scene {
         &self.truth
     }
 
-    /// Which pixels show a block or a cylinder, `[64, 80]` of booleans: to judge where a network
-    /// looks. Walls, which the sensors detect as well, are told apart by
-    /// [`surfaces`](Scene::surfaces).
+    /// Which pixels show a block or a cylinder: to judge where a network looks. Walls, which the
+    /// sensors detect as well, are told apart by [`surfaces`](Scene::surfaces).
     ///
     /// # Errors
-    /// When libtorch has no memory for it.
-    pub fn mask(&self) -> Result<Tensor> {
+    /// Never for a scene that an [`Arena`](super::Arena) made.
+    pub fn obstacles(&self) -> Result<Region> {
         let things = camera::things(&self.world);
-        let stands: Vec<bool> =
-            things.iter().map(|thing| matches!(thing, Thing::Obstacle(_))).collect();
-        Tensor::f_from_slice(&stands)
-            .and_then(|t| t.f_view([HEIGHT as i64, WIDTH as i64]))
-            .into_result()
+        let stands = things.iter().map(|thing| matches!(thing, Thing::Obstacle(_))).collect();
+        Region::new(HEIGHT, WIDTH, stands)
     }
 
     /// What each pixel shows: floor, wall, block, cylinder, or what lies beyond the walls.
