@@ -8,6 +8,9 @@ use crate::picture::{Cell, Picture, PictureTable};
 const MOST_COLUMNS: usize = 5;
 /// A few pictures in a row are no larger than they are in a row of three.
 const LARGEST: u32 = 320;
+/// What the titles of rows leave of a notebook's column, and what lies between pictures.
+const ROOM: u32 = 930;
+const GUTTER: u32 = 8;
 /// Between the parts of a sheet that goes on below.
 const GAP: u32 = 12;
 
@@ -31,47 +34,47 @@ pub(super) fn picture(sheet: &Comparison) -> Result<Picture> {
 struct Laid<'a> {
     heading: &'a str,
     columns: Vec<String>,
-    rows: Vec<(String, Vec<Cell>)>,
+    rows: Vec<Strip>,
+}
+
+/// What lies in a row.
+struct Strip {
+    title: String,
+    cells: Vec<Cell>,
+    /// What is said once in the place of all cells.
+    instead: Option<String>,
 }
 
 impl<'a> Laid<'a> {
     fn out(sheet: &'a Comparison) -> Laid<'a> {
         let mut rows = Vec::with_capacity(sheet.rows() + 1);
         if sheet.photos {
-            let photos = (0..sheet.columns()).map(|column| photo(sheet, column)).collect();
-            rows.push(("photo".to_owned(), photos));
+            let cells = (0..sheet.columns()).map(|column| photo(sheet, column)).collect();
+            rows.push(Strip { title: "photo".into(), cells, instead: None });
         }
-        for row in &sheet.rows {
-            let cells: Vec<Cell> = row.cells.iter().map(cell).collect();
-            // A row that is missing for one reason says it once.
-            let once = match row.cells.split_first() {
-                Some((first, rest)) if !sheet.lying => first
-                    .words()
-                    .filter(|words| rest.iter().all(|cell| cell.words().as_ref() == Some(words))),
-                _ => None,
-            };
-            let cells = once.map_or(cells, |words| vec![Cell::missing(words)]);
-            rows.push((row.title.clone(), cells));
-        }
-        let columns = sheet.columns.clone();
-        let heading = sheet.heading.as_str();
+        rows.extend(sheet.rows.iter().map(|row| Strip {
+            title: row.title.clone(),
+            cells: row.cells.iter().map(cell).collect(),
+            instead: said_by_all(&row.cells),
+        }));
+        let (heading, columns) = (sheet.heading.as_str(), sheet.columns.clone());
         if !sheet.lying {
             return Laid { heading, columns, rows };
         }
-        let mut lying: Vec<(String, Vec<Cell>)> =
-            columns.into_iter().map(|title| (title, Vec::with_capacity(rows.len()))).collect();
+        let strip = |title| Strip { title, cells: Vec::with_capacity(rows.len()), instead: None };
+        let mut lying: Vec<Strip> = columns.into_iter().map(strip).collect();
         let mut titles = Vec::with_capacity(rows.len());
-        for (title, cells) in rows {
-            titles.push(title);
-            let mut cells = cells.into_iter();
-            for (_, row) in &mut lying {
-                row.push(cells.next().unwrap_or_else(|| Cell::missing("")));
+        for row in rows {
+            titles.push(row.title);
+            let cells = row.cells.into_iter().chain(std::iter::repeat_with(blank));
+            for (strip, cell) in lying.iter_mut().zip(cells) {
+                strip.cells.push(cell);
             }
         }
         Laid { heading, columns: titles, rows: lying }
     }
 
-    /// Some of the columns, so many wide.
+    /// Some of the columns, in a table of so many.
     fn table(&self, columns: std::ops::Range<usize>, first: bool, width: usize) -> PictureTable {
         let mut titles = self.columns[columns.clone()].to_vec();
         titles.resize(width, String::new());
@@ -81,13 +84,34 @@ impl<'a> Laid<'a> {
         }
         if width < 3 {
             table = table.tile(LARGEST);
+        } else if width < self.columns.len() {
+            // All parts alike, also one with words alone.
+            table = table.tile(ROOM / width as u32 - GUTTER);
         }
-        for (title, cells) in &self.rows {
-            let cells = cells.iter().skip(columns.start).take(columns.len()).cloned();
-            table = table.row(title, cells);
+        for row in &self.rows {
+            let cells: Vec<Cell> = match &row.instead {
+                Some(words) => vec![Cell::missing(words)],
+                None => {
+                    let cells = row.cells.iter().skip(columns.start).take(columns.len()).cloned();
+                    // The last cell of a row would reach to its end.
+                    cells.chain(std::iter::repeat_with(blank)).take(width).collect()
+                }
+            };
+            table = table.row(&row.title, cells);
         }
         table
     }
+}
+
+/// The words that stand in the place of every picture of a row.
+fn said_by_all(cells: &[Outcome]) -> Option<String> {
+    let words = cells.first()?.words()?;
+    cells.iter().all(|cell| cell.words().as_ref() == Some(&words)).then_some(words)
+}
+
+/// A place where nothing is drawn.
+fn blank() -> Cell {
+    Cell::missing("")
 }
 
 fn cell(outcome: &Outcome) -> Cell {
@@ -100,5 +124,5 @@ fn cell(outcome: &Outcome) -> Cell {
 /// The photo of a column, as a network saw it.
 fn photo(sheet: &Comparison, column: usize) -> Cell {
     let heat = (0..sheet.rows()).find_map(|row| sheet.get(row, column)?.heat());
-    heat.map_or_else(|| Cell::missing(""), |heat| heat.shown().into())
+    heat.map_or_else(blank, |heat| heat.shown().into())
 }
