@@ -3,6 +3,7 @@
 //! the numbers, and its first lines say what each key is.
 
 mod networks;
+mod occlusion;
 #[path = "../peers/mod.rs"]
 mod peers;
 
