@@ -44,6 +44,8 @@ pub(crate) fn execute(ready: &Ready, notebook: &Path, purpose: Purpose) -> Resul
     let html = output.with_extension("html");
     let mut command = ready.python.script(&ready.cache, Script::RunNotebook)?;
     command.arg(notebook).arg("--output").arg(&output).arg("--html").arg(&html);
+    // What a notebook shows must not depend on which servers of weights can be reached today.
+    command.env("CONVLENS_OFFLINE", "1");
     match purpose {
         Purpose::Show => {}
         Purpose::Store => drop(command.arg("--store")),
