@@ -1,9 +1,10 @@
 //! What `use convlens::prelude::*` brings into a notebook.
 
 pub use crate::attribution::{
-    AblationCam, Attribution, Augmented, Baseline, Cam, EigenCam, EigenGradCam, Fused, GradCam,
-    GradCamElementWise, GradCamPlusPlus, Heatmap, HiResCam, LayerCam, Occlusion, ScoreCam, Target,
-    XGradCam,
+    AblationCam, Attribution, Augmented, Baseline, Cam, Deconvolution, EigenCam, EigenGradCam,
+    Fused, GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop, GuidedGradCam, Heatmap,
+    HiResCam, InputXGradient, IntegratedGradients, LayerCam, Occlusion, Saliency, ScoreCam,
+    SmoothGrad, Target, XGradCam,
 };
 pub use crate::compare;
 pub use crate::drawing::Drawing;

@@ -64,11 +64,18 @@ fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
         EigenCam,
         EigenGradCam,
         ScoreCam,
-        AblationCam
+        AblationCam,
+        GuidedGradCam
     ];
     if layer.is_none() {
         all.push(Rc::new(Cam::default().class(target)));
         all.push(Rc::new(Occlusion::default().class(target)));
+        all.push(Rc::new(Saliency::default().class(target)));
+        all.push(Rc::new(GuidedBackprop::default().class(target)));
+        all.push(Rc::new(Deconvolution::default().class(target).principal_component()));
+        all.push(Rc::new(InputXGradient::default().class(target)));
+        all.push(Rc::new(IntegratedGradients::default().class(target).steps(7)));
+        all.push(Rc::new(SmoothGrad::new(Saliency::default().class(target)).samples(7)));
     }
     let inner = GradCam::at(layer.unwrap_or("conv2")).class(target);
     all.push(Rc::new(Fused::mean([inner.clone(), inner.clone()])));
@@ -205,7 +212,7 @@ fn the_layer_whose_weights_are_nan_is_named_by_every_method() {
     let model = network(3, 6);
     {
         let _no_grad = tch::no_grad_guard();
-        let mut weight = model.parameters("conv2").expect("weights").swap_remove(0).1;
+        let weight = model.parameters("conv2").expect("weights").swap_remove(0).1;
         let _ = weight.get(0).fill_(f64::NAN);
         let _ = weight.get(0).get(0).fill_(f64::INFINITY);
     }

@@ -47,22 +47,29 @@ impl Case {
         self.memory.input()
     }
 
-    /// Other inputs of the same number, with the scores of these: a predicted class stays the one
-    /// that is predicted here.
+    /// Other inputs with the scores of these: a predicted class stays the one that is predicted here.
+    /// There may be several times as many, such as noisy copies: `[a, b, a', b', a'', b'']` for
+    /// `[a, b]`.
     ///
     /// # Errors
-    /// When there are more or fewer of them, or the network cannot take them.
+    /// When their number is no multiple of that of these, or the network cannot take them.
     pub fn with_input(&self, input: Tensor) -> Result<Case> {
-        let goals = Rc::clone(self.goals()?);
-        if input.size().first() != Some(&(self.count() as i64)) {
+        let goals = self.goals()?;
+        let count = input.size().first().map_or(0, |&count| count as usize);
+        if count == 0 || count % self.count() != 0 {
             return Err(Error::Shape(format!(
-                "{} inputs cannot be replaced by {:?}",
+                "{} inputs can be replaced by as many, or several times as many, not by {:?}",
                 self.count(),
                 input.size()
             )));
         }
         let memory = Rc::new(Memory::new(self.model(), input)?);
-        Ok(Case { memory, targets: self.targets.clone(), goals: OnceCell::from(goals) })
+        let targets = self.targets.iter().cycle().take(count).cloned().collect();
+        let goals = match count / self.count() {
+            1 => Rc::clone(goals),
+            _ => goals.iter().cycle().take(count).cloned().collect(),
+        };
+        Ok(Case { memory, targets, goals: OnceCell::from(goals) })
     }
 
     /// What a layer answers, `[N, ...]`, without gradients.

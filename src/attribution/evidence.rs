@@ -28,6 +28,8 @@ pub enum Reduction {
     Sum,
     /// The greatest magnitude among them.
     Greatest,
+    /// The sum of their magnitudes.
+    Magnitudes,
     /// Each place projected onto the direction in which places differ most; see
     /// [`principal_component`].
     PrincipalComponent,
@@ -53,23 +55,31 @@ impl Evidence {
     /// # Errors
     /// What libtorch refuses.
     pub fn maps(&self) -> Result<Tensor> {
+        self.reduction.reduce(&self.contributions)
+    }
+}
+
+impl Reduction {
+    /// `[N, C, h, w] -> [N, h, w]`
+    pub(super) fn reduce(self, values: &Tensor) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let values = &self.contributions;
         if values.dim() != 4 {
             return Err(Error::Shape(format!(
                 "contributions have the shape [photos, channels, height, width], not {:?}",
                 values.size()
             )));
         }
-        match self.reduction {
-            Reduction::Sum => {
-                values.f_sum_dim_intlist([1i64].as_slice(), false, None::<Kind>).into_result()
+        let channels = [1i64];
+        let channels = channels.as_slice();
+        match self {
+            Reduction::Sum => values.f_sum_dim_intlist(channels, false, None::<Kind>),
+            Reduction::Greatest => values.f_abs().and_then(|t| t.f_amax(channels, false)),
+            Reduction::Magnitudes => {
+                values.f_abs().and_then(|t| t.f_sum_dim_intlist(channels, false, None::<Kind>))
             }
-            Reduction::Greatest => {
-                values.f_abs().and_then(|t| t.f_amax([1i64].as_slice(), false)).into_result()
-            }
-            Reduction::PrincipalComponent => principal_component(values),
+            Reduction::PrincipalComponent => return principal_component(values),
         }
+        .into_result()
     }
 }
 

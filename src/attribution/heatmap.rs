@@ -42,9 +42,10 @@ impl Heatmap {
         let one = |t: &Tensor| t.f_narrow(0, index as i64, 1).into_result();
         let raw = to_maps(&one(maps)?)?;
         // A layer's channels are many and say little; the input's are colours.
-        let channels = match evidence.layer {
-            Some(_) => raw.clone(),
-            None => to_maps(&one(&evidence.contributions)?.f_squeeze_dim(0).into_result()?)?,
+        let colours = evidence.layer.is_none() || evidence.meaning == Meaning::Colour;
+        let channels = match colours {
+            true => to_maps(&one(&evidence.contributions)?.f_squeeze_dim(0).into_result()?)?,
+            false => raw.clone(),
         };
         Ok(Heatmap {
             raw,

@@ -7,8 +7,9 @@
 //! | family | methods |
 //! |---|---|
 //! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`ScoreCam`], [`AblationCam`] |
+//! | gradients of the input | [`Saliency`], [`GuidedBackprop`], [`Deconvolution`], [`InputXGradient`], [`IntegratedGradients`], [`GuidedGradCam`] |
 //! | perturbation | [`Occlusion`] |
-//! | around any of them | [`Fused`] (several layers or methods), [`Augmented`] (flips and scales) |
+//! | around any of them | [`Fused`] (several layers or methods), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise) |
 
 mod ablation_cam;
 mod augmented;
@@ -24,12 +25,19 @@ mod fused;
 mod goal;
 mod grad_cam;
 mod grad_cam_plus_plus;
+mod guided;
+mod guided_grad_cam;
 mod heatmap;
 mod hires_cam;
+mod input_method;
+mod input_x_gradient;
+mod integrated_gradients;
 mod layer_cam;
 mod layer_method;
 mod occlusion;
+mod saliency;
 mod score_cam;
+mod smooth_grad;
 mod target;
 mod work;
 mod xgrad_cam;
@@ -47,12 +55,19 @@ pub use evidence::{Evidence, Meaning, Reduction, principal_component};
 pub use fused::Fused;
 pub use grad_cam::{GradCam, MeanGradient};
 pub use grad_cam_plus_plus::{GradCamPlusPlus, HigherOrderGradient};
+pub use guided::{Deconvolution, DeconvolvedRectifiers, GuidedBackprop, GuidedRectifiers};
+pub use guided_grad_cam::{GuidedGradCam, GuidedTimesGradCam};
 pub use heatmap::Heatmap;
 pub use hires_cam::{GradientTimesActivation, HiResCam};
+pub use input_method::{InputMethod, Sensitivity};
+pub use input_x_gradient::{InputTimesGradient, InputXGradient};
+pub use integrated_gradients::{IntegratedGradients, PathIntegral};
 pub use layer_cam::{LayerCam, PositiveGradient};
 pub use layer_method::{LayerCase, LayerMethod, Weighting};
 pub use occlusion::Occlusion;
+pub use saliency::{GradientMagnitude, Saliency};
 pub use score_cam::{ChannelScores, ScoreCam};
+pub use smooth_grad::SmoothGrad;
 pub use target::{Function, Target};
 pub use xgrad_cam::{ActivationWeightedGradient, XGradCam};
 

@@ -44,6 +44,13 @@ impl Model {
         self.inner.nodes.iter().filter(|node| is_rectifier(&node.op)).count()
     }
 
+    /// The names of the layers whose insides nobody sees.
+    pub(crate) fn modules(&self) -> Vec<&str> {
+        let nodes = self.inner.nodes.iter();
+        let modules = nodes.filter(|node| matches!(node.op, Op::Module(_)));
+        modules.map(|node| node.name.as_str()).collect()
+    }
+
     /// The output for `input`, and the gradient of `score` of it with respect to the input, where
     /// every rectifier follows `rule`; `None` when the score does not depend on the input.
     ///

@@ -28,6 +28,7 @@ pub use builder::{Builder, NodeId};
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
 pub use layers::{Layer, Layers};
+pub(crate) use op::Init;
 pub use op::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, Op, Pass, Pool2d,
     WeightInit,

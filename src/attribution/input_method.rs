@@ -1,0 +1,85 @@
+//! What the methods that look at the input share: which score, and how channels become one map.
+
+use tch::Tensor;
+
+use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
+use crate::error::Result;
+
+/// What makes a method of the family: how much each value of the input counts.
+pub trait Sensitivity {
+    /// The method's name as its paper has it, with what was set otherwise.
+    fn name(&self) -> String;
+
+    /// What it computes for each of a batch, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// What the method cannot be applied to.
+    fn evidence(&self, case: &Case) -> Result<Evidence>;
+}
+
+/// A method that looks at the input's own values: which class, and, by its type, how much each value
+/// counts.
+#[derive(Clone, Debug, Default)]
+pub struct InputMethod<S> {
+    target: Target,
+    first_component: bool,
+    pub(super) sensitivity: S,
+}
+
+impl<S> InputMethod<S> {
+    pub(super) fn of(sensitivity: S) -> Self {
+        InputMethod { target: Target::Predicted, first_component: false, sensitivity }
+    }
+
+    /// For this class: an index, a name, or any other [`Target`].
+    #[must_use]
+    pub fn class(mut self, target: impl Into<Target>) -> Self {
+        self.target = target.into();
+        self
+    }
+
+    /// One signed map, the first principal component of what the channels say; see
+    /// [`principal_component`](super::principal_component).
+    #[must_use]
+    pub fn principal_component(mut self) -> Self {
+        self.first_component = true;
+        self
+    }
+}
+
+impl<S: Sensitivity> Attribution for InputMethod<S> {
+    fn name(&self) -> String {
+        let name = self.sensitivity.name();
+        if self.first_component { format!("{name}, first component") } else { name }
+    }
+
+    fn target(&self) -> Target {
+        self.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let evidence = self.sensitivity.evidence(case)?;
+        case.check_finite(&evidence.contributions)?;
+        if !self.first_component {
+            return Ok(evidence);
+        }
+        Ok(Evidence {
+            reduction: Reduction::PrincipalComponent,
+            meaning: Meaning::Signed,
+            ..evidence
+        })
+    }
+}
+
+impl Evidence {
+    /// Of the input: one value for each of its own, `[N, C, H, W]`, which add up over the channels.
+    pub(super) fn of_input(contributions: Tensor, meaning: Meaning) -> Evidence {
+        // Without red, green and blue there is nothing to show in colour.
+        let meaning = match (meaning, contributions.size().get(1)) {
+            (Meaning::Colour, channels) if channels != Some(&3) => Meaning::Signed,
+            (meaning, _) => meaning,
+        };
+        let (reduction, layer, remarks) = (Reduction::Sum, None, Vec::new());
+        Evidence { contributions, reduction, meaning, layer, remarks }
+    }
+}

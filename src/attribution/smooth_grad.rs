@@ -1,0 +1,181 @@
+//! SmoothGrad, Smilkov et al. 2017, <https://arxiv.org/abs/1706.03825>.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tch::{Kind, Tensor};
+
+use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
+use crate::error::{Error, Result};
+use crate::model::Init;
+use crate::show::Progress;
+use crate::tensor::IntoResult;
+
+/// How many noisy inputs run through the network at once. More take more memory and are no faster.
+const BATCH: usize = 5;
+
+/// A method, averaged over noisy copies of the input: `(1/n) Σ M(x + N(0, σ²))`, with `σ` a share of
+/// the photo's range of values, its greatest minus its smallest. What is explained is what the network
+/// says of the photo itself: a predicted class stays that of the photo without noise.
+///
+/// The mean is that of the method's signed contributions; what the method does with these (a
+/// magnitude, a sum over channels, a rectifier) comes afterwards, as in the paper and its code (PAIR).
+/// The noise comes from a seed: the same photo gives the same map, alone or in a batch.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+/// let heat = look.explain(&SmoothGrad::new(Saliency::default()).samples(4))?;
+/// assert_eq!((heat.height(), heat.width()), (224, 224));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SmoothGrad<M> {
+    method: M,
+    noise: f64,
+    samples: usize,
+    seed: u64,
+    squared: bool,
+}
+
+impl<M: Attribution> SmoothGrad<M> {
+    /// The mean of 25 copies with noise of 0.15 of the range, PAIR's settings.
+    pub fn new(method: M) -> Self {
+        SmoothGrad { method, noise: 0.15, samples: 25, seed: 0, squared: false }
+    }
+
+    /// The noise's standard deviation, as a share of the range of the photo's values: 0.15 unless set.
+    #[must_use]
+    pub fn noise(mut self, share: f64) -> Self {
+        self.noise = share;
+        self
+    }
+
+    /// How many copies: 25 unless set.
+    #[must_use]
+    pub fn samples(mut self, count: usize) -> Self {
+        self.samples = count;
+        self
+    }
+
+    /// Other noise of the same kind: 0 unless set.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The mean of the squares of the contributions, which is never negative: SmoothGrad², Hooker et
+    /// al. 2019, <https://arxiv.org/abs/1806.10758>.
+    #[must_use]
+    pub fn squared(mut self) -> Self {
+        self.squared = true;
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        if !self.noise.is_finite() || self.noise < 0.0 {
+            return Err(Error::Argument(format!(
+                "the noise is a share of the photo's range, such as 0.15, not {}",
+                self.noise
+            )));
+        }
+        match self.samples {
+            0 => Err(Error::Argument("a mean of no samples: give 1 or more".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// So many noisy copies of the whole batch, one after the other.
+    fn copies(&self, input: &Tensor, count: usize, random: &mut StdRng) -> Result<Tensor> {
+        let work = || {
+            let over = [1i64, 2, 3];
+            let most = input.f_amax(over.as_slice(), true)?;
+            let range = most.f_sub(&input.f_amin(over.as_slice(), true)?)?; // [N, 1, 1, 1]
+            range.f_mul_scalar(self.noise)
+        };
+        let deviation = work().into_result()?;
+        // The same noise for each photo of a batch, so that it is that of the photo alone.
+        let size: Vec<i64> = std::iter::once(1).chain(input.size().into_iter().skip(1)).collect();
+        let copies = (0..count).map(|_| {
+            let noise = Init::Normal(1.0).tensor(&size, random)?;
+            let noise = noise.f_to_device(input.device()).and_then(|t| t.f_mul(&deviation));
+            noise.and_then(|t| t.f_add(input)).into_result()
+        });
+        Tensor::f_cat(&copies.collect::<Result<Vec<_>>>()?, 0).into_result()
+    }
+}
+
+impl<M: Attribution> Attribution for SmoothGrad<M> {
+    fn name(&self) -> String {
+        let square = if self.squared { "²" } else { "" };
+        format!("{}, SmoothGrad{square}", self.method.name())
+    }
+
+    fn target(&self) -> Target {
+        self.method.target()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        self.check()?;
+        let _no_grad = tch::no_grad_guard();
+        let photos = case.count();
+        let input = case.input()?;
+        let mut random = StdRng::seed_from_u64(self.seed);
+        let mut progress = Progress::new("SmoothGrad, samples", self.samples as u64);
+        let mut mean: Option<Evidence> = None;
+        let at_once = (BATCH / photos.max(1)).max(1);
+        let mut done = 0;
+        while done < self.samples {
+            let count = at_once.min(self.samples - done);
+            let noisy = case.with_input(self.copies(&input, count, &mut random)?)?;
+            let evidence = self.method.attribute(&noisy)?;
+            let part = self.part_of_mean(&evidence.contributions, count)?;
+            mean = Some(match mean {
+                None => Evidence { contributions: part, ..evidence },
+                Some(mean) => Evidence {
+                    contributions: mean.contributions.f_add(&part).into_result()?,
+                    // What was said of each of them holds of their mean.
+                    remarks: common(mean.remarks, &evidence.remarks),
+                    ..mean
+                },
+            });
+            done += count;
+            progress.advance(done as u64);
+        }
+        progress.finish();
+        let mean = mean.ok_or_else(|| Error::Argument("a mean of no samples".into()))?;
+        Ok(match mean.reduction {
+            Reduction::PrincipalComponent => mean,
+            _ if self.squared => Evidence { meaning: Meaning::Magnitude, ..mean },
+            _ => mean,
+        })
+    }
+}
+
+impl<M> SmoothGrad<M> {
+    /// What `count` copies of each photo add to the mean, `[count · N, C, h, w] -> [N, C, h, w]`.
+    fn part_of_mean(&self, contributions: &Tensor, count: usize) -> Result<Tensor> {
+        let work = || {
+            let mut size = contributions.size();
+            size[0] /= count as i64;
+            size.insert(0, count as i64);
+            let values = match self.squared {
+                true => contributions.f_square()?,
+                false => contributions.shallow_clone(),
+            };
+            let sum = values.f_reshape(&size)?.f_sum_dim_intlist(
+                [0i64].as_slice(),
+                false,
+                None::<Kind>,
+            )?;
+            sum.f_div_scalar(self.samples as f64)
+        };
+        work().into_result()
+    }
+}
+
+fn common(remarks: Vec<String>, others: &[String]) -> Vec<String> {
+    remarks.into_iter().filter(|remark| others.contains(remark)).collect()
+}

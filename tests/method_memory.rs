@@ -1,0 +1,123 @@
+//! What explanations hold at their worst, and what they leave behind. A process of its own, so that
+//! nothing else allocates. Linux only: nobody else tells a process its own
+//! peak.
+
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use convlens::prelude::*;
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(field: &str) -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find(|line| line.starts_with(field)).expect("a field");
+    let kilobytes = line.split_whitespace().nth(1).and_then(|value| value.parse::<i64>().ok());
+    kilobytes.expect("a number") * 1024
+}
+
+unsafe extern "C" {
+    /// glibc's: gives back to the system what is free. Otherwise memory that an earlier pass used
+    /// serves the next one, and nobody sees it.
+    safe fn malloc_trim(pad: usize) -> i32;
+}
+
+/// How far above what is held before, in bytes, memory rises while `work` runs.
+fn peak(work: impl FnOnce()) -> i64 {
+    malloc_trim(0);
+    // Writing 5 sets the peak back to what is held now.
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux allows it");
+    let before = status("VmRSS");
+    work();
+    status("VmHWM") - before
+}
+
+/// Every method at this layer, with the inputs that it runs at once.
+fn methods(layer: &str) -> Vec<(Box<dyn Attribution>, i64)> {
+    fn one(method: impl Attribution + 'static) -> (Box<dyn Attribution>, i64) {
+        (Box::new(method), 1)
+    }
+    let batch = 5; // as many points and samples as gradients are taken at once
+    let several = |method: Box<dyn Attribution>| (method, batch);
+    let at = batch as usize;
+    vec![
+        one(Cam::default()),
+        one(GradCam::at(layer)),
+        one(GradCamPlusPlus::at(layer)),
+        one(HiResCam::at(layer)),
+        one(GradCamElementWise::at(layer)),
+        one(XGradCam::at(layer)),
+        one(LayerCam::at(layer)),
+        one(EigenCam::at(layer)),
+        one(EigenGradCam::at(layer)),
+        one(GradCam::at(layer).principal_component()),
+        one(Fused::mean([GradCam::at(layer), GradCam::at(layer)])),
+        one(Augmented::new(GradCam::at(layer))),
+        one(Saliency::default()),
+        one(GuidedBackprop::default()),
+        one(Deconvolution::default()),
+        one(InputXGradient::default()),
+        one(GuidedGradCam::at(layer)),
+        several(Box::new(IntegratedGradients::default().steps(10))),
+        several(Box::new(SmoothGrad::new(Saliency::default()).samples(10))),
+        several(Box::new(ScoreCam::at(layer).batch(at))),
+        several(Box::new(AblationCam::at(layer).batch(at))),
+        several(Box::new(Occlusion::default().batch(at))),
+    ]
+}
+
+/// One after the other: they share the process's memory.
+#[test]
+fn explanations_hold_little_and_keep_nothing() {
+    a_method_holds_little_more_than_one_pass_forwards_and_backwards();
+    a_thousand_explanations_by_each_method_keep_nothing();
+}
+
+fn a_method_holds_little_more_than_one_pass_forwards_and_backwards() {
+    let model = zoo::resnet18_untrained(0).expect("a network");
+    let photo = Tensor::rand([1, 3, 224, 224], tch::kind::FLOAT_CPU);
+    let both_ways = |count: i64| {
+        let input = photo.repeat([count, 1, 1, 1]).set_requires_grad(true);
+        let output = model.run_as(Pass::Gradient, &[("input", &input)], &["output"]);
+        let score = output.expect("a pass").remove(0).sum(tch::Kind::Float);
+        let _ = Tensor::run_backward(&[score], &[&input], false, false);
+    };
+    let explain = |method: &dyn Attribution| {
+        let look = model.look_input(&photo).expect("a look");
+        look.explain(method).expect("a heat map");
+    };
+    for (method, batch) in methods("layer4") {
+        // What is packed, cached and reserved once belongs to neither.
+        both_ways(batch);
+        explain(&method);
+        let allowed = peak(|| both_ways(batch));
+        let held = peak(|| explain(&method));
+        let ratio = held as f64 / allowed as f64;
+        println!("{:<40} {:>4} MB, {ratio:.2} of both ways", method.name(), held >> 20);
+        assert!(ratio <= 1.2, "{}: {ratio:.2} of one pass forwards and backwards", method.name());
+    }
+}
+
+fn a_thousand_explanations_by_each_method_keep_nothing() {
+    let mut net = Model::builder("small", [3, 32, 32]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 8, 3).padding(1).stride(2), &[x]);
+    let x = net.add("relu", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(8, 4), &[x]);
+    let model = net.build().expect("a network");
+    let photo = Tensor::rand([1, 3, 32, 32], tch::kind::FLOAT_CPU);
+    for (method, _) in methods("relu") {
+        let explain = |_| {
+            let look = model.look_input(&photo).expect("a look");
+            look.explain(&method).expect("a heat map");
+        };
+        (0..50).for_each(explain);
+        malloc_trim(0);
+        let before = status("VmRSS");
+        (50..1000).for_each(explain);
+        malloc_trim(0);
+        let grown = status("VmRSS") - before;
+        // One kept activation would be 8 KB a call, 8 MB in all.
+        assert!(grown < 4 << 20, "{} KB more after {}", grown >> 10, method.name());
+    }
+}
