@@ -1,0 +1,102 @@
+//! How long explanations take; `cargo xtask bench --peers` puts the Python tools beside them.
+//!
+//! The networks were never trained: speed does not depend on it.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use convlens::prelude::*;
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
+
+type Network = (&'static str, fn(u64) -> convlens::Result<Model>, &'static str);
+
+/// Each with the layer that the class activation methods look at.
+const NETWORKS: [Network; 2] = [
+    ("resnet34", zoo::resnet34_untrained, "layer4"),
+    ("vgg16", zoo::vgg16_untrained, "features.28"),
+];
+
+fn input() -> Tensor {
+    tch::manual_seed(0);
+    Tensor::rand([1, 3, 224, 224], tch::kind::FLOAT_CPU)
+}
+
+fn class_activation(criterion: &mut Criterion) {
+    for (name, network, layer) in NETWORKS {
+        let model = network(0).expect("a network");
+        let input = input();
+        let look = || model.look_input(&input).expect("a look");
+        let methods: [(&str, Box<dyn Attribution>); 4] = [
+            ("gradcam", Box::new(GradCam::at(layer).class(281))),
+            ("gradcam_plus_plus", Box::new(GradCamPlusPlus::at(layer).class(281))),
+            ("layercam", Box::new(LayerCam::at(layer).class(281))),
+            ("hirescam", Box::new(HiResCam::at(layer).class(281))),
+        ];
+        for (method_name, method) in &methods {
+            let id = BenchmarkId::new(*method_name, name);
+            criterion.bench_function(id.to_string().as_str(), |bencher| {
+                let run = |look: Look| look.explain(method).expect("a heat map");
+                bencher.iter_batched(look, run, BatchSize::PerIteration);
+            });
+        }
+        let known = look();
+        known.explain(&GradCam::at(layer)).expect("a heat map");
+        criterion.bench_function(&format!("next_method/{name}"), |bencher| {
+            let next = LayerCam::at(layer).class(282);
+            bencher.iter(|| known.explain(black_box(&next)).expect("a heat map"));
+        });
+    }
+}
+
+fn gradients(criterion: &mut Criterion) {
+    for (name, network, _) in NETWORKS {
+        let model = network(0).expect("a network");
+        let input = input();
+        let methods: [(&str, Box<dyn Attribution>); 2] = [
+            ("saliency", Box::new(Saliency::default().class(281))),
+            ("guided_backprop", Box::new(GuidedBackprop::default().class(281))),
+        ];
+        for (method_name, method) in &methods {
+            criterion.bench_function(&format!("{method_name}/{name}"), |bencher| {
+                let look = || model.look_input(&input).expect("a look");
+                let run = |look: Look| look.explain(method).expect("a heat map");
+                bencher.iter_batched(look, run, BatchSize::PerIteration);
+            });
+        }
+    }
+}
+
+/// Methods that run the network, or its end, many times.
+fn perturbation(criterion: &mut Criterion) {
+    let model = zoo::resnet34_untrained(0).expect("a network");
+    let input = input();
+    let methods: [(&str, Box<dyn Attribution>); 4] = [
+        ("ablation_cam_layer4/resnet34", Box::new(AblationCam::at("layer4").class(281))),
+        ("ablation_cam_layer3/resnet34", Box::new(AblationCam::at("layer3").class(281))),
+        ("score_cam/resnet34", Box::new(ScoreCam::at("layer4").class(281))),
+        ("occlusion/resnet34", Box::new(Occlusion::default().class(281))),
+    ];
+    let mut group = criterion.benchmark_group("perturbation");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    group.warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(3));
+    for (name, method) in &methods {
+        group.bench_function(*name, |bencher| {
+            let look = || model.look_input(&input).expect("a look");
+            let run = |look: Look| look.explain(method).expect("a heat map");
+            bencher.iter_batched(look, run, BatchSize::PerIteration);
+        });
+    }
+    // What Score-CAM cannot do without: one pass for each of the 512 channels.
+    let batch = input.repeat([16, 1, 1, 1]);
+    group.bench_function("512_forward_passes/resnet34", |bencher| {
+        bencher.iter(|| {
+            for _ in 0..32 {
+                model.forward(black_box(&batch)).expect("a pass");
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, class_activation, gradients, perturbation);
+criterion_main!(benches);
