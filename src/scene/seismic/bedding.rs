@@ -250,10 +250,8 @@ impl Beds<'_> {
     }
 
     fn layer(&self, k: usize, s: f32) -> f32 {
-        // Negative coordinates wrap around as well.
-        let step = (s * STEPS).floor() as i32 as usize % LAYERS;
         let layers = &self.bedding.facies[k].layers;
-        layers.iter().zip(&self.weights[k]).map(|(layer, weight)| weight * layer[step]).sum()
+        layers.iter().zip(&self.weights[k]).map(|(layer, weight)| weight * at(layer, s)).sum()
     }
 
     /// Deltas: in the middle of the North Sea group, beds are sigmoids that grow to one side,
@@ -287,8 +285,14 @@ impl Beds<'_> {
     }
 }
 
-/// Random layers: thicknesses scatter around the usual one, impedances are normal.
-fn layers(random: &mut StdRng, bed: f32) -> Vec<f32> {
+/// The layer at so many ms.
+pub(super) fn at(layers: &[f32], s: f32) -> f32 {
+    // Negative coordinates wrap around as well.
+    layers[(s * STEPS).floor() as i32 as usize % LAYERS]
+}
+
+/// Random layers: thicknesses scatter around the usual one, in ms, impedances are normal.
+pub(super) fn layers(random: &mut StdRng, bed: f32) -> Vec<f32> {
     let mut steps = Vec::with_capacity(LAYERS);
     while steps.len() < LAYERS {
         let thickness = bed * (0.45 * normal(random)).exp() * STEPS;

@@ -67,6 +67,20 @@ impl Fault {
         }
     }
 
+    /// One that cuts all of a small part of a section.
+    pub(super) fn through(random: &mut StdRng, aspect: f32) -> Fault {
+        let sign = if random.gen_range(0..2u32) == 0 { -1.0 } else { 1.0 };
+        Fault {
+            x: random.gen_range(0.0f32..1.0) * aspect,
+            middle: 0.5,
+            slope: sign * random.gen_range(0.2f32..0.7),
+            throw: random.gen_range(0.015f32..0.07),
+            top: random.gen_range(-1.0f32..0.2),
+            bottom: random.gen_range(1.1f32..2.0),
+            reach: random.gen_range(0.2f32..0.8),
+        }
+    }
+
     /// The time at which the rock now at `t` was before.
     pub(super) fn restored(&self, x: f32, t: f32) -> f32 {
         if t <= self.top || t >= self.bottom {

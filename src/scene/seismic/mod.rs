@@ -28,11 +28,13 @@
 mod bedding;
 mod faults;
 mod geology;
+mod salt;
 mod wave;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+pub use salt::{Body, Salt};
 pub use wave::ricker;
 
 use crate::error::{Error, Result};
