@@ -21,7 +21,7 @@ pub use crate::picture::{
     Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region, Resize, Sheet,
 };
 pub use crate::scene::robot::{Arena, RangeScore, Reading};
-pub use crate::scene::seismic::Seismic;
+pub use crate::scene::seismic::{Salt, SaltBody, Seismic};
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show, side_by_side};

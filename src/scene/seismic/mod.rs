@@ -22,6 +22,8 @@
 //!    the same band. The convolutional model: Sheriff and Geldart, *Exploration Seismology*, 1995;
 //!    the wavelet: Ricker, *Geophysics* 18, 1953.
 //!
+//! [`Salt`] makes small tiles in the same way, each with a body of salt or none.
+//!
 //! The facies are those of the public F3 interpretation (Silva et al., *Netherlands Dataset*,
 //! 2019, arXiv:1904.00770); that every one of them is in nearly every section holds here too.
 
@@ -34,7 +36,7 @@ mod wave;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use salt::{Body, Salt};
+pub use salt::{Salt, SaltBody};
 pub use wave::ricker;
 
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use super::super::noise::{Noise, Waves, ramp};
 /// A kind of salt body, as a tile shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Body {
+pub enum SaltBody {
     /// Rock without salt.
     None,
     /// A dome or diapir that rises from below the tile and ends in it.
@@ -21,21 +21,21 @@ pub enum Body {
     Base,
 }
 
-impl Body {
+impl SaltBody {
     /// Of 100 tiles, about 38 hold no salt, as in the TGS challenge.
-    pub(super) fn drawn(random: &mut StdRng) -> Body {
+    pub(super) fn drawn(random: &mut StdRng) -> SaltBody {
         match random.gen_range(0..100u32) {
-            0..38 => Body::None,
-            38..62 => Body::Dome,
-            62..77 => Body::Flank,
-            77..90 => Body::Sheet,
-            _ => Body::Base,
+            0..38 => SaltBody::None,
+            38..62 => SaltBody::Dome,
+            62..77 => SaltBody::Flank,
+            77..90 => SaltBody::Sheet,
+            _ => SaltBody::Base,
         }
     }
 }
 
 /// A body of salt. Places are in heights of the tile, times from its top down.
-pub(super) struct Salt {
+pub(super) struct Outline {
     form: Form,
     /// The outline's roughness, coarse and fine.
     edge: [Noise; 2],
@@ -49,15 +49,15 @@ enum Form {
     Sheet { middle: f32, slope: f32, fold: Waves, half: f32, swell: Waves, tip: f32, side: f32 },
 }
 
-impl Salt {
-    /// `None` for [`Body::None`].
-    pub(super) fn new(random: &mut StdRng, body: Body, aspect: f32) -> Option<Salt> {
+impl Outline {
+    /// `None` for [`SaltBody::None`].
+    pub(super) fn new(random: &mut StdRng, body: SaltBody, aspect: f32) -> Option<Outline> {
         let side = if random.gen_range(0..2u32) == 0 { -1.0 } else { 1.0 };
         // Left of the tile by so much, or right of it.
         let beyond = |by: f32| if side < 0.0 { -by } else { aspect + by };
         let form = match body {
-            Body::None => return None,
-            Body::Dome => {
+            SaltBody::None => return None,
+            SaltBody::Dome => {
                 let width = random.gen_range(0.12f32..0.42);
                 Form::Dome {
                     x: random.gen_range(0.05f32..0.95) * aspect,
@@ -69,7 +69,7 @@ impl Salt {
                     lean: random.gen_range(-0.35f32..0.35),
                 }
             }
-            Body::Flank => {
+            SaltBody::Flank => {
                 let width = random.gen_range(0.5f32..0.9);
                 Form::Dome {
                     x: beyond(width - random.gen_range(0.15f32..0.65) * aspect.min(1.0)),
@@ -81,7 +81,7 @@ impl Salt {
                     lean: random.gen_range(-0.4f32..0.4),
                 }
             }
-            Body::Sheet => {
+            SaltBody::Sheet => {
                 // A tip in the tile, or a sheet all through it.
                 let inside = random.gen_range(0.2f32..1.3) * aspect;
                 Form::Sheet {
@@ -94,7 +94,7 @@ impl Salt {
                     side,
                 }
             }
-            Body::Base => {
+            SaltBody::Base => {
                 let half = random.gen_range(0.5f32..0.7);
                 Form::Sheet {
                     middle: random.gen_range(0.2f32..0.7) - half,
@@ -108,7 +108,7 @@ impl Salt {
             }
         };
         let edge = [Noise::new(random), Noise::new(random)];
-        Some(Salt { form, edge, rough: random.gen_range(0.008f32..0.028) })
+        Some(Outline { form, edge, rough: random.gen_range(0.008f32..0.028) })
     }
 
     /// How far from the salt a place is, about; negative inside.
@@ -134,8 +134,9 @@ impl Form {
                 let below = t - crest - cap;
                 if below > 0.0 {
                     // A neck, then a wide foot.
-                    let profile =
-                        1.0 + (neck - 1.0) * ramp(0.0, 0.3, below) + (foot - neck) * ramp(0.2, 0.9, below);
+                    let profile = 1.0
+                        + (neck - 1.0) * ramp(0.0, 0.3, below)
+                        + (foot - neck) * ramp(0.2, 0.9, below);
                     return aside - width * profile;
                 }
                 // To first order, from an ellipse `q = 1`: (q − 1) / |∇q|.

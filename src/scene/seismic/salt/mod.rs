@@ -9,7 +9,7 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use body::Body;
+pub use body::SaltBody;
 
 use super::faults::Fault;
 use super::noise::{Noise, ramp};
@@ -17,6 +17,7 @@ use super::wave::{Wavelet, add_noise, normalize, smooth_sideways};
 use crate::error::{Error, Result};
 use crate::section::{Classes, Section};
 use beds::Beds;
+use body::Outline;
 
 /// How much two-way time a tile spans, in milliseconds.
 const HEIGHT: f32 = 512.0;
@@ -36,7 +37,7 @@ const TILE: u64 = 0x5361_6c74;
 ///
 /// 1. **Rock.** Packages of strong, weak or no beds, of any dip, folded, sometimes over an
 ///    unconformity, cut by up to three faults.
-/// 2. **Salt**, in some 62 % of the tiles: a [`Body`] whose outline is a smooth form (an ellipse on
+/// 2. **Salt**, in some 62 % of the tiles: a [`SaltBody`] whose outline is a smooth form (an ellipse on
 ///    a stem, a folded sheet with a tip) and noise of two sizes. Rock at a distance `d` from it is
 ///    lifted by `L exp(−d / R)`, so that beds arch over a crest and bend up at a flank. Salt is
 ///    hard, its top a strong reflection; inside there is a little chaos without beds. Where its
@@ -46,8 +47,8 @@ const TILE: u64 = 0x5361_6c74;
 ///    0.08 to 0.5 times the signal.
 ///
 /// ```
-/// use convlens::scene::seismic::{Body, Salt};
-/// let tile = Salt::default().seed(7).body(Body::Dome).section()?;
+/// use convlens::scene::seismic::{SaltBody, Salt};
+/// let tile = Salt::default().seed(7).body(SaltBody::Dome).section()?;
 /// assert_eq!(tile.classes().and_then(|classes| classes.name(1)), Some("salt"));
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
@@ -57,7 +58,7 @@ pub struct Salt {
     seed: u64,
     height: usize,
     width: usize,
-    body: Option<Body>,
+    body: Option<SaltBody>,
     noise: Option<f64>,
 }
 
@@ -86,7 +87,7 @@ impl Salt {
     }
 
     /// Which body of salt is in the tile; by default the seed decides.
-    pub fn body(mut self, body: Body) -> Salt {
+    pub fn body(mut self, body: SaltBody) -> Salt {
         self.body = Some(body);
         self
     }
@@ -107,10 +108,10 @@ impl Salt {
         self.check()?;
         let (height, width) = (self.height, self.width);
         let mut random = StdRng::seed_from_u64(self.seed ^ TILE);
-        let place = Place::new(&mut random, self.body, width as f32 / height as f32);
         let frequency = random.gen_range(14.0f64..26.0);
         let drawn = 0.08 * random.gen_range(0.0f64..1.83).exp();
         let noise = self.noise.unwrap_or(drawn);
+        let place = Place::new(&mut random, self.body, width as f32 / height as f32);
 
         let step = f64::from(HEIGHT) / 1000.0 / height as f64; // seconds a sample
         let wavelet = Wavelet::new(frequency, step / FINE as f64, FINE);
@@ -169,7 +170,7 @@ impl Salt {
 struct Place {
     beds: Beds,
     faults: Vec<Fault>,
-    salt: Option<body::Salt>,
+    salt: Option<Outline>,
     /// The salt's impedance, in that of the rock in the middle, and how uneven it is.
     hard: f32,
     chaos: (Noise, f32, f32),
@@ -182,7 +183,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(random: &mut StdRng, body: Option<Body>, aspect: f32) -> Place {
+    fn new(random: &mut StdRng, body: Option<SaltBody>, aspect: f32) -> Place {
         let beds = Beds::new(random);
         let faults = random.gen_range(0..=3usize);
         let faults = (0..faults).map(|_| Fault::through(random, aspect)).collect();
@@ -193,8 +194,8 @@ impl Place {
         let lift = reach * random.gen_range(0.4f32..1.1);
         let shadow = random.gen_range(0.25f32..0.8);
         let light = Noise::new(random);
-        let drawn = Body::drawn(random);
-        let salt = body::Salt::new(random, body.unwrap_or(drawn), aspect);
+        let drawn = SaltBody::drawn(random);
+        let salt = Outline::new(random, body.unwrap_or(drawn), aspect);
         Place { beds, faults, salt, hard, chaos, lift, reach, shadow, light }
     }
 
