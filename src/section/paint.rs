@@ -136,7 +136,8 @@ fn shown_size(height: usize, width: usize, count: usize) -> (usize, usize) {
         };
         return (shrink(height), shrink(width));
     }
-    let factor = (LEAST_SIDE / height.max(width)).max(1);
+    let side = height.max(width);
+    let factor = ((LEAST_SIDE + side / 2) / side).max(1);
     (height * factor, width * factor)
 }
 
