@@ -33,7 +33,7 @@ mod vgg;
 pub use fcn::{Fcn, Task, seismic_fcn};
 pub use robot::robot_range;
 pub use squeezenet::squeezenet1_1;
-pub use unet::UNet;
+pub use unet::{UNet, salt_unet};
 
 use crate::error::{Error, Result};
 use crate::model::{Builder, Conv2d, Model, WeightInit, Weights};
