@@ -4,8 +4,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::super::bedding::{at, layers};
-use super::super::noise::{Noise, Waves, normal};
 use super::HEIGHT;
+use crate::scene::noise::{Noise, Waves, normal};
 
 /// The beds of a tile. Places are in heights of the tile.
 pub(super) struct Beds {

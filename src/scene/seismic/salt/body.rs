@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::super::noise::{Noise, Waves, ramp};
+use crate::scene::noise::{Noise, Waves, ramp};
 
 /// A kind of salt body, as a tile shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

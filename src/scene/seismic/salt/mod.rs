@@ -12,9 +12,9 @@ use rand::rngs::StdRng;
 pub use body::SaltBody;
 
 use super::faults::Fault;
-use super::noise::{Noise, ramp};
 use super::wave::{Wavelet, add_noise, normalize, smooth_sideways};
 use crate::error::{Error, Result};
+use crate::scene::noise::{Noise, ramp};
 use crate::section::{Classes, Section};
 use beds::Beds;
 use body::Outline;
