@@ -5,7 +5,8 @@
 //! OMP_NUM_THREADS=1 cargo run --example train_robot -- target/robot_range.safetensors
 //! ```
 //!
-//! Nine minutes of one core, one and a half of them for the scenes. What was measured on the two thousand:
+//! Seven to nine minutes of one core, one of them for the scenes. What was measured on the two
+//! thousand:
 //!
 //! | area under ROC curve | left | half left | centre | half right | right |
 //! |---|---|---|---|---|---|
