@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use convlens::prelude::*;
-use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, SamplingMode, criterion_group, criterion_main};
 
 type Network = (&'static str, fn(u64) -> convlens::Result<Model>, &'static str);
 
@@ -33,8 +33,7 @@ fn class_activation(criterion: &mut Criterion) {
             ("hirescam", Box::new(HiResCam::at(layer).class(281))),
         ];
         for (method_name, method) in &methods {
-            let id = BenchmarkId::new(*method_name, name);
-            criterion.bench_function(id.to_string().as_str(), |bencher| {
+            criterion.bench_function(&format!("{method_name}/{name}"), |bencher| {
                 let run = |look: Look| look.explain(method).expect("a heat map");
                 bencher.iter_batched(look, run, BatchSize::PerIteration);
             });

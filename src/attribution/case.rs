@@ -89,6 +89,9 @@ impl Case {
     }
 
     pub(super) fn gradient_of(&self, layer: NodeId) -> Result<Tensor> {
+        if layer == self.model().input() {
+            return self.input_gradient(Rule::Natural);
+        }
         // A tensor of its own for this pass: the remembered activation stays as it is.
         let activation = self.memory.activation(layer)?;
         let leaf = activation.f_detach().into_result()?.set_requires_grad(true);
@@ -106,7 +109,7 @@ impl Case {
         gradients.into_iter().next().ok_or_else(|| self.independent_of(layer))
     }
 
-    /// `∂y/∂x` with another rule at every rectifier, `[N, C, H, W]`.
+    /// `∂y/∂x` with this rule at every rectifier, `[N, C, H, W]`.
     pub(super) fn input_gradient(&self, rule: Rule) -> Result<Tensor> {
         let input = self.input()?;
         let (output, gradient) = self

@@ -1,35 +1,38 @@
-//! Gradients by another rule at the rectifiers: the graph walked backwards.
-
-use std::collections::BTreeMap;
+//! Gradients with respect to the input: the graph walked backwards, with a rule at the rectifiers.
 
 use tch::{Kind, Tensor};
 
-use super::{Model, NodeId, Op, Pass, with_grad};
+use super::fused::{self, Chain};
+use super::{BatchNorm2d, Conv2d, Model, Node, NodeId, Op, Pass, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
 /// What passes backwards through a rectifier, `ReLU` and `ReLU6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// The gradient where it and the rectifier's input are positive.
+    /// The gradient where the rectifier's input is in its open range.
+    Natural,
+    /// The same where it is also positive.
     Guided,
     /// The gradient where it is positive.
     Deconvolution,
 }
 
 impl Rule {
-    /// From the gradient at the rectifier's output to that at its input `x`.
-    fn through(self, op: &Op, x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        let positive = gradient.f_relu().into_result()?;
+    /// From the gradient at the rectifier's output `y` to that at its input.
+    fn through(self, op: &Op, y: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        if self == Rule::Deconvolution {
+            return gradient.f_relu().into_result();
+        }
+        // Inside its range, and only there, the output is neither 0 nor 6.
+        let mut open = match op {
+            Op::Relu6 => y.f_hardtanh_backward(gradient, 0.0, 6.0),
+            _ => y.f_threshold_backward(gradient, 0.0),
+        }
+        .into_result()?;
         match self {
-            Rule::Deconvolution => Ok(positive),
-            Rule::Guided => {
-                let open = match op {
-                    Op::Relu6 => x.f_gt(0.0).and_then(|t| t.f_logical_and(&x.f_lt(6.0)?)),
-                    _ => x.f_gt(0.0),
-                };
-                open.and_then(|open| positive.f_mul(&open)).into_result()
-            }
+            Rule::Guided => open.f_relu_().into_result(),
+            _ => Ok(open),
         }
     }
 }
@@ -54,44 +57,43 @@ impl Model {
     /// The output for `input`, and the gradient of `score` of it with respect to the input, where
     /// every rectifier follows `rule`; `None` when the score does not depend on the input.
     ///
-    /// The graph is cut behind every rectifier and behind every value with more than one reader.
-    /// Between the cuts autograd works as ever, each piece on its own, from the last to the first;
-    /// so a rectifier is met by its place in the graph, however its module is shared or called.
+    /// Forwards it is an inference pass that keeps its values. Backwards, layer by layer from the
+    /// last, what is frequent has its gradient by formula, which needs no recording and no second
+    /// copy of any value, and what is rare, by autograd on that layer alone. A rectifier is met by
+    /// its place in the graph, however its module is shared or called.
     pub(crate) fn gradient_by_rule(
         &self,
         rule: Rule,
         input: &Tensor,
         score: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        with_grad(|| {
-            let mut walk = Walk::forward(self, input)?;
-            let output = walk.value(self.output())?;
-            let total = score(&output)?;
-            let gradient = walk.backward(rule, total)?;
-            Ok((output, gradient))
-        })
+        let mut walk = Walk::forward(self, input)?;
+        let output = walk.value(self.output())?;
+        let leaf = output.f_detach().into_result()?.set_requires_grad(true);
+        let total = with_grad(|| score(&leaf))?;
+        let start = Tensor::f_run_backward(&[total], &[&leaf], false, false).into_result()?;
+        let _no_grad = tch::no_grad_guard();
+        let gradient = walk.backward(rule, start)?;
+        Ok((output, gradient))
     }
 }
 
 struct Walk<'a> {
     model: &'a Model,
-    /// What readers of each node get; behind a cut a leaf of its own.
     values: Vec<Option<Tensor>>,
-    /// At cuts that are not rectifiers, the value that leads on backwards.
-    roots: Vec<Option<Tensor>>,
-    cut: Vec<bool>,
-    gradients: BTreeMap<usize, Tensor>,
+    /// The convolutions with what inference does along with them, by the node at which each ends.
+    chains: Vec<Option<Chain>>,
+    gradients: Vec<Option<Tensor>>,
 }
 
 impl<'a> Walk<'a> {
     fn forward(model: &'a Model, input: &Tensor) -> Result<Walk<'a>> {
         let nodes = &model.inner.nodes;
+        let (first, last) = (model.input(), model.output());
         let mut readers = vec![0usize; nodes.len()];
         let mut needed = vec![false; nodes.len()];
-        needed[model.output().0] = true;
-        for (index, node) in
-            nodes.iter().enumerate().rev().filter(|(_, node)| !node.inputs.is_empty())
-        {
+        needed[last.0] = true;
+        for (index, node) in nodes.iter().enumerate().rev() {
             if needed[index] {
                 for id in &node.inputs {
                     needed[id.0] = true;
@@ -99,110 +101,175 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let cut = nodes.iter().enumerate().map(|(index, node)| {
-            is_rectifier(&node.op) || readers[index] > 1 || index == model.input().0
-        });
-        let mut walk = Walk {
-            model,
-            values: nodes.iter().map(|_| None).collect(),
-            roots: nodes.iter().map(|_| None).collect(),
-            cut: cut.collect(),
-            gradients: BTreeMap::new(),
-        };
-        for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
-            let value = match &node.op {
-                Op::Input => channels_last(&input.f_to_device(model.device()).into_result()?)?,
-                _ => {
-                    let inputs = node.inputs.iter().map(|id| walk.value(*id));
-                    let mut inputs = inputs.collect::<Result<Vec<_>>>()?;
-                    let parameters = node.parameters_for(Pass::Gradient);
-                    if is_rectifier(&node.op) {
-                        inputs[0] = inputs[0].detach();
-                    }
-                    let output = node.op.forward(&mut inputs, &parameters, Pass::Gradient, false);
-                    output.map_err(|e| e.while_doing(format!("layer {:?}", node.name)))?
-                }
-            };
-            walk.values[index] = Some(match walk.cut[index] {
-                true => value.f_detach().into_result()?.set_requires_grad(true),
-                false => value.shallow_clone(),
-            });
-            walk.roots[index] = Some(value).filter(|_| walk.cut[index]);
+        let runs = |id: NodeId| needed[id.0] && id != first;
+        let taken = |id: NodeId| readers[id.0] == 1 && id != last;
+        let (chains, needless) = fused::chains(nodes, runs, taken);
+        let input = channels_last(&input.f_to_device(model.device()).into_result()?)?;
+        let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
+        let wanted: Vec<NodeId> = wanted.collect();
+        let found = model.run_nodes(Pass::Inference, &[(first, &input)], &wanted)?;
+        let mut values: Vec<Option<Tensor>> = nodes.iter().map(|_| None).collect();
+        values[first.0] = Some(input);
+        for (id, value) in wanted.iter().zip(found) {
+            values[id.0] = Some(value);
         }
-        Ok(walk)
+        Ok(Walk { model, values, chains, gradients: nodes.iter().map(|_| None).collect() })
     }
 
     fn value(&self, id: NodeId) -> Result<Tensor> {
-        let value = self.values[id.0].as_ref().map(Tensor::shallow_clone);
+        let value = self.values.get(id.0).and_then(Option::as_ref).map(Tensor::shallow_clone);
         value.ok_or_else(|| Error::Argument("a layer ran before its input".into()))
     }
 
-    fn backward(&mut self, rule: Rule, total: Tensor) -> Result<Option<Tensor>> {
+    fn backward(&mut self, rule: Rule, start: Vec<Tensor>) -> Result<Option<Tensor>> {
         let nodes = &self.model.inner.nodes;
-        let output = self.model.output();
-        let start = self.leaves(&[output]);
-        self.spread(&total, &start)?;
-        let cuts: Vec<usize> = (1..nodes.len()).rev().filter(|&index| self.cut[index]).collect();
-        for index in cuts {
-            // What lies behind has been gone through: nobody needs it any more.
-            self.values.truncate(index);
-            let root = self.roots[index].take();
-            let Some(gradient) = self.gradients.remove(&index) else { continue };
-            let node = &nodes[index];
-            let (root, gradient, start) = if is_rectifier(&node.op) {
-                let before = node.inputs[0];
-                let x = self.value(before)?;
-                let gradient = rule.through(&node.op, &x.detach(), &gradient)?;
-                if self.cut[before.0] {
-                    self.add(before.0, gradient)?;
-                    continue;
-                }
-                (x, gradient, self.leaves(&[before]))
-            } else {
-                let Some(root) = root else { continue };
-                (root, gradient, self.leaves(&node.inputs))
+        let (first, last) = (self.model.input(), self.model.output());
+        self.gradients[last.0] = start.into_iter().next();
+        for index in (first.0 + 1..nodes.len()).rev() {
+            let Some(gradient) = self.gradients[index].take() else { continue };
+            let step = match self.chains[index].take() {
+                Some(chain) => self.through_chain(rule, &chain, NodeId(index), gradient),
+                None => self.through(rule, NodeId(index), gradient),
             };
-            if root.requires_grad() {
-                let total = root.f_mul(&gradient).and_then(|t| t.f_sum(None::<Kind>));
-                self.spread(&total.into_result()?, &start)?;
-            }
+            step.map_err(|e| e.while_doing(format!("backwards through {:?}", nodes[index].name)))?;
+            // Whatever reads it has been gone through.
+            self.values[index] = None;
         }
-        Ok(self.gradients.remove(&self.model.input().0))
+        Ok(self.gradients[first.0].take())
     }
 
-    /// The cuts that a value at these nodes depends on without another cut in between.
-    fn leaves(&self, from: &[NodeId]) -> Vec<usize> {
-        let mut found = Vec::new();
-        let mut open: Vec<NodeId> = from.to_vec();
-        while let Some(id) = open.pop() {
-            if self.cut[id.0] {
-                found.push(id.0);
-            } else {
-                open.extend(&self.model.inner.nodes[id.0].inputs);
-            }
+    /// A convolution, its batch norm, what is added and the rectifier, from the last to the first.
+    fn through_chain(
+        &mut self,
+        rule: Rule,
+        chain: &Chain,
+        end: NodeId,
+        mut gradient: Tensor,
+    ) -> Result<()> {
+        let nodes = &self.model.inner.nodes;
+        if chain.relu {
+            gradient = rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
         }
-        found.sort_unstable();
-        found.dedup();
-        found
+        if let Some(other) = chain.other {
+            self.add(other, gradient.shallow_clone())?;
+        }
+        if let Some(norm) = chain.norm.map(|id| &nodes[id.0])
+            && let Op::BatchNorm2d(op) = &norm.op
+        {
+            gradient = op.backward(norm, &gradient)?;
+        }
+        self.through(rule, chain.conv, gradient)
     }
 
-    /// Adds the gradient of `total` to each of these leaves.
-    fn spread(&mut self, total: &Tensor, leaves: &[usize]) -> Result<()> {
-        let tensors: Vec<Tensor> =
-            leaves.iter().map(|&leaf| self.value(NodeId(leaf))).collect::<Result<_>>()?;
-        let gradients = Tensor::f_run_backward(&[total], &tensors, false, false).into_result()?;
-        for (&leaf, gradient) in leaves.iter().zip(gradients) {
-            self.add(leaf, gradient)?;
+    /// One layer by itself.
+    fn through(&mut self, rule: Rule, id: NodeId, gradient: Tensor) -> Result<()> {
+        let node = &self.model.inner.nodes[id.0];
+        let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
+        let gradients = match (&node.op, inputs.as_slice()) {
+            (op, [_]) if is_rectifier(op) => vec![rule.through(op, &self.value(id)?, &gradient)?],
+            (Op::Conv2d(op), [x]) if op.zeros().is_some() => {
+                vec![op.backward(node, &x.size(), &gradient)?]
+            }
+            (Op::BatchNorm2d(op), [_]) => vec![op.backward(node, &gradient)?],
+            (Op::Flatten, [x]) => vec![like(&gradient, x)?],
+            (Op::Dropout(_) | Op::Dropout2d(_) | Op::StochasticDepth(_), [_]) => vec![gradient],
+            (Op::Add, inputs) => inputs.iter().map(|_| gradient.shallow_clone()).collect(),
+            (Op::Concat, inputs) => {
+                let sizes: Vec<i64> = inputs.iter().map(|x| x.size()[1]).collect();
+                gradient.f_split_with_sizes(sizes, 1).into_result()?
+            }
+            _ => by_autograd(node, &inputs, &gradient)?,
+        };
+        // Of an input that lent its shape alone there is none.
+        for (input, gradient) in node.inputs.iter().zip(gradients).filter(|(_, g)| g.defined()) {
+            self.add(*input, gradient)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, leaf: usize, gradient: Tensor) -> Result<()> {
-        let sum = match self.gradients.remove(&leaf) {
+    fn add(&mut self, id: NodeId, gradient: Tensor) -> Result<()> {
+        let sum = match self.gradients[id.0].take() {
             None => gradient,
             Some(sum) => sum.f_add(&gradient).into_result()?,
         };
-        self.gradients.insert(leaf, sum);
+        self.gradients[id.0] = Some(sum);
         Ok(())
+    }
+}
+
+/// A flat gradient in the shape of the value that was flattened, and in its order in memory.
+fn like(gradient: &Tensor, value: &Tensor) -> Result<Tensor> {
+    channels_last(&gradient.f_reshape(value.size()).into_result()?)
+}
+
+/// The gradients at one layer's inputs, from that at its output.
+fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<Tensor>> {
+    with_grad(|| {
+        let leaf = |t: &Tensor| Ok(t.f_detach().into_result()?.set_requires_grad(true));
+        let leaves = inputs.iter().map(leaf).collect::<Result<Vec<_>>>()?;
+        let mut inputs: Vec<Tensor> = leaves.iter().map(Tensor::shallow_clone).collect();
+        let parameters = node.parameters_for(Pass::Gradient);
+        let output = node.op.forward(&mut inputs, &parameters, Pass::Gradient, false)?;
+        if !output.requires_grad() {
+            return Ok(Vec::new()); // a closure that cuts the way back
+        }
+        let total = output.f_mul(gradient).and_then(|t| t.f_sum(None::<Kind>)).into_result()?;
+        Tensor::f_run_backward(&[total], &leaves, false, false).into_result()
+    })
+}
+
+impl Conv2d {
+    /// From the gradient at the output to that at an input of this size: the transposed convolution.
+    fn backward(&self, node: &Node, input: &[i64], gradient: &Tensor) -> Result<Tensor> {
+        let (Some(padding), Some(weight), &[n, _, height, width], &[_, _, h, w]) =
+            (self.zeros(), node.parameters.first(), input, gradient.size().as_slice())
+        else {
+            return Err(Error::Shape(format!("no convolution makes {:?}", gradient.size())));
+        };
+        let weight = weight.tensor.f_detach().into_result()?;
+        // Rows and columns that no window reached, at the far side.
+        let rest = |i: usize, size: i64, out: i64| {
+            let reached = (out - 1) * self.stride[i] + self.dilation[i] * (self.kernel[i] - 1) + 1;
+            size + 2 * padding[i] - reached
+        };
+        let rest = [rest(0, height, h), rest(1, width, w)];
+        let transposed = |stride: [i64; 2], rest: [i64; 2]| {
+            let (bias, groups, dilation) = (None::<Tensor>, self.groups, self.dilation);
+            gradient.f_conv_transpose2d(&weight, bias, stride, padding, rest, groups, dilation)
+        };
+        // Windows of one pixel leave the pixels between them alone: see `skips_pixels`.
+        if self.kernel == [1, 1] && padding == [0, 0] && self.stride != [1, 1] {
+            let kept = transposed([1, 1], [0, 0]).into_result()?;
+            let size = [n, height, width, kept.size()[1]];
+            let work = || {
+                // Channels last, as everything here.
+                let whole =
+                    Tensor::f_zeros(size, (kept.kind(), kept.device()))?.f_permute([0, 3, 1, 2])?;
+                let mut place = whole
+                    .f_slice(2, None::<i64>, None::<i64>, self.stride[0])?
+                    .f_slice(3, None::<i64>, None::<i64>, self.stride[1])?;
+                place.f_copy_(&kept)?;
+                Ok(whole)
+            };
+            return work().into_result();
+        }
+        transposed(self.stride, rest).into_result()
+    }
+}
+
+impl BatchNorm2d {
+    /// From the gradient at the output to that at the input, with the statistics of training.
+    fn backward(&self, node: &Node, gradient: &Tensor) -> Result<Tensor> {
+        let tensors: Vec<Tensor> = node.parameters.iter().map(|p| p.tensor.detach()).collect();
+        let [weight, _, _, variance] = tensors.as_slice() else {
+            return Err(Error::Argument(format!("{} has other parameters", node.name)));
+        };
+        variance
+            .f_add_scalar(self.eps)
+            .and_then(|t| t.f_rsqrt())
+            .and_then(|t| t.f_mul(weight))
+            .and_then(|scale| scale.f_reshape([1, -1, 1, 1]))
+            .and_then(|scale| gradient.f_mul(&scale))
+            .into_result()
     }
 }

@@ -17,10 +17,10 @@ const ARCHIVE: &[u8] = include_bytes!("../../assets/fused/convolution.pt");
 /// A convolution with what follows it, up to the node that has its output.
 pub(super) struct Chain {
     pub(super) conv: NodeId,
-    norm: Option<NodeId>,
+    pub(super) norm: Option<NodeId>,
     /// What is added to it.
     pub(super) other: Option<NodeId>,
-    relu: bool,
+    pub(super) relu: bool,
 }
 
 /// The chains among `nodes`, by the node at which each ends, and which nodes they make needless.
