@@ -90,7 +90,7 @@ fn perturbation(criterion: &mut Criterion) {
     group.bench_function("512_forward_passes/resnet34", |bencher| {
         bencher.iter(|| {
             for _ in 0..32 {
-                model.forward(black_box(&batch)).expect("a pass");
+                let _ = model.forward(black_box(&batch)).expect("a pass");
             }
         });
     });
