@@ -35,7 +35,7 @@ fn methods(layer: &str) -> Vec<(Box<dyn Attribution>, i64)> {
     fn one(method: impl Attribution + 'static) -> (Box<dyn Attribution>, i64) {
         (Box::new(method), 1)
     }
-    let batch = 5; // as many points and samples as gradients are taken at once
+    let batch = 5; // as many samples as gradients are taken at once
     let several = |method: Box<dyn Attribution>| (method, batch);
     let at = batch as usize;
     vec![
@@ -56,7 +56,7 @@ fn methods(layer: &str) -> Vec<(Box<dyn Attribution>, i64)> {
         one(Deconvolution::default()),
         one(InputXGradient::default()),
         one(GuidedGradCam::at(layer)),
-        several(Box::new(IntegratedGradients::default().steps(10))),
+        (Box::new(IntegratedGradients::default().steps(12)), 6),
         several(Box::new(SmoothGrad::new(Saliency::default()).samples(10))),
         several(Box::new(ScoreCam::at(layer).batch(at))),
         several(Box::new(AblationCam::at(layer).batch(at))),

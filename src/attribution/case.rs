@@ -56,7 +56,7 @@ impl Case {
     pub fn with_input(&self, input: Tensor) -> Result<Case> {
         let goals = self.goals()?;
         let count = input.size().first().map_or(0, |&count| count as usize);
-        if count == 0 || count % self.count() != 0 {
+        if count == 0 || !count.is_multiple_of(self.count()) {
             return Err(Error::Shape(format!(
                 "{} inputs can be replaced by as many, or several times as many, not by {:?}",
                 self.count(),
@@ -70,6 +70,25 @@ impl Case {
             _ => goals.iter().cycle().take(count).cloned().collect(),
         };
         Ok(Case { memory, targets, goals: OnceCell::from(goals) })
+    }
+
+    /// One of the inputs, with what is known of it.
+    ///
+    /// # Errors
+    /// When there are not so many.
+    pub fn one(&self, index: usize) -> Result<Case> {
+        let goals = self.goals()?;
+        let (Some(target), Some(goal)) = (self.targets.get(index), goals.get(index)) else {
+            return Err(Error::Argument(format!(
+                "there is no input {index} among {}",
+                self.count()
+            )));
+        };
+        Ok(Case {
+            memory: Rc::new(self.memory.one(index as i64)?),
+            targets: vec![target.clone()],
+            goals: OnceCell::from(Rc::from([goal.clone()])),
+        })
     }
 
     /// What a layer answers, `[N, ...]`, without gradients.
@@ -106,7 +125,8 @@ impl Case {
         let gradients = gradients.into_result().map_err(|e| {
             e.while_doing(format!("the gradient at {:?}", self.model().layer_name(layer)))
         })?;
-        gradients.into_iter().next().ok_or_else(|| self.independent_of(layer))
+        let gradient = gradients.into_iter().next().filter(Tensor::defined);
+        gradient.ok_or_else(|| self.independent_of(layer))
     }
 
     /// `∂y/∂x` with this rule at every rectifier, `[N, C, H, W]`.

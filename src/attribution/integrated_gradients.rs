@@ -1,6 +1,5 @@
 //! Integrated gradients, Sundararajan et al. 2017, <https://arxiv.org/abs/1703.01365>.
 
-use std::fmt;
 use std::rc::Rc;
 
 use tch::{Kind, Tensor};
@@ -12,25 +11,26 @@ use crate::show::Progress;
 use crate::tensor::IntoResult;
 
 /// How many points run through the network at once. More take more memory and are no faster.
-const BATCH: usize = 5;
-
+const BATCH: usize = 6;
+/// The map is complete when its sum is as near as this to what it should be, as a share of the score.
+const COMPLETE: f64 = 1e-3;
+/// A piece of the way has three points: the middle one is where it is cut in two.
+const POINTS: usize = 3;
+/// The way is cut into this many pieces, whatever the gap.
+const PIECES: usize = 12;
+/// Nor is it cut for ever: a score near zero asks for more than single precision has.
+const MOST_POINTS: usize = 500;
 /// More points than this take longer to place than any network needs.
 const MOST_STEPS: usize = 10_000;
-
-/// How many points the first sum has where their number is not set, and the last at most.
-const STEPS: std::ops::RangeInclusive<usize> = 50..=1600;
-
-/// The gap, as a share of the score, at which a sum counts as complete.
-const COMPLETE: f64 = 1e-3;
 
 /// Integrated gradients: `Σᶜ (xᶜ − x′ᶜ) · ∫₀¹ ∂y/∂xᶜ (x′ + α (x − x′)) dα`, how much of the difference
 /// between the score `y` of the photo `x` and that of a baseline `x′` each pixel makes. Signed.
 ///
-/// The integral is a sum over points placed and weighted by Gauss and Legendre, as captum does it. The
-/// map should sum to that difference of scores (completeness). Rectifiers bend the way at so many places
-/// that captum's 50 points often miss it by one percent: unless [`steps`](IntegratedGradients::steps)
-/// sets their number, it is doubled, from 50 to 1600 at most, until the gap is less than a thousandth
-/// of the score. The gap that is left is said in a remark.
+/// The map should sum to that difference of scores (completeness). The integral is a sum over points,
+/// as many as it takes: where the way from the baseline to the photo is incomplete most, it is cut in two,
+/// until the gap is at most a thousandth of the score. Each piece has three points, placed by Gauss and
+/// Legendre. A remark says how large the gap is, and of how many points.
+/// [`steps`](IntegratedGradients::steps) sets their number instead, as captum does.
 ///
 /// The [`baseline`](IntegratedGradients::baseline) is 0 of the normalised input unless set, which is
 /// the mean colour; `[0, 0, 0]` is black.
@@ -49,7 +49,6 @@ pub type IntegratedGradients = InputMethod<PathIntegral>;
 /// The integral of the gradient along the straight way from a baseline to the input.
 #[derive(Clone, Debug)]
 pub struct PathIntegral {
-    /// As many as it takes unless set.
     steps: Option<usize>,
     from: Start,
 }
@@ -68,7 +67,8 @@ impl Default for PathIntegral {
 }
 
 impl IntegratedGradients {
-    /// How many points the sum has, whatever the gap; captum takes 50.
+    /// Takes so many points on the whole way, placed by Gauss and Legendre, however large the gap:
+    /// captum's rule, which takes 50 unless told otherwise.
     #[must_use]
     pub fn steps(mut self, count: usize) -> Self {
         self.sensitivity.steps = Some(count);
@@ -92,7 +92,7 @@ impl IntegratedGradients {
 }
 
 impl PathIntegral {
-    /// The baseline of each of a batch, `[N, C, H, W]`.
+    /// The baseline of an input, `[1, C, H, W]`.
     fn start(&self, model: &Model, input: &Tensor) -> Result<Tensor> {
         let size = input.size();
         let (one, what) = match &self.from {
@@ -106,8 +106,8 @@ impl PathIntegral {
         };
         let expanded = work().ok().filter(|_| fits).ok_or_else(|| {
             Error::Shape(format!(
-                "a baseline of {what} does not stand for inputs of {size:?}: give one input, \
-                 [1, C, H, W], prepared as the network expects it"
+                "a baseline of {what} does not stand for an input of {size:?}: give one of that \
+                 shape, prepared as the network expects it"
             ))
         })?;
         let finite = expanded.f_isfinite().and_then(|t| t.f_all()).into_result()?;
@@ -115,39 +115,6 @@ impl PathIntegral {
             0 => Err(Error::Argument("the baseline holds NaN or infinities".into())),
             _ => Ok(expanded),
         }
-    }
-
-    /// The mean of the gradients along the way, `[N, C, H, W]`.
-    fn mean_gradient(
-        &self,
-        case: &Case,
-        steps: usize,
-        start: &Tensor,
-        way: &Tensor,
-    ) -> Result<Tensor> {
-        if !(1..=MOST_STEPS).contains(&steps) {
-            return Err(Error::Argument(format!(
-                "the integral is a sum over 1 to {MOST_STEPS} points, not {steps}"
-            )));
-        }
-        let points = gauss_legendre(steps);
-        let mut progress = Progress::new("Integrated gradients, points", steps as u64);
-        let mut sum = way.f_zeros_like().into_result()?;
-        let mut done = 0;
-        for some in points.chunks((BATCH / case.count().max(1)).max(1)) {
-            let inputs = some.iter().map(|(alpha, _)| way.f_mul_scalar(*alpha)?.f_add(start));
-            let inputs = inputs.collect::<Result<Vec<_>, _>>().into_result()?;
-            let inputs = Tensor::f_cat(&inputs, 0).into_result()?;
-            let between = case.with_input(inputs)?;
-            let gradients = between.gradient_of(between.model().input())?;
-            for (part, (_, weight)) in gradients.chunk(some.len() as i64, 0).iter().zip(some) {
-                sum = part.f_mul_scalar(*weight).and_then(|t| t.f_add(&sum)).into_result()?;
-            }
-            done += some.len();
-            progress.advance(done as u64);
-        }
-        progress.finish();
-        Ok(sum)
     }
 }
 
@@ -166,63 +133,201 @@ impl Sensitivity for PathIntegral {
     }
 
     fn evidence(&self, case: &Case) -> Result<Evidence> {
-        let _no_grad = tch::no_grad_guard();
-        let input = case.input()?;
-        let start = self.start(case.model(), &input)?;
-        let way = input.f_sub(&start).into_result()?;
-        let (of_photos, of_baselines) =
-            (case.scores()?, case.with_input(start.shallow_clone())?.scores()?);
-        let mut steps = self.steps.unwrap_or(*STEPS.start());
-        loop {
-            let gradient = self.mean_gradient(case, steps, &start, &way)?;
-            let product = gradient.f_mul(&way).into_result()?;
-            let gap = Gap::worst(&product, &of_photos, &of_baselines)?;
-            if self.steps.is_some() || gap.share() < COMPLETE || steps >= *STEPS.end() {
-                let remarks = vec![format!("{steps} points {gap}")];
-                return Ok(Evidence { remarks, ..Evidence::of_input(product, Meaning::Signed) });
-            }
-            steps *= 2;
+        if self.steps.is_some_and(|steps| !(1..=MOST_STEPS).contains(&steps)) {
+            return Err(Error::Argument(format!(
+                "the integral is a sum over 1 to {MOST_STEPS} points, not {}",
+                self.steps.unwrap_or_default()
+            )));
         }
+        let _no_grad = tch::no_grad_guard();
+        let total = self.steps.map(|steps| (steps * case.count()) as u64);
+        let mut progress = Progress::new("Integrated gradients, points", total);
+        let mut found = Vec::with_capacity(case.count());
+        let mut worst: Option<Completeness> = None;
+        let mut points = 0;
+        // One after the other: each is incomplete at places of its own.
+        for index in 0..case.count() {
+            let one = case.one(index)?;
+            let start = self.start(one.model(), &one.input()?)?;
+            let mut way = Way::new(one, start, points, &mut progress)?;
+            let (product, completeness) = match self.steps {
+                Some(steps) => way.summed(steps)?,
+                None => way.completed()?,
+            };
+            points += completeness.points;
+            found.push(product);
+            if worst.as_ref().is_none_or(|worst| worst.gap() < completeness.gap()) {
+                worst = Some(completeness);
+            }
+        }
+        progress.finish();
+        let product = Tensor::f_cat(&found, 0).into_result()?;
+        let remarks = worst.iter().map(Completeness::to_string).collect();
+        Ok(Evidence { remarks, ..Evidence::of_input(product, Meaning::Signed) })
     }
 }
 
-/// How far the attributions are from adding up to what they should.
-struct Gap {
+/// What a map sums to, and what it should.
+struct Completeness {
     sum: f64,
     change: f64,
-    score: f64,
+    points: usize,
 }
 
-impl Gap {
-    /// The widest of a batch.
-    fn worst(product: &Tensor, of_photos: &[f64], of_baselines: &[f64]) -> Result<Gap> {
-        let over = [1i64, 2, 3];
-        let sums = product.f_sum_dim_intlist(over.as_slice(), false, Kind::Double).into_result()?;
-        let mut sums_of_photos = vec![0f64; sums.numel()];
-        let count = sums_of_photos.len();
-        sums.f_copy_data(&mut sums_of_photos, count).into_result()?;
-        let gaps = sums_of_photos.into_iter().zip(of_photos).zip(of_baselines);
-        let gaps =
-            gaps.map(|((sum, &score), baseline)| Gap { sum, change: score - baseline, score });
-        gaps.max_by(|a, b| a.share().total_cmp(&b.share()))
-            .ok_or_else(|| Error::Shape("a batch of no photos".into()))
-    }
-
-    /// As a share of the score.
-    fn share(&self) -> f64 {
-        (self.sum - self.change).abs() / self.score.abs().max(f64::MIN_POSITIVE)
+impl Completeness {
+    fn gap(&self) -> f64 {
+        (self.sum - self.change).abs()
     }
 }
 
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Completeness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "sum to {:.4}; the score is {:.4} above the baseline's: a gap of {:.4}",
+            "sums to {:.4}, and the score is {:.4} above the baseline's: a gap of {:.4} with {} points",
             self.sum,
             self.change,
-            (self.sum - self.change).abs()
+            self.gap(),
+            self.points
         )
+    }
+}
+
+/// The straight way from a baseline to one input.
+struct Way<'a> {
+    case: Case,
+    start: Tensor,
+    /// The input less the baseline, `[1, C, H, W]`.
+    way: Tensor,
+    /// The scores at both ends.
+    ends: [f64; 2],
+    points: usize,
+    /// The points of other inputs' ways.
+    before: usize,
+    progress: &'a mut Progress,
+}
+
+/// A piece of the way, and what it contributes.
+struct Piece {
+    /// Where it begins and ends, in 0..=1, and the scores there.
+    places: [f64; 2],
+    scores: [f64; 2],
+    middle_score: f64,
+    /// The integral of the gradient, `[1, C, H, W]`.
+    integral: Tensor,
+    /// What its attributions sum to.
+    sum: f64,
+}
+
+impl Piece {
+    /// By how much the sum misses the difference of scores, which is known.
+    fn gap(&self) -> f64 {
+        self.sum - (self.scores[1] - self.scores[0])
+    }
+}
+
+impl<'a> Way<'a> {
+    fn new(case: Case, start: Tensor, before: usize, progress: &'a mut Progress) -> Result<Self> {
+        let way = case.input()?.f_sub(&start).into_result()?;
+        let at_start = case.with_input(start.shallow_clone())?.scores()?;
+        let (Some(&first), Some(&last)) = (at_start.first(), case.scores()?.first()) else {
+            return Err(Error::Shape("one input has one score".into()));
+        };
+        Ok(Way { case, start, way, ends: [first, last], points: 0, before, progress })
+    }
+
+    /// The gradients at places of the way, `[M, C, H, W]`, and the scores there.
+    fn gradients(&mut self, places: &[f64]) -> Result<(Tensor, Vec<f64>)> {
+        let inputs = places.iter().map(|alpha| self.way.f_mul_scalar(*alpha)?.f_add(&self.start));
+        let inputs = inputs.collect::<Result<Vec<_>, _>>().into_result()?;
+        let case = self.case.with_input(Tensor::f_cat(&inputs, 0).into_result()?)?;
+        let gradients = case.gradient_of(case.model().input())?;
+        self.points += places.len();
+        self.progress.advance((self.before + self.points) as u64);
+        Ok((gradients, case.scores()?))
+    }
+
+    /// The attributions of a rule over the whole way.
+    fn summed(&mut self, steps: usize) -> Result<(Tensor, Completeness)> {
+        let mut integral = self.way.f_zeros_like().into_result()?;
+        for some in gauss_legendre(steps).chunks(BATCH) {
+            let places: Vec<f64> = some.iter().map(|(place, _)| *place).collect();
+            let (gradients, _) = self.gradients(&places)?;
+            for (i, (_, weight)) in some.iter().enumerate() {
+                integral = gradients
+                    .f_narrow(0, i as i64, 1)
+                    .and_then(|gradient| gradient.f_mul_scalar(*weight))
+                    .and_then(|part| part.f_add(&integral))
+                    .into_result()?;
+            }
+        }
+        self.attributions(&integral)
+    }
+
+    /// The attributions of as many pieces as it takes.
+    fn completed(&mut self) -> Result<(Tensor, Completeness)> {
+        let mut pieces = Vec::new();
+        let mut open = vec![([0.0, 1.0], self.ends)];
+        let tolerance = COMPLETE * self.ends[1].abs();
+        loop {
+            pieces.extend(self.pieces(&open)?);
+            let gap: f64 = pieces.iter().map(Piece::gap).sum();
+            let complete = pieces.len() >= PIECES && gap.abs() <= tolerance;
+            // NaN would never be complete.
+            if complete || self.points >= MOST_POINTS || !gap.is_finite() {
+                break;
+            }
+            let gaps = pieces.iter().map(|piece| piece.gap().abs()).enumerate();
+            let Some((worst, _)) = gaps.max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
+            let Piece { places: [from, to], scores: [first, last], middle_score, .. } =
+                pieces.swap_remove(worst);
+            let middle = 0.5 * (from + to);
+            open =
+                vec![([from, middle], [first, middle_score]), ([middle, to], [middle_score, last])];
+        }
+        let integrals: Vec<&Tensor> = pieces.iter().map(|piece| &piece.integral).collect();
+        let all = Tensor::f_cat(&integrals, 0).into_result()?;
+        let integral = all.f_sum_dim_intlist([0i64].as_slice(), true, None::<Kind>);
+        self.attributions(&integral.into_result()?)
+    }
+
+    fn pieces(&mut self, open: &[([f64; 2], [f64; 2])]) -> Result<Vec<Piece>> {
+        let rule = gauss_legendre(POINTS);
+        let mut places = Vec::with_capacity(open.len() * POINTS);
+        for ([from, to], _) in open {
+            places.extend(rule.iter().map(|(place, _)| from + (to - from) * place));
+        }
+        let (gradients, scores) = self.gradients(&places)?;
+        let weights: Vec<f32> = rule.iter().map(|(_, weight)| *weight as f32).collect();
+        let weights = Tensor::f_from_slice(&weights)
+            .and_then(|t| t.f_reshape([-1, 1, 1, 1]))
+            .and_then(|t| t.f_to_device(gradients.device()))
+            .into_result()?;
+        let pieces = open.iter().enumerate().map(|(i, (ends, at_ends))| {
+            let integral = gradients
+                .f_narrow(0, (i * POINTS) as i64, POINTS as i64)
+                .and_then(|gradients| gradients.f_mul(&weights))
+                .and_then(|t| t.f_sum_dim_intlist([0i64].as_slice(), true, None::<Kind>))
+                .and_then(|t| t.f_mul_scalar(ends[1] - ends[0]))
+                .into_result()?;
+            let (_, sum) = self.product(&integral)?;
+            let middle_score = scores.get(i * POINTS + POINTS / 2).copied().unwrap_or(f64::NAN);
+            Ok(Piece { places: *ends, scores: *at_ends, middle_score, integral, sum })
+        });
+        pieces.collect()
+    }
+
+    /// The integral times the way, and its sum.
+    fn product(&self, integral: &Tensor) -> Result<(Tensor, f64)> {
+        let product = integral.f_mul(&self.way).into_result()?;
+        let sum = product.f_sum(Kind::Double).and_then(|sum| sum.f_double_value(&[]));
+        Ok((product, sum.into_result()?))
+    }
+
+    fn attributions(&self, integral: &Tensor) -> Result<(Tensor, Completeness)> {
+        let (product, sum) = self.product(integral)?;
+        let [first, last] = self.ends;
+        Ok((product, Completeness { sum, change: last - first, points: self.points }))
     }
 }
 
@@ -276,5 +381,10 @@ mod tests {
             }
             assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order");
         }
+    }
+
+    #[test]
+    fn a_piece_is_cut_where_its_middle_point_lies() {
+        assert!((gauss_legendre(POINTS)[POINTS / 2].0 - 0.5).abs() < 1e-15);
     }
 }

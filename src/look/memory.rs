@@ -70,9 +70,17 @@ impl Memory {
         Ok(wanted.iter().map(|id| known[id].shallow_clone()).collect())
     }
 
+    fn knows(&self, id: NodeId) -> bool {
+        self.forget_after_training();
+        self.known.borrow().contains_key(&id)
+    }
+
     /// The network's output. The layer that explanations start from by default comes out of the
     /// same pass.
     pub(crate) fn output(&self) -> Result<Tensor> {
+        if self.knows(self.model.output()) {
+            return self.activation(self.model.output());
+        }
         let mut wanted = vec![self.model.output()];
         if let Ok(layer) = self.model.last_maps() {
             wanted.push(self.model.find(&layer)?);

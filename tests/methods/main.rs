@@ -2,6 +2,7 @@
 //! what real ones have and whose weights come from a formula. tests/reference/make_methods.py made
 //! the numbers, and its first lines say what each key is.
 
+mod gradients;
 mod networks;
 mod occlusion;
 #[path = "../peers/mod.rs"]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use convlens::prelude::*;
 
 /// The value of flat index `i` of parameter `p`, in [-1, 1).
-fn formula(i: usize, p: usize) -> f64 {
+pub(crate) fn formula(i: usize, p: usize) -> f64 {
     let mut h =
         2_654_435_761u32.wrapping_mul(i as u32).wrapping_add(40_503u32.wrapping_mul(p as u32));
     h ^= h >> 16;

@@ -1,7 +1,7 @@
 //! What tests against the peers' numbers share: files of numbers, how far two lists are apart, and
 //! weights and photos by formula.
 
-mod formula;
+pub(crate) mod formula;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
