@@ -64,7 +64,7 @@ pub use input_x_gradient::{InputTimesGradient, InputXGradient};
 pub use integrated_gradients::{IntegratedGradients, PathIntegral};
 pub use layer_cam::{LayerCam, PositiveGradient};
 pub use layer_method::{LayerCase, LayerMethod, Weighting};
-pub use occlusion::Occlusion;
+pub use occlusion::{CoveredWindows, Occlusion};
 pub use saliency::{GradientMagnitude, Saliency};
 pub use score_cam::{ChannelScores, ScoreCam};
 pub use smooth_grad::SmoothGrad;

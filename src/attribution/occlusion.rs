@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::work::{Work, long_work};
-use super::{Attribution, Baseline, Case, Evidence, Meaning, Reduction, Target};
+use super::{Baseline, Case, Evidence, InputMethod, Meaning, Sensitivity};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -13,12 +13,12 @@ use crate::tensor::IntoResult;
 /// class; negative: against it. This is captum's `Occlusion`, of all channels at once. No gradient is
 /// taken.
 ///
-/// Windows are squares of the network's input that start every [`stride`](Occlusion::stride) pixels; the
+/// Windows are squares of the network's input that start every [`stride`](InputMethod::stride) pixels; the
 /// last ones of a row and of a column are cut off at the border. What covers them is the
-/// [`baseline`](Occlusion::baseline), 0 of the normalised input unless set, which is the mean colour.
+/// [`baseline`](InputMethod::baseline), 0 of the normalised input unless set, which is the mean colour.
 ///
-/// The network runs once for every window: [`batch`](Occlusion::batch) of them at once, and no longer
-/// than a [`budget`](Occlusion::budget) says, if there is one. Windows are taken from everywhere in turn, so
+/// The network runs once for every window: [`batch`](InputMethod::batch) of them at once, and no longer
+/// than a [`budget`](InputMethod::budget) says, if there is one. Windows are taken from everywhere in turn, so
 /// that those that were reached when the time is up lie evenly over the photo; what none of them covers
 /// is 0.
 ///
@@ -31,49 +31,44 @@ use crate::tensor::IntoResult;
 /// # Ok(())
 /// # }
 /// ```
+pub type Occlusion = InputMethod<CoveredWindows>;
+
+/// The mean of what is lost under the windows that cover a pixel.
 #[derive(Clone, Debug, Default)]
-pub struct Occlusion {
-    target: Target,
+pub struct CoveredWindows {
     window: Option<usize>,
     stride: Option<usize>,
     baseline: Baseline,
     work: Work,
 }
 
-long_work!(Occlusion, work);
+long_work!(Occlusion, sensitivity.work);
 
 impl Occlusion {
-    /// For this class: an index, a name, or any other [`Target`].
-    #[must_use]
-    pub fn class(mut self, target: impl Into<Target>) -> Self {
-        self.target = target.into();
-        self
-    }
-
     /// The windows' height and width in pixels of the input: 32 unless set, or a quarter of the
     /// photo's shorter side where that is less.
     #[must_use]
     pub fn window(mut self, pixels: usize) -> Self {
-        self.window = Some(pixels);
+        self.sensitivity.window = Some(pixels);
         self
     }
 
     /// How many pixels lie between the starts of two windows: half a window unless set.
     #[must_use]
     pub fn stride(mut self, pixels: usize) -> Self {
-        self.stride = Some(pixels);
+        self.sensitivity.stride = Some(pixels);
         self
     }
 
     /// What covers the windows: a value of the normalised input, or a colour.
     #[must_use]
     pub fn baseline(mut self, baseline: impl Into<Baseline>) -> Self {
-        self.baseline = baseline.into();
+        self.sensitivity.baseline = baseline.into();
         self
     }
 }
 
-impl Attribution for Occlusion {
+impl Sensitivity for CoveredWindows {
     fn name(&self) -> String {
         let mut name = "Occlusion".to_owned();
         for (what, set) in [("window", self.window), ("stride", self.stride)] {
@@ -87,11 +82,7 @@ impl Attribution for Occlusion {
         name
     }
 
-    fn target(&self) -> Target {
-        self.target.clone()
-    }
-
-    fn attribute(&self, case: &Case) -> Result<Evidence> {
+    fn evidence(&self, case: &Case) -> Result<Evidence> {
         let _no_grad = tch::no_grad_guard();
         let input = case.input()?;
         let &[photos, channels, height, width] = input.size().as_slice() else {
@@ -124,16 +115,9 @@ impl Attribution for Occlusion {
         let contributions = Tensor::f_from_slice(&values)
             .and_then(|t| t.f_reshape([photos, 1, height as i64, width as i64]))
             .into_result()?;
-        Ok(Evidence {
-            contributions,
-            reduction: Reduction::Sum,
-            meaning: Meaning::Signed,
-            layer: None,
-            remarks: stopped
-                .map(|stopped| format!("{stopped}, spread over the photo"))
-                .into_iter()
-                .collect(),
-        })
+        let stopped = stopped.map(|stopped| format!("{stopped}, spread over the photo"));
+        let remarks = stopped.into_iter().collect();
+        Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed) })
     }
 }
 
@@ -156,7 +140,7 @@ impl Window {
     }
 }
 
-impl Occlusion {
+impl CoveredWindows {
     /// All windows of a photo, in an order in which any number of the first lie evenly over it.
     fn windows(&self, height: usize, width: usize) -> Result<Vec<Window>> {
         let side = self.window.unwrap_or(32.min(height.min(width) / 4).max(1));
@@ -226,7 +210,7 @@ mod tests {
     use super::*;
 
     fn places(occlusion: &Occlusion, height: usize, width: usize) -> Vec<Window> {
-        let mut windows = occlusion.windows(height, width).expect("windows");
+        let mut windows = occlusion.sensitivity.windows(height, width).expect("windows");
         windows.sort_by_key(|w| (w.top, w.left));
         windows
     }
@@ -253,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_first_windows_lie_evenly() {
-        let windows = Occlusion::default().windows(224, 224).expect("windows");
+        let windows = CoveredWindows::default().windows(224, 224).expect("windows");
         // Every fourth of the 13 in a row, then every second.
         for (count, step) in [(4 * 4, 4 * 16), (7 * 7, 2 * 16), (13 * 13, 16)] {
             let first = &windows[..count];
