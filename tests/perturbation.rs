@@ -231,7 +231,10 @@ fn without_time_there_is_a_map_of_one_batch_and_a_remark() {
     let text = caption(&look, &AblationCam::at("relu1").batch(3).budget(none));
     assert!(text.contains("3 of 7 channels"), "{text}");
     let text = caption(&look, &Occlusion::default().batch(4).budget(none));
-    assert!(text.contains("4 of 48 windows, spread over the photo"), "{text}");
+    assert!(
+        text.contains("4 of 48 windows, spread over the photo; what none of them covers is 0"),
+        "{text}"
+    );
     // Who has time enough has nothing to say.
     let hour = Duration::from_secs(3600);
     let text = caption(&look, &Occlusion::default().budget(hour));

@@ -115,7 +115,9 @@ impl Sensitivity for CoveredWindows {
         let contributions = Tensor::f_from_slice(&values)
             .and_then(|t| t.f_reshape([photos, 1, height as i64, width as i64]))
             .into_result()?;
-        let stopped = stopped.map(|stopped| format!("{stopped}, spread over the photo"));
+        let gaps = covered.iter().flatten().any(|&count| count == 0);
+        let gaps = if gaps { "; what none of them covers is 0" } else { "" };
+        let stopped = stopped.map(|stopped| format!("{stopped}, spread over the photo{gaps}"));
         let remarks = stopped.into_iter().collect();
         Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed) })
     }
