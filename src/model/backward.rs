@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::fused::{self, Chain};
-use super::{BatchNorm2d, Conv2d, Model, Node, NodeId, Op, Pass, with_grad};
+use super::{BatchNorm2d, Conv2d, Model, Node, NodeId, Op, Pass, Pool2d, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -156,7 +156,9 @@ impl<'a> Walk<'a> {
         if let Some(norm) = chain.norm.map(|id| &nodes[id.0])
             && let Op::BatchNorm2d(op) = &norm.op
         {
-            gradient = op.backward(norm, &gradient)?;
+            // What a rectifier let through, and nobody else has, may be overwritten.
+            let own = chain.relu && chain.other.is_none();
+            gradient = op.backward(norm, gradient, own)?;
         }
         self.through(rule, chain.conv, gradient)
     }
@@ -170,7 +172,13 @@ impl<'a> Walk<'a> {
             (Op::Conv2d(op), [x]) if op.zeros().is_some() => {
                 vec![op.backward(node, &x.size(), &gradient)?]
             }
-            (Op::BatchNorm2d(op), [_]) => vec![op.backward(node, &gradient)?],
+            (Op::Linear(_), [_]) => {
+                let weight = node.parameters.first().map(|p| p.tensor.detach());
+                let weight = weight.ok_or_else(|| Error::Argument("no weight".into()))?;
+                vec![gradient.f_matmul(&weight).into_result()?]
+            }
+            (Op::BatchNorm2d(op), [_]) => vec![op.backward(node, gradient, false)?],
+            (Op::Pool2d(op), [x]) if op.is_max() => vec![op.backward(x, &gradient)?],
             (Op::Flatten, [x]) => vec![like(&gradient, x)?],
             (Op::Dropout(_) | Op::Dropout2d(_) | Op::StochasticDepth(_), [_]) => vec![gradient],
             (Op::Add, inputs) => inputs.iter().map(|_| gradient.shallow_clone()).collect(),
@@ -259,7 +267,7 @@ impl Conv2d {
 
 impl BatchNorm2d {
     /// From the gradient at the output to that at the input, with the statistics of training.
-    fn backward(&self, node: &Node, gradient: &Tensor) -> Result<Tensor> {
+    fn backward(&self, node: &Node, mut gradient: Tensor, overwrite: bool) -> Result<Tensor> {
         let tensors: Vec<Tensor> = node.parameters.iter().map(|p| p.tensor.detach()).collect();
         let [weight, _, _, variance] = tensors.as_slice() else {
             return Err(Error::Argument(format!("{} has other parameters", node.name)));
@@ -269,7 +277,26 @@ impl BatchNorm2d {
             .and_then(|t| t.f_rsqrt())
             .and_then(|t| t.f_mul(weight))
             .and_then(|scale| scale.f_reshape([1, -1, 1, 1]))
-            .and_then(|scale| gradient.f_mul(&scale))
+            .and_then(|scale| match overwrite {
+                true => gradient.f_mul_(&scale),
+                false => gradient.f_mul(&scale),
+            })
+            .into_result()
+    }
+}
+
+impl Pool2d {
+    /// From the gradient at the output of a maximum to that at its input: to where it came from.
+    fn backward(&self, input: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        let [kernel, stride, padding] = [self.kernel, self.stride, self.padding].map(|n| [n, n]);
+        let one = [1i64, 1];
+        input
+            .f_max_pool2d_with_indices(kernel, stride, padding, one, self.ceil)
+            .and_then(|(_, places)| {
+                input.f_max_pool2d_with_indices_backward(
+                    gradient, kernel, stride, padding, one, self.ceil, &places,
+                )
+            })
             .into_result()
     }
 }

@@ -82,6 +82,10 @@ impl Pool2d {
         )))
     }
 
+    pub(crate) fn is_max(&self) -> bool {
+        self.reduce == Reduce::Max
+    }
+
     pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         let [n, c, h, w] = super::four(input)?;
         let spatial = pair_of(|i| {
