@@ -19,7 +19,7 @@ pub(crate) struct Goal {
     pub(crate) label: String,
     /// The class, where it is one alone.
     pub(crate) class: Option<usize>,
-    /// Its softmax probability, where the network ends in one score a class.
+    /// Its probability, by the softmax or the network's own sigmoid, where it ends in one score a class.
     pub(crate) probability: Option<f64>,
     score: Score,
 }
@@ -43,7 +43,12 @@ impl Goal {
                 let scores = to_floats(output)?;
                 let score = of_classes(target, model, &scores)?;
                 let class = score.class();
+                // Behind a sigmoid each class has its own; else they share one.
+                let own = model.kind_of(model.output()) == "Sigmoid";
                 let probability = class.map(|class| {
+                    if own {
+                        return f64::from(scores[class]);
+                    }
                     let total: f64 =
                         scores.iter().map(|s| f64::from(s - scores[class]).exp()).sum();
                     1.0 / total

@@ -109,7 +109,7 @@ impl Heatmap {
         &self.goal.label
     }
 
-    /// How probable the network finds that class, 0 to 1 (softmax), where it is one alone and the
+    /// How probable the network finds that class, 0 to 1 (softmax, or its own sigmoid), where it is one alone and the
     /// network ends in one score a class.
     pub fn probability(&self) -> Option<f64> {
         self.goal.probability
@@ -301,7 +301,8 @@ impl Heatmap {
         let total: f64 = values.values().iter().map(|&v| positive(v)).sum();
         let pairs = values.values().iter().zip(region.inside());
         let inside: f64 = pairs.filter(|(_, inside)| **inside).map(|(&v, _)| positive(v)).sum();
-        Ok((total > 0.0).then(|| inside / total))
+        // A sum of nothing is -0.
+        Ok((total > 0.0).then(|| (inside + 0.0) / total))
     }
 
     /// Whether the map's highest value lies inside a region of what the network sees: the pointing

@@ -72,14 +72,19 @@ impl<S: Sensitivity> Attribution for InputMethod<S> {
 }
 
 impl Evidence {
-    /// Of the input: one value for each of its own, `[N, C, H, W]`, which add up over the channels.
+    /// Of the input: one value for each of its own, `[N, C, H, W]`, which add up over the channels; of
+    /// a gradient in colour, the greatest counts.
     pub(super) fn of_input(contributions: Tensor, meaning: Meaning) -> Evidence {
         // Without red, green and blue there is nothing to show in colour.
         let meaning = match (meaning, contributions.size().get(1)) {
             (Meaning::Colour, channels) if channels != Some(&3) => Meaning::Signed,
             (meaning, _) => meaning,
         };
-        let (reduction, layer, remarks) = (Reduction::Sum, None, Vec::new());
+        let reduction = match meaning {
+            Meaning::Colour => Reduction::Greatest,
+            _ => Reduction::Sum,
+        };
+        let (layer, remarks) = (None, Vec::new());
         Evidence { contributions, reduction, meaning, layer, remarks }
     }
 }
