@@ -113,7 +113,7 @@ impl Case {
         }
         // A tensor of its own for this pass: the remembered activation stays as it is.
         let activation = self.memory.activation(layer)?;
-        let leaf = activation.f_detach().into_result()?.set_requires_grad(true);
+        let leaf = activation.f_detach().and_then(|t| t.f_set_requires_grad(true)).into_result()?;
         let output = self.memory.output_from(Pass::Gradient, layer, &leaf)?;
         if !output.requires_grad() {
             return Err(self.independent_of(layer));

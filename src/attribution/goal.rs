@@ -151,7 +151,12 @@ impl Function {
         // What it does to the gradient mode ends here, too.
         let recording = output.requires_grad();
         let run = || catch_unwind(AssertUnwindSafe(|| (self.compute)(output)));
-        let value = if recording { crate::model::with_grad(run) } else { run() };
+        let value = if recording {
+            crate::model::with_grad(run)
+        } else {
+            let _no_grad = tch::no_grad_guard();
+            run()
+        };
         let value = value.map_err(|panic| {
             Error::Argument(format!("{what} panicked: {}", panic_text(panic.as_ref())))
         })?;

@@ -34,7 +34,7 @@ pub struct GuidedTimesGradCam {
 }
 
 impl GuidedGradCam {
-    /// With Grad-CAM at this layer, by name or index, in place of the deepest convolution.
+    /// With Grad-CAM at this layer, by name or index, in place of the last maps.
     pub fn at(layer: impl Into<LayerRef>) -> Self {
         InputMethod::of(GuidedTimesGradCam { layer: Some(layer.into()), nearest: false })
     }

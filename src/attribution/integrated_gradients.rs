@@ -162,7 +162,9 @@ impl Sensitivity for PathIntegral {
         }
         progress.finish();
         let product = Tensor::f_cat(&found, 0).into_result()?;
-        let remarks = worst.iter().map(Completeness::to_string).collect();
+        let widest =
+            if case.count() > 1 { "the photo of this batch with the widest gap " } else { "" };
+        let remarks = worst.iter().map(|worst| format!("{widest}{worst}")).collect();
         Ok(Evidence { remarks, ..Evidence::of_input(product, Meaning::Signed) })
     }
 }

@@ -69,7 +69,7 @@ impl Model {
     ) -> Result<(Tensor, Option<Tensor>)> {
         let mut walk = Walk::forward(self, input)?;
         let output = walk.value(self.output())?;
-        let leaf = output.f_detach().into_result()?.set_requires_grad(true);
+        let leaf = output.f_detach().and_then(|t| t.f_set_requires_grad(true)).into_result()?;
         let total = with_grad(|| score(&leaf))?;
         let start = Tensor::f_run_backward(&[total], &[&leaf], false, false).into_result()?;
         let _no_grad = tch::no_grad_guard();
@@ -213,7 +213,12 @@ fn like(gradient: &Tensor, value: &Tensor) -> Result<Tensor> {
 /// The gradients at one layer's inputs, from that at its output.
 fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<Tensor>> {
     with_grad(|| {
-        let leaf = |t: &Tensor| Ok(t.f_detach().into_result()?.set_requires_grad(true));
+        // Masks and indices have no gradient; what lends them is passed by.
+        let leaf = |t: &Tensor| {
+            let leaf = t.f_detach()?;
+            if t.is_floating_point() { leaf.f_set_requires_grad(true) } else { Ok(leaf) }
+        };
+        let leaf = |t: &Tensor| leaf(t).into_result();
         let leaves = inputs.iter().map(leaf).collect::<Result<Vec<_>>>()?;
         let mut inputs: Vec<Tensor> = leaves.iter().map(Tensor::shallow_clone).collect();
         let parameters = node.parameters_for(Pass::Gradient);
@@ -222,7 +227,14 @@ fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<
             return Ok(Vec::new()); // a closure that cuts the way back
         }
         let total = output.f_mul(gradient).and_then(|t| t.f_sum(None::<Kind>)).into_result()?;
-        Tensor::f_run_backward(&[total], &leaves, false, false).into_result()
+        let floating: Vec<&Tensor> = leaves.iter().filter(|leaf| leaf.requires_grad()).collect();
+        let found = Tensor::f_run_backward(&[total], &floating, false, false).into_result()?;
+        let mut found = found.into_iter();
+        let each = leaves.iter().map(|leaf| match leaf.requires_grad() {
+            true => found.next().unwrap_or_default(),
+            false => Tensor::default(), // undefined
+        });
+        Ok(each.collect())
     })
 }
 
