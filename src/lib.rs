@@ -31,7 +31,7 @@
 //! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
 
 pub mod attribution;
-mod chart;
+pub mod chart;
 pub mod compare;
 pub mod drawing;
 pub mod error;

@@ -6,6 +6,7 @@ pub use crate::attribution::{
     HiResCam, InputXGradient, IntegratedGradients, LayerCam, Occlusion, Saliency, ScoreCam,
     SmoothGrad, Target, XGradCam,
 };
+pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;

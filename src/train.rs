@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use tch::nn::{self, OptimizerConfig};
 use tch::{Kind, Reduction, Tensor};
 
-use crate::chart;
+use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::model::{Model, Pass, Weights, with_grad};
 use crate::show::{self, MimeBundle, Pace, Show, error_bundle};
@@ -521,9 +521,10 @@ impl fmt::Display for Fitted {
 
 impl Show for Fitted {
     fn bundle(&self) -> MimeBundle {
-        let curves = [("training", &self.losses[..]), ("validation", &self.validation[..])];
-        let curves: Vec<_> = curves.into_iter().filter(|(_, values)| !values.is_empty()).collect();
-        match chart::loss_curves(&curves) {
+        let curves = [("training", &self.losses), ("validation", &self.validation)];
+        let curves = curves.into_iter().filter(|(_, losses)| !losses.is_empty());
+        let chart = Chart::lines(curves.map(|(name, losses)| (name, losses.clone())));
+        match chart.axes("epoch", "loss").from(1.0, 1.0).reaching(0.0).picture() {
             Ok(picture) => {
                 MimeBundle::picture(picture.captioned(&self.to_string()), self.to_string())
             }

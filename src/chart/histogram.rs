@@ -1,11 +1,6 @@
 //! Histograms: how often which values occur.
 
-use plotters::prelude::*;
-
-use super::{Axes, BLUE, INK, drawn, extent, failed, text};
-use crate::error::Result;
-use crate::number::number;
-use crate::picture::Picture;
+use super::extent;
 
 /// How many values lie in each of some ranges of the same width.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,54 +13,39 @@ pub(crate) struct Bins {
 impl Bins {
     /// The finite values in as many bins as they are worth: `2 n^(1/3)`, Rice's rule, from 8 to 64.
     pub(crate) fn of(values: &[f32]) -> Bins {
-        let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
-        let (low, high) = match extent(values) {
+        let finite = values.iter().filter(|v| v.is_finite()).count();
+        Bins::within(values, extent(values), finite)
+    }
+
+    /// The same over a range that is given, in bins for so many values.
+    pub(super) fn within<T: Copy + Into<f64>>(
+        values: &[T],
+        range: Option<(f64, f64)>,
+        count: usize,
+    ) -> Bins {
+        let (low, high) = match range {
             None => (0.0, 1.0),
             Some((low, high)) if low == high => (low - 0.5, high + 0.5),
             Some(extent) => extent,
         };
-        let bins = (2.0 * (finite().count() as f64).cbrt()).clamp(8.0, 64.0) as usize;
+        let bins = (2.0 * (count as f64).cbrt()).clamp(8.0, 64.0) as usize;
         let mut counts = vec![0; bins];
-        for value in finite() {
+        for value in values.iter().map(|&v| v.into()).filter(|v: &f64| v.is_finite()) {
             let place = ((value - low) / (high - low) * bins as f64) as usize;
             counts[place.min(bins - 1)] += 1;
         }
         Bins { low, high, counts }
     }
-}
 
-/// Bars over the values; a line at 0 where there are values on both of its sides.
-pub(crate) fn histogram(bins: &Bins, label: &str) -> Result<Picture> {
-    let font = text()?;
-    let most = bins.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
-    let (low, high) = (bins.low, bins.high);
-    let width = (high - low) / bins.counts.len().max(1) as f64;
-    drawn(640, 240, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(10)
-            .margin_right(24)
-            .x_label_area_size(46)
-            .y_label_area_size(74)
-            .build_cartesian_2d(low..high, 0.0..most * 1.05)
-            .map_err(failed)?;
-        let plain = |v| number(v, 3);
-        let names = Some([label, "count"]);
-        Axes { font: &font, x_labels: 8, x: &plain, y: &plain, names }.draw(&mut chart)?;
-        let bars = bins.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        let bars = bars.map(|(i, &count)| {
-            let left = low + i as f64 * width;
-            let mut bar =
-                Rectangle::new([(left, 0.0), (left + width, count as f64)], BLUE.filled());
-            bar.set_margin(0, 0, 0, 1);
-            bar
-        });
-        chart.draw_series(bars).map_err(failed)?;
-        if low < 0.0 && high > 0.0 {
-            let line = [(0.0, 0.0), (0.0, most * 1.05)];
-            chart.draw_series(LineSeries::new(line, INK)).map_err(failed)?;
-        }
-        Ok(())
-    })
+    /// From where to where, and how many, of each bin that is not empty.
+    pub(super) fn bars(&self) -> impl Iterator<Item = (f64, f64, f64)> {
+        let width = (self.high - self.low) / self.counts.len().max(1) as f64;
+        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(move |(i, &count)| {
+            let left = self.low + i as f64 * width;
+            (left, left + width, count as f64)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,27 @@
-//! Charts in the notebook's look: bars, curves, histograms, cells and flow charts, drawn by plotters
-//! with the embedded font.
+//! Charts in the notebook's look, drawn by plotters with the embedded font: [`Chart`] has lines,
+//! points, bars and histograms, [`SmallMultiples`] puts several beside each other on the same axes.
 
+mod bars;
 mod cells;
+#[expect(clippy::module_inception, reason = "the room is named after its main type")]
+mod chart;
 mod flow;
 mod histogram;
+mod multiples;
+mod plot;
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
+pub use chart::Chart;
+pub use multiples::SmallMultiples;
+
+pub(crate) use bars::percentage_bars;
 pub(crate) use cells::{Cells, cells};
 pub(crate) use flow::{FlowBox, flow_chart};
-pub(crate) use histogram::{Bins, histogram};
+pub(crate) use histogram::Bins;
 
 use crate::error::{Error, Result};
 use crate::number::number;
@@ -21,7 +30,17 @@ use crate::picture::{Picture, font_bytes};
 const INK: RGBColor = RGBColor(0x26, 0x26, 0x26);
 const FAINT: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const BLUE: RGBColor = RGBColor(0x30, 0x6f, 0xb5);
-const ORANGE: RGBColor = RGBColor(0xd9, 0x7a, 0x1e);
+/// Of several series: Okabe and Ito's colours, which the colour-blind can tell apart, on white.
+const SERIES: [RGBColor; 8] = [
+    BLUE,
+    RGBColor(0xd9, 0x7a, 0x1e),
+    RGBColor(0x00, 0x8f, 0x68),
+    RGBColor(0xc0, 0x4a, 0x8a),
+    RGBColor(0x3f, 0xa6, 0xd8),
+    RGBColor(0xb0, 0x3a, 0x1a),
+    RGBColor(0x7a, 0x5c, 0xc4),
+    RGBColor(0x6b, 0x6b, 0x6b),
+];
 const TEXT: u32 = 14;
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
@@ -45,7 +64,7 @@ fn text() -> Result<TextStyle<'static>> {
     Ok(("sans-serif", TEXT).into_font().color(&INK))
 }
 
-type Chart<'a, 'b> =
+type Canvas<'a, 'b> =
     ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// The axes of a chart: how many numbers each has, how these are written, and what they are of.
@@ -58,7 +77,7 @@ struct Axes<'a> {
 }
 
 impl Axes<'_> {
-    fn draw(&self, chart: &mut Chart) -> Result<()> {
+    fn draw(&self, chart: &mut Canvas) -> Result<()> {
         let [x_name, y_name] = self.names.unwrap_or_default();
         chart
             .configure_mesh()
@@ -79,72 +98,37 @@ impl Axes<'_> {
 }
 
 /// The least and the greatest of the finite values, if there are any.
-fn extent(values: &[f32]) -> Option<(f64, f64)> {
-    let finite = values.iter().copied().filter(|v| v.is_finite()).map(f64::from);
+fn extent<T: Copy + Into<f64>>(values: &[T]) -> Option<(f64, f64)> {
+    let finite = values.iter().map(|&v| v.into()).filter(|v: &f64| v.is_finite());
     finite.fold(None, |extent, v| {
         let (low, high) = extent.unwrap_or((v, v));
         Some((f64::min(low, v), f64::max(high, v)))
     })
 }
 
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::Image(format!("the chart could not be drawn: {error}"))
+/// A little more than the extent, so that nothing lies on the edge.
+fn roomy(extent: Option<(f64, f64)>) -> (f64, f64) {
+    match extent {
+        None => (0.0, 1.0),
+        Some((low, high)) if low == high => {
+            let room = 0.05 * low.abs().max(10.0);
+            (low - room, high + room)
+        }
+        Some((low, high)) => {
+            let room = 0.05 * (high - low);
+            (low - room, high + room)
+        }
+    }
 }
 
-/// Horizontal bars with a label on the left and a value on the right of each; `values` lie in
-/// `[0, 1]` and are written as percentages.
-pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
-    let font = text()?;
-    let text_width = |area: &Area, text: &str| -> Result<i32> {
-        Ok(area.estimate_text_size(text, &font).map_err(failed)?.0 as i32)
-    };
-    let (row, margin, bar) = (26, 8, 320);
-    let height = rows.len() as i32 * row + 2 * margin;
-    // The width of the labels is known only to a drawing area, so a small one measures them.
-    let mut labels = 0;
-    drawn(8, 8, |area| {
-        for (label, _) in rows {
-            labels = labels.max(text_width(area, label)?);
-        }
-        Ok(())
-    })?;
-    let width = margin + labels + 10 + bar + 64;
-    drawn(width as u32, height as u32, |area| {
-        for (i, (label, value)) in rows.iter().enumerate() {
-            let top = margin + i as i32 * row;
-            let left = margin + labels + 10;
-            let text_y = top + (row - TEXT as i32) / 2 + 2;
-            let at = |x: i32, text: &str| Text::new(text.to_owned(), (x, text_y), font.clone());
-            let label_x = margin + labels - text_width(area, label)?;
-            area.draw(&at(label_x, label)).map_err(failed)?;
-            let track = Rectangle::new(
-                [(left, top + 5), (left + bar, top + row - 5)],
-                FAINT.mix(0.5).filled(),
-            );
-            area.draw(&track).map_err(failed)?;
-            let end = left + (f64::from(bar) * value.clamp(0.0, 1.0)).round() as i32;
-            if end > left {
-                let filled = Rectangle::new([(left, top + 5), (end, top + row - 5)], BLUE.filled());
-                area.draw(&filled).map_err(failed)?;
-            }
-            let percent = format!("{:.1} %", 100.0 * value);
-            area.draw(&at(left + bar + 8, &percent)).map_err(failed)?;
-        }
-        Ok(())
-    })
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Image(format!("the chart could not be drawn: {error}"))
 }
 
 /// The values as a curve over their index, `step` apart. Of many values, the least and the
 /// greatest in each pixel column are drawn; values that are not finite leave a gap.
 pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
-    let (low, high) = match extent(values) {
-        None => (0.0, 1.0),
-        Some((low, high)) if low == high => (low - 0.5, high + 0.5),
-        Some((low, high)) => {
-            let room = 0.05 * (high - low);
-            (low - room, high + room)
-        }
-    };
+    let (low, high) = roomy(extent(values));
     let last = (values.len().max(2) - 1) as f64 * step;
     let font = text()?;
     drawn(640, 220, |area| {
@@ -168,46 +152,12 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
     })
 }
 
-/// One or two losses over the epochs, from 1, with a legend.
-pub(crate) fn loss_curves(curves: &[(&str, &[f64])]) -> Result<Picture> {
-    let values = curves.iter().flat_map(|(_, values)| *values).copied();
-    let highest = values.filter(|v| v.is_finite()).fold(0.0, f64::max);
-    let top = if highest > 0.0 { 1.25 * highest } else { 1.0 };
-    let epochs = curves.iter().map(|(_, values)| values.len()).max().unwrap_or(1).max(2);
-    let font = text()?;
-    drawn(560, 280, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(70)
-            .build_cartesian_2d(1.0..epochs as f64, 0.0..top)
-            .map_err(failed)?;
-        let (x, y) = (|v: f64| number(v.round(), 4), |v| number(v, 3));
-        let (x_labels, names) = (epochs.min(8), Some(["epoch", "loss"]));
-        Axes { font: &font, x_labels, x: &x, y: &y, names }.draw(&mut chart)?;
-        for ((name, values), colour) in curves.iter().zip([BLUE, ORANGE]) {
-            let points = values.iter().enumerate().filter(|(_, v)| v.is_finite());
-            let points = points.map(|(i, &v)| ((i + 1) as f64, v));
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-                .map_err(failed)?
-                .label(*name)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
-                });
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.8))
-            .label_font(font)
-            .draw()
-            .map_err(failed)
-    })
-}
-
 /// Runs of finite values as points, thinned to at most about `most` by keeping the extremes.
-fn finite_pieces(values: &[f32], step: f64, most: usize) -> Vec<Vec<(f64, f64)>> {
+fn finite_pieces<T: Copy + Into<f64>>(
+    values: &[T],
+    step: f64,
+    most: usize,
+) -> Vec<Vec<(f64, f64)>> {
     let chunk = values.len().div_ceil(most / 2).max(1);
     let mut pieces = vec![Vec::new()];
     for (i, part) in values.chunks(chunk).enumerate() {

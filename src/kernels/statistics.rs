@@ -4,7 +4,7 @@ use std::fmt;
 
 use tch::Tensor;
 
-use crate::chart;
+use crate::chart::{Bins, Chart};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::number::number;
@@ -45,7 +45,7 @@ pub struct ParameterStatistics {
     pub statistics: Statistics,
     /// The fraction of values that are exactly 0.
     pub zeros: f64,
-    bins: chart::Bins,
+    bins: Bins,
 }
 
 impl Model {
@@ -83,7 +83,7 @@ fn describe(name: String, tensor: &Tensor) -> Result<ParameterStatistics> {
         name,
         shape: tensor.size(),
         trainable: tensor.requires_grad(),
-        bins: chart::Bins::of(&to_floats(tensor)?),
+        bins: Bins::of(&to_floats(tensor)?),
         statistics,
         zeros,
     })
@@ -127,8 +127,8 @@ impl WeightStatistics {
         let mut parts = Vec::new();
         for parameter in &self.parameters {
             let label = format!("value of a {}", parameter.name);
-            let chart = chart::histogram(&parameter.bins, &label)?;
-            parts.push(chart.titled(&parameter.line()));
+            let chart = Chart::binned(parameter.bins.clone()).axes(label, "count").size(640, 240);
+            parts.push(chart.picture()?.titled(&parameter.line()));
         }
         Ok(Picture::above(&parts, 10).titled(&format!("{} of {}", self.layer, self.network)))
     }

@@ -1,0 +1,253 @@
+//! One chart: what it shows, how it is set up, and how it shows itself.
+
+use super::bars::plain_bars;
+use super::{Bins, extent, plot};
+use crate::error::{Error, Result};
+use crate::number::number;
+use crate::picture::Picture;
+use crate::show::{MimeBundle, Show, error_bundle};
+
+/// Values as lines, points, bars or a histogram, with a title, named axes and a legend.
+///
+/// Values that are not finite are left out, and the text under the chart says how many there are.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::prelude::*;
+/// let losses = vec![2.0, 1.1, 0.7, 0.5, 0.45];
+/// let chart = Chart::lines([("training", losses)]).title("a small network").axes("epoch", "loss");
+/// assert_eq!((chart.picture()?.width(), chart.picture()?.height()), (640, 300));
+/// Chart::bars([("tabby", 0.62), ("tiger cat", 0.31)]);
+/// Chart::scatter([("cats", vec![(0.1, 2.0), (0.4, 2.5)]), ("dogs", vec![(0.9, 0.3)])]);
+/// Chart::histogram([("weights", vec![0.1, -0.2, 0.05])]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Chart {
+    pub(super) content: Content,
+    pub(super) title: Option<String>,
+    pub(super) axes: [String; 2],
+    pub(super) marks: Vec<(f64, f64, String)>,
+    pub(super) size: (u32, u32),
+    /// Values that the vertical axis has to reach.
+    pub(super) reach: Vec<f64>,
+    /// The ranges of the axes, where they are shared with other charts.
+    pub(super) shared: Option<[(f64, f64); 2]>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Lines {
+        series: Vec<(String, Vec<f64>)>,
+        from: f64,
+        step: f64,
+    },
+    Points(Vec<(String, Vec<(f64, f64)>)>),
+    Bars(Vec<(String, f64)>),
+    /// The bins of all series are the same.
+    Bins(Vec<(String, Bins)>, usize),
+}
+
+impl Chart {
+    fn of(content: Content) -> Chart {
+        Chart {
+            content,
+            title: None,
+            axes: Default::default(),
+            marks: Vec::new(),
+            size: (640, 300),
+            reach: Vec::new(),
+            shared: None,
+        }
+    }
+
+    /// Values over their index, a line each. A series without a name has no place in the legend;
+    /// neither has a single one of any name where there is a title.
+    pub fn lines<N: Into<String>>(series: impl IntoIterator<Item = (N, Vec<f64>)>) -> Chart {
+        Chart::of(Content::Lines { series: named(series), from: 0.0, step: 1.0 })
+    }
+
+    /// Points `(x, y)`, a colour for each series.
+    pub fn scatter<N: Into<String>>(
+        series: impl IntoIterator<Item = (N, Vec<(f64, f64)>)>,
+    ) -> Chart {
+        Chart::of(Content::Points(named(series)))
+    }
+
+    /// Horizontal bars, a name on the left and the value on the right of each.
+    pub fn bars<N: Into<String>>(bars: impl IntoIterator<Item = (N, f64)>) -> Chart {
+        Chart::of(Content::Bars(named(bars)))
+    }
+
+    /// How often which values occur, in ranges of the same width: as many as the values are worth by
+    /// Rice's rule, `2 n^(1/3)`, from 8 to 64.
+    pub fn histogram<N: Into<String>>(series: impl IntoIterator<Item = (N, Vec<f64>)>) -> Chart {
+        let series: Vec<(String, Vec<f64>)> = named(series);
+        let all: Vec<f64> = series.iter().flat_map(|(_, values)| values).copied().collect();
+        let most = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+        let bins = |values: &[f64]| Bins::within(values, extent(&all), most);
+        let finite = all.iter().filter(|v| v.is_finite()).count();
+        let bins = series.iter().map(|(name, values)| (name.clone(), bins(values))).collect();
+        Chart::of(Content::Bins(bins, all.len() - finite)).axes("value", "count")
+    }
+
+    /// The same of values that are counted already.
+    pub(crate) fn binned(bins: Bins) -> Chart {
+        Chart::of(Content::Bins(vec![(String::new(), bins)], 0))
+    }
+
+    /// A line above the chart.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Chart {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// What the horizontal and the vertical axis are of.
+    #[must_use]
+    pub fn axes(mut self, x: impl Into<String>, y: impl Into<String>) -> Chart {
+        self.axes = [x.into(), y.into()];
+        self
+    }
+
+    /// Of lines: where the first value stands, and how far it is to the next; 0 and 1 unless set.
+    #[must_use]
+    pub fn from(mut self, first: f64, next: f64) -> Chart {
+        if let Content::Lines { from, step, .. } = &mut self.content {
+            (*from, *step) = (first, next);
+        }
+        self
+    }
+
+    /// Points to mark with a few words each, `(x, y, words)`.
+    #[must_use]
+    pub fn mark<W: Into<String>>(
+        mut self,
+        marks: impl IntoIterator<Item = (f64, f64, W)>,
+    ) -> Chart {
+        self.marks.extend(marks.into_iter().map(|(x, y, words)| (x, y, words.into())));
+        self
+    }
+
+    /// Makes the vertical axis reach this value, 0 for instance.
+    #[must_use]
+    pub fn reaching(mut self, value: f64) -> Chart {
+        self.reach.push(value);
+        self
+    }
+
+    /// Width and height in pixels; 640 × 300 unless set. Bars are as large as they need to be.
+    #[must_use]
+    pub fn size(mut self, width: u32, height: u32) -> Chart {
+        self.size = (width, height);
+        self
+    }
+
+    /// The chart as a picture.
+    ///
+    /// # Errors
+    /// When there is no series, the size is below 200 × 120 or above 4,000 pixels, or lines have a
+    /// step that is not a positive number.
+    pub fn picture(&self) -> Result<Picture> {
+        self.check()?;
+        match &self.content {
+            Content::Bars(bars) => {
+                let picture = plain_bars(bars, |value| number(value, 3))?;
+                Ok(match &self.title {
+                    Some(title) => picture.titled(title),
+                    None => picture,
+                })
+            }
+            _ => plot::draw(self),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let empty = match &self.content {
+            Content::Lines { series, .. } => series.is_empty(),
+            Content::Points(series) => series.is_empty(),
+            Content::Bars(bars) => bars.is_empty(),
+            Content::Bins(series, _) => series.is_empty(),
+        };
+        if empty {
+            return Err(Error::Argument("a chart of nothing: give at least one series".into()));
+        }
+        let (width, height) = self.size;
+        if !(200..=4000).contains(&width) || !(120..=4000).contains(&height) {
+            return Err(Error::Argument(format!(
+                "a chart is 200 × 120 to 4000 × 4000 pixels large, not {width} × {height}"
+            )));
+        }
+        match self.content {
+            Content::Lines { from, step, .. }
+                if !(from.is_finite() && step.is_finite() && step > 0.0) =>
+            {
+                Err(Error::Argument(format!(
+                    "lines start at a number and go on by a positive one, not from {from} by {step}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many values have no place in the chart.
+    fn left_out(&self) -> usize {
+        let odd = |value: &&f64| !value.is_finite();
+        match &self.content {
+            Content::Lines { series, .. } => {
+                series.iter().flat_map(|(_, values)| values).filter(odd).count()
+            }
+            Content::Points(series) => series
+                .iter()
+                .flat_map(|(_, points)| points)
+                .filter(|(x, y)| !x.is_finite() || !y.is_finite())
+                .count(),
+            Content::Bars(bars) => bars.iter().map(|(_, value)| value).filter(odd).count(),
+            Content::Bins(_, left_out) => *left_out,
+        }
+    }
+
+    fn text(&self) -> String {
+        let (kind, names): (&str, Vec<&str>) = match &self.content {
+            Content::Lines { series, .. } => {
+                ("lines", series.iter().map(|(name, _)| name.as_str()).collect())
+            }
+            Content::Points(series) => {
+                ("points", series.iter().map(|(name, _)| name.as_str()).collect())
+            }
+            Content::Bars(bars) => {
+                let rows = bars.iter().map(|(name, value)| format!("\n{name}: {value}"));
+                return self.title.clone().unwrap_or_else(|| "bars".into())
+                    + &rows.collect::<String>();
+            }
+            Content::Bins(series, _) => {
+                ("histogram", series.iter().map(|(name, _)| name.as_str()).collect())
+            }
+        };
+        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+        let mut text = self.title.clone().unwrap_or_else(|| kind.to_owned());
+        if !names.is_empty() {
+            text += &format!(": {}", names.join(", "));
+        }
+        text
+    }
+}
+
+fn named<N: Into<String>, T>(series: impl IntoIterator<Item = (N, T)>) -> Vec<(String, T)> {
+    series.into_iter().map(|(name, values)| (name.into(), values)).collect()
+}
+
+impl Show for Chart {
+    fn bundle(&self) -> MimeBundle {
+        match (self.picture(), self.left_out()) {
+            (Ok(picture), 0) => MimeBundle::picture(picture, self.text()),
+            (Ok(picture), odd) => {
+                let values = if odd == 1 { "value is" } else { "values are" };
+                let note = format!("{odd} {values} not finite and left out");
+                MimeBundle::picture(picture.captioned(&note), format!("{}\n{note}", self.text()))
+            }
+            (Err(error), _) => error_bundle(&error),
+        }
+    }
+}

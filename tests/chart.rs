@@ -1,0 +1,137 @@
+//! Charts: what is drawn where, what is left out, and bad input.
+
+use convlens::prelude::*;
+use image::RgbImage;
+
+const BLUE: [u8; 3] = [0x30, 0x6f, 0xb5];
+const ORANGE: [u8; 3] = [0xd9, 0x7a, 0x1e];
+
+fn drawn(chart: &Chart) -> RgbImage {
+    chart.picture().expect("a chart").to_rgb()
+}
+
+/// The columns and rows that pixels of about this colour span, below the legend.
+fn span(picture: &RgbImage, colour: [u8; 3]) -> Option<([u32; 2], [u32; 2])> {
+    let near = |pixel: &[u8; 3]| pixel.iter().zip(colour).all(|(&a, b)| a.abs_diff(b) < 24);
+    let places = picture.enumerate_pixels().filter(|(_, y, pixel)| *y > 50 && near(&pixel.0));
+    places.fold(None, |span, (x, y, _)| {
+        let (xs, ys) = span.unwrap_or(([x, x], [y, y]));
+        Some(([xs[0].min(x), xs[1].max(x)], [ys[0].min(y), ys[1].max(y)]))
+    })
+}
+
+fn text(shown: &dyn Show) -> String {
+    shown.bundle().as_text().to_owned()
+}
+
+#[test]
+fn a_line_rises_from_left_to_right_on_axes_that_fit_it() {
+    let picture = drawn(&Chart::lines([("rise", vec![0.0, 1.0, 2.0, 3.0])]).axes("x", "y"));
+    assert_eq!(picture.dimensions(), (640, 300));
+    let ([left, right], [top, bottom]) = span(&picture, BLUE).expect("a line");
+    assert!(right - left > 450 && bottom - top > 150, "{left}..{right}, {top}..{bottom}");
+    let highest = |x: u32| (50..300).find(|&y| picture.get_pixel(x, y).0[0] < 100);
+    assert!(highest(left + 40) > highest(right - 40), "it falls");
+}
+
+#[test]
+fn series_have_colours_of_their_own_and_names() {
+    let chart = Chart::lines([("cat", vec![1.0, 2.0]), ("dog", vec![2.0, 1.0])]).title("sums");
+    let picture = drawn(&chart);
+    assert!(span(&picture, BLUE).is_some() && span(&picture, ORANGE).is_some());
+    assert_eq!(text(&chart), "sums: cat, dog");
+}
+
+#[test]
+fn values_that_are_not_finite_leave_a_gap_and_are_counted() {
+    let values: Vec<f64> =
+        (0..100).map(|i| if (40..60).contains(&i) { f64::NAN } else { 1.0 }).collect();
+    let chart = Chart::lines([("", values)]);
+    assert!(text(&chart).ends_with("20 values are not finite and left out"), "{}", text(&chart));
+    let picture = drawn(&chart);
+    let ([left, right], _) = span(&picture, BLUE).expect("a line");
+    let middle = (left + right) / 2;
+    let blue = |x: u32| (50..290).any(|y| picture.get_pixel(x, y).0 == BLUE);
+    assert!(blue(left + 20) && blue(right - 20) && !blue(middle));
+    // Nothing but such values is an empty chart, and no error.
+    assert!(span(&drawn(&Chart::scatter([("", vec![(f64::NAN, 1.0)])])), BLUE).is_none());
+}
+
+#[test]
+fn bars_are_as_long_as_their_values_say() {
+    let chart = Chart::bars([("whole", 2.0), ("half", 1.0), ("none", 0.0)]);
+    let picture = drawn(&chart);
+    let long = |row: u32| {
+        let y = 8 + row * 26 + 13;
+        (0..picture.width()).filter(|&x| picture.get_pixel(x, y).0 == BLUE).count()
+    };
+    assert!(long(0).abs_diff(2 * long(1)) <= 2 && long(0) > 300 && long(2) == 0);
+    assert_eq!(text(&chart), "bars\nwhole: 2\nhalf: 1\nnone: 0");
+    let signed = drawn(&Chart::bars([("up", 1.0), ("down", -1.0)]));
+    let middle = |y: u32| {
+        let blue: Vec<u32> =
+            (0..signed.width()).filter(|&x| signed.get_pixel(x, y).0 == BLUE).collect();
+        (blue[0] + blue[blue.len() - 1]) / 2
+    };
+    assert!(middle(21) > middle(47) + 100, "negative values go to the left");
+}
+
+#[test]
+fn histograms_of_several_series_share_their_bins() {
+    let low: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
+    let high: Vec<f64> = low.iter().map(|v| v + 9.0).collect();
+    let picture = drawn(&Chart::histogram([("low", low), ("high", high)]));
+    // They shine through: their colours are lighter.
+    let light = |c: [u8; 3]| c.map(|c| (255.0 - 0.45 * (255.0 - f64::from(c))) as u8);
+    let (low, _) = span(&picture, light(BLUE)).expect("low");
+    let (high, _) = span(&picture, light(ORANGE)).expect("high");
+    assert!(low[1] < 250 && high[0] > 400, "{low:?} {high:?}");
+}
+
+#[test]
+fn marks_stand_in_the_chart_with_their_words() {
+    let plain = Chart::lines([("", vec![0.0, 1.0, 0.0])]);
+    let marked = plain.clone().mark([(1.0, 1.0, "the peak"), (f64::NAN, 0.0, "nowhere")]);
+    assert_ne!(drawn(&plain), drawn(&marked));
+}
+
+#[test]
+fn small_multiples_share_their_axes() {
+    let of = |values: Vec<f64>| Chart::lines([("", values)]).title("part");
+    let charts = || [of(vec![0.0, 1.0]), of(vec![0.0, 10.0])];
+    let heights = |picture: &RgbImage| {
+        let half = picture.width() / 2;
+        [(0, half), (half, picture.width())].map(|(from, to)| {
+            let part = image::imageops::crop_imm(picture, from, 0, to - from, picture.height());
+            let (_, [top, bottom]) = span(&part.to_image(), BLUE).expect("a line");
+            bottom - top
+        })
+    };
+    let multiples = SmallMultiples::new(charts()).columns(2);
+    let [small, large] = heights(&multiples.picture().expect("charts").to_rgb());
+    assert!(large > 5 * small, "{small} {large}");
+    let [own, other] = heights(&multiples.own_axes().picture().expect("charts").to_rgb());
+    assert!(own.abs_diff(other) <= 2, "{own} {other}");
+    assert_eq!(text(&SmallMultiples::new(charts())), "part\npart");
+}
+
+#[test]
+fn charts_of_nothing_and_sizes_that_cannot_be_drawn_are_refused() {
+    let none: [(&str, Vec<f64>); 0] = [];
+    let message = |chart: &Chart| chart.picture().expect_err("refused").to_string();
+    assert!(message(&Chart::lines(none)).contains("at least one series"));
+    let line = || Chart::lines([("", vec![1.0])]);
+    assert!(message(&line().size(0, 10)).contains("not 0 × 10"));
+    assert!(message(&line().size(9000, 300)).contains("not 9000 × 300"));
+    assert!(message(&line().from(0.0, 0.0)).contains("from 0 by 0"));
+    let multiples = SmallMultiples::new([]).picture().expect_err("refused").to_string();
+    assert!(multiples.contains("at least one chart"), "{multiples}");
+    assert!(SmallMultiples::new([line()]).columns(0).picture().is_err());
+    // A point alone, a very long line and a name that does not fit are drawn.
+    drawn(&line());
+    drawn(&Chart::lines([(
+        "a name that is much too long for a legend ".repeat(9),
+        vec![0.5; 100_000],
+    )]));
+    drawn(&Chart::lines((0..200).map(|i| (format!("series {i}"), vec![f64::from(i); 3]))));
+}
