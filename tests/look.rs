@@ -238,3 +238,85 @@ fn explaining_leaves_no_gradients_behind() {
     let remembered = look.layer("features.12").expect("a layer");
     assert!(!remembered.tensor().requires_grad());
 }
+
+/// A network of one linear layer whose outputs are `weights`, whatever the photo of ones.
+fn scores_alone(weights: &[f32], end: Option<Op>) -> Model {
+    let mut net = Model::builder("scores", [1, 1, 1]);
+    let x = net.input();
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    let x = net.add("fc", Linear::new(1, weights.len() as i64), &[x]);
+    if let Some(end) = end {
+        net.add("end", end, &[x]);
+    }
+    let model = net.build().expect("a network");
+    let _no_grad = tch::no_grad_guard();
+    for (name, mut tensor) in model.weights() {
+        match name.as_str() {
+            "fc.weight" => tensor.copy_(&Tensor::from_slice(weights).reshape([-1, 1])),
+            _ => drop(tensor.zero_()),
+        }
+    }
+    model
+}
+
+#[test]
+fn each_class_has_its_own_probability_behind_a_sigmoid_and_one_score_says_yes_or_no() {
+    let ones = Tensor::ones([1, 1, 1, 1], tch::kind::FLOAT_CPU);
+    let predicted = |model: &Model| {
+        let look = model.look_input(&ones).expect("a look");
+        let heat = look.explain(&Saliency::default().class(0)).expect("a heat map");
+        let rows = look.predictions(9).expect("predictions").rows().to_vec();
+        let first = rows.iter().find(|row| row.class == 0).expect("class 0");
+        assert!((heat.probability().expect("one class") - first.probability).abs() < 1e-6);
+        rows.into_iter().map(|row| row.probability).collect::<Vec<_>>()
+    };
+    let near = |found: Vec<f64>, expected: &[f64]| {
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+    };
+    let (low, high) = (1.0 / (1.0 + 1f64.exp()), 1.0 / (1.0 + (-2f64).exp()));
+    near(predicted(&scores_alone(&[-1.0, 2.0], Some(Op::Sigmoid))), &[high, low]);
+    near(predicted(&scores_alone(&[2.0], None)), &[high]);
+    let share = 1.0 / (1.0 + (-3f64).exp());
+    near(predicted(&scores_alone(&[-1.0, 2.0], None)), &[share, 1.0 - share]);
+}
+
+#[test]
+fn the_default_layer_leads_to_the_output() {
+    let mut net = Model::builder("branch", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    let aside = net.add("aside", Conv2d::new(4, 4, 2).stride(2), &[x]);
+    net.add("aside_relu", Op::Relu, &[aside]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    assert_eq!(model.last_maps().expect("a layer"), "conv");
+}
+
+#[test]
+fn who_writes_to_what_it_is_given_changes_nothing_for_others() {
+    let mut net = Model::builder("in place", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 4, 3), &[x]);
+    let x = net.function("rectifier", |x, _| x[0].shallow_clone().relu_(), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    tch::manual_seed(1);
+    let look =
+        model.look_input(&Tensor::randn([1, 3, 8, 8], tch::kind::FLOAT_CPU)).expect("a look");
+    let sum =
+        |layer: &str| look.layer(layer).expect("a layer").tensor().abs().sum(tch::Kind::Double);
+    let before = (sum("conv").double_value(&[]), look.logits().expect("logits").copy());
+    let writes = Target::function("writes", |scores| {
+        let _ = scores.shallow_clone().zero_();
+        scores.sum(tch::Kind::Float)
+    });
+    look.explain(&GradCam::at("conv").class(0)).expect("a heat map");
+    look.explain(&Saliency::default().class(0)).expect("a heat map");
+    look.explain(&GradCam::at("rectifier").class(writes)).expect("a heat map of nothing");
+    assert!(sum("conv").double_value(&[]) > sum("rectifier").double_value(&[]), "negative values");
+    assert_eq!(sum("conv").double_value(&[]), before.0);
+    assert_eq!(look.logits().expect("logits"), before.1);
+}

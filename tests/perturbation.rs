@@ -1,6 +1,8 @@
 //! Score-CAM, Ablation-CAM and occlusion, which run the network many times: against their formulas
 //! by hand, their batches and their time, and bad input.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Pool2d};
@@ -333,4 +335,36 @@ fn a_colour_covers_photos_only() {
     let text = failure(&look, &Occlusion::default().baseline([0, 0, 0]));
     assert!(text.contains("inputs of 1 or 3 channels"), "{text}");
     assert_eq!(explained(&look, &Occlusion::default()).len(), 64);
+}
+
+#[test]
+fn what_leads_around_the_layer_runs_once_and_not_for_every_channel() {
+    let runs = Rc::new(Cell::new(0));
+    let counter = Rc::clone(&runs);
+    let mut net = Model::builder("skip", [3, 16, 16]);
+    let x = net.input();
+    let x = net.function(
+        "front",
+        move |x, _| {
+            // Not those on zeros, which find out its shape.
+            counter.set(counter.get() + i32::from(x[0].abs().max().double_value(&[]) > 0.0));
+            x[0].relu()
+        },
+        &[x],
+    );
+    let y = net.add("conv", Conv2d::new(3, 6, 3).padding(1), &[x]);
+    let z = net.add("side", Conv2d::new(3, 6, 1), &[x]);
+    let x = net.add("sum", Op::Add, &[y, z]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(6, 3), &[x]);
+    let model = net.build().expect("a network");
+    let input = Tensor::ones([1, 3, 16, 16], FLOAT);
+    let look = model.look_input(&input).expect("a look");
+    look.predictions(1).expect("predictions");
+    assert_eq!(runs.get(), 1);
+    // The front is not remembered: it runs once more, for all channels and both methods.
+    look.explain(&AblationCam::at("conv").class(1).batch(1)).expect("a heat map");
+    look.explain(&GradCam::at("conv").class(1)).expect("a heat map");
+    assert!(runs.get() <= 3, "the front ran {} times", runs.get());
 }

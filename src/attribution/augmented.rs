@@ -62,7 +62,7 @@ impl<A: Attribution> Attribution for Augmented<A> {
         let input = case.input()?;
         let mut sum: Option<Tensor> = None;
         let mut layer = None;
-        let mut remarks = Vec::new();
+        let mut remarks: Vec<String> = Vec::new();
         for flipped in [false, true] {
             for &factor in &self.factors {
                 let _no_grad = tch::no_grad_guard();
@@ -76,7 +76,11 @@ impl<A: Attribution> Attribution for Augmented<A> {
                     Some(sum) => sum.f_add(&map).into_result()?,
                 });
                 layer = evidence.layer;
-                remarks = evidence.remarks;
+                for remark in evidence.remarks {
+                    if !remarks.contains(&remark) {
+                        remarks.push(remark);
+                    }
+                }
             }
         }
         let count = 2.0 * self.factors.len() as f64;

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use super::Target;
 use super::target::Function;
 use crate::error::{Error, Result};
-use crate::look::best_first;
+use crate::look::{best_first, probabilities};
 use crate::model::Model;
 use crate::tensor::{IntoResult, to_floats};
 
@@ -19,7 +19,7 @@ pub(crate) struct Goal {
     pub(crate) label: String,
     /// The class, where it is one alone.
     pub(crate) class: Option<usize>,
-    /// Its probability, by the softmax or the network's own sigmoid, where it ends in one score a class.
+    /// Its probability, where the network ends in one score a class.
     pub(crate) probability: Option<f64>,
     score: Score,
 }
@@ -43,16 +43,7 @@ impl Goal {
                 let scores = to_floats(output)?;
                 let score = of_classes(target, model, &scores)?;
                 let class = score.class();
-                // Behind a sigmoid each class has its own; else they share one.
-                let own = model.kind_of(model.output()) == "Sigmoid";
-                let probability = class.map(|class| {
-                    if own {
-                        return f64::from(scores[class]);
-                    }
-                    let total: f64 =
-                        scores.iter().map(|s| f64::from(s - scores[class]).exp()).sum();
-                    1.0 / total
-                });
+                let probability = class.map(|class| probabilities(model, &scores)[class]);
                 Ok(Goal { label: label(target, &score, model), class, probability, score })
             }
             (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => {
@@ -150,7 +141,10 @@ impl Function {
         let what = format!("the target function {:?}", self.name);
         // What it does to the gradient mode ends here, too.
         let recording = output.requires_grad();
-        let run = || catch_unwind(AssertUnwindSafe(|| (self.compute)(output)));
+        // Of its own, which it may write to.
+        let copy = || output.f_alias_copy().into_result();
+        let copy = if recording { crate::model::with_grad(copy) } else { copy() }?;
+        let run = || catch_unwind(AssertUnwindSafe(|| (self.compute)(&copy)));
         let value = if recording {
             crate::model::with_grad(run)
         } else {

@@ -10,6 +10,9 @@ use crate::tensor::IntoResult;
 /// `g` is not 0, `a = g² / (2 g² + ΣAₖ · g³ + 1e-6)` (the paper's equation 19 with the exponential of
 /// the score, which cancels). The sum of `Aₖ` goes over all places of the channel.
 ///
+/// It is made for layers behind a rectifier. Where activations have both signs, `ΣAₖ · g³` can come near
+/// `-2 g²`, and `a` is then without bound.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -95,7 +95,9 @@ macro_rules! long_work {
             }
 
             /// Stops after this time, between two batches, with what was done until then; a remark
-            /// under the picture says how much that is. Each photo gets at least one batch.
+            /// under the picture says how much that is. Each photo gets at least one batch. What
+            /// runs the method several times, as [`SmoothGrad`](crate::attribution::SmoothGrad) does,
+            /// gives each run this time.
             #[must_use]
             pub fn budget(mut self, time: std::time::Duration) -> Self {
                 self.$($work).+.budget = Some(time);

@@ -10,6 +10,10 @@ use crate::tensor::IntoResult;
 /// gradients' mean, weighted by where the channel is active, so that the channels' sums explain the
 /// score as fully as they can.
 ///
+/// It is made for layers behind a rectifier. Where activations have both signs, a channel whose values
+/// cancel has a sum near 0 and so a weight without bound: there, take
+/// [`HiResCam`](super::HiResCam), whose map sums up to the same.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -89,24 +89,22 @@ impl Memory {
     }
 
     /// The network's output when `layer` has this value instead of its own, for as many inputs as
-    /// `value` has. Branches that lead around the layer keep their values, which is why there are
-    /// as many of them as in the batch, or one.
+    /// `value` has. What leads around the layer keeps its values, of which there are as many as in the
+    /// batch, or one; they are computed once, and remembered.
     pub(crate) fn output_from(&self, pass: Pass, layer: NodeId, value: &Tensor) -> Result<Tensor> {
-        self.forget_after_training();
-        let known = self.known.borrow();
+        let around = self.model.around(layer);
+        let values = self.activations(&around)?;
         let count = value.size().first().copied().unwrap_or(0);
-        // What comes later in the order may depend on the layer, and has to run again.
-        let before = known.iter().filter(|(id, _)| **id < layer);
-        let before = before.map(|(id, t)| match t.size().first() {
+        let values = values.into_iter().map(|t| match t.size().first() {
             Some(1) if count > 1 => {
                 let mut size = t.size();
                 size[0] = count;
-                Ok((*id, t.f_expand(size, false)?))
+                t.f_expand(size, false).into_result()
             }
-            _ => Ok((*id, t.shallow_clone())),
+            _ => Ok(t),
         });
-        let before = before.collect::<Result<Vec<_>, tch::TchError>>().into_result()?;
-        let mut feeds: Vec<(NodeId, &Tensor)> = before.iter().map(|(id, t)| (*id, t)).collect();
+        let values = values.collect::<Result<Vec<_>>>()?;
+        let mut feeds: Vec<(NodeId, &Tensor)> = around.into_iter().zip(&values).collect();
         feeds.push((layer, value));
         let mut outputs = self.model.run_nodes(pass, &feeds, &[self.model.output()])?;
         outputs.pop().ok_or_else(|| Error::Shape("no output".into()))

@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use image::DynamicImage;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
@@ -116,18 +116,19 @@ impl Look {
         &self.view
     }
 
-    /// The `count` most probable classes (softmax over the outputs).
+    /// The `count` most probable classes: by the softmax over the outputs, or, where the network ends
+    /// in a sigmoid or in one output alone, by the sigmoid of each.
     ///
     /// # Errors
     /// When the network's output is not one score a class.
     pub fn predictions(&self, count: usize) -> Result<Predictions> {
         let logits = self.logits()?;
-        let probabilities = to_floats(&logits.f_softmax(-1, Kind::Float).into_result()?)?;
         let logits = to_floats(&logits)?;
+        let probabilities = probabilities(self.model(), &logits);
         let rows = best_first(&logits).into_iter().take(count.max(1)).map(|class| Prediction {
             class,
             name: self.model().class_name(class),
-            probability: f64::from(probabilities[class]),
+            probability: probabilities[class],
             logit: f64::from(logits[class]),
         });
         Ok(Predictions {
@@ -190,7 +191,7 @@ impl Look {
         Mask::from_tensor(&scores, classes.as_ref())
     }
 
-    /// The scores before the softmax, one a class.
+    /// What the network puts out, one score a class: those before the softmax.
     ///
     /// # Errors
     /// When the network's output is not one score a class.
@@ -209,6 +210,21 @@ pub(crate) fn best_first(scores: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     order
+}
+
+/// Each class's probability by the scores that a network puts out. Behind a sigmoid of its own, each
+/// class has its own already; one score alone says yes or no; else the classes share one.
+pub(crate) fn probabilities(model: &Model, scores: &[f32]) -> Vec<f64> {
+    let scores = scores.iter().map(|&score| f64::from(score));
+    if model.kind_of(model.output()) == "Sigmoid" {
+        return scores.collect();
+    }
+    if scores.len() == 1 {
+        return scores.map(|score| 1.0 / (1.0 + (-score).exp())).collect();
+    }
+    let greatest = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = scores.clone().map(|score| (score - greatest).exp()).sum();
+    scores.map(|score| (score - greatest).exp() / total).collect()
 }
 
 /// `[1, C]` or `[1, C, 1, 1] -> [C]`, or why the output is no list of class scores.

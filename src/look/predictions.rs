@@ -12,9 +12,10 @@ pub struct Prediction {
     pub class: usize,
     /// Its short name.
     pub name: String,
-    /// Its softmax probability, 0 to 1.
+    /// Its probability, 0 to 1: by the softmax, or, where the network ends in a sigmoid or in one
+    /// output alone, by the sigmoid.
     pub probability: f64,
-    /// Its score before the softmax.
+    /// Its score as the network puts it out: before the softmax, or behind the network's own sigmoid.
     pub logit: f64,
 }
 

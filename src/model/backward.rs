@@ -220,7 +220,9 @@ fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<
         };
         let leaf = |t: &Tensor| leaf(t).into_result();
         let leaves = inputs.iter().map(leaf).collect::<Result<Vec<_>>>()?;
-        let mut inputs: Vec<Tensor> = leaves.iter().map(Tensor::shallow_clone).collect();
+        // Not the leaves themselves, which nothing may write to.
+        let copies = leaves.iter().map(|leaf| leaf.f_alias_copy().into_result());
+        let mut inputs = copies.collect::<Result<Vec<_>>>()?;
         let parameters = node.parameters_for(Pass::Gradient);
         let output = node.op.forward(&mut inputs, &parameters, Pass::Gradient, false)?;
         if !output.requires_grad() {

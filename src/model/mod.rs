@@ -269,11 +269,13 @@ impl Model {
     /// When the network has no convolution with maps of more than one pixel.
     pub fn last_maps(&self) -> Result<String> {
         let nodes = &self.inner.nodes;
-        let spread = nodes.iter().enumerate().rev();
+        let leads = self.led_to_output();
+        let spread = nodes.iter().enumerate().rev().filter(|(index, _)| leads[*index]);
         let spread = spread.filter(|(_, node)| node.is_convolution() && node.pixels() > 1);
         let Some((start, deepest)) = spread.min_by_key(|(_, node)| node.pixels()) else {
             return Err(Error::Argument(format!(
-                "{} has no convolution with maps of more than one pixel: name a layer",
+                "{} has no convolution with maps of more than one pixel on the way to its output: name a \
+                 layer",
                 self.name()
             )));
         };
@@ -281,7 +283,8 @@ impl Model {
         after[start] = true;
         let mut last = start;
         for (index, node) in nodes.iter().enumerate().skip(start + 1) {
-            after[index] = node.inputs.iter().any(|id| after[id.0])
+            after[index] = leads[index]
+                && node.inputs.iter().any(|id| after[id.0])
                 && node.shape.get(2..) == deepest.shape.get(2..);
             if after[index] {
                 last = index;

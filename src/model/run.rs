@@ -218,9 +218,12 @@ impl Plan {
                 let value = &mut values[id.0];
                 let input =
                     if last { value.take() } else { value.as_ref().map(Tensor::shallow_clone) };
-                inputs.push(input.ok_or_else(|| {
+                let input = input.ok_or_else(|| {
                     Error::Argument(format!("{} ran before its input", model.describe(node)))
-                })?);
+                })?;
+                // What others still need is not theirs who may write to it.
+                let foreign = !last && matches!(first.op, Op::Module(_));
+                inputs.push(if foreign { input.f_alias_copy().into_result()? } else { input });
             }
             let output = match chain {
                 Some(chain) => {

@@ -1,6 +1,6 @@
 //! Parts of a network as networks of their own, which share its parameters.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::PoisonError;
 
@@ -134,7 +134,33 @@ impl Model {
 
     /// Whether the network's output depends on a layer.
     pub(crate) fn leads_to_output(&self, layer: NodeId) -> bool {
-        self.depending_on(layer)[self.output().0]
+        self.led_to_output()[layer.0]
+    }
+
+    /// Which nodes the network's output depends on, itself among them.
+    pub(super) fn led_to_output(&self) -> Vec<bool> {
+        let nodes = &self.inner.nodes;
+        let mut leads = vec![false; nodes.len()];
+        leads[self.output().0] = true;
+        for (index, node) in nodes.iter().enumerate().rev() {
+            if leads[index] {
+                node.inputs.iter().for_each(|id| leads[id.0] = true);
+            }
+        }
+        leads
+    }
+
+    /// What the output needs besides this layer: values that are read on the way from it, and do not
+    /// follow from it, as where a skip leads around.
+    pub(crate) fn around(&self, layer: NodeId) -> Vec<NodeId> {
+        let (after, leads) = (self.depending_on(layer), self.led_to_output());
+        let mut around = BTreeSet::new();
+        for (index, node) in self.inner.nodes.iter().enumerate().skip(layer.0 + 1) {
+            if after[index] && leads[index] {
+                around.extend(node.inputs.iter().filter(|id| !after[id.0]).copied());
+            }
+        }
+        around.into_iter().collect()
     }
 
     /// Which nodes depend on a layer, itself among them.
