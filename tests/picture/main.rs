@@ -693,3 +693,19 @@ fn a_sheet_looks_as_it_did() {
     let sheet = sheet.title("features.3 · 12 maps").colormap(Colormap::Viridis).with_colorbar();
     assert_as_before(&sheet.render().unwrap().picture, "sheet.png");
 }
+
+#[test]
+fn few_colours_make_a_palette_whoever_painted_them() {
+    let shades: Vec<u8> =
+        (0..256 * 64).flat_map(|i| [(i % 256) as u8, 0, 255 - (i % 256) as u8]).collect();
+    let picture = Picture::rgb(256, 64, shades.clone()).unwrap();
+    let png = picture.to_png();
+    assert_eq!(png[25], 3, "colour type 3: palette");
+    assert_eq!(decoded(&png).into_raw(), shades);
+    // One colour more does not fit.
+    let mut more = shades;
+    more[1] = 1;
+    let png = Picture::rgb(256, 64, more.clone()).unwrap().to_png();
+    assert_eq!(png[25], 2, "colour type 2: RGB");
+    assert_eq!(decoded(&png).into_raw(), more);
+}
