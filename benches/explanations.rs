@@ -85,13 +85,15 @@ fn perturbation(criterion: &mut Criterion) {
             bencher.iter_batched(look, run, BatchSize::PerIteration);
         });
     }
-    // What Score-CAM cannot do without: one pass for each of the 512 channels.
-    let batch = input.repeat([16, 1, 1, 1]);
+    // What Score-CAM cannot do without: one pass for each of the 512 channels, in its batches.
+    let batch = input.repeat([6, 1, 1, 1]);
+    let rest = batch.narrow(0, 0, 512 % 6);
     group.bench_function("512_forward_passes/resnet34", |bencher| {
         bencher.iter(|| {
-            for _ in 0..32 {
+            for _ in 0..512 / 6 {
                 let _ = model.forward(black_box(&batch)).expect("a pass");
             }
+            let _ = model.forward(black_box(&rest)).expect("a pass");
         });
     });
     group.finish();

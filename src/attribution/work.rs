@@ -16,8 +16,9 @@ pub(super) struct Work {
 
 impl Default for Work {
     fn default() -> Self {
-        // Measured on two cores: smaller batches leave them idle, larger ones leave their caches.
-        Work { batch: 16, budget: None }
+        // Measured on two cores with whole networks, which is what takes long: smaller batches leave
+        // the cores idle, larger ones leave their caches.
+        Work { batch: 6, budget: None }
     }
 }
 
@@ -86,7 +87,7 @@ impl Work {
 macro_rules! long_work {
     ($method:ty, $($work:ident).+) => {
         impl $method {
-            /// How many inputs run through the network at once, 16 unless set: more take more memory,
+            /// How many inputs run through the network at once, 6 unless set: more take more memory,
             /// and the result is the same.
             #[must_use]
             pub fn batch(mut self, inputs: usize) -> Self {
