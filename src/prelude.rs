@@ -10,6 +10,9 @@ pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
+pub use crate::feature_vis::{
+    FeatureVis, Objective, Parametrization, Pattern, Patterns, Regularizer, Transform,
+};
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
 pub use crate::look::{Look, Looks, Prediction, Predictions};
 pub use crate::model::{
