@@ -20,6 +20,7 @@
 //! - [`Patterns`] are what comes out.
 
 mod fourier;
+mod grid;
 mod network;
 mod objective;
 mod parametrization;
@@ -30,6 +31,7 @@ mod score;
 mod settings;
 mod transform;
 
+pub use grid::PatternGrid;
 pub use objective::Objective;
 pub use parametrization::Parametrization;
 pub use pattern::{Divergence, Pattern, Patterns};

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use tch::Tensor;
 
 use super::network::Excitement;
+use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::number::number;
-use crate::picture::{Picture, Sheet};
+use crate::picture::{Animation, Picture, Sheet};
 use crate::show::{MimeBundle, Show, error_bundle};
 use crate::tensor::IntoResult;
 
@@ -266,6 +267,51 @@ impl Patterns {
     /// When there is nothing to show.
     pub fn picture(&self) -> Result<Picture> {
         Ok(self.sheet().render()?.picture)
+    }
+}
+
+/// Curves of more pictures than these could not be told apart.
+const CURVES: usize = 10;
+
+impl Patterns {
+    /// The losses over the steps, a line for each picture, the first ten of more.
+    pub fn loss_curve(&self) -> Chart {
+        let shown = self.iter().take(CURVES);
+        let curves = shown.map(|pattern| (pattern.label().to_owned(), pattern.losses().to_vec()));
+        let title = match self.len() > CURVES {
+            true => format!("{}: the first {CURVES} of {}", self.title, self.len()),
+            false => self.title.clone(),
+        };
+        Chart::lines(curves).title(title).axes("step", "loss")
+    }
+
+    /// How the pictures came about: an animated PNG of the contact sheet, of at most about
+    /// 1.5 MB. [`FeatureVis::frames`](super::FeatureVis::frames) sets how many pictures it has.
+    ///
+    /// # Errors
+    /// When no frames were kept.
+    pub fn animation(&self) -> Result<Animation> {
+        let most = self.iter().map(|pattern| pattern.frames().len()).max().unwrap_or(0);
+        if most == 0 {
+            return Err(Error::Argument(
+                "no frames were kept of these pictures: run again with frames(16)".into(),
+            ));
+        }
+        let frames = (0..most).map(|i| {
+            let at = |pattern: &Pattern| {
+                let own = pattern.frames();
+                // What stopped early stays as it is.
+                let frame = own.get(i).or(own.last()).cloned();
+                let frame = frame.unwrap_or_else(|| pattern.picture());
+                let last = pattern.picture();
+                frame.resized(last.width(), last.height())
+            };
+            let pictures = self.iter().map(at).collect::<Result<Vec<_>>>()?;
+            let sheet = Sheet::pictures(pictures).captions(self.iter().map(Pattern::label));
+            let sheet = if self.dark { sheet.dark() } else { sheet };
+            Ok(sheet.render()?.picture)
+        });
+        Animation::new(frames.collect::<Result<Vec<_>>>()?)
     }
 }
 
