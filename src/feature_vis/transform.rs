@@ -1,9 +1,9 @@
 //! Small changes from step to step: what a picture excites only at one place, size and angle is no
 //! answer.
 
-use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use tch::{TchError, Tensor};
 
 use crate::error::{Error, Result};
@@ -48,6 +48,15 @@ impl Transform {
             Transform::Rotate(angles),
             Transform::Jitter(4),
         ]
+    }
+
+    /// What it makes of pictures, `[N, C, h, w]` from 0 to 1, drawn by a seed.
+    ///
+    /// # Errors
+    /// Options that make no sense; anything but pictures; a jitter that leaves nothing.
+    pub fn once(&self, pictures: &Tensor, seed: u64) -> Result<Tensor> {
+        self.check()?;
+        self.apply(pictures, 0.5, &mut StdRng::seed_from_u64(seed))
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -183,8 +192,6 @@ pub(super) fn grey(bounded: bool) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
-
     use super::*;
 
     fn picture() -> Tensor {
