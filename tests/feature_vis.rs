@@ -537,12 +537,28 @@ fn sheets_curves_animations_and_grids_show_themselves() {
     assert!(file.windows(4).any(|w| w == b"acTL") && file.len() < 1_500_000);
     let still = image::load_from_memory(&file).expect("a PNG").to_rgb8();
     assert_eq!(still.as_raw(), animation.frames().last().expect("a frame").to_rgb().as_raw());
-    let small = animation.clone().byte_budget(20_000);
-    assert!(small.to_png().len() < file.len());
     assert_eq!(animation.bundle().entries()[0].0, "image/png");
     let error = quick().frames(0).run(&model, Objective::channel("features.7", 3));
     let error = error.expect("a picture").animation().expect_err("no frames");
     assert!(error.to_string().contains("frames(16)"), "{error}");
+}
+
+#[test]
+fn an_animation_keeps_to_its_bytes() {
+    let noise = |p: usize| {
+        let value = |i: usize| (127.5 * (peers::formula::formula(i, p) + 1.0)) as u8;
+        Picture::rgb(400, 300, (0..360_000).map(value).collect()).expect("a picture")
+    };
+    let animation = Animation::new((0..4).map(noise).collect()).expect("an animation");
+    let bytes = animation.to_png().len();
+    assert!((1_000_000..1_600_000).contains(&bytes), "{bytes}: four pictures and a still one");
+    let less = animation.clone().byte_budget(500_000).to_png();
+    assert!((250_000..=500_000).contains(&less.len()), "{}", less.len());
+    let still = image::load_from_memory(&less).expect("a PNG");
+    assert!((160..400).contains(&still.width()));
+    let error = Animation::new(vec![noise(0), noise(1).resized(10, 10).expect("a picture")]);
+    assert!(error.expect_err("two sizes").to_string().contains("one size"));
+    assert!(Animation::new(Vec::new()).expect_err("none").to_string().contains("no pictures"));
 }
 
 #[test]
