@@ -25,6 +25,7 @@
 //! - [`train`] teaches a network of your own.
 //! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
+//! - [`feature_vis`] makes pictures that excite a channel, a layer or a class.
 //! - [`compare`] puts networks, methods, layers and classes beside each other.
 //! - [`section`] holds seismic sections and their masks; [`scene`] makes such worlds to order.
 //!
@@ -36,6 +37,7 @@ pub mod compare;
 pub mod drawing;
 pub mod error;
 pub mod feature_maps;
+pub mod feature_vis;
 pub mod kernels;
 pub mod look;
 pub mod model;

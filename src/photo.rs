@@ -437,6 +437,36 @@ impl Preprocess {
         Ok((vector(self.mean).into_result()?, vector(self.deviation).into_result()?))
     }
 
+    /// Colours from 0 to 1, `[N, C, h, w]`, normalised; of other than one or three channels nobody
+    /// knows the statistics, and they stay.
+    pub(crate) fn normalized_colours(&self, colours: &Tensor) -> Result<Tensor> {
+        let Some((mean, deviation)) = self.plane_statistics(colours)? else {
+            return Ok(colours.shallow_clone());
+        };
+        colours.f_sub(&mean).and_then(|t| t.f_div(&deviation)).into_result()
+    }
+
+    /// The way back.
+    pub(crate) fn colours_of(&self, input: &Tensor) -> Result<Tensor> {
+        let Some((mean, deviation)) = self.plane_statistics(input)? else {
+            return Ok(input.shallow_clone());
+        };
+        input.f_mul(&deviation).and_then(|t| t.f_add(&mean)).into_result()
+    }
+
+    /// Mean and deviation, `[C, 1, 1]`, where they are known.
+    fn plane_statistics(&self, planes: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
+        let channels = match planes.size().get(1) {
+            Some(1) => 1,
+            Some(3) => 3,
+            _ => return Ok(None),
+        };
+        let (mean, deviation) = self.statistics(channels)?;
+        let plane = |t: Tensor| t.f_reshape([-1, 1, 1])?.f_to_device(planes.device());
+        let both = plane(mean).and_then(|mean| Ok((mean, plane(deviation)?)));
+        both.map(Some).into_result()
+    }
+
     /// The picture that belongs to a prepared input, `[1, C, height, width]`: the normalisation
     /// undone for three channels, the mean of the channels in grey for any other number.
     pub(crate) fn pictured(&self, input: &Tensor) -> Result<RgbImage> {

@@ -10,6 +10,9 @@ pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
+pub use crate::feature_vis::{
+    FeatureVis, Objective, Parametrization, Pattern, PatternGrid, Patterns, Regularizer, Transform,
+};
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
 pub use crate::look::{Look, Looks, Prediction, Predictions};
 pub use crate::model::{
@@ -19,7 +22,8 @@ pub use crate::model::{
 pub use crate::ops;
 pub use crate::photo::{Photo, Preprocess};
 pub use crate::picture::{
-    Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region, Resize, Sheet,
+    Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
+    Resize, Sheet,
 };
 pub use crate::scene::robot::{Arena, RangeScore, Reading};
 pub use crate::scene::seismic::{Salt, SaltBody, Seismic};

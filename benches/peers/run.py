@@ -186,6 +186,43 @@ def explanations(torch_is):
     measure("pytorch_grad_cam/score_cam", f"{detail}, 16 at once", pytorch_grad_cam, net, image, "layer4", 281, ScoreCAM)
 
 
+def article_3(net, seen, name, first, resolution, dist, steps):
+    """Article 3's cell for ten channels, without its figure: the whole network, one after the other."""
+    random = np.random.RandomState(100)
+    for channel in range(first, first + 10):
+        noise = torch.from_numpy(random.uniform(*dist, size=(3, resolution, resolution))).unsqueeze(0)
+        target = noise.type(torch.FloatTensor).requires_grad_(True)
+        optimizer = torch.optim.Adam([target], lr=0.01)
+        for _ in range(steps):
+            net.forward(target)
+            output = seen[name][channel]
+            out = output.detach()
+            expected = np.full(tuple(out.size()), float(torch.max(out))) ** 2
+            loss = torch.mean((output - torch.from_numpy(expected)) ** 2)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def activation_maximisation(torch_is):
+    """A VGG-16 that was never trained and 20 of the article's 200 steps, as benches/feature_vis.rs."""
+    if sys.argv[1:] and not any(part in "article_3/conv1_1 conv3_1 conv5_1" for part in sys.argv[1:]):
+        return
+    net, seen = models.vgg16(weights=None).eval(), {}
+    for parameter in net.parameters():
+        parameter.requires_grad = False
+    for name, layer in [("conv1_1", 0), ("conv2_1", 5), ("conv3_1", 10), ("conv4_1", 17), ("conv5_1", 24)]:
+        hook = lambda module, inputs, output, name=name: seen.__setitem__(name, output.squeeze())
+        net.features[layer].register_forward_hook(hook)
+    for name, first, resolution, dist in [
+        ("conv1_1", 20, 100, (0.0, 2.0)),
+        ("conv3_1", 20, 120, (-0.1, 0.2)),
+        ("conv5_1", 25, 160, (-0.25, 0.25)),
+    ]:
+        detail = f"vgg16 {name}, ten channels, {resolution} pixels, 20 steps, {torch_is}"
+        measure(f"article_3/{name}", detail, article_3, net, seen, name, first, resolution, dist, 20)
+
+
 def measure(name, detail, work, *arguments):
     """Warm up once, then run for about three seconds, three times at least. What takes longer than
     five seconds needs no warming up, and runs twice."""
@@ -226,6 +263,7 @@ def main():
         measure(f"torchcam/gradcam_{short}", detail, torchcam, net, image, layer, target)
         measure(f"pytorch_grad_cam/gradcam_{short}", detail, pytorch_grad_cam, net, image, layer, target)
     explanations(torch_is)
+    activation_maximisation(torch_is)
 
 
 if __name__ == "__main__":

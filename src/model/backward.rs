@@ -56,30 +56,65 @@ impl Model {
 
     /// The output for `input`, and the gradient of `score` of it with respect to the input, where
     /// every rectifier follows `rule`; `None` when the score does not depend on the input.
-    ///
-    /// Forwards it is an inference pass that keeps its values. Backwards, layer by layer from the
-    /// last, what is frequent has its gradient by formula, which needs no recording and no second
-    /// copy of any value, and what is rare, by autograd on that layer alone. A rectifier is met by
-    /// its place in the graph, however its module is shared or called.
     pub(crate) fn gradient_by_rule(
         &self,
         rule: Rule,
         input: &Tensor,
         score: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let mut walk = Walk::forward(self, input)?;
-        let output = walk.value(self.output())?;
-        let leaf = output.f_detach().and_then(|t| t.f_set_requires_grad(true)).into_result()?;
-        let total = with_grad(|| score(&leaf))?;
-        let start = Tensor::f_run_backward(&[total], &[&leaf], false, false).into_result()?;
-        let _no_grad = tch::no_grad_guard();
-        let gradient = walk.backward(rule, start)?;
+        let back = Back { rule, again: false };
+        let score = |outputs: &[Tensor]| match outputs {
+            [output] => score(output),
+            _ => Err(Error::Shape("no output".into())),
+        };
+        let (mut outputs, gradient) = self.gradient_back(back, input, &[self.output()], score)?;
+        let output = outputs.pop().ok_or_else(|| Error::Shape("no output".into()))?;
         Ok((output, gradient))
     }
+
+    /// What some layers answer to `input`, and the gradient of `score` of these values with respect
+    /// to the input; `None` when the score does not depend on the input. Layers that none of them
+    /// needs do not run. The input is a layer, too.
+    ///
+    /// Forwards it is an inference pass that keeps its values. Backwards, layer by layer from the
+    /// last, what is frequent has its gradient by formula, which needs no recording and no second
+    /// copy of any value, and what is rare, by autograd on that layer alone. A rectifier is met by
+    /// its place in the graph, however its module is shared or called.
+    pub(crate) fn gradient_back(
+        &self,
+        back: Back,
+        input: &Tensor,
+        layers: &[NodeId],
+        score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
+    ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
+        let mut walk = Walk::forward(self, back, input, layers)?;
+        let values = layers.iter().map(|id| walk.value(*id)).collect::<Result<Vec<_>>>()?;
+        let leaf = |t: &Tensor| t.f_detach()?.f_set_requires_grad(true);
+        let leaves: Result<Vec<Tensor>, _> = values.iter().map(leaf).collect();
+        let leaves = leaves.into_result()?;
+        let total = with_grad(|| score(&leaves))?;
+        let starts = Tensor::f_run_backward(&[total], &leaves, false, false).into_result()?;
+        let _no_grad = tch::no_grad_guard();
+        for (id, start) in layers.iter().zip(starts).filter(|(_, start)| start.defined()) {
+            walk.add(*id, start)?;
+        }
+        let gradient = walk.backward()?;
+        Ok((values, gradient))
+    }
+}
+
+/// How a gradient goes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Back {
+    /// What passes through a rectifier.
+    pub(crate) rule: Rule,
+    /// Whether it will be asked for again: what makes the way back faster is worth keeping then.
+    pub(crate) again: bool,
 }
 
 struct Walk<'a> {
     model: &'a Model,
+    back: Back,
     values: Vec<Option<Tensor>>,
     /// The convolutions with what inference does along with them, by the node at which each ends.
     chains: Vec<Option<Chain>>,
@@ -87,12 +122,19 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn forward(model: &'a Model, input: &Tensor) -> Result<Walk<'a>> {
+    fn forward(
+        model: &'a Model,
+        back: Back,
+        input: &Tensor,
+        layers: &[NodeId],
+    ) -> Result<Walk<'a>> {
         let nodes = &model.inner.nodes;
-        let (first, last) = (model.input(), model.output());
+        let first = model.input();
         let mut readers = vec![0usize; nodes.len()];
         let mut needed = vec![false; nodes.len()];
-        needed[last.0] = true;
+        for id in layers {
+            needed[id.0] = true;
+        }
         for (index, node) in nodes.iter().enumerate().rev() {
             if needed[index] {
                 for id in &node.inputs {
@@ -102,7 +144,7 @@ impl<'a> Walk<'a> {
             }
         }
         let runs = |id: NodeId| needed[id.0] && id != first;
-        let taken = |id: NodeId| readers[id.0] == 1 && id != last;
+        let taken = |id: NodeId| readers[id.0] == 1 && !layers.contains(&id);
         let (chains, needless) = fused::chains(nodes, runs, taken);
         let input = channels_last(&input.f_to_device(model.device()).into_result()?)?;
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
@@ -113,7 +155,8 @@ impl<'a> Walk<'a> {
         for (id, value) in wanted.iter().zip(found) {
             values[id.0] = Some(value);
         }
-        Ok(Walk { model, values, chains, gradients: nodes.iter().map(|_| None).collect() })
+        let gradients = nodes.iter().map(|_| None).collect();
+        Ok(Walk { model, back, values, chains, gradients })
     }
 
     fn value(&self, id: NodeId) -> Result<Tensor> {
@@ -121,15 +164,14 @@ impl<'a> Walk<'a> {
         value.ok_or_else(|| Error::Argument("a layer ran before its input".into()))
     }
 
-    fn backward(&mut self, rule: Rule, start: Vec<Tensor>) -> Result<Option<Tensor>> {
+    fn backward(&mut self) -> Result<Option<Tensor>> {
         let nodes = &self.model.inner.nodes;
-        let (first, last) = (self.model.input(), self.model.output());
-        self.gradients[last.0] = start.into_iter().next();
+        let first = self.model.input();
         for index in (first.0 + 1..nodes.len()).rev() {
             let Some(gradient) = self.gradients[index].take() else { continue };
             let step = match self.chains[index].take() {
-                Some(chain) => self.through_chain(rule, &chain, NodeId(index), gradient),
-                None => self.through(rule, NodeId(index), gradient),
+                Some(chain) => self.through_chain(&chain, NodeId(index), gradient),
+                None => self.through(NodeId(index), gradient),
             };
             step.map_err(|e| e.while_doing(format!("backwards through {:?}", nodes[index].name)))?;
             // Whatever reads it has been gone through.
@@ -139,32 +181,37 @@ impl<'a> Walk<'a> {
     }
 
     /// A convolution, its batch norm, what is added and the rectifier, from the last to the first.
-    fn through_chain(
-        &mut self,
-        rule: Rule,
-        chain: &Chain,
-        end: NodeId,
-        mut gradient: Tensor,
-    ) -> Result<()> {
+    fn through_chain(&mut self, chain: &Chain, end: NodeId, mut gradient: Tensor) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         if chain.relu {
-            gradient = rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
+            gradient = self.back.rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
         }
         if let Some(other) = chain.other {
             self.add(other, gradient.shallow_clone())?;
         }
-        if let Some(norm) = chain.norm.map(|id| &nodes[id.0])
+        let norm = chain.norm.map(|id| &nodes[id.0]);
+        if self.back.again {
+            let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
+            let fuser = &self.model.inner.fuser;
+            if let Some(back) = fuser.run_back(conv, norm, &gradient, trainings)?
+                && let &[input] = conv.inputs.as_slice()
+            {
+                return self.add(input, back);
+            }
+        }
+        if let Some(norm) = norm
             && let Op::BatchNorm2d(op) = &norm.op
         {
             // What a rectifier let through, and nobody else has, may be overwritten.
             let own = chain.relu && chain.other.is_none();
             gradient = op.backward(norm, gradient, own)?;
         }
-        self.through(rule, chain.conv, gradient)
+        self.through(chain.conv, gradient)
     }
 
     /// One layer by itself.
-    fn through(&mut self, rule: Rule, id: NodeId, gradient: Tensor) -> Result<()> {
+    fn through(&mut self, id: NodeId, gradient: Tensor) -> Result<()> {
+        let rule = self.back.rule;
         let node = &self.model.inner.nodes[id.0];
         let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
         let gradients = match (&node.op, inputs.as_slice()) {

@@ -325,6 +325,7 @@ impl Builder {
                 inputs: planned.inputs.clone(),
                 parameters,
                 fused: Default::default(),
+                turned: Default::default(),
                 shape: planned.shape.clone(),
             });
         }

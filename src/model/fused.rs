@@ -1,12 +1,13 @@
 //! Convolutions that take their neighbours along, in inference: the batch norm, the sum and the
-//! rectifier behind them in one pass over memory, with weights packed as oneDNN wants them.
+//! rectifier behind them in one pass over memory, with weights packed as oneDNN wants them. And the
+//! way back through them, for gradients that are asked for again and again.
 
 use std::cell::{OnceCell, RefCell};
 use std::io::Cursor;
 
 use tch::{CModule, Device, IValue, Kind, Tensor};
 
-use super::op::{BatchNorm2d, Conv2d};
+use super::op::Conv2d;
 use super::{Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
@@ -101,7 +102,9 @@ impl Fuser {
         let suits = plain(input) && input.numel() > 0 && fits;
         let archive = self.archive().filter(|_| suits).zip(op.zeros());
         let packed_for = archive.is_some().then(|| input.size());
-        let weights = conv.fused.weights(conv, op, norm, packed_for.as_deref(), trainings)?;
+        let sources = parameters(conv, norm);
+        let make = || folded(norm, &sources);
+        let weights = conv.fused.weights(&sources, op, packed_for.as_deref(), trainings, make)?;
         let Weights { weight, bias, packed } = weights;
         let after = if chain.relu { "relu" } else { "none" };
         let (Some((archive, padding)), true) = (archive, packed) else {
@@ -115,24 +118,74 @@ impl Fuser {
                 false => Ok(output),
             };
         };
-        let list = |sides: [i64; 2]| IValue::IntList(sides.to_vec());
-        let optional = |t: Option<Tensor>| t.map_or(IValue::None, IValue::Tensor);
-        let arguments = [
-            IValue::Tensor(input.shallow_clone()),
-            IValue::Tensor(weight),
-            optional(bias),
-            list(padding),
-            list(op.stride),
-            list(op.dilation),
-            IValue::Int(op.groups),
-            IValue::String(after.to_owned()),
-            optional(other.map(Tensor::shallow_clone)),
-        ];
-        match archive.forward_is(&arguments).into_result()? {
-            IValue::Tensor(output) => Ok(output),
-            _ => Err(Error::Argument("a convolution returns a tensor".into())),
-        }
+        call(archive, input, weight, bias, op, padding, after, other)
     }
+
+    /// From the gradient at the output of a convolution, with the batch norm behind it, to that at its
+    /// input. With a stride of 1 that is a convolution too, by the kernels turned around; packed, it is
+    /// faster than the transposed one. `None` where that does not apply.
+    pub(super) fn run_back(
+        &self,
+        conv: &Node,
+        norm: Option<&Node>,
+        gradient: &Tensor,
+        trainings: u64,
+    ) -> Result<Option<Tensor>> {
+        let Op::Conv2d(op) = &conv.op else { return Ok(None) };
+        let plain = gradient.device() == Device::Cpu && gradient.kind() == Kind::Float;
+        let (Some(turned), Some(archive), true) = (op.turned(), self.archive(), plain) else {
+            return Ok(None);
+        };
+        let Some(padding) = turned.zeros() else { return Ok(None) };
+        let sources = parameters(conv, norm);
+        let make = || {
+            let (weight, _) = folded(norm, &sources)?;
+            let turned = weight.f_flip([2, 3]).and_then(|t| t.f_transpose(0, 1)).into_result()?;
+            Ok((channels_last(&turned)?, None))
+        };
+        let size = gradient.size();
+        let weights = conv.turned.weights(&sources, &turned, Some(&size), trainings, make)?;
+        if !weights.packed {
+            return Ok(None);
+        }
+        call(archive, gradient, weights.weight, None, &turned, padding, "none", None).map(Some)
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "those of the archive")]
+fn call(
+    archive: &CModule,
+    input: &Tensor,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    op: &Conv2d,
+    padding: [i64; 2],
+    after: &str,
+    other: Option<&Tensor>,
+) -> Result<Tensor> {
+    let list = |sides: [i64; 2]| IValue::IntList(sides.to_vec());
+    let optional = |t: Option<Tensor>| t.map_or(IValue::None, IValue::Tensor);
+    let arguments = [
+        IValue::Tensor(input.shallow_clone()),
+        IValue::Tensor(weight),
+        optional(bias),
+        list(padding),
+        list(op.stride),
+        list(op.dilation),
+        IValue::Int(op.groups),
+        IValue::String(after.to_owned()),
+        optional(other.map(Tensor::shallow_clone)),
+    ];
+    match archive.forward_is(&arguments).into_result()? {
+        IValue::Tensor(output) => Ok(output),
+        _ => Err(Error::Argument("a convolution returns a tensor".into())),
+    }
+}
+
+/// The parameters of a convolution and of the batch norm behind it.
+fn parameters<'a>(conv: &'a Node, norm: Option<&'a Node>) -> Vec<&'a Tensor> {
+    let nodes = std::iter::once(conv).chain(norm);
+    nodes.flat_map(|node| node.parameters.iter().map(|p| &p.tensor)).collect()
 }
 
 /// A convolution's weights with its batch norm's in them, as long as the parameters that they come
@@ -155,19 +208,15 @@ struct Weights {
 }
 
 impl Fused {
-    /// Packed for inputs of this size, if any.
+    /// What `make` makes of the parameters, packed for inputs of this size, if any.
     fn weights(
         &self,
-        conv: &Node,
+        parameters: &[&Tensor],
         op: &Conv2d,
-        norm: Option<&Node>,
         packed_for: Option<&[i64]>,
         trainings: u64,
+        make: impl FnOnce() -> Result<(Tensor, Option<Tensor>)>,
     ) -> Result<Weights> {
-        let parameters: Vec<&Tensor> = std::iter::once(conv)
-            .chain(norm)
-            .flat_map(|node| node.parameters.iter().map(|p| &p.tensor))
-            .collect();
         let sources = parameters
             .iter()
             .map(|t| Ok((t.data_ptr() as *const u8, t.f_internal_version().into_result()?)))
@@ -181,11 +230,7 @@ impl Fused {
         let kept = match known {
             Some(kept) => kept,
             None => {
-                let norm = norm.and_then(|node| match &node.op {
-                    Op::BatchNorm2d(norm) => Some(norm),
-                    _ => None,
-                });
-                let (weight, bias) = folded(norm, &parameters)?;
+                let (weight, bias) = make()?;
                 // oneDNN's rectifier makes 0 of NaN, which would hide it.
                 let finite = is_finite(&weight)? && bias.as_ref().map_or(Ok(true), is_finite)?;
                 let packed = packed_for.filter(|_| finite);
@@ -212,7 +257,11 @@ pub(super) fn is_finite(values: &Tensor) -> Result<bool> {
 
 /// `norm(conv(x))` is a convolution too: with `s = weight / √(variance + eps)` of the norm, it has
 /// the weight `w·s` and the bias `(b − mean)·s + bias`.
-fn folded(norm: Option<&BatchNorm2d>, parameters: &[&Tensor]) -> Result<(Tensor, Option<Tensor>)> {
+fn folded(norm: Option<&Node>, parameters: &[&Tensor]) -> Result<(Tensor, Option<Tensor>)> {
+    let norm = norm.and_then(|node| match &node.op {
+        Op::BatchNorm2d(norm) => Some(norm),
+        _ => None,
+    });
     let (Some(norm), [conv @ .., weight, bias, mean, variance]) = (norm, parameters) else {
         let bias = parameters.get(1).map(|bias| bias.f_detach()).transpose().into_result()?;
         return Ok((parameters[0].f_detach().into_result()?, bias));

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-pub(crate) use backward::Rule;
+pub(crate) use backward::{Back, Rule};
 pub use builder::{Builder, NodeId};
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
@@ -94,6 +94,8 @@ struct Node {
     parameters: Vec<Parameter>,
     /// For a convolution: its weights as inference wants them.
     fused: Fused,
+    /// The same for the way back.
+    turned: Fused,
     /// The output's shape for one input of the size that the network was made for.
     shape: Vec<i64>,
 }

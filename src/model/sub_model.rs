@@ -99,6 +99,7 @@ impl Model {
             inputs: Vec::new(),
             parameters: Vec::new(),
             fused: Default::default(),
+            turned: Default::default(),
             shape: vec![1, c, h, w],
         }];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
@@ -109,6 +110,7 @@ impl Model {
                 inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
                 parameters: node.parameters.iter().map(Parameter::shared).collect(),
                 fused: Default::default(),
+                turned: Default::default(),
                 shape: node.shape.clone(),
             });
         }

@@ -14,6 +14,7 @@
 //! - [`Normalize`] and [`Colormap`] decide which number gets which colour.
 //! - [`Sheet`] lays many maps or pictures out; [`PictureTable`] gives rows and columns of pictures
 //!   their titles.
+//! - [`Animation`] shows pictures one after the other.
 //! - [`Overlay`] puts one map over a photo, by a [`Blend`], or shows it alone.
 //!
 //! # Values that are not numbers
@@ -22,6 +23,7 @@
 //! overlays alike: [`NAN`] magenta, [`POSITIVE_INFINITY`] green, [`NEGATIVE_INFINITY`] cyan. The
 //! text beside the picture counts them.
 
+mod animation;
 mod blend;
 mod colorbar;
 mod colormap;
@@ -44,6 +46,7 @@ mod sheet;
 mod table;
 mod text;
 
+pub use animation::Animation;
 pub use blend::Blend;
 pub use colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
 pub use maps::Maps;

@@ -10,7 +10,7 @@ use super::layout::Size;
 use super::normalize::{Extent, mark, number, quantize};
 use super::picture::{MOST_PIXELS, Picture};
 use super::resize;
-use super::text::{Align, INK, Lettering, size_for};
+use super::text::{Align, INK, Lettering, ink, size_for};
 use crate::error::{Error, Result};
 
 /// White around everything.
@@ -78,6 +78,7 @@ pub(super) struct Tile<'a> {
 pub(super) struct Page<'a> {
     grid: &'a Grid,
     lettering: Lettering,
+    dark: bool,
     width: usize,
     captions: Vec<Vec<String>>,
     caption_height: usize,
@@ -89,11 +90,12 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// A page with a caption for each tile, or none; the `usual` ones are indices.
-    pub(super) fn new(grid: &'a Grid, captions: Vec<String>, usual: bool) -> Page<'a> {
+    pub(super) fn new(grid: &'a Grid, captions: Vec<String>, usual: bool, dark: bool) -> Page<'a> {
         let width = grid.width() + 2 * MARGIN;
         let mut page = Page {
             grid,
-            lettering: Lettering::new(size_for(width as u32)),
+            lettering: Lettering::new(size_for(width as u32)).dark(dark),
+            dark,
             width,
             captions: Vec::new(),
             caption_height: 0,
@@ -218,7 +220,7 @@ impl<'a> Page<'a> {
         let Arrangement { height, top, placed, .. } = self.arrange()?;
         let (grid, width) = (self.grid, self.width);
         let cell_height = grid.tile.height + self.caption_height + grid.gutter;
-        let mut data = vec![shades.white(); width * height];
+        let mut data = vec![shades.ground(); width * height];
         // A row of tiles, with the frame above them and the captions below, is a band of the page.
         let lead = grid.frame();
         let bands = data[(top - lead) * width..].chunks_mut(cell_height * width);
@@ -261,6 +263,12 @@ impl<'a> Page<'a> {
             let y = ends[i / grid.columns] - picture.height() as usize;
             placed.push((picture, x as u32, y as u32));
         }
+        if self.dark {
+            let (width, height) = (self.width as u32, height as u32);
+            let size = width as usize * height as usize;
+            let ground = Picture::from_indexed(width, height, vec![0; size], vec![[0; 3]]);
+            placed.insert(0, (ground, 0, 0));
+        }
         Ok(place(self.width as u64, height as u64, &placed))
     }
 }
@@ -288,10 +296,12 @@ fn stamp(ground: Picture, mut placed: Vec<(Picture, u32, u32)>) -> Picture {
 pub(super) struct Shades {
     pub(super) colormap: Colormap,
     pub(super) levels: u8,
+    /// The page is black.
+    pub(super) dark: bool,
 }
 
 impl Shades {
-    fn white(self) -> u8 {
+    fn ground(self) -> u8 {
         self.levels
     }
 
@@ -316,7 +326,7 @@ impl Shades {
         let last = usize::from(self.levels) - 1;
         let level = |i: usize| self.colormap.entry(((i * 255 + last / 2) / last) as u8);
         let odd = [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY];
-        (0..=last).map(level).chain(INK).chain(odd).chain([FRAME]).collect()
+        (0..=last).map(level).chain(ink(self.dark)).chain(odd).chain([FRAME]).collect()
     }
 }
 

@@ -44,6 +44,7 @@ pub struct Sheet {
     colormap: Colormap,
     normalize: Normalize,
     colorbar: Option<bool>,
+    dark: bool,
     budget: u64,
 }
 
@@ -102,6 +103,7 @@ impl Sheet {
             colormap: Colormap::default(),
             normalize: Normalize::default(),
             colorbar: None,
+            dark: false,
             budget: BUDGET,
         }
     }
@@ -167,6 +169,12 @@ impl Sheet {
     /// No bar of colours.
     pub fn without_colorbar(mut self) -> Sheet {
         self.colorbar = Some(false);
+        self
+    }
+
+    /// White labels on a black page.
+    pub fn dark(mut self) -> Sheet {
+        self.dark = true;
         self
     }
 
@@ -366,10 +374,11 @@ impl Sheet {
             Captions::Usual if maps.count() == 1 => Vec::new(),
             Captions::Usual => chosen.iter().map(usize::to_string).collect(),
         };
-        let mut page = Page::new(grid, captions, matches!(self.captions, Captions::Usual));
+        let mut page =
+            Page::new(grid, captions, matches!(self.captions, Captions::Usual), self.dark);
         let pixels = grid.tile.width * grid.tile.height * grid.shown;
         let levels = if pixels > 1 << 20 { 112 } else { 240 };
-        let shades = Shades { colormap: self.colormap, levels };
+        let shades = Shades { colormap: self.colormap, levels, dark: self.dark };
         let scale = match (per_map, range) {
             (true, _) => Some(["min".to_owned(), String::new(), "max".to_owned()]),
             (false, Some((low, high))) => {
@@ -450,7 +459,8 @@ impl Sheet {
             Captions::Given(all) => self.given(all, chosen),
             _ => Vec::new(),
         };
-        let mut page = Page::new(grid, captions, matches!(self.captions, Captions::Usual));
+        let mut page =
+            Page::new(grid, captions, matches!(self.captions, Captions::Usual), self.dark);
         let extent = self.extent_of_selection(grid);
         page.add_heading(&self.heading(&extent, grid, &[]));
         let chosen: Vec<&Picture> =

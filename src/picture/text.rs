@@ -22,6 +22,22 @@ pub(super) const INK: [[u8; 3]; 12] = {
     ramp
 };
 
+/// The same from a black ground to white.
+const LIGHT: [[u8; 3]; 12] = {
+    let mut ramp = [[0; 3]; 12];
+    let mut i = 0;
+    while i < 12 {
+        ramp[i] = [(i * 255 / 11) as u8; 3];
+        i += 1;
+    }
+    ramp
+};
+
+/// From the ground of a page to what is written on it.
+pub(super) fn ink(dark: bool) -> [[u8; 3]; 12] {
+    if dark { LIGHT } else { INK }
+}
+
 /// Where long names are broken.
 const SEAMS: [char; 6] = ['_', '-', '/', '.', ':', ','];
 
@@ -52,6 +68,7 @@ pub(super) struct Lettering {
     font: Option<FontRef<'static>>,
     em: f32,
     scale: PxScale,
+    ink: [[u8; 3]; 12],
     stamps: HashMap<(GlyphId, u8), Option<Stamp>>,
 }
 
@@ -63,7 +80,14 @@ impl Lettering {
         let scale = font.as_ref().and_then(|font| {
             font.units_per_em().map(|units| PxScale::from(em * font.height_unscaled() / units))
         });
-        Lettering { font, em, scale: scale.unwrap_or(PxScale::from(em)), stamps: HashMap::new() }
+        let scale = scale.unwrap_or(PxScale::from(em));
+        Lettering { font, em, scale, ink: INK, stamps: HashMap::new() }
+    }
+
+    /// White on black, or black on white.
+    pub(super) fn dark(mut self, dark: bool) -> Lettering {
+        self.ink = ink(dark);
+        self
     }
 
     pub(super) fn line_height(&self) -> u32 {
@@ -149,7 +173,7 @@ impl Lettering {
             let baseline = (i as u32 * line_height) as i32 + (self.em * 0.99).round() as i32;
             self.draw_line(line, x, baseline, width as usize, &mut steps);
         }
-        Picture::from_indexed(width, height, steps, INK.to_vec())
+        Picture::from_indexed(width, height, steps, self.ink.to_vec())
     }
 
     fn draw_line(&mut self, line: &str, mut x: f32, baseline: i32, width: usize, out: &mut [u8]) {

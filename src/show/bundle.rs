@@ -1,5 +1,10 @@
 //! One output in the forms that notebooks, terminals and pages understand.
 
+use std::rc::Rc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::picture::Picture;
 
 /// What a cell shows, in up to three forms: a picture, HTML, and plain text, which is always
@@ -8,6 +13,8 @@ use crate::picture::Picture;
 #[derive(Clone, Debug)]
 pub struct MimeBundle {
     picture: Option<Picture>,
+    /// A PNG file in the place of the picture's own.
+    file: Option<Rc<[u8]>>,
     html: Option<String>,
     text: String,
 }
@@ -15,18 +22,23 @@ pub struct MimeBundle {
 impl MimeBundle {
     /// Plain text alone.
     pub fn text(text: impl Into<String>) -> Self {
-        MimeBundle { picture: None, html: None, text: text.into() }
+        MimeBundle { picture: None, file: None, html: None, text: text.into() }
     }
 
     /// A picture, and what stands in for it where no picture can be shown.
     pub fn picture(picture: Picture, text: impl Into<String>) -> Self {
-        MimeBundle { picture: Some(picture), html: None, text: text.into() }
+        MimeBundle { picture: Some(picture), file: None, html: None, text: text.into() }
+    }
+
+    /// A PNG file that shows more than a picture; `still` stands for it among other pictures.
+    pub(crate) fn png(file: Vec<u8>, still: Picture, text: impl Into<String>) -> Self {
+        MimeBundle { file: Some(file.into()), ..MimeBundle::picture(still, text) }
     }
 
     /// HTML, and what stands in for it in a terminal. Escape what you put in:
     /// see [`escape_html`].
     pub fn html(html: impl Into<String>, text: impl Into<String>) -> Self {
-        MimeBundle { picture: None, html: Some(html.into()), text: text.into() }
+        MimeBundle { picture: None, file: None, html: Some(html.into()), text: text.into() }
     }
 
     /// The picture, if this is one.
@@ -47,8 +59,10 @@ impl MimeBundle {
     /// The forms by MIME type, each type once.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let mut entries = Vec::new();
-        if let Some(picture) = &self.picture {
-            entries.push(("image/png", picture.to_base64()));
+        match (&self.file, &self.picture) {
+            (Some(file), _) => entries.push(("image/png", STANDARD.encode(file))),
+            (None, Some(picture)) => entries.push(("image/png", picture.to_base64())),
+            (None, None) => {}
         }
         if let Some(html) = &self.html {
             entries.push(("text/html", html.clone()));
@@ -59,6 +73,10 @@ impl MimeBundle {
 
     /// A piece of HTML that shows the same.
     pub fn to_html(&self) -> String {
+        if let Some(file) = &self.file {
+            let data = STANDARD.encode(file);
+            return format!("<div><img src=\"data:image/png;base64,{data}\"></div>");
+        }
         match (&self.html, &self.picture) {
             (Some(html), _) => html.clone(),
             (None, Some(picture)) => {

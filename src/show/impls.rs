@@ -7,7 +7,7 @@ use image::buffer::ConvertBuffer;
 use image::{DynamicImage, ImageBuffer, Pixel, RgbaImage};
 
 use super::{MimeBundle, Show, error_bundle, print};
-use crate::picture::{Overlay, Picture, PictureTable, Sheet};
+use crate::picture::{Animation, Overlay, Picture, PictureTable, Sheet};
 
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> MimeBundle {
@@ -127,6 +127,16 @@ impl Show for () {
     }
 
     fn evcxr_display(&self) {}
+}
+
+impl Show for Animation {
+    fn bundle(&self) -> MimeBundle {
+        let text = format!("animation, {} pictures", self.frames().len());
+        match self.frames().last() {
+            Some(last) => MimeBundle::png(self.to_png(), last.clone(), text),
+            None => MimeBundle::text(text),
+        }
+    }
 }
 
 impl Show for Sheet {

@@ -127,6 +127,21 @@ impl Conv2d {
         }
     }
 
+    /// The convolution that leads a gradient back through this one, where one does.
+    pub(crate) fn turned(&self) -> Option<Conv2d> {
+        let padding = self.zeros()?;
+        let side = |i: usize| self.dilation[i] * (self.kernel[i] - 1) - padding[i];
+        let sides = [side(0), side(1)];
+        let applies = self.stride == [1, 1] && self.groups == 1 && sides.iter().all(|&s| s >= 0);
+        applies.then(|| Conv2d {
+            in_channels: self.out_channels,
+            out_channels: self.in_channels,
+            padding: Padding::Zeros(sides),
+            bias: false,
+            ..self.clone()
+        })
+    }
+
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
         let area = self.kernel[0].saturating_mul(self.kernel[1]);
         let fan_in = (self.in_channels / self.groups.max(1)).saturating_mul(area);

@@ -1,0 +1,58 @@
+//! What a part of a network looks for: pictures made to excite it, by gradient ascent from noise.
+//! Activation maximisation, Erhan et al. 2009; Olah et al. 2017,
+//! <https://distill.pub/2017/feature-visualization>.
+//!
+//! ```
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//! let model = zoo::squeezenet1_1()?;
+//! let quick = FeatureVis::default().size(64).steps(4);
+//! let sheet = quick.run(&model, Objective::channels("features.6", 3..6))?;
+//! assert_eq!(sheet.len(), 3); // shows itself; so does model.patterns("features.6", 3..6)
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - An [`Objective`] is what is made large: a channel, a neuron, a layer, a direction, a class, or a
+//!   sum of them.
+//! - [`FeatureVis`] is how: [`Parametrization`], [`Transform`]s, [`Regularizer`]s, optimiser, seed;
+//!   its recipes are the articles'.
+//! - [`Patterns`] are what comes out.
+
+mod fourier;
+mod grid;
+mod network;
+mod objective;
+mod parametrization;
+mod pattern;
+mod regularizer;
+mod run;
+mod score;
+mod settings;
+mod transform;
+
+pub use grid::PatternGrid;
+pub use objective::Objective;
+pub use parametrization::Parametrization;
+pub use pattern::{Divergence, Pattern, Patterns};
+pub use regularizer::Regularizer;
+pub use settings::FeatureVis;
+pub use transform::Transform;
+
+use crate::error::Result;
+use crate::model::{LayerRef, Model};
+
+impl Model {
+    /// Pictures that excite these channels of a layer, by [`FeatureVis::default`]:
+    /// `model.patterns("features.24", [25, 104, 116])`.
+    ///
+    /// # Errors
+    /// As [`FeatureVis::run`].
+    pub fn patterns(
+        &self,
+        layer: impl Into<LayerRef>,
+        channels: impl IntoIterator<Item = usize>,
+    ) -> Result<Patterns> {
+        FeatureVis::default().run(self, Objective::channels(layer, channels))
+    }
+}

@@ -1,0 +1,286 @@
+//! The part of the network that a run needs, and gradients of its pictures, a few at a time.
+
+use tch::Tensor;
+
+use super::score::{Answers, Goal, Reading, Score};
+use crate::error::{Error, Result};
+use crate::model::{Back, Model, NodeId, Pass, Rule, with_grad};
+use crate::tensor::{IntoResult, to_floats};
+
+/// Bytes of activations that are kept at once, about: what a processor's last cache holds.
+const AT_ONCE: i64 = 24 << 20;
+/// Pictures at once, at most.
+const MOST: i64 = 16;
+
+/// The network up to the layers that are asked for, with the goal of each picture.
+pub(super) struct Network {
+    model: Model,
+    goals: Vec<Goal>,
+    readings: Vec<Reading>,
+    /// Pictures that belong together, in a row.
+    group: usize,
+    /// How much they are to differ, and at which layer.
+    diversity: Option<(f64, NodeId)>,
+}
+
+/// What one step needs to know.
+pub(super) struct Evaluation {
+    /// `−objective` of each picture.
+    pub(super) losses: Vec<f64>,
+    /// Of their sum, by the pictures, `[N, C, H, W]`.
+    pub(super) gradient: Tensor,
+}
+
+/// How a picture excites what it was made for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Excitement {
+    pub(super) objective: f64,
+    /// The mean and the greatest value of the map, where the objective is about one.
+    pub(super) map: Option<[f64; 2]>,
+    /// Whether the one map or neuron that it is about has a value above 0.
+    pub(super) active: bool,
+}
+
+impl Network {
+    /// `group` pictures in a row belong to one objective and are to differ by `diversity`.
+    pub(super) fn new(
+        whole: &Model,
+        goals: &[Goal],
+        group: usize,
+        diversity: Option<f64>,
+    ) -> Result<Network> {
+        let nodes = |goals: &[Goal]| {
+            let mut nodes: Vec<NodeId> =
+                goals.iter().flat_map(|goal| &goal.terms).map(|(_, score)| score.node).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            nodes
+        };
+        let wanted = nodes(goals);
+        let Some(&last) = wanted.last() else {
+            return Err(Error::Argument("no objective: there is nothing to excite".into()));
+        };
+        // The last layer's part of the network has the others too, unless a branch ends in them.
+        let part = match last == whole.output() {
+            true => whole.clone(),
+            false => whole.up_to(whole.layer_name(last))?,
+        };
+        let place = |id: NodeId| part.find(whole.layer_name(id));
+        let contained = wanted.iter().all(|id| place(*id).is_ok());
+        let model = if contained { part } else { whole.clone() };
+        let mut goals = goals.to_vec();
+        for (_, score) in goals.iter_mut().flat_map(|goal| &mut goal.terms) {
+            score.node = model.find(whole.layer_name(score.node))?;
+        }
+        let diversity = match diversity {
+            None => None,
+            Some(weight) => {
+                let layer = goals.first().and_then(|goal| goal.terms.first());
+                let same = |goal: &Goal| {
+                    layer.is_some_and(|(_, first)| {
+                        goal.terms.iter().all(|(_, s)| s.node == first.node)
+                    })
+                };
+                match layer {
+                    Some((_, score)) if goals.iter().all(same) => Some((weight, score.node)),
+                    _ => {
+                        return Err(Error::Argument(
+                            "pictures differ at the layer of their objective: all objectives have \
+                             to be of one layer"
+                                .into(),
+                        ));
+                    }
+                }
+            }
+        };
+        let readings = nodes(&goals).into_iter().map(|node| {
+            let scores: Vec<&Score> = goals
+                .iter()
+                .flat_map(|goal| &goal.terms)
+                .map(|(_, score)| score)
+                .filter(|score| score.node == node)
+                .collect();
+            match diversity {
+                Some(_) => Ok(Reading::whole(node)),
+                None => Reading::new(&model, node, &scores),
+            }
+        });
+        let readings = readings.collect::<Result<Vec<_>>>()?;
+        Ok(Network { model, goals, readings, group: group.max(1), diversity })
+    }
+
+    /// Whether the network takes pictures of this height and width.
+    pub(super) fn check(&self, height: i64, width: i64) -> Result<()> {
+        let [channels, ..] = self.model.input_shape();
+        let shapes = self.model.output_shapes(&[1, channels, height, width]);
+        let shapes = shapes.map_err(|error| match self.model.minimum_side() {
+            Some(least) if height < least || width < least => Error::Shape(format!(
+                "pictures of {width} × {height} pixels are too small for {}, which needs at least \
+                 {least} × {least}: choose a larger size ({error})",
+                self.model.name()
+            )),
+            _ => error.while_doing(format!("pictures of {width} × {height} pixels")),
+        })?;
+        for score in self.goals.iter().flat_map(|goal| &goal.terms).map(|(_, score)| score) {
+            let (Some(shape), Some([row, column])) = (shapes.get(score.node.0), score.place())
+            else {
+                continue;
+            };
+            if let &[_, _, h, w] = shape.as_slice()
+                && (row >= h || column >= w)
+            {
+                return Err(Error::Argument(format!(
+                    "the map of layer {:?} has {h} rows and {w} columns for pictures of {width} × \
+                     {height} pixels; there is no place {row}, {column}",
+                    self.model.layer_name(score.node)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many pictures of this size go through the network at once, whole groups.
+    fn at_once(&self, height: i64, width: i64) -> Result<usize> {
+        let [channels, ..] = self.model.input_shape();
+        let shapes = self.model.output_shapes(&[1, channels, height, width])?;
+        let last = self.readings.iter().map(|reading| reading.from.0).max().unwrap_or(0);
+        let values: i64 =
+            shapes.iter().take(last + 1).map(|shape| shape.iter().product::<i64>()).sum();
+        let pictures = (AT_ONCE / (4 * values).max(1)).clamp(1, MOST) as usize;
+        let groups = if self.diversity.is_some() { self.group } else { 1 };
+        Ok(pictures.div_ceil(groups) * groups)
+    }
+
+    fn froms(&self) -> Vec<NodeId> {
+        let mut froms: Vec<NodeId> = self.readings.iter().map(|reading| reading.from).collect();
+        froms.sort_unstable();
+        froms.dedup();
+        froms
+    }
+
+    /// What the layers answer to the pictures from `start` on, from the values of `froms`.
+    fn answers(&self, froms: &[NodeId], values: &[Tensor], start: usize) -> Result<Answers> {
+        let mut answers = Answers::new();
+        let count = values.first().map_or(0, |value| value.size()[0]) as usize;
+        let goals = self.goals.iter().skip(start).take(count);
+        let scores: Vec<&Score> = goals.flat_map(|goal| &goal.terms).map(|(_, s)| s).collect();
+        for reading in &self.readings {
+            let Some(value) = froms.iter().position(|id| *id == reading.from) else { continue };
+            let mut channels: Vec<i64> = scores
+                .iter()
+                .filter(|score| score.node == reading.node)
+                .filter_map(|score| score.channel())
+                .collect();
+            channels.sort_unstable();
+            channels.dedup();
+            if reading.is_partial() && channels.is_empty() {
+                continue;
+            }
+            let value = reading.read(&values[value], &channels)?;
+            answers.insert(reading.node, value, reading.is_partial().then_some(channels));
+        }
+        Ok(answers)
+    }
+
+    /// The losses of these pictures, `[N, C, H, W]`, one a goal, and the gradient of their sum.
+    pub(super) fn evaluate(&self, pictures: &Tensor) -> Result<Evaluation> {
+        let size = pictures.size();
+        let &[count, _, height, width] = size.as_slice() else {
+            return Err(Error::Shape(format!("expected pictures [N, C, H, W], got {size:?}")));
+        };
+        let at_once = self.at_once(height, width)?;
+        let froms = self.froms();
+        let mut losses = Vec::with_capacity(count as usize);
+        let mut gradients = Vec::new();
+        for start in (0..count as usize).step_by(at_once) {
+            let length = at_once.min(count as usize - start);
+            let part = pictures.f_narrow(0, start as i64, length as i64).into_result()?;
+            let back = Back { rule: Rule::Natural, again: true };
+            let mut found = None;
+            let (_, gradient) = self.model.gradient_back(back, &part, &froms, |leaves| {
+                let each = self.losses(&froms, leaves, start, length)?;
+                found = Some(each.f_detach().into_result()?);
+                each.f_sum(None::<tch::Kind>).into_result()
+            })?;
+            let found = found.ok_or_else(|| Error::Argument("no loss".into()))?;
+            losses.extend(to_floats(&found)?.into_iter().map(f64::from));
+            gradients.push(match gradient {
+                Some(gradient) => gradient,
+                None => part.f_zeros_like().into_result()?,
+            });
+        }
+        let gradient = Tensor::f_cat(&gradients, 0).into_result()?;
+        Ok(Evaluation { losses, gradient })
+    }
+
+    /// `−objective` of each picture, with its share of what makes a group differ, `[n]`.
+    fn losses(
+        &self,
+        froms: &[NodeId],
+        values: &[Tensor],
+        start: usize,
+        length: usize,
+    ) -> Result<Tensor> {
+        let answers = self.answers(froms, values, start)?;
+        let goals = self.goals.iter().skip(start).take(length).enumerate();
+        let each = goals.map(|(i, goal)| goal.value(&answers, i as i64));
+        let each = each.collect::<Result<Vec<_>>>()?;
+        let losses = Tensor::f_stack(&each, 0).and_then(|t| t.f_neg()).into_result()?;
+        let Some((weight, node)) = self.diversity else { return Ok(losses) };
+        let alike = alikeness(answers.whole(node)?, self.group as i64).into_result()?;
+        losses.f_add(&alike.f_mul_scalar(weight).into_result()?).into_result()
+    }
+
+    /// How these pictures excite what they were made for.
+    pub(super) fn excitement(&self, pictures: &Tensor) -> Result<Vec<Excitement>> {
+        let _no_grad = tch::no_grad_guard();
+        let size = pictures.size();
+        let &[count, _, height, width] = size.as_slice() else {
+            return Err(Error::Shape(format!("expected pictures [N, C, H, W], got {size:?}")));
+        };
+        let at_once = self.at_once(height, width)?;
+        let froms = self.froms();
+        let mut excitements = Vec::with_capacity(count as usize);
+        for start in (0..count as usize).step_by(at_once) {
+            let length = at_once.min(count as usize - start);
+            let part = pictures.f_narrow(0, start as i64, length as i64).into_result()?;
+            let feeds = [(self.model.input(), &part)];
+            let values = self.model.run_nodes(Pass::Inference, &feeds, &froms)?;
+            let answers = self.answers(&froms, &values, start)?;
+            for (i, goal) in self.goals.iter().skip(start).take(length).enumerate() {
+                let number = |t: Tensor| t.f_double_value(&[]).into_result();
+                let objective = number(goal.value(&answers, i as i64)?)?;
+                let (mut map, mut active) = (None, true);
+                if let Some(score) =
+                    goal.only().filter(|s| s.node != self.model.output() || s.is_of_a_map())
+                {
+                    let values = score.map(&answers.of(score, i as i64)?)?;
+                    let mean = number(values.f_mean(None::<tch::Kind>).into_result()?)?;
+                    let most = number(values.f_max().into_result()?)?;
+                    active = if score.is_of_a_map() { most > 0.0 } else { objective > 0.0 };
+                    map = score.is_of_a_map().then_some([mean, most]);
+                }
+                excitements.push(Excitement { objective, map, active });
+            }
+        }
+        Ok(excitements)
+    }
+}
+
+/// How alike the pictures of each group are, `[n]`: the sum over the others of the cosine between the
+/// Gram matrices of their channels, divided by how many they are; Olah et al. 2017.
+fn alikeness(maps: &Tensor, group: i64) -> Result<Tensor, tch::TchError> {
+    let flat = maps.f_flatten(2, -1)?; // [n, C, h·w]
+    let grams = flat.f_matmul(&flat.f_transpose(1, 2)?)?.f_flatten(1, -1)?; // [n, C·C]
+    let lengths = grams.f_norm_scalaropt_dim(2, [1i64], true)?.f_clamp_min(1e-12)?;
+    let grams = grams.f_div(&lengths)?.f_unflatten(0, [-1, group])?; // [groups, group, C·C]
+    let cosines = grams.f_matmul(&grams.f_transpose(1, 2)?)?; // [groups, group, group]
+    let itself = cosines.f_diagonal(0, 1, 2)?;
+    let others = cosines.f_sum_dim_intlist([2i64].as_slice(), false, None::<tch::Kind>)?;
+    others.f_sub(&itself)?.f_div_scalar(group as f64)?.f_flatten(0, -1)
+}
+
+/// Runs `work` with gradients recorded, as parametrisations and transforms need it.
+pub(super) fn recorded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    with_grad(work)
+}

@@ -1,0 +1,599 @@
+//! Pictures that excite a channel: the peers' numbers, repeatability, what is refused and what is said.
+
+mod peers;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use convlens::model::{Conv2d, Linear};
+use convlens::prelude::*;
+use peers::{difference, floats, formula_photo, read_case, with_formula_weights};
+use serde_json::Value;
+use tch::Kind;
+
+/// tests/reference/make_feature_vis.py's network.
+fn small() -> Model {
+    let mut net = Model::builder("small", [3, 24, 24]);
+    let x = net.input();
+    let conv = |from, to| Conv2d::new(from, to, 3).padding(1);
+    let features = ops![
+        conv(3, 8),
+        Op::Relu,
+        conv(8, 8),
+        Op::Relu,
+        Pool2d::max(2),
+        conv(8, 12),
+        Op::Relu,
+        conv(12, 12),
+        Op::Relu
+    ];
+    let x = net.chain("features", features, x);
+    let x = net.add("avgpool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(12, 6), &[x]);
+    let classes = ["one", "two", "three", "four", "five", "six"];
+    with_formula_weights(net.classes(classes).build().expect("a network"))
+}
+
+struct Numbers {
+    index: Value,
+    values: BTreeMap<String, Vec<f32>>,
+}
+
+impl Numbers {
+    fn read() -> Numbers {
+        let (index, values) = read_case("feature_vis", "small");
+        Numbers { index, values }
+    }
+
+    fn get(&self, key: &str) -> &[f32] {
+        self.values.get(key).unwrap_or_else(|| panic!("no {key}"))
+    }
+
+    fn tensor(&self, key: &str, shape: &[i64]) -> Tensor {
+        Tensor::from_slice(self.get(key)).reshape(shape)
+    }
+
+    fn direction(&self) -> Vec<f32> {
+        let numbers = self.index["direction"].as_array().expect("a list");
+        numbers.iter().map(|v| v.as_f64().expect("a number") as f32).collect()
+    }
+}
+
+/// The greatest distance between two pictures.
+fn apart(found: &Tensor, expected: &[f32]) -> f32 {
+    let found = floats(found);
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()))
+}
+
+fn run(vis: &FeatureVis, objectives: impl IntoIterator<Item = Objective>) -> Patterns {
+    vis.run(&small(), objectives).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn failure(vis: &FeatureVis, objectives: impl IntoIterator<Item = Objective>) -> String {
+    match vis.run(&small(), objectives) {
+        Ok(patterns) => panic!("this makes {patterns}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn quick() -> FeatureVis {
+    FeatureVis::default().size(24).steps(6)
+}
+
+#[test]
+fn article_3_makes_the_articles_pictures() {
+    let numbers = Numbers::read();
+    let start = numbers.tensor("start", &[1, 3, 24, 24]);
+    let channels = [1, 2, 5];
+    let vis = FeatureVis::article_3().from_values(&start).steps(30);
+    let patterns = run(&vis, Objective::unreachable_channels("features.6", channels));
+    for (pattern, channel) in patterns.iter().zip(channels) {
+        // Steps divide gradients by their size: see the script for what that makes of rounding.
+        let expected = numbers.get(&format!("article_3/{channel}"));
+        assert!(apart(&pattern.tensor(), expected) < 5e-5, "{channel}");
+        let losses: Vec<f32> = pattern.losses().iter().map(|&loss| loss as f32).collect();
+        let expected = numbers.get(&format!("article_3/{channel}/losses"));
+        assert!(difference(&losses, expected) < 1e-5, "{channel}");
+    }
+}
+
+#[test]
+fn one_channel_alone_or_in_a_batch_makes_the_same_picture() {
+    let vis = FeatureVis::article_3().size(24).steps(10);
+    let batch = run(&vis, Objective::unreachable_channels("features.6", [2, 1, 5]));
+    let alone = run(&vis, Objective::unreachable("features.6", 5));
+    let (batch, alone) = (batch.get(2).expect("a third"), alone.get(0).expect("one"));
+    assert!(apart(&batch.tensor(), &floats(&alone.tensor())) < 1e-5);
+}
+
+#[test]
+fn article_2_makes_the_articles_picture_from_size_to_size() {
+    let numbers = Numbers::read();
+    let unit = |u: f64| (150.0 + 30.0 * (u + 1.0) / 2.0) / 255.0;
+    let values: Vec<f32> =
+        (0..432).map(|i| unit(peers::formula::formula(i, 91) as f32 as f64) as f32).collect();
+    let start = Tensor::from_slice(&values).reshape([1, 3, 12, 12]);
+    let vis = FeatureVis::article_2().from_values(&start).steps(5).octaves(3);
+    let patterns = run(&vis, Objective::channel("features.8", 3));
+    let pattern = patterns.get(0).expect("one");
+    assert_eq!(pattern.tensor().size(), [1, 3, 16, 16]);
+    assert!(apart(&pattern.tensor(), numbers.get("article_2")) < 5e-5);
+    let losses: Vec<f32> = pattern.losses().iter().map(|&loss| loss as f32).collect();
+    assert!(difference(&losses, numbers.get("article_2/losses")) < 1e-5);
+}
+
+#[test]
+fn frequencies_and_colours_are_lucents() {
+    let numbers = Numbers::read();
+    for width in [24, 23] {
+        let whole = numbers.values["start"].len();
+        assert_eq!(whole, 3 * 24 * 24);
+        let values: Vec<f32> =
+            (0..3 * 20 * width).map(|i| peers::formula::formula(i, 90) as f32 * 0.25).collect();
+        let values = Tensor::from_slice(&values).reshape([1, 3, 20, width as i64]);
+        let vis = FeatureVis::default().from_values(&values).transforms([]).frames(3);
+        let imagenet = Preprocess::imagenet();
+        let normalized = |key: &str| {
+            let colours = numbers.tensor(key, &[1, 3, 20, width as i64]);
+            let mean = Tensor::from_slice(&[0.485f32, 0.456, 0.406]).reshape([3, 1, 1]);
+            let deviation = Tensor::from_slice(&[0.229f32, 0.224, 0.225]).reshape([3, 1, 1]);
+            floats(&((colours - mean) / deviation))
+        };
+        let model = {
+            let mut net = Model::builder("small", [3, 24, 24]).preprocess(imagenet);
+            let x = net.input();
+            let conv = |from, to| Conv2d::new(from, to, 3).padding(1);
+            let features = ops![
+                conv(3, 8),
+                Op::Relu,
+                conv(8, 8),
+                Op::Relu,
+                Pool2d::max(2),
+                conv(8, 12),
+                Op::Relu,
+                conv(12, 12),
+                Op::Relu
+            ];
+            net.chain("features", features, x);
+            with_formula_weights(net.build().expect("a network"))
+        };
+        let objective = || Objective::channel("features.8", 4);
+        // A step so small that nothing moves shows the start.
+        let still = vis.clone().steps(1).learning_rate(1e-12).run(&model, objective());
+        let still = still.expect("a start").get(0).expect("one").tensor();
+        let key = format!("fourier_{width}/start");
+        assert!(difference(&floats(&still), &normalized(&key)) < 1e-5, "{width}");
+        let patterns = vis.steps(12).run(&model, objective()).expect("a picture");
+        let key = format!("fourier_{width}/picture");
+        let found = patterns.get(0).expect("one").tensor();
+        // Divided by the deviation, 5e-5 of a colour are four times as much.
+        assert!(apart(&found, &normalized(&key)) < 2e-4, "{width}");
+    }
+}
+
+/// One plain step of size 1 adds the gradient.
+fn gradient(objective: Objective, photos: &Tensor, vis: FeatureVis) -> Vec<f32> {
+    let vis = vis.optimizer(Optimizer::Sgd { momentum: 0.0 }).learning_rate(1.0).steps(1);
+    let patterns = run(&vis.from_values(photos), objective);
+    floats(&(patterns.tensor().expect("one size") - photos))
+}
+
+#[test]
+fn the_gradients_of_all_objectives_are_the_peers() {
+    let numbers = Numbers::read();
+    let photo = formula_photo([20, 24], 0, -2.0..2.0);
+    let at = "features.8";
+    let objectives = [
+        ("neuron", Objective::neuron(at, 3)),
+        ("layer", Objective::layer(at)),
+        ("direction", Objective::direction(at, numbers.direction())),
+        ("direction_cosine", Objective::direction_cosine(at, numbers.direction())),
+        ("class", Objective::class(1)),
+        ("sum", Objective::class("two") - 0.5 * Objective::channel(at, 2)),
+    ];
+    for (name, objective) in objectives {
+        let found = gradient(objective, &photo, FeatureVis::pixels());
+        let expected = numbers.get(&format!("gradient/{name}"));
+        assert!(greatest(expected) > 1e-4, "{name} has a gradient");
+        // The step is taken from values up to 2, whose last digit is 2.4e-7.
+        let tolerance = 1e-5f32.max(3e-7 / greatest(expected));
+        assert!(difference(&found, expected) < tolerance, "{name}");
+    }
+}
+
+fn greatest(values: &[f32]) -> f32 {
+    values.iter().fold(0f32, |m, v| m.max(v.abs()))
+}
+
+#[test]
+fn diversity_is_lucents() {
+    let numbers = Numbers::read();
+    let photos: Vec<Tensor> = (0..3).map(|n| formula_photo([20, 24], n, -2.0..2.0)).collect();
+    let photos = Tensor::cat(&photos, 0);
+    let none = || Objective::channel("features.8", 2) * 0.0;
+    // The factor makes the step so large that rounding of the values it is added to is nothing.
+    let found = gradient(none(), &photos, FeatureVis::pixels().diversity(3, 1000.0));
+    let expected: Vec<f32> =
+        numbers.get("gradient/diversity").iter().map(|v| -1000.0 * v).collect();
+    assert!(greatest(&expected) > 1.0);
+    assert!(difference(&found, &expected) < 1e-5);
+}
+
+#[test]
+fn regularizers_are_what_their_formulas_say() {
+    let numbers = Numbers::read();
+    let photo = formula_photo([20, 24], 0, -2.0..2.0);
+    for (name, regularizer) in [
+        ("total_variation", Regularizer::TotalVariation),
+        ("l1", Regularizer::L1),
+        ("l2", Regularizer::L2),
+        ("blur", Regularizer::Blur),
+    ] {
+        let vis = FeatureVis::pixels().regularizer(regularizer, 100.0);
+        let found = gradient(Objective::channel("features.8", 2) * 0.0, &photo, vis);
+        let expected = numbers.get(&format!("regularizer/{name}"));
+        let expected: Vec<f32> = expected.iter().map(|v| -100.0 * v).collect();
+        assert!(difference(&found, &expected) < 1e-5, "{name}");
+    }
+}
+
+#[test]
+fn transforms_are_lucents() {
+    let numbers = Numbers::read();
+    for (name, transform, size) in [
+        ("pad_5", Transform::Pad(5), [20, 24]),
+        ("scale_1.1", Transform::Scale(vec![1.1]), [20, 24]),
+        ("scale_0.9", Transform::Scale(vec![0.9]), [24, 24]),
+        ("rotate_7", Transform::Rotate(vec![7.0]), [20, 24]),
+        ("rotate_-10", Transform::Rotate(vec![-10.0]), [20, 24]),
+    ] {
+        let photo = formula_photo(size, 0, 0.0..1.0);
+        let found = transform.once(&photo, 0).expect("a transform");
+        assert!(apart(&found, numbers.get(&format!("transform/{name}"))) < 2e-5, "{name}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_picture() {
+    for parametrization in
+        [Parametrization::Pixels, Parametrization::Sigmoid, Parametrization::Fourier]
+    {
+        let make = |seed| {
+            let vis = quick().parametrization(parametrization).seed(seed);
+            run(&vis, Objective::channels("features.7", [0, 3])).tensor().expect("one size")
+        };
+        assert_eq!(make(7), make(7), "{parametrization:?}");
+        assert_ne!(make(7), make(8), "{parametrization:?}");
+    }
+}
+
+#[test]
+fn losses_fall_and_the_picture_excites_its_channel() {
+    let photo = formula_photo([24, 24], 0, 0.0..1.0);
+    let model = small();
+    let before = model.run(&[("input", &photo)], &["features.7"]).expect("maps");
+    for parametrization in
+        [Parametrization::Pixels, Parametrization::Sigmoid, Parametrization::Fourier]
+    {
+        let vis = quick().parametrization(parametrization).steps(60).transforms([]);
+        let patterns = run(&vis, Objective::channel("features.7", 3));
+        let pattern = patterns.get(0).expect("one");
+        assert!(pattern.losses().last() < pattern.losses().first());
+        let own = before[0].select(1, 3).mean(Kind::Float).double_value(&[]);
+        assert!(pattern.activation().expect("a map") > own, "{parametrization:?}");
+        // What is told of the picture is what the network answers to it.
+        let map = model.run(&[("input", &pattern.tensor())], &["features.7"]).expect("maps");
+        let mean = map[0].select(1, 3).mean(Kind::Float).double_value(&[]);
+        assert!((pattern.activation().expect("a map") - mean).abs() < 1e-4 * mean.abs());
+    }
+}
+
+#[test]
+fn pictures_that_are_to_differ_do() {
+    let alike = |weight: f64| {
+        let vis = quick().steps(30).transforms([]).diversity(2, weight);
+        let patterns = run(&vis, Objective::channel("features.8", 3));
+        assert_eq!(patterns.len(), 2);
+        let maps =
+            small().run(&[("input", &patterns.tensor().expect("one size"))], &["features.8"]);
+        let flat = maps.expect("maps")[0].flatten(2, -1);
+        let grams = flat.matmul(&flat.transpose(1, 2)).flatten(1, -1);
+        Tensor::cosine_similarity(&grams.get(0), &grams.get(1), 0, 1e-8).double_value(&[])
+    };
+    assert!(alike(100.0) < alike(0.0) - 0.01, "{} {}", alike(100.0), alike(0.0));
+}
+
+/// A channel of `features.0` is dead where its bias is far below 0.
+fn with_dead_channel() -> Model {
+    let model = small();
+    let mut weights = model.weights();
+    let bias = weights.get("features.0.bias").expect("a bias").copy();
+    let _ = bias.get(4).fill_(-100.0);
+    weights.insert("features.0.bias".into(), bias);
+    model.load(&weights).expect("weights");
+    model
+}
+
+#[test]
+fn a_picture_that_never_became_active_says_so_and_is_begun_again() {
+    let vis = FeatureVis::article_3().size(24).steps(3);
+    let patterns =
+        vis.run(&with_dead_channel(), Objective::unreachable_channels("features.1", [3, 4]));
+    let patterns = patterns.expect("pictures");
+    let (alive, dead) = (patterns.get(0).expect("one"), patterns.get(1).expect("two"));
+    assert!(alive.is_active() && !dead.is_active());
+    assert!(dead.to_string().contains("never active"), "{dead}");
+    assert!(patterns.to_string().contains("4 of features.1"), "{patterns}");
+    assert_eq!(dead.losses(), [0.0; 3]);
+    // Nothing moved.
+    let start = run(&vis, Objective::channel("features.1", 3)).get(0).expect("one").tensor();
+    assert!((dead.tensor() - start).abs().max().double_value(&[]) > 0.0);
+
+    let again = vis.clone().retries(2);
+    let again =
+        again.run(&with_dead_channel(), Objective::unreachable_channels("features.1", [3, 4]));
+    let again = again.expect("pictures");
+    assert_eq!([0, 1].map(|i| again.get(i).expect("a picture").starts()), [1, 3]);
+    assert_eq!(again.get(0).expect("one").tensor(), alive.tensor());
+}
+
+#[test]
+fn another_seed_can_wake_a_channel() {
+    // Noise excites it only where its sum happens to be above 3.3 standard deviations.
+    let model = small();
+    let mut weights = model.weights();
+    let bias = weights.get("features.0.bias").expect("a bias").copy();
+    let kernel = weights.get("features.0.weight").expect("a kernel").get(4);
+    let deviation = (kernel.square().sum(Kind::Float).double_value(&[]) / 3.0).sqrt();
+    let _ = bias.get(4).fill_(-3.3 * deviation);
+    weights.insert("features.0.bias".into(), bias);
+    model.load(&weights).expect("weights");
+    let vis = FeatureVis::article_3().size(24).steps(2);
+    let starts: Vec<(bool, usize)> = (0..12)
+        .map(|seed| {
+            let vis = vis.clone().seed(seed).retries(10);
+            let patterns = vis.run(&model, Objective::unreachable("features.1", 4));
+            let pattern = patterns.expect("a picture").get(0).expect("one").clone();
+            (pattern.is_active(), pattern.starts())
+        })
+        .collect();
+    assert!(starts.iter().any(|&(active, starts)| active && starts > 1), "{starts:?}");
+}
+
+#[test]
+fn a_rate_that_diverges_stops_with_step_and_value_and_keeps_the_last_good_picture() {
+    let vis = FeatureVis::article_3().size(24).learning_rate(1e30).steps(20);
+    let patterns = run(&vis, Objective::unreachable_channels("features.6", [1, 2]));
+    for pattern in &patterns {
+        let divergence = pattern.diverged().expect("it diverges");
+        assert!(divergence.step >= 1 && divergence.step < 20);
+        assert!(!divergence.loss.is_finite());
+        assert_eq!(pattern.losses().len(), divergence.step);
+        assert!(floats(&pattern.tensor()).iter().all(|v| v.is_finite()));
+        let told = pattern.to_string();
+        assert!(told.contains(&format!("diverged after {} steps", divergence.step)), "{told}");
+    }
+    assert!(patterns.to_string().contains("the picture before"));
+}
+
+#[test]
+fn what_diverges_leaves_its_neighbours_alone() {
+    // An objective so steep that its own picture alone goes beyond all bounds.
+    let vis = FeatureVis::pixels()
+        .size(24)
+        .optimizer(Optimizer::Sgd { momentum: 0.0 })
+        .learning_rate(0.1)
+        .steps(12);
+    let calm = Objective::channel("features.7", 3);
+    let steep = Objective::layer("features.7") * 1e12;
+    let both = run(&vis, [calm.clone(), steep]);
+    assert!(both.get(1).expect("two").diverged().is_some());
+    let (calm_one, alone) = (both.get(0).expect("one"), run(&vis, calm));
+    assert!(calm_one.diverged().is_none());
+    assert_eq!(calm_one.losses().len(), 12);
+    let expected = floats(&alone.get(0).expect("one").tensor());
+    assert!(apart(&calm_one.tensor(), &expected) < 1e-5);
+}
+
+#[test]
+fn a_network_that_answers_nan_is_an_error_before_the_first_step() {
+    let model = small();
+    let mut weights = model.weights();
+    let bias = weights.get("features.0.bias").expect("a bias").copy();
+    let _ = bias.get(4).fill_(f64::NAN);
+    weights.insert("features.0.bias".into(), bias);
+    model.load(&weights).expect("weights");
+    let error = quick().run(&model, Objective::channel("features.2", 1)).expect_err("no picture");
+    assert!(error.to_string().contains("NaN before the first step"), "{error}");
+}
+
+#[test]
+fn bad_input_says_what_was_wrong_and_what_to_do() {
+    let channel = |layer: &str, channel| Objective::channel(layer, channel);
+    let good = || Objective::channel("features.7", 3);
+    for (error, parts) in [
+        (failure(&quick(), channel("features.7", 12)), ["no channel 12", "0 to 11"]),
+        (failure(&quick(), channel("features.70", 1)), ["no layer", "features.7"]),
+        (failure(&quick(), channel("flatten", 1)), ["has no maps", "Objective::neuron"]),
+        (failure(&quick(), channel("input", 1)), ["the picture itself", "later layer"]),
+        (failure(&quick(), Objective::class("seven")), ["no class", "six"]),
+        (failure(&quick(), Objective::class(6)), ["no class 6", "0 to 5"]),
+        (
+            failure(&quick(), Objective::class(Target::Predicted)),
+            ["by its index or name", "Predicted"],
+        ),
+        (failure(&quick(), Objective::direction("features.7", [1.0])), ["12", "got 1 numbers"]),
+        (
+            failure(&quick(), Objective::neuron_at("features.7", 1, 30, 0)),
+            ["12 rows", "no place 30"],
+        ),
+        (failure(&quick(), Vec::new()), ["no objective", "nothing to excite"]),
+        (failure(&quick(), good() * f64::NAN), ["multiplied by NaN", "finite"]),
+        (failure(&quick().size(1), good()), ["too small", "at least 2"]),
+        (failure(&quick().size(0), good()), ["1 to 8192 pixels", "0 × 0"]),
+        (failure(&quick().size(100_000), good()), ["1 to 8192", "100000"]),
+        (failure(&quick().steps(0), good()), ["steps are 1 to", "got 0"]),
+        (failure(&quick().octaves(0), good()), ["octaves are 1 to", "got 0"]),
+        (failure(&quick().octaves(2).octave_scale(0.5), good()), ["1 to 8 times", "0.5"]),
+        (failure(&quick().learning_rate(-1.0), good()), ["above 0", "-1"]),
+        (failure(&quick().learning_rate(f64::NAN), good()), ["above 0", "NaN"]),
+        (failure(&quick().weight_decay(-1.0), good()), ["0 or more", "-1"]),
+        (failure(&quick().noise(f64::INFINITY), good()), ["0 or more", "inf"]),
+        (failure(&quick().uniform(2.0, 1.0), good()), ["smaller and a larger", "2 and 1"]),
+        (failure(&quick().diversity(1, 1.0), good()), ["2 to 64", "got 1"]),
+        (failure(&quick().transforms([Transform::Jitter(50)]), good()), ["jitter of 50", "larger"]),
+        (
+            failure(&quick().transforms([Transform::Scale(vec![])]), good()),
+            ["Scale([])", "at least"],
+        ),
+        (failure(&quick().transforms([Transform::Pad(-1)]), good()), ["Pad(-1)", "0 to 4096"]),
+        (failure(&quick().regularizer(Regularizer::L1, f64::NAN), good()), ["L1", "NaN"]),
+        (
+            failure(
+                &quick().from_values(&Tensor::zeros([1, 1, 24, 24], tch::kind::FLOAT_CPU)),
+                good(),
+            ),
+            ["[1, 3, height, width]", "[1, 1, 24, 24]"],
+        ),
+        (
+            failure(
+                &quick().from_values(&Tensor::zeros([3, 3, 24, 24], tch::kind::FLOAT_CPU)),
+                good(),
+            ),
+            ["one or 1", "[3, 3, 24, 24]"],
+        ),
+        (
+            failure(&quick().diversity(2, 1.0), [good(), Objective::channel("features.5", 1)]),
+            ["one layer", "differ"],
+        ),
+    ] {
+        for part in parts {
+            assert!(error.contains(part), "{error:?} says nothing of {part:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_front_of_the_network_has_to_fit() {
+    // One pixel is left before the pooling, which has no room; features.2 comes before it.
+    let vis = FeatureVis::pixels().size(1).steps(2);
+    assert!(failure(&vis, Objective::channel("features.5", 1)).contains("too small"));
+    assert_eq!(run(&vis, Objective::channel("features.2", 1)).tensor().expect("one").size()[2], 1);
+}
+
+#[test]
+fn a_time_budget_stops_early_and_says_so() {
+    let vis = quick().steps(100_000).budget(Duration::from_millis(1)).listener(|_| {});
+    let patterns = run(&vis, Objective::channel("features.7", 3));
+    assert!(patterns.get(0).expect("one").losses().len() < 100_000);
+    let why = patterns.stopped().expect("it stopped");
+    assert!(why.contains("of 100000"), "{why}");
+    assert!(patterns.to_string().contains(why));
+}
+
+#[test]
+fn gradients_are_not_left_behind_and_training_is_noticed() {
+    let model = small();
+    let make = || quick().run(&model, Objective::channel("features.7", 3)).expect("a picture");
+    let first = make();
+    assert!(model.weights().values().all(|tensor| !tensor.grad().defined()));
+    let probe = Tensor::ones([1], tch::kind::FLOAT_CPU).set_requires_grad(true) * 2.0;
+    assert!(probe.requires_grad(), "gradients are recorded as before");
+    // In place, as optimisers change them: kept weights notice.
+    let _no_grad = tch::no_grad_guard();
+    for tensor in model.weights().values_mut() {
+        let _ = tensor.g_mul_scalar_(0.5);
+    }
+    assert_ne!(first.get(0).expect("one").losses(), make().get(0).expect("one").losses());
+}
+
+#[test]
+fn sheets_curves_animations_and_grids_show_themselves() {
+    let model = small();
+    let patterns =
+        quick().run(&model, Objective::channels("features.7", [3, 11])).expect("pictures");
+    let sheet = patterns.bundle();
+    assert!(sheet.as_picture().is_some());
+    assert!(sheet.as_text().contains("11 of features.7: activation"), "{}", sheet.as_text());
+    let dark = patterns.clone().dark().picture().expect("a sheet");
+    assert_eq!(dark.to_rgb().get_pixel(0, 0).0, [0; 3]);
+    assert_eq!(patterns.picture().expect("a sheet").to_rgb().get_pixel(0, 0).0, [255; 3]);
+    assert_eq!(
+        dark.to_rgb().pixels().filter(|p| p.0 == [255; 3]).count() > 20,
+        true,
+        "white labels"
+    );
+    assert!(patterns.loss_curve().picture().is_ok());
+    let grid = quick().layers(&model, ["features.0", "features.5"], 2).expect("a grid");
+    assert_eq!(grid.rows().len(), 2);
+    assert!(grid.bundle().as_text().contains("1 of features.5"));
+
+    let animation = patterns.animation().expect("an animation");
+    // As many as there are steps at most, and the finished picture.
+    assert!((2..=16).contains(&animation.frames().len()), "{}", animation.frames().len());
+    let file = animation.to_png();
+    assert!(file.windows(4).any(|w| w == b"acTL") && file.len() < 1_500_000);
+    let still = image::load_from_memory(&file).expect("a PNG").to_rgb8();
+    assert_eq!(still.as_raw(), animation.frames().last().expect("a frame").to_rgb().as_raw());
+    assert_eq!(animation.bundle().entries()[0].0, "image/png");
+    let error = quick().frames(0).run(&model, Objective::channel("features.7", 3));
+    let error = error.expect("a picture").animation().expect_err("no frames");
+    assert!(error.to_string().contains("frames(16)"), "{error}");
+}
+
+#[test]
+fn an_animation_keeps_to_its_bytes() {
+    let noise = |p: usize| {
+        let value = |i: usize| (127.5 * (peers::formula::formula(i, p) + 1.0)) as u8;
+        Picture::rgb(400, 300, (0..360_000).map(value).collect()).expect("a picture")
+    };
+    let animation = Animation::new((0..4).map(noise).collect()).expect("an animation");
+    let bytes = animation.to_png().len();
+    assert!((1_000_000..1_600_000).contains(&bytes), "{bytes}: four pictures and a still one");
+    let less = animation.clone().byte_budget(500_000).to_png();
+    assert!((250_000..=500_000).contains(&less.len()), "{}", less.len());
+    let still = image::load_from_memory(&less).expect("a PNG");
+    assert!((160..400).contains(&still.width()));
+    let error = Animation::new(vec![noise(0), noise(1).resized(10, 10).expect("a picture")]);
+    assert!(error.expect_err("two sizes").to_string().contains("one size"));
+    assert!(Animation::new(Vec::new()).expect_err("none").to_string().contains("no pictures"));
+}
+
+#[test]
+fn a_photo_is_dreamt_further_at_its_own_proportions() {
+    let photo = Photo::open("assets/photos/cat.png").expect("a photo");
+    let vis = FeatureVis::dream(&photo).size(24).octaves(2).steps(2).transforms([]);
+    let patterns = vis.run(&small(), Objective::layer("features.6")).expect("a dream");
+    let picture = patterns.get(0).expect("one").picture();
+    assert_eq!(picture.height(), 33);
+    let expected = f64::from(photo.width()) / f64::from(photo.height());
+    let found = f64::from(picture.width()) / f64::from(picture.height());
+    assert!((found - expected).abs() < 0.06, "{found} {expected}");
+    // With no step to speak of, the photo itself comes back, its detail included.
+    for parametrization in
+        [Parametrization::Pixels, Parametrization::Sigmoid, Parametrization::Fourier]
+    {
+        let still = vis.clone().parametrization(parametrization).learning_rate(1e-9);
+        let still = still.run(&small(), Objective::layer("features.6")).expect("a dream");
+        let still = still.get(0).expect("one").picture();
+        let whole = Preprocess::exact(i64::from(still.height()), i64::from(still.width()));
+        let expected = whole.seen(&photo).expect("the photo");
+        let most = still.to_rgb().iter().zip(expected.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+        // Colours are kept within 1 to 99 per cent, so that they have finite logits.
+        let allowed = if parametrization == Parametrization::Pixels { 1 } else { 4 };
+        assert!(most <= Some(allowed), "{parametrization:?}: {most:?}");
+    }
+}
+
+#[test]
+fn grey_networks_get_grey_pictures() {
+    let mut net = Model::builder("grey", [1, 16, 16]);
+    let x = net.input();
+    net.chain("features", ops![Conv2d::new(1, 4, 3), Op::Relu], x);
+    let model = net.build().expect("a network");
+    let patterns = FeatureVis::default().size(16).steps(3).run(&model, Objective::channel(1, 2));
+    let picture = patterns.expect("a picture").get(0).expect("one").picture().to_rgb();
+    assert!(picture.pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2]));
+}
