@@ -62,12 +62,11 @@ impl Model {
         input: &Tensor,
         score: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let back = Back { rule, again: false };
         let score = |outputs: &[Tensor]| match outputs {
             [output] => score(output),
             _ => Err(Error::Shape("no output".into())),
         };
-        let (mut outputs, gradient) = self.gradient_back(back, input, &[self.output()], score)?;
+        let (mut outputs, gradient) = self.gradient_back(rule, input, &[self.output()], score)?;
         let output = outputs.pop().ok_or_else(|| Error::Shape("no output".into()))?;
         Ok((output, gradient))
     }
@@ -82,12 +81,12 @@ impl Model {
     /// its place in the graph, however its module is shared or called.
     pub(crate) fn gradient_back(
         &self,
-        back: Back,
+        rule: Rule,
         input: &Tensor,
         layers: &[NodeId],
         score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
     ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
-        let mut walk = Walk::forward(self, back, input, layers)?;
+        let mut walk = Walk::forward(self, rule, input, layers)?;
         let values = layers.iter().map(|id| walk.value(*id)).collect::<Result<Vec<_>>>()?;
         let leaf = |t: &Tensor| t.f_detach()?.f_set_requires_grad(true);
         let leaves: Result<Vec<Tensor>, _> = values.iter().map(leaf).collect();
@@ -103,18 +102,9 @@ impl Model {
     }
 }
 
-/// How a gradient goes back.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Back {
-    /// What passes through a rectifier.
-    pub(crate) rule: Rule,
-    /// Whether it will be asked for again: what makes the way back faster is worth keeping then.
-    pub(crate) again: bool,
-}
-
 struct Walk<'a> {
     model: &'a Model,
-    back: Back,
+    rule: Rule,
     values: Vec<Option<Tensor>>,
     /// The convolutions with what inference does along with them, by the node at which each ends.
     chains: Vec<Option<Chain>>,
@@ -124,7 +114,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn forward(
         model: &'a Model,
-        back: Back,
+        rule: Rule,
         input: &Tensor,
         layers: &[NodeId],
     ) -> Result<Walk<'a>> {
@@ -156,7 +146,7 @@ impl<'a> Walk<'a> {
             values[id.0] = Some(value);
         }
         let gradients = nodes.iter().map(|_| None).collect();
-        Ok(Walk { model, back, values, chains, gradients })
+        Ok(Walk { model, rule, values, chains, gradients })
     }
 
     fn value(&self, id: NodeId) -> Result<Tensor> {
@@ -184,20 +174,17 @@ impl<'a> Walk<'a> {
     fn through_chain(&mut self, chain: &Chain, end: NodeId, mut gradient: Tensor) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         if chain.relu {
-            gradient = self.back.rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
+            gradient = self.rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
         }
         if let Some(other) = chain.other {
             self.add(other, gradient.shallow_clone())?;
         }
         let norm = chain.norm.map(|id| &nodes[id.0]);
-        if self.back.again {
-            let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
-            let fuser = &self.model.inner.fuser;
-            if let Some(back) = fuser.run_back(conv, norm, &gradient, trainings)?
-                && let &[input] = conv.inputs.as_slice()
-            {
-                return self.add(input, back);
-            }
+        let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
+        if let Some(back) = self.model.inner.fuser.run_back(conv, norm, &gradient, trainings)?
+            && let &[input] = conv.inputs.as_slice()
+        {
+            return self.add(input, back);
         }
         if let Some(norm) = norm
             && let Op::BatchNorm2d(op) = &norm.op
@@ -211,7 +198,7 @@ impl<'a> Walk<'a> {
 
     /// One layer by itself.
     fn through(&mut self, id: NodeId, gradient: Tensor) -> Result<()> {
-        let rule = self.back.rule;
+        let rule = self.rule;
         let node = &self.model.inner.nodes[id.0];
         let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
         let gradients = match (&node.op, inputs.as_slice()) {

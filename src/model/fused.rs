@@ -1,6 +1,6 @@
 //! Convolutions that take their neighbours along, in inference: the batch norm, the sum and the
 //! rectifier behind them in one pass over memory, with weights packed as oneDNN wants them. And the
-//! way back through them, for gradients that are asked for again and again.
+//! way back through them.
 
 use std::cell::{OnceCell, RefCell};
 use std::io::Cursor;
