@@ -9,7 +9,7 @@ use super::Target;
 use super::goal::{self, Goal};
 use crate::error::{Error, Result};
 use crate::look::Memory;
-use crate::model::{LayerRef, Model, NodeId, Pass, Rule};
+use crate::model::{LayerRef, Model, NodeId, Rule};
 use crate::tensor::{IntoResult, to_floats};
 
 /// A batch of inputs under one network, and for each the score `y` that is to be explained: what
@@ -108,35 +108,29 @@ impl Case {
     }
 
     pub(super) fn gradient_of(&self, layer: NodeId) -> Result<Tensor> {
-        if layer == self.model().input() {
-            return self.input_gradient(Rule::Natural);
-        }
-        // A tensor of its own for this pass: the remembered activation stays as it is.
-        let activation = self.memory.activation(layer)?;
-        let leaf = activation.f_detach().and_then(|t| t.f_set_requires_grad(true)).into_result()?;
-        let output = self.memory.output_from(Pass::Gradient, layer, &leaf)?;
-        if !output.requires_grad() {
-            return Err(self.independent_of(layer));
-        }
-        self.memory.remember_output(&output);
-        let goals = self.goals_by(&output)?;
-        let total = crate::model::with_grad(|| goal::total(goals, &output))?;
-        let gradients = Tensor::f_run_backward(&[total], &[&leaf], false, false);
-        let gradients = gradients.into_result().map_err(|e| {
-            e.while_doing(format!("the gradient at {:?}", self.model().layer_name(layer)))
-        })?;
-        let gradient = gradients.into_iter().next().filter(Tensor::defined);
-        gradient.ok_or_else(|| self.independent_of(layer))
+        self.gradient_by_rule(layer, Rule::Natural)
     }
 
     /// `∂y/∂x` with this rule at every rectifier, `[N, C, H, W]`.
     pub(super) fn input_gradient(&self, rule: Rule) -> Result<Tensor> {
-        let input = self.input()?;
-        let (output, gradient) = self
-            .model()
-            .gradient_by_rule(rule, &input, |output| goal::total(self.goals_by(output)?, output))?;
-        self.memory.remember_output(&output);
-        gradient.ok_or_else(|| self.independent_of(self.model().input()))
+        self.gradient_by_rule(self.model().input(), rule)
+    }
+
+    fn gradient_by_rule(&self, layer: NodeId, rule: Rule) -> Result<Tensor> {
+        let value = self.memory.activation(layer)?;
+        let around = self.memory.around(layer, self.count() as i64)?;
+        let mut feeds = vec![(layer, &value)];
+        feeds.extend(around.iter().map(|(id, value)| (*id, value)));
+        let wanted = [self.model().output()];
+        let score = |outputs: &[Tensor]| match outputs {
+            [output] => goal::total(self.goals_by(output)?, output),
+            _ => Err(Error::Shape("no output".into())),
+        };
+        let (outputs, gradient) = self.model().gradient_back(rule, &feeds, &wanted, score)?;
+        if let Some(output) = outputs.first() {
+            self.memory.remember_output(output);
+        }
+        gradient.ok_or_else(|| self.independent_of(layer))
     }
 
     /// The scores `y`, one an input.
@@ -172,8 +166,8 @@ impl Case {
             Error::Argument(format!("there is no input {index} among {}", self.count()))
         })?;
         let output = match self.count() {
-            1 => self.memory.output_from(Pass::Inference, layer, values)?,
-            _ => self.memory.one(index as i64)?.output_from(Pass::Inference, layer, values)?,
+            1 => self.memory.output_from(layer, values)?,
+            _ => self.memory.one(index as i64)?.output_from(layer, values)?,
         };
         finite_scores(goal, &output)
     }

@@ -196,8 +196,9 @@ impl Network {
             let length = at_once.min(count as usize - start);
             let part = pictures.f_narrow(0, start as i64, length as i64).into_result()?;
             let mut found = None;
+            let feeds = [(self.model.input(), &part)];
             let (_, gradient) =
-                self.model.gradient_back(Rule::Natural, &part, &froms, |leaves| {
+                self.model.gradient_back(Rule::Natural, &feeds, &froms, |leaves| {
                     let each = self.losses(&froms, leaves, start, length)?;
                     found = Some(each.f_detach().into_result()?);
                     each.f_sum(None::<tch::Kind>).into_result()

@@ -88,13 +88,11 @@ impl Memory {
         Ok(self.activations(&wanted)?.swap_remove(0))
     }
 
-    /// The network's output when `layer` has this value instead of its own, for as many inputs as
-    /// `value` has. What leads around the layer keeps its values, of which there are as many as in the
-    /// batch, or one; they are computed once, and remembered.
-    pub(crate) fn output_from(&self, pass: Pass, layer: NodeId, value: &Tensor) -> Result<Tensor> {
+    /// The values that lead around a layer to the output, for so many values of the layer: as many as
+    /// in the batch, or, of one alone, any number. They are computed once, and remembered.
+    pub(crate) fn around(&self, layer: NodeId, count: i64) -> Result<Vec<(NodeId, Tensor)>> {
         let around = self.model.around(layer);
         let values = self.activations(&around)?;
-        let count = value.size().first().copied().unwrap_or(0);
         let values = values.into_iter().map(|t| match t.size().first() {
             Some(1) if count > 1 => {
                 let mut size = t.size();
@@ -103,10 +101,17 @@ impl Memory {
             }
             _ => Ok(t),
         });
-        let values = values.collect::<Result<Vec<_>>>()?;
-        let mut feeds: Vec<(NodeId, &Tensor)> = around.into_iter().zip(&values).collect();
+        Ok(around.into_iter().zip(values.collect::<Result<Vec<_>>>()?).collect())
+    }
+
+    /// The network's output when `layer` has this value instead of its own, for as many inputs as
+    /// `value` has.
+    pub(crate) fn output_from(&self, layer: NodeId, value: &Tensor) -> Result<Tensor> {
+        let around = self.around(layer, value.size().first().copied().unwrap_or(0))?;
+        let mut feeds: Vec<(NodeId, &Tensor)> = around.iter().map(|(id, t)| (*id, t)).collect();
         feeds.push((layer, value));
-        let mut outputs = self.model.run_nodes(pass, &feeds, &[self.model.output()])?;
+        let output = self.model.output();
+        let mut outputs = self.model.run_nodes(Pass::Inference, &feeds, &[output])?;
         outputs.pop().ok_or_else(|| Error::Shape("no output".into()))
     }
 

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::fused::{self, Chain};
+use super::linear_back::linear_back;
 use super::{BatchNorm2d, Conv2d, Model, Node, NodeId, Op, Pass, Pool2d, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
@@ -19,15 +20,19 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// From the gradient at the rectifier's output `y` to that at its input.
-    fn through(self, op: &Op, y: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+    /// From the gradient at the rectifier's output `y` to that at its input, in the same memory if
+    /// nobody else has it.
+    fn through(self, op: &Op, y: &Tensor, gradient: Gradient) -> Result<Tensor> {
+        let Gradient { tensor: mut gradient, own } = gradient;
         if self == Rule::Deconvolution {
-            return gradient.f_relu().into_result();
+            return if own { gradient.f_relu_() } else { gradient.f_relu() }.into_result();
         }
         // Inside its range, and only there, the output is neither 0 nor 6.
-        let mut open = match op {
-            Op::Relu6 => y.f_hardtanh_backward(gradient, 0.0, 6.0),
-            _ => y.f_threshold_backward(gradient, 0.0),
+        let mut open = match (op, own) {
+            (Op::Relu6, false) => y.f_hardtanh_backward(&gradient, 0.0, 6.0),
+            (Op::Relu6, true) => y.f_hardtanh_backward_grad_input(&gradient, &gradient, 0.0, 6.0),
+            (_, false) => y.f_threshold_backward(&gradient, 0.0),
+            (_, true) => y.f_threshold_backward_grad_input(&gradient, &gradient, 0.0),
         }
         .into_result()?;
         match self {
@@ -35,6 +40,12 @@ impl Rule {
             _ => Ok(open),
         }
     }
+}
+
+/// A gradient, and whether its memory is its own, which may be overwritten.
+struct Gradient {
+    tensor: Tensor,
+    own: bool,
 }
 
 fn is_rectifier(op: &Op) -> bool {
@@ -54,26 +65,10 @@ impl Model {
         modules.map(|node| node.name.as_str()).collect()
     }
 
-    /// The output for `input`, and the gradient of `score` of it with respect to the input, where
-    /// every rectifier follows `rule`; `None` when the score does not depend on the input.
-    pub(crate) fn gradient_by_rule(
-        &self,
-        rule: Rule,
-        input: &Tensor,
-        score: impl FnOnce(&Tensor) -> Result<Tensor>,
-    ) -> Result<(Tensor, Option<Tensor>)> {
-        let score = |outputs: &[Tensor]| match outputs {
-            [output] => score(output),
-            _ => Err(Error::Shape("no output".into())),
-        };
-        let (mut outputs, gradient) = self.gradient_back(rule, input, &[self.output()], score)?;
-        let output = outputs.pop().ok_or_else(|| Error::Shape("no output".into()))?;
-        Ok((output, gradient))
-    }
-
-    /// What some layers answer to `input`, and the gradient of `score` of these values with respect
-    /// to the input; `None` when the score does not depend on the input. Layers that none of them
-    /// needs do not run. The input is a layer, too.
+    /// What some `layers` answer, and the gradient of `score` of these values with respect to the first
+    /// of the `feeds`; `None` when the score does not depend on it. A feed is a layer's value, which
+    /// stands for all that it is computed from; the others than the first are constants. Layers that
+    /// none of the wanted ones needs do not run. The input is a layer, too.
     ///
     /// Forwards it is an inference pass that keeps its values. Backwards, layer by layer from the
     /// last, what is frequent has its gradient by formula, which needs no recording and no second
@@ -82,11 +77,11 @@ impl Model {
     pub(crate) fn gradient_back(
         &self,
         rule: Rule,
-        input: &Tensor,
+        feeds: &[(NodeId, &Tensor)],
         layers: &[NodeId],
         score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
     ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
-        let mut walk = Walk::forward(self, rule, input, layers)?;
+        let mut walk = Walk::forward(self, rule, feeds, layers)?;
         let values = layers.iter().map(|id| walk.value(*id)).collect::<Result<Vec<_>>>()?;
         let leaf = |t: &Tensor| t.f_detach()?.f_set_requires_grad(true);
         let leaves: Result<Vec<Tensor>, _> = values.iter().map(leaf).collect();
@@ -95,7 +90,7 @@ impl Model {
         let starts = Tensor::f_run_backward(&[total], &leaves, false, false).into_result()?;
         let _no_grad = tch::no_grad_guard();
         for (id, start) in layers.iter().zip(starts).filter(|(_, start)| start.defined()) {
-            walk.add(*id, start)?;
+            walk.add(*id, start, false)?;
         }
         let gradient = walk.backward()?;
         Ok((values, gradient))
@@ -105,48 +100,60 @@ impl Model {
 struct Walk<'a> {
     model: &'a Model,
     rule: Rule,
+    /// With respect to what.
+    from: NodeId,
+    /// What does not run, but is given.
+    fed: Vec<bool>,
     values: Vec<Option<Tensor>>,
     /// The convolutions with what inference does along with them, by the node at which each ends.
     chains: Vec<Option<Chain>>,
-    gradients: Vec<Option<Tensor>>,
+    gradients: Vec<Option<Gradient>>,
 }
 
 impl<'a> Walk<'a> {
     fn forward(
         model: &'a Model,
         rule: Rule,
-        input: &Tensor,
+        feeds: &[(NodeId, &Tensor)],
         layers: &[NodeId],
     ) -> Result<Walk<'a>> {
         let nodes = &model.inner.nodes;
-        let first = model.input();
+        let Some(&(from, _)) = feeds.first() else {
+            return Err(Error::Argument("a gradient is with respect to something".into()));
+        };
+        let mut values: Vec<Option<Tensor>> = nodes.iter().map(|_| None).collect();
+        let mut fed = vec![false; nodes.len()];
+        for (id, value) in feeds {
+            fed[id.0] = true;
+            let value = value.f_to_device(model.device()).into_result()?;
+            values[id.0] = Some(channels_last(&value)?);
+        }
         let mut readers = vec![0usize; nodes.len()];
         let mut needed = vec![false; nodes.len()];
         for id in layers {
             needed[id.0] = true;
         }
         for (index, node) in nodes.iter().enumerate().rev() {
-            if needed[index] {
+            if needed[index] && !fed[index] {
                 for id in &node.inputs {
                     needed[id.0] = true;
                     readers[id.0] += 1;
                 }
             }
         }
-        let runs = |id: NodeId| needed[id.0] && id != first;
+        let runs = |id: NodeId| needed[id.0] && !fed[id.0];
         let taken = |id: NodeId| readers[id.0] == 1 && !layers.contains(&id);
         let (chains, needless) = fused::chains(nodes, runs, taken);
-        let input = channels_last(&input.f_to_device(model.device()).into_result()?)?;
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
         let wanted: Vec<NodeId> = wanted.collect();
-        let found = model.run_nodes(Pass::Inference, &[(first, &input)], &wanted)?;
-        let mut values: Vec<Option<Tensor>> = nodes.iter().map(|_| None).collect();
-        values[first.0] = Some(input);
+        let known: Vec<(NodeId, &Tensor)> =
+            feeds.iter().filter_map(|(id, _)| Some((*id, values[id.0].as_ref()?))).collect();
+        let found = model.run_nodes(Pass::Inference, &known, &wanted)?;
         for (id, value) in wanted.iter().zip(found) {
             values[id.0] = Some(value);
         }
         let gradients = nodes.iter().map(|_| None).collect();
-        Ok(Walk { model, rule, values, chains, gradients })
+        Ok(Walk { model, rule, from, fed, values, chains, gradients })
     }
 
     fn value(&self, id: NodeId) -> Result<Tensor> {
@@ -156,9 +163,11 @@ impl<'a> Walk<'a> {
 
     fn backward(&mut self) -> Result<Option<Tensor>> {
         let nodes = &self.model.inner.nodes;
-        let first = self.model.input();
-        for index in (first.0 + 1..nodes.len()).rev() {
+        for index in (self.from.0 + 1..nodes.len()).rev() {
             let Some(gradient) = self.gradients[index].take() else { continue };
+            if self.fed[index] {
+                continue; // a constant
+            }
             let step = match self.chains[index].take() {
                 Some(chain) => self.through_chain(&chain, NodeId(index), gradient),
                 None => self.through(NodeId(index), gradient),
@@ -167,24 +176,25 @@ impl<'a> Walk<'a> {
             // Whatever reads it has been gone through.
             self.values[index] = None;
         }
-        Ok(self.gradients[first.0].take())
+        Ok(self.gradients[self.from.0].take().map(|gradient| gradient.tensor))
     }
 
     /// A convolution, its batch norm, what is added and the rectifier, from the last to the first.
-    fn through_chain(&mut self, chain: &Chain, end: NodeId, mut gradient: Tensor) -> Result<()> {
+    fn through_chain(&mut self, chain: &Chain, end: NodeId, gradient: Gradient) -> Result<()> {
         let nodes = &self.model.inner.nodes;
-        if chain.relu {
-            gradient = self.rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
-        }
+        let mut gradient = match chain.relu {
+            true => self.rule.through(&Op::Relu, &self.value(end)?, gradient)?,
+            false => gradient.tensor,
+        };
         if let Some(other) = chain.other {
-            self.add(other, gradient.shallow_clone())?;
+            self.add(other, gradient.shallow_clone(), false)?;
         }
         let norm = chain.norm.map(|id| &nodes[id.0]);
         let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
         if let Some(back) = self.model.inner.fuser.run_back(conv, norm, &gradient, trainings)?
             && let &[input] = conv.inputs.as_slice()
         {
-            return self.add(input, back);
+            return self.add(input, back, true);
         }
         if let Some(norm) = norm
             && let Op::BatchNorm2d(op) = &norm.op
@@ -193,26 +203,37 @@ impl<'a> Walk<'a> {
             let own = chain.relu && chain.other.is_none();
             gradient = op.backward(norm, gradient, own)?;
         }
-        self.through(chain.conv, gradient)
+        self.through(chain.conv, Gradient { tensor: gradient, own: false })
     }
 
     /// One layer by itself.
-    fn through(&mut self, id: NodeId, gradient: Tensor) -> Result<()> {
-        let rule = self.rule;
+    fn through(&mut self, id: NodeId, gradient: Gradient) -> Result<()> {
         let node = &self.model.inner.nodes[id.0];
+        if is_rectifier(&node.op)
+            && let &[input] = node.inputs.as_slice()
+        {
+            let gradient = self.rule.through(&node.op, &self.value(id)?, gradient)?;
+            return self.add(input, gradient, true);
+        }
+        let gradient = gradient.tensor;
         let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
+        // Whether what comes out is memory of its own.
+        let mut own = false;
         let gradients = match (&node.op, inputs.as_slice()) {
-            (op, [_]) if is_rectifier(op) => vec![rule.through(op, &self.value(id)?, &gradient)?],
             (Op::Conv2d(op), [x]) if op.zeros().is_some() => {
+                own = true;
                 vec![op.backward(node, &x.size(), &gradient)?]
             }
             (Op::Linear(_), [_]) => {
                 let weight = node.parameters.first().map(|p| p.tensor.detach());
                 let weight = weight.ok_or_else(|| Error::Argument("no weight".into()))?;
-                vec![gradient.f_matmul(&weight).into_result()?]
+                vec![linear_back(&gradient, &weight)?]
             }
             (Op::BatchNorm2d(op), [_]) => vec![op.backward(node, gradient, false)?],
-            (Op::Pool2d(op), [x]) if op.is_max() => vec![op.backward(x, &gradient)?],
+            (Op::Pool2d(op), [x]) if op.is_max() => {
+                own = true;
+                vec![op.backward(x, &gradient)?]
+            }
             (Op::Flatten, [x]) => vec![like(&gradient, x)?],
             (Op::Dropout(_) | Op::Dropout2d(_) | Op::StochasticDepth(_), [_]) => vec![gradient],
             (Op::Add, inputs) => inputs.iter().map(|_| gradient.shallow_clone()).collect(),
@@ -224,15 +245,15 @@ impl<'a> Walk<'a> {
         };
         // Of an input that lent its shape alone there is none.
         for (input, gradient) in node.inputs.iter().zip(gradients).filter(|(_, g)| g.defined()) {
-            self.add(*input, gradient)?;
+            self.add(*input, gradient, own)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, id: NodeId, gradient: Tensor) -> Result<()> {
+    fn add(&mut self, id: NodeId, gradient: Tensor, own: bool) -> Result<()> {
         let sum = match self.gradients[id.0].take() {
-            None => gradient,
-            Some(sum) => sum.f_add(&gradient).into_result()?,
+            None => Gradient { tensor: gradient, own },
+            Some(sum) => Gradient { tensor: sum.tensor.f_add(&gradient).into_result()?, own: true },
         };
         self.gradients[id.0] = Some(sum);
         Ok(())

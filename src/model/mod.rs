@@ -8,6 +8,7 @@ mod grad_mode;
 mod groups;
 mod layer_ref;
 mod layers;
+mod linear_back;
 mod op;
 mod run;
 mod sub_model;
