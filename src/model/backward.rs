@@ -139,7 +139,8 @@ impl<'a> Walk<'a> {
         let input = channels_last(&input.f_to_device(model.device()).into_result()?)?;
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
         let wanted: Vec<NodeId> = wanted.collect();
-        let found = model.run_nodes(Pass::Inference, &[(first, &input)], &wanted)?;
+        let feeds = [(first, &input)];
+        let found = model.run_again(Pass::Inference, &feeds, &wanted, back.again)?;
         let mut values: Vec<Option<Tensor>> = nodes.iter().map(|_| None).collect();
         values[first.0] = Some(input);
         for (id, value) in wanted.iter().zip(found) {

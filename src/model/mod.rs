@@ -13,6 +13,7 @@ mod run;
 mod sub_model;
 mod summary;
 mod weights;
+mod winograd;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
