@@ -66,7 +66,8 @@ impl Model {
             [output] => score(output),
             _ => Err(Error::Shape("no output".into())),
         };
-        let (mut outputs, gradient) = self.gradient_back(rule, input, &[self.output()], score)?;
+        let back = Back { rule, again: false };
+        let (mut outputs, gradient) = self.gradient_back(back, input, &[self.output()], score)?;
         let output = outputs.pop().ok_or_else(|| Error::Shape("no output".into()))?;
         Ok((output, gradient))
     }
@@ -81,12 +82,12 @@ impl Model {
     /// its place in the graph, however its module is shared or called.
     pub(crate) fn gradient_back(
         &self,
-        rule: Rule,
+        back: Back,
         input: &Tensor,
         layers: &[NodeId],
         score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
     ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
-        let mut walk = Walk::forward(self, rule, input, layers)?;
+        let mut walk = Walk::forward(self, back, input, layers)?;
         let values = layers.iter().map(|id| walk.value(*id)).collect::<Result<Vec<_>>>()?;
         let leaf = |t: &Tensor| t.f_detach()?.f_set_requires_grad(true);
         let leaves: Result<Vec<Tensor>, _> = values.iter().map(leaf).collect();
@@ -102,9 +103,18 @@ impl Model {
     }
 }
 
+/// How a gradient goes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Back {
+    /// What passes through a rectifier.
+    pub(crate) rule: Rule,
+    /// Whether it will be asked for again and again: see [`winograd`](super::winograd).
+    pub(crate) again: bool,
+}
+
 struct Walk<'a> {
     model: &'a Model,
-    rule: Rule,
+    back: Back,
     values: Vec<Option<Tensor>>,
     /// The convolutions with what inference does along with them, by the node at which each ends.
     chains: Vec<Option<Chain>>,
@@ -114,7 +124,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn forward(
         model: &'a Model,
-        rule: Rule,
+        back: Back,
         input: &Tensor,
         layers: &[NodeId],
     ) -> Result<Walk<'a>> {
@@ -147,7 +157,7 @@ impl<'a> Walk<'a> {
             values[id.0] = Some(value);
         }
         let gradients = nodes.iter().map(|_| None).collect();
-        Ok(Walk { model, rule, values, chains, gradients })
+        Ok(Walk { model, back, values, chains, gradients })
     }
 
     fn value(&self, id: NodeId) -> Result<Tensor> {
@@ -175,14 +185,15 @@ impl<'a> Walk<'a> {
     fn through_chain(&mut self, chain: &Chain, end: NodeId, mut gradient: Tensor) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         if chain.relu {
-            gradient = self.rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
+            gradient = self.back.rule.through(&Op::Relu, &self.value(end)?, &gradient)?;
         }
         if let Some(other) = chain.other {
             self.add(other, gradient.shallow_clone())?;
         }
         let norm = chain.norm.map(|id| &nodes[id.0]);
         let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
-        if let Some(back) = self.model.inner.fuser.run_back(conv, norm, &gradient, trainings)?
+        let (fuser, again) = (&self.model.inner.fuser, self.back.again);
+        if let Some(back) = fuser.run_back(conv, norm, &gradient, trainings, again)?
             && let &[input] = conv.inputs.as_slice()
         {
             return self.add(input, back);
@@ -199,7 +210,7 @@ impl<'a> Walk<'a> {
 
     /// One layer by itself.
     fn through(&mut self, id: NodeId, gradient: Tensor) -> Result<()> {
-        let rule = self.rule;
+        let rule = self.back.rule;
         let node = &self.model.inner.nodes[id.0];
         let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
         let gradients = match (&node.op, inputs.as_slice()) {

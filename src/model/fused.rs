@@ -144,6 +144,7 @@ impl Fuser {
         norm: Option<&Node>,
         gradient: &Tensor,
         trainings: u64,
+        again: bool,
     ) -> Result<Option<Tensor>> {
         let Op::Conv2d(op) = &conv.op else { return Ok(None) };
         let plain = gradient.device() == Device::Cpu && gradient.kind() == Kind::Float;
@@ -158,7 +159,10 @@ impl Fuser {
             Ok((channels_last(&turned)?, None))
         };
         let size = gradient.size();
-        let wish = if winograd::suits(&turned, &size) { Form::Points } else { Form::Packed };
+        let wish = match again && winograd::suits(&turned, &size) {
+            true => Form::Points,
+            false => Form::Packed,
+        };
         let weights = conv.turned.weights(&sources, &turned, wish, &size, trainings, make)?;
         match weights.form {
             Form::Points => winograd::run(gradient, &weights.weight, None, padding).map(Some),

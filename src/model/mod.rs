@@ -24,7 +24,7 @@ use std::rc::Rc;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-pub(crate) use backward::Rule;
+pub(crate) use backward::{Back, Rule};
 pub use builder::{Builder, NodeId};
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
