@@ -562,11 +562,8 @@ fn sheets_curves_animations_and_grids_show_themselves() {
     let dark = patterns.clone().dark().picture().expect("a sheet");
     assert_eq!(dark.to_rgb().get_pixel(0, 0).0, [0; 3]);
     assert_eq!(patterns.picture().expect("a sheet").to_rgb().get_pixel(0, 0).0, [255; 3]);
-    assert_eq!(
-        dark.to_rgb().pixels().filter(|p| p.0 == [255; 3]).count() > 20,
-        true,
-        "white labels"
-    );
+    let white = dark.to_rgb().pixels().filter(|p| p.0 == [255; 3]).count();
+    assert!(white > 20, "white labels");
     assert!(patterns.loss_curve().picture().is_ok());
     let grid = quick().layers(&model, ["features.0", "features.5"], 2).expect("a grid");
     assert_eq!(grid.rows().len(), 2);
