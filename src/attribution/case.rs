@@ -9,7 +9,7 @@ use super::Target;
 use super::goal::{self, Goal};
 use crate::error::{Error, Result};
 use crate::look::Memory;
-use crate::model::{LayerRef, Model, NodeId, Rule};
+use crate::model::{Back, LayerRef, Model, NodeId, Rule};
 use crate::tensor::{IntoResult, to_floats};
 
 /// A batch of inputs under one network, and for each the score `y` that is to be explained: what
@@ -126,7 +126,8 @@ impl Case {
             [output] => goal::total(self.goals_by(output)?, output),
             _ => Err(Error::Shape("no output".into())),
         };
-        let (outputs, gradient) = self.model().gradient_back(rule, &feeds, &wanted, score)?;
+        let back = Back { rule, again: false };
+        let (outputs, gradient) = self.model().gradient_back(back, &feeds, &wanted, score)?;
         if let Some(output) = outputs.first() {
             self.memory.remember_output(output);
         }

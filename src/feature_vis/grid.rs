@@ -25,7 +25,7 @@ impl FeatureVis {
     /// let model = zoo::squeezenet1_1()?;
     /// let quick = FeatureVis::default().size(64).steps(4);
     /// let grid = quick.layers(&model, ["features.0", "features.3"], 2)?;
-    /// assert_eq!(grid.table().render()?.width() > 300, true);
+    /// assert_eq!(grid.rows().len(), 2);
     /// # Ok(())
     /// # }
     /// ```

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::score::{Answers, Goal, Reading, Score};
 use crate::error::{Error, Result};
-use crate::model::{Model, NodeId, Pass, Rule, with_grad};
+use crate::model::{Back, Model, NodeId, Pass, Rule, with_grad};
 use crate::tensor::{IntoResult, to_floats};
 
 /// Bytes of activations that are kept at once, about: what a processor's last cache holds.
@@ -195,14 +195,14 @@ impl Network {
         for start in (0..count as usize).step_by(at_once) {
             let length = at_once.min(count as usize - start);
             let part = pictures.f_narrow(0, start as i64, length as i64).into_result()?;
+            let back = Back { rule: Rule::Natural, again: true };
             let mut found = None;
             let feeds = [(self.model.input(), &part)];
-            let (_, gradient) =
-                self.model.gradient_back(Rule::Natural, &feeds, &froms, |leaves| {
-                    let each = self.losses(&froms, leaves, start, length)?;
-                    found = Some(each.f_detach().into_result()?);
-                    each.f_sum(None::<tch::Kind>).into_result()
-                })?;
+            let (_, gradient) = self.model.gradient_back(back, &feeds, &froms, |leaves| {
+                let each = self.losses(&froms, leaves, start, length)?;
+                found = Some(each.f_detach().into_result()?);
+                each.f_sum(None::<tch::Kind>).into_result()
+            })?;
             let found = found.ok_or_else(|| Error::Argument("no loss".into()))?;
             losses.extend(to_floats(&found)?.into_iter().map(f64::from));
             gradients.push(match gradient {

@@ -1,7 +1,7 @@
 //! What a picture is to excite.
 
 use std::fmt;
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::ops::{Add, Mul, Neg, Sub};
 
 use crate::attribution::Target;
 use crate::model::{LayerRef, Model};
@@ -166,14 +166,6 @@ impl Mul<Objective> for f64 {
 
     fn mul(self, objective: Objective) -> Objective {
         objective * self
-    }
-}
-
-impl Div<f64> for Objective {
-    type Output = Objective;
-
-    fn div(self, divisor: f64) -> Objective {
-        self * divisor.recip()
     }
 }
 

@@ -271,10 +271,10 @@ impl Patterns {
 }
 
 /// Curves of more pictures than these could not be told apart.
-const CURVES: usize = 10;
+const CURVES: usize = 8;
 
 impl Patterns {
-    /// The losses over the steps, a line for each picture, the first ten of more.
+    /// The losses over the steps, a line for each picture, of more than eight the first eight.
     pub fn loss_curve(&self) -> Chart {
         let shown = self.iter().take(CURVES);
         let curves = shown.map(|pattern| (pattern.label().to_owned(), pattern.losses().to_vec()));

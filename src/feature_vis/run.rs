@@ -1,5 +1,6 @@
 //! The optimisation: step by step, all pictures in one batch.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use rand::SeedableRng;
@@ -120,9 +121,8 @@ impl<'a> Work<'a> {
         if let Some(time) = vis.budget {
             progress = progress.at_most(time);
         }
-        if let Some(listener) = vis.listener.clone() {
-            progress = progress.listen(move |line| listener(line));
-        }
+        let listener = Rc::clone(&vis.listener);
+        let progress = progress.listen(move |line| listener(line));
         Work { vis, model, progress, started: Instant::now(), done: 0, stopped: None }
     }
 

@@ -9,6 +9,7 @@ use tch::Tensor;
 use super::{Parametrization, Regularizer, Transform};
 use crate::error::{Error, Result};
 use crate::photo::Photo;
+use crate::show;
 use crate::train::Optimizer;
 
 /// How pictures are made that excite a part of a network: activation maximisation.
@@ -50,7 +51,7 @@ pub struct FeatureVis {
     pub(super) retries: usize,
     pub(super) budget: Option<Duration>,
     pub(super) frames: usize,
-    pub(super) listener: Option<Rc<dyn Fn(&str)>>,
+    pub(super) listener: Rc<dyn Fn(&str)>,
 }
 
 /// What a picture is before the first step.
@@ -88,7 +89,7 @@ impl Default for FeatureVis {
             retries: 0,
             budget: None,
             frames: 16,
-            listener: None,
+            listener: Rc::new(show::line),
         }
     }
 }
@@ -285,7 +286,7 @@ impl FeatureVis {
 
     /// Where the lines go that tell how it is going; to standard output by default.
     pub fn listener(mut self, listener: impl Fn(&str) + 'static) -> Self {
-        self.listener = Some(Rc::new(listener));
+        self.listener = Rc::new(listener);
         self
     }
 

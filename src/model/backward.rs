@@ -76,12 +76,12 @@ impl Model {
     /// its place in the graph, however its module is shared or called.
     pub(crate) fn gradient_back(
         &self,
-        rule: Rule,
+        back: Back,
         feeds: &[(NodeId, &Tensor)],
         layers: &[NodeId],
         score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
     ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
-        let mut walk = Walk::forward(self, rule, feeds, layers)?;
+        let mut walk = Walk::forward(self, back, feeds, layers)?;
         let values = layers.iter().map(|id| walk.value(*id)).collect::<Result<Vec<_>>>()?;
         let leaf = |t: &Tensor| t.f_detach()?.f_set_requires_grad(true);
         let leaves: Result<Vec<Tensor>, _> = values.iter().map(leaf).collect();
@@ -97,9 +97,18 @@ impl Model {
     }
 }
 
+/// How a gradient goes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Back {
+    /// What passes through a rectifier.
+    pub(crate) rule: Rule,
+    /// Whether it will be asked for again and again: see [`winograd`](super::winograd).
+    pub(crate) again: bool,
+}
+
 struct Walk<'a> {
     model: &'a Model,
-    rule: Rule,
+    back: Back,
     /// With respect to what.
     from: NodeId,
     /// What does not run, but is given.
@@ -113,7 +122,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn forward(
         model: &'a Model,
-        rule: Rule,
+        back: Back,
         feeds: &[(NodeId, &Tensor)],
         layers: &[NodeId],
     ) -> Result<Walk<'a>> {
@@ -148,12 +157,12 @@ impl<'a> Walk<'a> {
         let wanted: Vec<NodeId> = wanted.collect();
         let known: Vec<(NodeId, &Tensor)> =
             feeds.iter().filter_map(|(id, _)| Some((*id, values[id.0].as_ref()?))).collect();
-        let found = model.run_nodes(Pass::Inference, &known, &wanted)?;
+        let found = model.run_again(Pass::Inference, &known, &wanted, back.again)?;
         for (id, value) in wanted.iter().zip(found) {
             values[id.0] = Some(value);
         }
         let gradients = nodes.iter().map(|_| None).collect();
-        Ok(Walk { model, rule, from, fed, values, chains, gradients })
+        Ok(Walk { model, back, from, fed, values, chains, gradients })
     }
 
     fn value(&self, id: NodeId) -> Result<Tensor> {
@@ -183,7 +192,7 @@ impl<'a> Walk<'a> {
     fn through_chain(&mut self, chain: &Chain, end: NodeId, gradient: Gradient) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         let mut gradient = match chain.relu {
-            true => self.rule.through(&Op::Relu, &self.value(end)?, gradient)?,
+            true => self.back.rule.through(&Op::Relu, &self.value(end)?, gradient)?,
             false => gradient.tensor,
         };
         if let Some(other) = chain.other {
@@ -191,7 +200,8 @@ impl<'a> Walk<'a> {
         }
         let norm = chain.norm.map(|id| &nodes[id.0]);
         let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
-        if let Some(back) = self.model.inner.fuser.run_back(conv, norm, &gradient, trainings)?
+        let fuser = &self.model.inner.fuser;
+        if let Some(back) = fuser.run_back(conv, norm, &gradient, trainings, self.back.again)?
             && let &[input] = conv.inputs.as_slice()
         {
             return self.add(input, back, true);
@@ -212,7 +222,7 @@ impl<'a> Walk<'a> {
         if is_rectifier(&node.op)
             && let &[input] = node.inputs.as_slice()
         {
-            let gradient = self.rule.through(&node.op, &self.value(id)?, gradient)?;
+            let gradient = self.back.rule.through(&node.op, &self.value(id)?, gradient)?;
             return self.add(input, gradient, true);
         }
         let gradient = gradient.tensor;

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use tch::{CModule, Device, IValue, Kind, Tensor};
 
 use super::op::Conv2d;
-use super::{Node, NodeId, Op};
+use super::{Node, NodeId, Op, winograd};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -88,6 +88,7 @@ impl Fuser {
         input: &Tensor,
         other: Option<&Tensor>,
         trainings: u64,
+        again: bool,
     ) -> Result<Tensor> {
         let conv = &nodes[chain.conv.0];
         let Op::Conv2d(op) = &conv.op else {
@@ -101,15 +102,28 @@ impl Fuser {
             .is_ok_and(|shape| other.is_none_or(|other| plain(other) && other.size() == shape));
         let suits = plain(input) && input.numel() > 0 && fits;
         let archive = self.archive().filter(|_| suits).zip(op.zeros());
-        let packed_for = archive.is_some().then(|| input.size());
+        let size = input.size();
+        let wish = match archive {
+            Some(_) if again && winograd::suits(op, &size) => Form::Points,
+            Some(_) => Form::Packed,
+            None => Form::Plain,
+        };
         let sources = parameters(conv, norm);
         let make = || folded(norm, &sources);
-        let weights = conv.fused.weights(&sources, op, packed_for.as_deref(), trainings, make)?;
-        let Weights { weight, bias, packed } = weights;
+        let weights = conv.fused.weights(&sources, op, wish, &size, trainings, make)?;
+        let Weights { weight, bias, form } = weights;
         let after = if chain.relu { "relu" } else { "none" };
-        let (Some((archive, padding)), true) = (archive, packed) else {
-            let parameters = [weight, bias.unwrap_or_default()];
-            let mut output = op.biased(parameters[1].defined()).forward(input, &parameters)?;
+        let (Some((archive, padding)), Form::Packed) = (archive, form) else {
+            let mut output = match form {
+                Form::Points => {
+                    let padding = op.zeros().unwrap_or_default();
+                    winograd::run(input, &weight, bias.as_ref(), padding)?
+                }
+                _ => {
+                    let parameters = [weight, bias.unwrap_or_default()];
+                    op.biased(parameters[1].defined()).forward(input, &parameters)?
+                }
+            };
             if let Some(other) = other {
                 output = output.f_add_(other).into_result()?;
             }
@@ -130,6 +144,7 @@ impl Fuser {
         norm: Option<&Node>,
         gradient: &Tensor,
         trainings: u64,
+        again: bool,
     ) -> Result<Option<Tensor>> {
         let Op::Conv2d(op) = &conv.op else { return Ok(None) };
         let plain = gradient.device() == Device::Cpu && gradient.kind() == Kind::Float;
@@ -144,11 +159,19 @@ impl Fuser {
             Ok((channels_last(&turned)?, None))
         };
         let size = gradient.size();
-        let weights = conv.turned.weights(&sources, &turned, Some(&size), trainings, make)?;
-        if !weights.packed {
-            return Ok(None);
+        let wish = match again && winograd::suits(&turned, &size) {
+            true => Form::Points,
+            false => Form::Packed,
+        };
+        let weights = conv.turned.weights(&sources, &turned, wish, &size, trainings, make)?;
+        match weights.form {
+            Form::Points => winograd::run(gradient, &weights.weight, None, padding).map(Some),
+            Form::Packed => {
+                let weight = weights.weight;
+                call(archive, gradient, weight, None, &turned, padding, "none", None).map(Some)
+            }
+            Form::Plain => Ok(None),
         }
-        call(archive, gradient, weights.weight, None, &turned, padding, "none", None).map(Some)
     }
 }
 
@@ -198,22 +221,35 @@ struct Kept {
     sources: Vec<(*const u8, i64)>,
     /// The model's training passes then: these change a batch norm's statistics uncounted.
     trainings: u64,
+    wish: Form,
     weights: Weights,
 }
 
 struct Weights {
     weight: Tensor,
     bias: Option<Tensor>,
-    packed: bool,
+    form: Form,
+}
+
+/// What a weight is kept as.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Plain,
+    /// In oneDNN's order for inputs of one size; others take it, too.
+    Packed,
+    /// At the points of [`winograd`].
+    Points,
 }
 
 impl Fused {
-    /// What `make` makes of the parameters, packed for inputs of this size, if any.
+    /// What `make` makes of the parameters, in the form that is wished for, for inputs of this size;
+    /// plain where that cannot be had, or where it is not finite.
     fn weights(
         &self,
         parameters: &[&Tensor],
         op: &Conv2d,
-        packed_for: Option<&[i64]>,
+        wish: Form,
+        input: &[i64],
         trainings: u64,
         make: impl FnOnce() -> Result<(Tensor, Option<Tensor>)>,
     ) -> Result<Weights> {
@@ -223,9 +259,9 @@ impl Fused {
             .collect::<Result<Vec<_>>>()?;
         let mut slot = self.0.borrow_mut();
         let known = slot.take().filter(|kept| {
-            kept.sources == sources
-                && kept.trainings == trainings
-                && (!kept.weights.packed || packed_for.is_some())
+            let form = kept.weights.form;
+            let serves = form == wish || (form == Form::Plain && wish == kept.wish);
+            kept.sources == sources && kept.trainings == trainings && serves
         });
         let kept = match known {
             Some(kept) => kept,
@@ -233,17 +269,22 @@ impl Fused {
                 let (weight, bias) = make()?;
                 // oneDNN's rectifier makes 0 of NaN, which would hide it.
                 let finite = is_finite(&weight)? && bias.as_ref().map_or(Ok(true), is_finite)?;
-                let packed = packed_for.filter(|_| finite);
-                let packed = packed.and_then(|size| op.packed(&weight, size));
-                let (packed, weight) = (packed.is_some(), packed.unwrap_or(weight));
-                Kept { sources, trainings, weights: Weights { weight, bias, packed } }
+                let changed = match wish {
+                    _ if !finite => None,
+                    Form::Plain => None,
+                    Form::Packed => op.packed(&weight, input),
+                    Form::Points => Some(winograd::kernels(&weight)?),
+                };
+                let form = if changed.is_some() { wish } else { Form::Plain };
+                let weights = Weights { weight: changed.unwrap_or(weight), bias, form };
+                Kept { sources, trainings, wish, weights }
             }
         };
-        let Weights { weight, bias, packed } = &slot.insert(kept).weights;
+        let Weights { weight, bias, form } = &slot.insert(kept).weights;
         Ok(Weights {
             weight: weight.shallow_clone(),
             bias: bias.as_ref().map(Tensor::shallow_clone),
-            packed: *packed,
+            form: *form,
         })
     }
 }

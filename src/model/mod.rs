@@ -14,6 +14,7 @@ mod run;
 mod sub_model;
 mod summary;
 mod weights;
+mod winograd;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ use std::rc::Rc;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-pub(crate) use backward::Rule;
+pub(crate) use backward::{Back, Rule};
 pub use builder::{Builder, NodeId};
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;

@@ -54,15 +54,27 @@ impl Model {
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
+        self.run_again(pass, feeds, wanted, false)
+    }
+
+    /// The same, and whether it will be asked for `again` and again: what makes that faster is worth
+    /// keeping then.
+    pub(crate) fn run_again(
+        &self,
+        pass: Pass,
+        feeds: &[(NodeId, &Tensor)],
+        wanted: &[NodeId],
+        again: bool,
+    ) -> Result<Vec<Tensor>> {
         let plan = Plan::new(self, feeds, wanted)?;
         if pass == Pass::Training {
             self.inner.trainings.set(self.inner.trainings.get() + 1);
         }
         if pass == Pass::Inference {
             let _no_grad = tch::no_grad_guard();
-            plan.execute(self, pass, feeds, wanted)
+            plan.execute(self, pass, feeds, wanted, again)
         } else {
-            with_grad(|| plan.execute(self, pass, feeds, wanted))
+            with_grad(|| plan.execute(self, pass, feeds, wanted, again))
         }
     }
 
@@ -179,6 +191,7 @@ impl Plan {
         pass: Pass,
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
+        again: bool,
     ) -> Result<Vec<Tensor>> {
         let nodes = &model.inner.nodes;
         let mut values: Vec<Option<Tensor>> = Vec::new();
@@ -228,7 +241,8 @@ impl Plan {
             let output = match chain {
                 Some(chain) => {
                     let trainings = model.trainings();
-                    model.inner.fuser.run(nodes, chain, &inputs[0], inputs.get(1), trainings)
+                    let other = inputs.get(1);
+                    model.inner.fuser.run(nodes, chain, &inputs[0], other, trainings, again)
                 }
                 None => {
                     let overwrite = pass == Pass::Inference
