@@ -60,11 +60,9 @@ impl Network {
         let Some(&last) = wanted.last() else {
             return Err(Error::Argument("no objective: there is nothing to excite".into()));
         };
-        // The last layer's part of the network has the others too, unless a branch ends in them.
-        let part = match last == whole.output() {
-            true => whole.clone(),
-            false => whole.up_to(whole.layer_name(last))?,
-        };
+        // The last layer's part of the network has the others too, unless a branch ends in them. What
+        // is kept to make it faster goes with it.
+        let part = whole.up_to(whole.layer_name(last))?;
         let place = |id: NodeId| part.find(whole.layer_name(id));
         let contained = wanted.iter().all(|id| place(*id).is_ok());
         let model = if contained { part } else { whole.clone() };
