@@ -9,6 +9,7 @@ mod groups;
 mod layer_ref;
 mod layers;
 mod op;
+mod receptive_field;
 mod run;
 mod sub_model;
 mod summary;
@@ -33,6 +34,7 @@ pub use op::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, Op, Pass, Pool2d,
     WeightInit,
 };
+pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
 
