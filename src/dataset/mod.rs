@@ -19,6 +19,7 @@
 mod ahead;
 mod batches;
 mod channels;
+mod class_sums;
 mod folder;
 mod json;
 mod on_photo;
@@ -30,6 +31,7 @@ mod top_maps_file;
 
 pub use batches::Unreadable;
 pub use channels::Channels;
+pub use class_sums::{ClassSums, PhotoSums};
 pub use folder::{Entry, ImageFolder};
 pub use on_photo::MapRanking;
 pub use over_photos::{PhotoMap, PhotoMaps};

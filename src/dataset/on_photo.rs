@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::overlay::{Drawn, sheet};
 use super::reduce::{greatest, reduce};
+use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
 use crate::look::Look;
@@ -140,6 +141,19 @@ impl MapRanking {
     }
 }
 
+impl MapRanking {
+    /// All maps' means over their indices, the three greatest marked.
+    pub fn curve(&self) -> Chart {
+        let means: Vec<f64> = self.means.iter().map(|&mean| f64::from(mean)).collect();
+        let marks: Vec<(f64, f64, String)> =
+            self.top(3).into_iter().map(|map| (map as f64, means[map], map.to_string())).collect();
+        Chart::lines([("", means)])
+            .title(format!("{} · the mean activation of every map", self.layer))
+            .axes("map", "mean activation")
+            .mark(marks)
+    }
+}
+
 impl fmt::Debug for MapRanking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MapRanking({}, {:?})", self.layer, self.top(5))
@@ -149,6 +163,7 @@ impl fmt::Debug for MapRanking {
 impl Show for MapRanking {
     fn bundle(&self) -> MimeBundle {
         let mut parts = vec![self.sheet().bundle()];
+        parts.push(self.curve().bundle());
         // A network that does not classify predicts nothing.
         parts.extend(self.look.predictions(5).ok().map(|predictions| predictions.bundle()));
         together(parts)

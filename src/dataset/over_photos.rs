@@ -1,6 +1,5 @@
 //! One map, or the sum of several, over many photos.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -223,7 +222,6 @@ impl PhotoMaps {
         let folder = folder.as_ref();
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::file(folder, format!("cannot be made: {error}")))?;
-        let mut taken = HashSet::new();
         let files = self.photos.iter().enumerate().map(|(i, photo)| {
             let title = photo.name.rsplit('/').next().unwrap_or_default();
             let title = title.rsplit_once('.').map_or(title, |(title, _)| title);
@@ -231,7 +229,6 @@ impl PhotoMaps {
                 .chars()
                 .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c } else { '_' })
                 .collect();
-            debug_assert!(taken.insert(name.clone()), "numbered, so no two are the same");
             let path = folder.join(name + ".png");
             self.picture(photo)?.save(&path)?;
             Ok(path)

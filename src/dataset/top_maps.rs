@@ -8,6 +8,7 @@ use super::batches::{Unreadable, channels_of, spatial};
 use super::folder::ImageFolder;
 use super::json;
 use super::reduce::{greatest, reduce};
+use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::show::{MimeBundle, Row, Show, Table, thousands};
@@ -275,6 +276,17 @@ impl TopMaps {
         let path = path.as_ref();
         let value = json::read(path, "top maps")?;
         Self::from_json(&value).map_err(|why| Error::file(path, why))
+    }
+
+    /// The frequencies as bars, a chart for each class; of many maps the first ten.
+    pub fn bars(&self) -> SmallMultiples {
+        const MOST: usize = 10;
+        let charts = self.classes.iter().filter(|class| !class.maps.is_empty()).map(|class| {
+            let bars = class.maps.iter().zip(class.frequencies());
+            let bars = bars.take(MOST).map(|(map, share)| (format!("map {}", map.map), share));
+            Chart::bars(bars).title(format!("{}: in which share of its photos", class.class))
+        });
+        SmallMultiples::new(charts.collect::<Vec<_>>()).columns(self.classes.len().clamp(1, 3))
     }
 
     fn table(&self) -> Table {

@@ -151,3 +151,22 @@ fn json_of_another_shape_is_refused() {
     assert_eq!(TopMaps::open(&path).expect("top maps").maps("a").expect("maps"), [7]);
     assert!(failure(TopMaps::open(folder.path().join("none.json"))).contains("cannot be read"));
 }
+
+#[test]
+fn sums_need_the_network_of_the_maps() {
+    let case = Case::read();
+    let tops = TopMapSearch::at("relu1").per_photo(4).run(&case.model, &case.photos);
+    let tops = tops.expect("top maps");
+    let mut net = Model::builder("other", [3, 32, 32]);
+    let x = net.input();
+    net.add("relu1", Op::Relu, &[x]);
+    let other = net.build().expect("a network");
+    let text = failure(case.photos.class_sums(&other, &tops));
+    assert!(text.contains("whose relu1 has 8 maps, but other's has 3"), "{text}");
+    let text = failure(case.photos.class_sums(&colours(), &tops));
+    assert!(text.contains("no layer \"relu1\""), "{text}");
+    let none: [(&str, usize); 0] = [];
+    assert!(failure(case.photos.class_sums_of(&case.model, "relu1", none)).contains("name one"));
+    let text = failure(case.photos.class_sums_of(&case.model, "relu1", [("rings", 8)]));
+    assert!(text.contains("rings: layer \"relu1\" has the channels 0 to 7, not 8"), "{text}");
+}

@@ -152,3 +152,23 @@ fn of_many_photos_a_hundred_are_shown_from_all_classes() {
     assert_eq!((classes.len(), reds), (100, 50));
     assert!(maps.bundle().as_text().contains("100 of 150 photos"));
 }
+
+#[test]
+fn sums_are_those_of_each_class_s_own_maps() {
+    let case = Case::read();
+    for layer in LAYERS {
+        let search = TopMapSearch::at(layer).per_photo(4).per_class(5);
+        let tops = search.run(&case.model, &case.photos).expect("top maps");
+        let sums = case.photos.class_sums(&case.model, &tops).expect("sums");
+        let found: Vec<f32> =
+            sums.photos().iter().flat_map(|photo| &photo.sums).map(|&sum| sum as f32).collect();
+        case.compare(&format!("{layer}/sums"), &found);
+        let by_hand: Vec<(String, Vec<usize>)> =
+            tops.classes().iter().map(|class| (class.class.clone(), class.indices())).collect();
+        let again = case.photos.class_sums_of(&case.model, layer, by_hand).expect("sums");
+        assert_eq!(again.photos(), sums.photos());
+        assert_eq!(sums.groups(), ["bars", "rings", "waves"]);
+        assert!(sums.to_string().contains("rings"), "{sums}");
+        assert!(sums.charts().picture().is_ok());
+    }
+}
