@@ -47,6 +47,8 @@ const DEEPEST: usize = 16;
 pub struct ImageFolder {
     /// What errors and captions call it.
     name: Arc<str>,
+    /// Unless its photos are in memory.
+    root: Option<Arc<Path>>,
     classes: Arc<[Class]>,
     preprocess: Option<Preprocess>,
     batch: usize,
@@ -114,7 +116,7 @@ impl ImageFolder {
             }
             classes = vec![Class { name: name.clone(), photos }];
         }
-        Ok(ImageFolder::new(&name, classes))
+        Ok(ImageFolder { root: Some(root.into()), ..ImageFolder::new(&name, classes) })
     }
 
     /// A data set of photos that are in memory, by class.
@@ -150,7 +152,13 @@ impl ImageFolder {
     }
 
     fn new(name: &str, classes: Vec<Class>) -> ImageFolder {
-        ImageFolder { name: name.into(), classes: classes.into(), preprocess: None, batch: 16 }
+        ImageFolder {
+            name: name.into(),
+            root: None,
+            classes: classes.into(),
+            preprocess: None,
+            batch: 16,
+        }
     }
 
     /// Only these classes, in this order.
@@ -284,6 +292,11 @@ impl ImageFolder {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its folder, unless its photos are in memory.
+    pub(super) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
     }
 
     /// At most the first `count` photos in all, evenly from all classes.

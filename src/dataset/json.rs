@@ -11,9 +11,12 @@ use crate::picture::write_file;
 const LARGEST: u64 = 1 << 30;
 
 pub(super) fn write(path: &Path, value: &Value, what: &str) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::file(path, error))?;
-    text.push('\n');
-    write_file(path, text.as_bytes(), what)
+    write_file(path, format!("{value:#}\n").as_bytes(), what)
+}
+
+/// Without a line for every number.
+pub(super) fn write_compact(path: &Path, value: &Value, what: &str) -> Result<()> {
+    write_file(path, format!("{value}\n").as_bytes(), what)
 }
 
 pub(super) fn read(path: &Path, what: &str) -> Result<Value> {

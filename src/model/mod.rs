@@ -391,6 +391,16 @@ impl Model {
         self.node(id).inputs == [self.input()]
     }
 
+    /// The layers up to this one, in order.
+    pub(crate) fn nodes_to(&self, last: NodeId) -> impl Iterator<Item = NodeId> + use<> {
+        (0..=last.0).map(NodeId)
+    }
+
+    /// All tensors of a layer.
+    pub(crate) fn tensors_of(&self, id: NodeId) -> impl Iterator<Item = &Tensor> {
+        self.node(id).parameters.iter().map(|parameter| &parameter.tensor)
+    }
+
     fn node(&self, id: NodeId) -> &Node {
         &self.inner.nodes[id.0]
     }

@@ -5,12 +5,13 @@
 #[allow(dead_code, reason = "not all networks are needed here")]
 mod networks;
 #[path = "../peers/mod.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
+#[allow(dead_code, unused_imports, reason = "not all of it is needed here")]
 mod peers;
 
 mod bad_input;
 mod folder;
 mod maps;
+mod patches;
 
 use std::collections::BTreeMap;
 use std::path::Path;
