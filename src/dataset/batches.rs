@@ -27,6 +27,18 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+impl Unreadable {
+    pub(super) fn new(photos: &ImageFolder, index: usize, error: Error) -> Unreadable {
+        let name = photos.entry(index).map_or_else(String::new, |entry| entry.name);
+        let reason = match error {
+            // Its path stands before it already.
+            Error::File { message, .. } => message,
+            other => other.to_string(),
+        };
+        Unreadable { index, name, reason }
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.reason)
@@ -105,15 +117,7 @@ impl ImageFolder {
                     }
                     open.photos.push(seen);
                 }
-                Err(error) => {
-                    let name = self.entry(index).map_or_else(String::new, |entry| entry.name);
-                    let reason = match error {
-                        // Its path stands before it already.
-                        Error::File { message, .. } => message,
-                        other => other.to_string(),
-                    };
-                    open.failed.push(Unreadable { index, name, reason });
-                }
+                Err(error) => open.failed.push(Unreadable::new(self, index, error)),
             }
             if open.photos.len() >= self.batch_size() {
                 each(open.close()?)?;

@@ -114,9 +114,9 @@ impl Model {
     /// ```
     /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
-    /// let field = zoo::vgg16_untrained(0)?.receptive_field("features.28")?;
-    /// assert_eq!((field.size(), field.stride(), field.offset()), ([196; 2], [16.0; 2], [-90; 2]));
-    /// assert_eq!(field.window(0, 13)?, [0..106, 118..224]); // within the input
+    /// let field = zoo::squeezenet1_1()?.receptive_field("features.3")?;
+    /// assert_eq!((field.size(), field.stride(), field.offset()), ([15; 2], [4.0; 2], [-4; 2]));
+    /// assert_eq!(field.window(0, 54)?, [0..11, 212..224]); // within the input
     /// # Ok(())
     /// # }
     /// ```
@@ -181,17 +181,17 @@ impl Model {
 enum Step {
     /// Each on the one in its place.
     Same,
-    /// Windows of `span` places, `stride` apart, the first from `-padding`.
-    Windows { span: i64, stride: i64, padding: i64 },
+    /// Windows of `taps` places `dilation` apart, each `stride` further on, the first from
+    /// `-padding`.
+    Windows { taps: i64, dilation: i64, stride: i64, padding: i64 },
     /// A transposed convolution.
     Spread { kernel: i64, stride: i64, padding: i64 },
     /// Averages from `from` places to `to`.
     Adaptive { from: i64, to: i64 },
     /// Bilinear, from `from` places to `to`.
     Resized { from: i64, to: i64 },
-    /// Found by trying: first and last place for each output place, and how many inputs an output
-    /// place is worth.
-    Tried { windows: Vec<(i64, i64)>, ratio: f64 },
+    /// Found by trying: first and last place for each output place.
+    Tried(Vec<(i64, i64)>),
 }
 
 /// What each layer up to the one in question reads, by axis.
@@ -272,18 +272,21 @@ fn steps_of(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Re
     }
     let step = |axis: usize| match model.op_of(id) {
         Op::Conv2d(conv) => {
-            let span = conv.dilation[axis] * (conv.kernel[axis] - 1) + 1;
-            let stride = conv.stride[axis];
+            let (taps, dilation) = (conv.kernel[axis], conv.dilation[axis]);
+            let (span, stride) = (dilation * (taps - 1) + 1, conv.stride[axis]);
             let padding = match conv.padding {
                 Padding::Zeros(sides) => sides[axis],
                 // The odd one is at the bottom or right.
                 Padding::Same => ((to[axis] - 1) * stride + span - from[axis]).max(0) / 2,
             };
-            Step::Windows { span, stride, padding }
+            Step::Windows { taps, dilation, stride, padding }
         }
-        Op::Pool2d(pool) => {
-            Step::Windows { span: pool.kernel, stride: pool.stride, padding: pool.padding }
-        }
+        Op::Pool2d(pool) => Step::Windows {
+            taps: pool.kernel,
+            dilation: 1,
+            stride: pool.stride,
+            padding: pool.padding,
+        },
         Op::ConvTranspose2d(conv) => {
             Step::Spread { kernel: conv.kernel, stride: conv.stride, padding: conv.padding }
         }
@@ -329,19 +332,44 @@ fn tried(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Resul
                 }
             }
         }
-        Ok(Step::Tried { windows, ratio: from as f64 / to as f64 })
+        Ok(Step::Tried(windows))
     };
     Ok([tried(0)?, tried(1)?])
 }
 
 impl Step {
-    /// The places of the input that the places `from..=to` of the output read, whether or not there
-    /// are such places; `None` when they read nothing.
-    fn back(&self, (first, last): (i64, i64)) -> Option<(i64, i64)> {
-        let window = match *self {
+    /// The places of an input of `count` that the places `first..=last` of the output read; `None` when
+    /// they read nothing.
+    fn back_within(&self, (first, last): (i64, i64), count: i64) -> Option<(i64, i64)> {
+        let end = count - 1;
+        let of = |i: i64| {
+            let (mut low, mut high) = match self {
+                Step::Tried(windows) => *windows.get(usize::try_from(i).ok()?)?,
+                _ => self.back((i, i)),
+            };
+            match *self {
+                // The first and the last tap that are not in the padding.
+                Step::Windows { dilation, .. } => {
+                    let over =
+                        |beyond: i64| (beyond + dilation - 1).div_euclid(dilation) * dilation;
+                    low += over((-low).max(0));
+                    high -= over((high - end).max(0));
+                }
+                // Beyond its ends, an activation goes on as it ends.
+                Step::Resized { .. } => (low, high) = (low.clamp(0, end), high.clamp(0, end)),
+                _ => (low, high) = (low.max(0), high.min(end)),
+            }
+            (low <= high).then_some((low, high))
+        };
+        (first..=last).filter_map(of).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The same of an input without ends.
+    fn back(&self, (first, last): (i64, i64)) -> (i64, i64) {
+        match *self {
             Step::Same => (first, last),
-            Step::Windows { span, stride, padding } => {
-                (first * stride - padding, last * stride - padding + span - 1)
+            Step::Windows { taps, dilation, stride, padding } => {
+                (first * stride - padding, last * stride - padding + dilation * (taps - 1))
             }
             Step::Spread { kernel, stride, padding } => {
                 let ceil = |a: i64| -(-a).div_euclid(stride);
@@ -357,24 +385,16 @@ impl Step {
                 let exact = |i: i64| ((2 * i + 1) * from - to).rem_euclid(2 * to) == 0;
                 (below(first), below(last) + i64::from(!exact(last)))
             }
-            Step::Tried { ref windows, ratio } => {
-                // Beyond its ends, as far from the nearest as the ratio of the sizes says.
-                let at = |i: i64| {
-                    let inside = i.clamp(0, windows.len() as i64 - 1);
-                    let &(low, high) = windows.get(inside as usize)?;
-                    let shift = ((i - inside) as f64 * ratio).round() as i64;
-                    (low <= high).then_some((low + shift, high + shift))
-                };
-                let places = [at(first), at(last)].into_iter().flatten();
-                places.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?
+            Step::Tried(ref windows) => {
+                // Where it is far from both ends, it shows how it would go on.
+                let middle = windows.len() / 2;
+                let at = |i: usize| windows.get(i).copied().filter(|(low, high)| low <= high);
+                let (low, high) = at(middle).unwrap_or((0, 0));
+                let step = at(middle + 1).or(at(middle)).map_or(0, |(next, _)| next - low);
+                let shift = |i: i64| (i - middle as i64) * step;
+                (low + shift(first).min(shift(last)), high + shift(first).max(shift(last)))
             }
-        };
-        (window.0 <= window.1).then_some(window)
-    }
-
-    /// Places that are not there stand for the nearest one that is.
-    fn repeats_edges(&self) -> bool {
-        matches!(self, Step::Resized { .. })
+        }
     }
 }
 
@@ -396,17 +416,11 @@ impl Walk<'_> {
             let Some(window) = windows[index] else { continue };
             for (input, steps) in &self.graph.reads[index] {
                 let step = &steps[self.axis];
-                let Some(mut read) = step.back(window) else { continue };
-                if self.clipped {
-                    let last = self.graph.sides[input.0][self.axis] - 1;
-                    read = match step.repeats_edges() {
-                        true => (read.0.clamp(0, last), read.1.clamp(0, last)),
-                        false => (read.0.max(0), read.1.min(last)),
-                    };
-                    if read.0 > read.1 {
-                        continue;
-                    }
-                }
+                let read = match self.clipped {
+                    true => step.back_within(window, self.graph.sides[input.0][self.axis]),
+                    false => Some(step.back(window)),
+                };
+                let Some(read) = read else { continue };
                 let known = &mut windows[input.0];
                 *known = Some(match *known {
                     None => read,

@@ -191,7 +191,7 @@ fn a_file_of_another_search_is_refused() {
     let text = refused(PatchSearch::at(["relu"]).per_map(2), &model, &photos);
     assert!(text.contains("how many photos are kept for each map: 9 there, 2 here"), "{text}");
     let mut bias = other.parameters("conv").expect("a layer")[1].1.shallow_clone();
-    tch::no_grad(|| bias.fill_(0.5));
+    let _ = tch::no_grad(|| bias.fill_(0.5));
     let text = refused(PatchSearch::at(["relu"]), &other, &photos);
     assert!(text.contains("the network's weights have changed"), "{text}");
     let text = refused(PatchSearch::at(["relu"]), &model, &photos.clone().first(3));

@@ -154,23 +154,17 @@ fn seen_size(model: &Model, photos: &ImageFolder) -> Result<[i64; 2]> {
         });
         match size {
             Ok(size) => return Ok(size),
-            Err(error) => first.get_or_insert(error),
+            Err(error) => first.get_or_insert_with(|| Unreadable::new(photos, index, error)),
         };
     }
-    let unreadable = first.map(|error| unreadable(photos, 0, &error));
-    Err(none_readable(photos, unreadable.as_slice()))
-}
-
-fn unreadable(photos: &ImageFolder, index: usize, error: &Error) -> Unreadable {
-    let name = photos.entry(index).map_or_else(String::new, |entry| entry.name);
-    Unreadable { index, name, reason: error.to_string() }
+    Err(none_readable(photos, first.as_slice()))
 }
 
 /// Why a photo could not be read before the search was interrupted.
 fn again(photos: &ImageFolder, index: usize) -> Unreadable {
     let error = photos.photo(index).err();
     let error = error.unwrap_or_else(|| Error::Image("it could not be read in its turn".into()));
-    unreadable(photos, index, &error)
+    Unreadable::new(photos, index, error)
 }
 
 /// A search that is finished already.
