@@ -12,7 +12,7 @@ use convlens::prelude::*;
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 
 /// Photos of assets/photos, and how many rectangles are cut from each.
-const PHOTOS: [&str; 4] = ["cat.png", "dog.jpg", "cat_and_dog.jpg", "bicycle.jpg"];
+const PHOTOS: [&str; 4] = ["cat.png", "dog.jpg", "cat_and_dog.jpg", "astronaut.jpg"];
 const EACH: u32 = 32;
 const BATCH: i64 = 16;
 
