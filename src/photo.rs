@@ -398,7 +398,8 @@ impl Preprocess {
             false => {
                 let rows = bytes.chunks_exact(row).skip(frame.top as usize).take(seen_h);
                 let left = 3 * frame.left as usize;
-                rows.flat_map(|row| &row[left..left + 3 * seen_w]).copied().collect()
+                let rows: Vec<&[u8]> = rows.map(|row| &row[left..left + 3 * seen_w]).collect();
+                rows.concat()
             }
         };
         RgbImage::from_raw(seen_w as u32, seen_h as u32, bytes)

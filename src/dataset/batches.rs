@@ -174,8 +174,9 @@ impl Open<'_> {
             None => Vec::new(),
             Some(first) => {
                 let (w, h) = first.pixels.dimensions();
-                let bytes: Vec<u8> =
-                    photos.iter().flat_map(|seen| seen.pixels.as_raw()).copied().collect();
+                let bytes: Vec<&[u8]> =
+                    photos.iter().map(|seen| seen.pixels.as_raw().as_slice()).collect();
+                let bytes = bytes.concat();
                 let size = [photos.len() as i64, i64::from(h), i64::from(w)];
                 let channels = self.model.input_shape()[0];
                 let input = self.preprocess.normalized_bytes(&bytes, size, channels)?;

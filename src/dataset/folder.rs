@@ -15,6 +15,9 @@ use crate::show::{MimeBundle, Row, Show, Table, thousands};
 const ENDINGS: [&str; 11] =
     ["jpg", "jpeg", "png", "bmp", "gif", "webp", "ppm", "pgm", "tif", "tiff", "jfif"];
 
+/// The width of the photos of a sheet.
+const TILE: u32 = 200;
+
 /// Folders in folders are followed this deep.
 const DEEPEST: usize = 16;
 
@@ -281,7 +284,7 @@ impl ImageFolder {
             .iter()
             .map(|class| format!("{} ({})", class.name, thousands(class.photos.len() as u64)));
         let height = columns.iter().map(Vec::len).max().unwrap_or(0);
-        let table = PictureTable::new(titles).title(&*self.name);
+        let table = PictureTable::new(titles).title(&*self.name).tile(TILE);
         Ok((0..height).fold(table, |table, row| {
             let cells = columns
                 .iter()

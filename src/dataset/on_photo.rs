@@ -15,6 +15,8 @@ use crate::show::{MimeBundle, Show, together};
 
 /// How many maps are drawn unless more are asked for.
 const SHOWN: usize = 24;
+/// In a row.
+const COLUMNS: usize = 6;
 
 /// The maps of a layer, ranked by how active a photo makes them: their mean over space. A notebook
 /// shows the photo under the most active ones, named, then all maps' means as a line, and what the
@@ -72,7 +74,7 @@ impl MapRanking {
         self
     }
 
-    /// How many stand in a row.
+    /// How many stand in a row; 6 unless set.
     pub fn columns(mut self, columns: usize) -> MapRanking {
         self.columns = Some(columns);
         self
@@ -137,7 +139,7 @@ impl MapRanking {
             self.means.len(),
             self.look.photo().title()
         );
-        Ok(sheet(tiles, self.columns).title(title))
+        Ok(sheet(tiles, Some(self.columns.unwrap_or(COLUMNS))).title(title))
     }
 }
 

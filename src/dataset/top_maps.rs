@@ -286,7 +286,7 @@ impl TopMaps {
             let bars = bars.take(MOST).map(|(map, share)| (format!("map {}", map.map), share));
             Chart::bars(bars).title(format!("{}: in which share of its photos", class.class))
         });
-        SmallMultiples::new(charts.collect::<Vec<_>>()).columns(self.classes.len().clamp(1, 3))
+        SmallMultiples::new(charts.collect::<Vec<_>>()).columns(2)
     }
 
     fn table(&self) -> Table {

@@ -124,7 +124,8 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
 
     let path = folder.path().join("patches.json");
     let search = PatchSearch::at(["conv"]).file(&path);
-    (seen.set(0), limit.set(25));
+    seen.set(0);
+    limit.set(25);
     let text = search.run(&model, &photos).expect_err("enough").to_string();
     assert!(text.contains("it panicked: enough"), "{text}");
     assert!(!path.exists());
@@ -134,7 +135,8 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
     bytes.extend([7; 100]);
     std::fs::write(&part, &bytes).expect("a part");
 
-    (seen.set(0), limit.set(1000));
+    seen.set(0);
+    limit.set(1000);
     let resumed = search.run(&model, &photos).expect("patches");
     // 24 of the first 25 were done: six batches of four.
     assert_eq!(seen.get(), 60 - 24);

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::feature_maps::no_channel;
 use crate::model::{Model, ReceptiveField};
 use crate::picture::PictureTable;
-use crate::show::{MimeBundle, Row, Show, Table, thousands};
+use crate::show::{DASH, MimeBundle, Row, Show, Table, thousands};
 
 use super::folder::ImageFolder;
 
@@ -212,14 +212,17 @@ impl TopPatches {
     fn table(&self) -> Table {
         let row = |layer: &LayerPatches| {
             let [h, w] = layer.field.size();
-            let most = layer.selectivity.as_ref().and_then(|s| s.most_selective(1).pop());
+            // The index says little of maps with negative values.
+            let selectivity = layer.selectivity.as_ref().filter(|s| s.is_positive());
+            let most = selectivity.and_then(|s| s.most_selective(1).pop());
             Row::flat(vec![
                 layer.name.clone(),
                 thousands(layer.hits.len() as u64),
                 format!("{h} × {w}"),
-                most.map_or_else(String::new, |most| {
-                    format!("{} for {} ({:.2})", most.map, most.class, most.index)
-                }),
+                most.map_or_else(
+                    || DASH.to_owned(),
+                    |most| format!("{} for {} ({:.2})", most.map, most.class, most.index),
+                ),
             ])
         };
         let photos: usize = self.inner.counts.iter().sum();

@@ -49,6 +49,11 @@ impl Selectivity {
         self.means.first().map_or(0, Vec::len)
     }
 
+    /// Whether no class's mean activation is negative.
+    pub(super) fn is_positive(&self) -> bool {
+        self.means.iter().flatten().all(|&mean| mean >= 0.0)
+    }
+
     /// One map's class selectivity index.
     ///
     /// # Errors
