@@ -14,7 +14,7 @@ use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 /// Photos of assets/photos, and how many rectangles are cut from each.
 const PHOTOS: [&str; 4] = ["cat.png", "dog.jpg", "cat_and_dog.jpg", "astronaut.jpg"];
 const EACH: u32 = 32;
-const BATCH: i64 = 16;
+const BATCH: i64 = 8;
 
 /// Two classes of 32 photos: rectangles of a photo, 300 pixels or more wide, resized to 500 × 375.
 fn write_photos(folder: &Path) {

@@ -116,7 +116,7 @@ impl Model {
     /// use convlens::prelude::*;
     /// let field = zoo::squeezenet1_1()?.receptive_field("features.3")?;
     /// assert_eq!((field.size(), field.stride(), field.offset()), ([15; 2], [4.0; 2], [-4; 2]));
-    /// assert_eq!(field.window(0, 54)?, [0..11, 212..224]); // within the input
+    /// assert_eq!(field.window(0, 54)?, [0..11, 212..223]); // within the input; the last column is not read
     /// # Ok(())
     /// # }
     /// ```
