@@ -98,14 +98,18 @@ impl FeatureMaps {
     fn map(&self, channel: usize) -> Result<Maps> {
         let maps = self.maps()?;
         let Some(values) = maps.map(channel) else {
-            return Err(Error::Argument(format!(
-                "layer {:?} has the channels 0 to {}, not {channel}",
-                self.layer,
-                maps.count().saturating_sub(1)
-            )));
+            return Err(no_channel(&self.layer, maps.count(), channel));
         };
         Maps::new(1, maps.height(), maps.width(), values.to_vec())
     }
+}
+
+/// That a layer of so many channels does not have this one.
+pub(crate) fn no_channel(layer: &str, count: usize, channel: usize) -> Error {
+    Error::Argument(format!(
+        "layer {layer:?} has the channels 0 to {}, not {channel}",
+        count.saturating_sub(1)
+    ))
 }
 
 impl fmt::Debug for FeatureMaps {

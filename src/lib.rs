@@ -27,6 +27,7 @@
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
 //! - [`feature_vis`] makes pictures that excite a channel, a layer or a class.
 //! - [`compare`] puts networks, methods, layers and classes beside each other.
+//! - [`dataset`] finds the maps of a layer that belong to the classes of labelled photos.
 //! - [`section`] holds seismic sections and their masks; [`scene`] makes such worlds to order.
 //!
 //! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
@@ -34,6 +35,7 @@
 pub mod attribution;
 pub mod chart;
 pub mod compare;
+pub mod dataset;
 pub mod drawing;
 pub mod error;
 pub mod feature_maps;

@@ -1,5 +1,7 @@
 //! A photo, and how it becomes a network's input.
 
+mod frame;
+
 use std::cell::OnceCell;
 use std::fmt;
 use std::io::Cursor;
@@ -338,6 +340,12 @@ impl Preprocess {
         Self::shorter(256).crop(224).normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     }
 
+    /// What FeatureMapVisualizer (article 2) feeds its networks: 224 × 224 whatever the photo's
+    /// proportions, values in `[0, 1]`, not normalised.
+    pub fn feature_map_visualizer() -> Self {
+        Self::exact(224, 224)
+    }
+
     /// Resizes with cubic instead of linear weights, as some networks were trained.
     pub fn bicubic(mut self) -> Self {
         self.bicubic = true;
@@ -376,51 +384,44 @@ impl Preprocess {
     /// Sizes below 1, and a crop larger than what it is cut from.
     pub fn seen(&self, photo: &Photo) -> Result<RgbImage> {
         let (h, w) = (i64::from(photo.height()), i64::from(photo.width()));
-        let (new_h, new_w) = match self.resize {
-            Resize::Keep => (h, w),
-            Resize::Exact(new_h, new_w) => (new_h, new_w),
-            // torchvision rounds the longer side down.
-            Resize::Shorter(side) if h <= w => (side, side.saturating_mul(w) / h),
-            Resize::Shorter(side) => (side.saturating_mul(h) / w, side),
+        let frame = self.frame(h, w).map_err(|e| e.while_doing(photo.title()))?;
+        let [new_h, new_w] = frame.resized;
+        let bytes = match frame.resized == [h, w] {
+            true => photo.picture.data().to_vec(),
+            false => self.resized(photo, [new_h, new_w])?,
         };
-        if new_h < 1 || new_w < 1 || new_h.saturating_mul(new_w) > MOST_PIXELS as i64 {
-            return Err(Error::Argument(format!(
-                "{} would be resized to {new_w} × {new_h} pixels: choose a size of 1 to {} pixels",
-                photo.title(),
-                MOST_PIXELS
-            )));
-        }
-        let mut pixels = photo.tensor()?.f_unsqueeze(0).into_result()?;
-        if (new_h, new_w) != (h, w) {
-            let size = [new_h, new_w];
-            let resized = match self.bicubic {
-                true => pixels.f_internal_upsample_bicubic2d_aa(size, false, None, None),
-                false => pixels.f_internal_upsample_bilinear2d_aa(size, false, None, None),
-            };
-            pixels = resized.into_result().map_err(|e| e.while_doing("resizing the photo"))?;
-        }
-        let (mut seen_h, mut seen_w) = (new_h, new_w);
-        if let Some(side) = self.crop {
-            if side < 1 || side > new_h || side > new_w {
-                return Err(Error::Argument(format!(
-                    "a crop of {side} × {side} does not fit into {new_w} × {new_h} pixels: resize \
-                     to at least {side} first"
-                )));
+        let [seen_h, seen_w] = frame.seen.map(|side| side as usize);
+        let row = 3 * new_w as usize;
+        // In plain bytes: libtorch would wake all its threads for a copy, in whichever thread this is.
+        let bytes = match frame.seen == frame.resized {
+            true => bytes,
+            false => {
+                let rows = bytes.chunks_exact(row).skip(frame.top as usize).take(seen_h);
+                let left = 3 * frame.left as usize;
+                let rows: Vec<&[u8]> = rows.map(|row| &row[left..left + 3 * seen_w]).collect();
+                rows.concat()
             }
-            let start = |size: i64| ((size - side) as f64 / 2.0).round_ties_even() as i64;
-            pixels = pixels
-                .f_narrow(2, start(new_h), side)
-                .and_then(|t| t.f_narrow(3, start(new_w), side))
-                .into_result()?;
-            (seen_h, seen_w) = (side, side);
-        }
-        let rows = pixels.f_squeeze_dim(0).and_then(|t| t.f_permute([1, 2, 0]));
-        let rows = rows.and_then(|t| t.f_contiguous()).into_result()?;
+        };
+        RgbImage::from_raw(seen_w as u32, seen_h as u32, bytes)
+            .ok_or_else(|| Error::Image("the resized photo has the wrong size".into()))
+    }
+
+    /// RGB bytes at this height and width.
+    fn resized(&self, photo: &Photo, size: [i64; 2]) -> Result<Vec<u8>> {
+        let (h, w) = (i64::from(photo.height()), i64::from(photo.width()));
+        let pixels = Tensor::f_from_data_size(photo.picture.data(), &[1, h, w, 3], Kind::Uint8)
+            .and_then(|t| t.f_permute([0, 3, 1, 2]))
+            .into_result()?;
+        let resized = match self.bicubic {
+            true => pixels.f_internal_upsample_bicubic2d_aa(size, false, None, None),
+            false => pixels.f_internal_upsample_bilinear2d_aa(size, false, None, None),
+        };
+        let resized = resized.into_result().map_err(|e| e.while_doing("resizing the photo"))?;
+        let rows = resized.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result()?;
         let mut bytes = vec![0u8; rows.numel()];
         let count = bytes.len();
         rows.f_copy_data(&mut bytes, count).into_result()?;
-        RgbImage::from_raw(seen_w as u32, seen_h as u32, bytes)
-            .ok_or_else(|| Error::Image("the resized photo has the wrong size".into()))
+        Ok(bytes)
     }
 
     /// The photo as `[1, 3, height, width]`.
@@ -506,14 +507,25 @@ impl Preprocess {
     /// `[1, 3, h, w]`, or for a network with one input channel `[1, 1, h, w]`: the luma of the
     /// photo, `0.299 R + 0.587 G + 0.114 B`, normalised by the first mean and deviation.
     pub(crate) fn normalized(&self, seen: &RgbImage, channels: i64) -> Result<Tensor> {
+        let size = [1, i64::from(seen.height()), i64::from(seen.width())];
+        self.normalized_bytes(seen.as_raw(), size, channels)
+    }
+
+    /// The same for a batch of photos of one size, from their RGB bytes: `[photos, height, width]`
+    /// in, `[photos, channels, height, width]` out.
+    pub(crate) fn normalized_bytes(
+        &self,
+        bytes: &[u8],
+        [n, h, w]: [i64; 3],
+        channels: i64,
+    ) -> Result<Tensor> {
         if self.deviation.iter().any(|&d| d.is_nan() || d <= 0.0) {
             return Err(Error::Argument(format!(
                 "the deviations to divide by must be positive, got {:?}",
                 self.deviation
             )));
         }
-        let (h, w) = (i64::from(seen.height()), i64::from(seen.width()));
-        let rgb = Tensor::f_from_data_size(seen.as_raw(), &[1, h, w, 3], Kind::Uint8)
+        let rgb = Tensor::f_from_data_size(bytes, &[n, h, w, 3], Kind::Uint8)
             .and_then(|t| t.f_to_kind(Kind::Float))
             .and_then(|t| t.f_div_scalar(255.0))
             .into_result()?;

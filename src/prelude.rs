@@ -8,6 +8,9 @@ pub use crate::attribution::{
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
+pub use crate::dataset::{
+    ClassSums, ImageFolder, MapRanking, PatchSearch, PhotoMaps, TopMapSearch, TopMaps, TopPatches,
+};
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::feature_vis::{

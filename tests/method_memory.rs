@@ -4,31 +4,11 @@
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
+mod peak;
+
 use convlens::prelude::*;
 
-/// A line of `/proc/self/status`, in bytes.
-fn status(field: &str) -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
-    let line = status.lines().find(|line| line.starts_with(field)).expect("a field");
-    let kilobytes = line.split_whitespace().nth(1).and_then(|value| value.parse::<i64>().ok());
-    kilobytes.expect("a number") * 1024
-}
-
-unsafe extern "C" {
-    /// glibc's: gives back to the system what is free. Otherwise memory that an earlier pass used
-    /// serves the next one, and nobody sees it.
-    safe fn malloc_trim(pad: usize) -> i32;
-}
-
-/// How far above what is held before, in bytes, memory rises while `work` runs.
-fn peak(work: impl FnOnce()) -> i64 {
-    malloc_trim(0);
-    // Writing 5 sets the peak back to what is held now.
-    std::fs::write("/proc/self/clear_refs", "5").expect("Linux allows it");
-    let before = status("VmRSS");
-    work();
-    status("VmHWM") - before
-}
+use peak::{malloc_trim, peak, status};
 
 /// Every method at this layer, with the inputs that it runs at once.
 fn methods(layer: &str) -> Vec<(Box<dyn Attribution>, i64)> {

@@ -19,8 +19,10 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import matplotlib
@@ -221,6 +223,53 @@ def activation_maximisation(torch_is):
     ]:
         detail = f"vgg16 {name}, ten channels, {resolution} pixels, 20 steps, {torch_is}"
         measure(f"article_3/{name}", detail, article_3, net, seen, name, first, resolution, dist, 20)
+def photos_in(folder):
+    """The photos of benches/dataset.rs: 64 rectangles of those in assets/, 500 x 375, as JPEG."""
+    names = ["cat.png", "dog.jpg", "cat_and_dog.jpg", "astronaut.jpg"]
+    photos = [Image.open(ASSETS / "photos" / name).convert("RGB") for name in names]
+    for label in range(2):
+        (folder / f"class{label}").mkdir()
+        for i in range(32):
+            photo = photos[(2 * i + label) % len(photos)]
+            w, h = photo.size
+            cut_w, cut_h = w - w * (i % 8) // 32, h - h * (i % 8) // 32
+            left, top = (w - cut_w) * (i // 8) // 4, (h - cut_h) * (i // 8) // 4
+            cut = photo.crop((left, top, left + cut_w, top + cut_h)).resize((500, 375))
+            cut.save(folder / f"class{label}" / f"{i:02}.jpg", quality=90)
+
+
+def article_2(net, module, folder, per_photo=25, per_class=25):
+    """find_unique_filters: photo by photo, a hook at the layer, the whole network."""
+    steps = transforms.Compose([transforms.Resize((224, 224)), transforms.ToTensor()])
+    kept = {}
+    hook = module.register_forward_hook(lambda _, __, output: kept.update(output=output))
+    lists = {}
+    with torch.no_grad():
+        for label in sorted(os.listdir(folder)):
+            counter, count = Counter(), 0
+            for name in sorted(os.listdir(folder / label)):
+                image = steps(Image.open(folder / label / name).convert("RGB"))[None]
+                net(image)
+                means = kept["output"][0].mean((1, 2)).numpy()
+                counter.update(means.argsort()[::-1][:per_photo].tolist())
+                count += 1
+            lists[label] = {channel: times / count for channel, times in counter.most_common(per_class)}
+    hook.remove()
+    return {
+        label: [c for c in maps if not any(c in other for key, other in lists.items() if key != label)]
+        for label, maps in lists.items()
+    }
+
+
+def datasets(torch_is):
+    with tempfile.TemporaryDirectory() as folder:
+        photos_in(Path(folder))
+        for name in ["resnet50", "vgg16"]:
+            net = getattr(models, name)(weights=None).eval()
+            module = net.layer4 if name == "resnet50" else net.features[28]
+            detail = f"{name}, 64 JPEG photos of 500x375, {torch_is}"
+            work = lambda: article_2(net, module, Path(folder)) and None  # noqa: E731
+            measure(f"article_2/top_maps_{name}", detail, work)
 
 
 def measure(name, detail, work, *arguments):
@@ -264,6 +313,7 @@ def main():
         measure(f"pytorch_grad_cam/gradcam_{short}", detail, pytorch_grad_cam, net, image, layer, target)
     explanations(torch_is)
     activation_maximisation(torch_is)
+    datasets(torch_is)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ mod layer_ref;
 mod layers;
 mod linear_back;
 mod op;
+mod receptive_field;
 mod run;
 mod sub_model;
 mod summary;
@@ -35,6 +36,7 @@ pub use op::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, Op, Pass, Pool2d,
     WeightInit,
 };
+pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
 
@@ -389,6 +391,16 @@ impl Model {
     /// Whether the layer reads the photo itself.
     pub(crate) fn reads_input(&self, id: NodeId) -> bool {
         self.node(id).inputs == [self.input()]
+    }
+
+    /// The layers up to this one, in order.
+    pub(crate) fn nodes_to(&self, last: NodeId) -> impl Iterator<Item = NodeId> + use<> {
+        (0..=last.0).map(NodeId)
+    }
+
+    /// All tensors of a layer.
+    pub(crate) fn tensors_of(&self, id: NodeId) -> impl Iterator<Item = &Tensor> {
+        self.node(id).parameters.iter().map(|parameter| &parameter.tensor)
     }
 
     fn node(&self, id: NodeId) -> &Node {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// Writes a file, beside its place first; a file that is there is replaced once the new one is
 /// whole. `what` is what errors call it.
-pub(super) fn write(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
     if path.is_dir() {
         return Err(Error::file(path, "this is a folder: name a file in it"));
     }

@@ -58,4 +58,5 @@ pub use resize::Resize;
 pub use sheet::{Rendered, Sheet};
 pub use table::{Cell, PictureTable};
 
+pub(crate) use file::write as write_file;
 pub(crate) use text::font_bytes;

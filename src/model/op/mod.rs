@@ -13,6 +13,7 @@ use tch::Tensor;
 
 pub use batch_norm::BatchNorm2d;
 pub use conv::Conv2d;
+pub(crate) use conv::Padding;
 pub use conv_transpose::ConvTranspose2d;
 pub use init::WeightInit;
 pub(crate) use init::{Init, ParameterSpec};

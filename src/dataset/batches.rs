@@ -1,0 +1,189 @@
+//! A data set through a network, batch after batch: photos are read and resized ahead in threads,
+//! and the layers that somebody wants come out of one pass.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use image::RgbImage;
+use tch::Tensor;
+
+use super::ahead::in_order;
+use super::folder::ImageFolder;
+use crate::error::{Error, Result};
+use crate::model::{LayerRef, Model, NodeId, Pass};
+use crate::photo::Preprocess;
+use crate::show::Progress;
+
+/// A photo that a run passed over, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// Its place in the data set.
+    pub index: usize,
+    /// Its path from the data set's folder.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Unreadable {
+    pub(super) fn new(photos: &ImageFolder, index: usize, error: Error) -> Unreadable {
+        let name = photos.entry(index).map_or_else(String::new, |entry| entry.name);
+        let reason = match error {
+            // Its path stands before it already.
+            Error::File { message, .. } => message,
+            other => other.to_string(),
+        };
+        Unreadable { index, name, reason }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
+}
+
+/// A photo as the network sees it.
+pub(super) struct Seen {
+    pub(super) index: usize,
+    pub(super) class: usize,
+    /// What the network sees of it.
+    pub(super) pixels: RgbImage,
+    /// The photo's own `[height, width]`.
+    pub(super) size: [i64; 2],
+}
+
+/// What one pass makes of some photos.
+pub(super) struct Batch {
+    pub(super) photos: Vec<Seen>,
+    /// The outputs of the wanted layers, `[photos, …]` each.
+    pub(super) outputs: Vec<Tensor>,
+    /// Those before or among these photos that could not be read.
+    pub(super) unreadable: Vec<Unreadable>,
+}
+
+/// A spatial layer by its name or index, and what captions call it.
+pub(super) fn spatial(model: &Model, layer: impl Into<LayerRef>) -> Result<(NodeId, String)> {
+    let (id, name) = model.find_named(layer)?;
+    match model.shape_of(id) {
+        [_, _, _, _] => Ok((id, name)),
+        other => Err(Error::Shape(format!(
+            "layer {name:?} of {} has no feature maps: its output is {other:?}, not [1, channels, \
+             height, width]; choose a layer before the pooling or flattening",
+            model.name()
+        ))),
+    }
+}
+
+/// How many channels a spatial layer has.
+pub(super) fn channels_of(model: &Model, layer: NodeId) -> usize {
+    model.shape_of(layer).get(1).map_or(0, |&channels| channels.max(0) as usize)
+}
+
+impl ImageFolder {
+    /// How photos become inputs of this network.
+    pub(super) fn preprocess_for<'a>(&'a self, model: &'a Model) -> &'a Preprocess {
+        self.prepared().unwrap_or(model.preprocess())
+    }
+
+    /// Runs the photos from the index `first` on through the network, in order, and hands the
+    /// `wanted` layers over batch by batch. Photos of one batch have one size. `what` is what lines of
+    /// progress call the work.
+    pub(super) fn run(
+        &self,
+        model: &Model,
+        wanted: &[NodeId],
+        what: &str,
+        first: usize,
+        mut each: impl FnMut(Batch) -> Result<()>,
+    ) -> Result<()> {
+        let total = self.len();
+        let preprocess = self.preprocess_for(model);
+        let mut progress = Progress::new(what, total as u64).from(first as u64);
+        let mut open = Open { model, preprocess, wanted, photos: Vec::new(), failed: Vec::new() };
+        let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
+        let read = |i: usize| self.seen(first + i, preprocess);
+        let ahead = 2 * self.batch_size();
+        in_order(total.saturating_sub(first), threads, ahead, read, |i, seen| {
+            let index = first + i;
+            let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
+            match seen {
+                Ok(seen) => {
+                    let same = |known: &Seen| known.pixels.dimensions() == seen.pixels.dimensions();
+                    if !open.photos.first().is_none_or(same) {
+                        each(open.close()?)?;
+                    }
+                    open.photos.push(seen);
+                }
+                Err(error) => open.failed.push(Unreadable::new(self, index, error)),
+            }
+            if open.photos.len() >= self.batch_size() {
+                each(open.close()?)?;
+                progress.advance(index as u64 + 1);
+            }
+            Ok(())
+        })?;
+        if !open.photos.is_empty() || !open.failed.is_empty() {
+            each(open.close()?)?;
+        }
+        progress.advance(total as u64);
+        progress.finish();
+        Ok(())
+    }
+
+    /// Reads and prepares a photo; a decoder that panics has not read it.
+    fn seen(&self, index: usize, preprocess: &Preprocess) -> Result<Seen> {
+        let read = || {
+            let photo = self.photo(index)?;
+            let pixels = preprocess.seen(&photo)?;
+            let size = [i64::from(photo.height()), i64::from(photo.width())];
+            let class = self.entry(index).map_or(0, |entry| entry.class);
+            Ok(Seen { index, class, pixels, size })
+        };
+        catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(Error::Image("its decoder failed on it".into())))
+    }
+}
+
+/// The batch that is being filled.
+struct Open<'a> {
+    model: &'a Model,
+    preprocess: &'a Preprocess,
+    wanted: &'a [NodeId],
+    photos: Vec<Seen>,
+    failed: Vec<Unreadable>,
+}
+
+impl Open<'_> {
+    /// Whether the network takes inputs of this size.
+    fn suits(&self, seen: &Seen) -> Result<()> {
+        let size = seen.pixels.dimensions();
+        if self.photos.first().is_some_and(|known| known.pixels.dimensions() == size) {
+            return Ok(());
+        }
+        let shape = [1, self.model.input_shape()[0], i64::from(size.1), i64::from(size.0)];
+        self.model.output_shapes(&shape).map(drop)
+    }
+
+    fn close(&mut self) -> Result<Batch> {
+        let photos = std::mem::take(&mut self.photos);
+        let unreadable = std::mem::take(&mut self.failed);
+        let outputs = match photos.first() {
+            None => Vec::new(),
+            Some(first) => {
+                let (w, h) = first.pixels.dimensions();
+                let bytes: Vec<&[u8]> =
+                    photos.iter().map(|seen| seen.pixels.as_raw().as_slice()).collect();
+                let bytes = bytes.concat();
+                let size = [photos.len() as i64, i64::from(h), i64::from(w)];
+                let channels = self.model.input_shape()[0];
+                let input = self.preprocess.normalized_bytes(&bytes, size, channels)?;
+                let feeds = [(self.model.input(), &input)];
+                self.model.run_nodes(Pass::Inference, &feeds, self.wanted)?
+            }
+        };
+        Ok(Batch { photos, outputs, unreadable })
+    }
+}

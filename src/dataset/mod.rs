@@ -1,0 +1,40 @@
+//! Data sets: folders of labelled photos, and what the maps of a layer have to do with the classes.
+//!
+//! ```no_run
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//! let model = zoo::resnet50()?;
+//! let train = ImageFolder::open("pets/train")?; // a folder a class
+//! let tops = TopMaps::find(&model, &train, "layer4")?; // the maps of each class, unique to it
+//! let dogs = train.classes(["dog"])?;
+//! dogs.activation_maps(&model, "layer4", tops.maps("dog")?)?; // their sum over its photos
+//! model.look(&train.photo(0)?)?.top_maps("layer4")?; // the most active ones on one photo
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Photos are read and resized ahead of the network in threads, in batches, and forgotten: memory
+//! does not grow with their number.
+
+mod ahead;
+mod batches;
+mod channels;
+mod class_sums;
+mod folder;
+mod json;
+mod on_photo;
+mod over_photos;
+mod overlay;
+mod patches;
+mod reduce;
+mod top_maps;
+mod top_maps_file;
+
+pub use batches::Unreadable;
+pub use channels::Channels;
+pub use class_sums::{ClassSums, PhotoSums};
+pub use folder::{Entry, ImageFolder};
+pub use on_photo::MapRanking;
+pub use over_photos::{PhotoMap, PhotoMaps};
+pub use patches::{MapPatches, MapSelectivity, Patch, PatchSearch, Selectivity, TopPatches};
+pub use top_maps::{ClassMaps, TopMap, TopMapSearch, TopMaps};

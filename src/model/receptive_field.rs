@@ -1,0 +1,433 @@
+//! Which part of the input a value of a layer depends on.
+
+use std::fmt;
+use std::ops::Range;
+
+use tch::{Kind, Tensor};
+
+use super::op::Padding;
+use super::{LayerRef, Model, NodeId, Op};
+use crate::error::{Error, Result};
+use crate::show::{MimeBundle, Show};
+use crate::tensor::{IntoResult, to_floats};
+
+/// The receptive field of a layer: which pixels of the input each of its values depends on, for
+/// inputs of one size. See [`Model::receptive_field`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReceptiveField {
+    pub(crate) layer: String,
+    /// Height and width of the input.
+    pub(crate) input: [i64; 2],
+    pub(crate) size: [i64; 2],
+    pub(crate) stride: [f64; 2],
+    pub(crate) offset: [i64; 2],
+    pub(crate) gated: bool,
+    /// For each row and each column of the layer's maps: the rows and columns of the input.
+    pub(crate) windows: [Vec<(i64, i64)>; 2],
+}
+
+impl ReceptiveField {
+    /// The layer's name.
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    /// Height and width of the window in input pixels, as large as it would be on an input without
+    /// end. Where it is not the same everywhere, behind a transposed convolution for instance, the
+    /// largest.
+    pub fn size(&self) -> [i64; 2] {
+        self.size
+    }
+
+    /// How far the window moves from one value to the next, in input pixels down and across. Below 1
+    /// where a layer has more pixels than the input.
+    pub fn stride(&self) -> [f64; 2] {
+        self.stride
+    }
+
+    /// Where the first value's window begins; negative where it reaches into the padding.
+    pub fn offset(&self) -> [i64; 2] {
+        self.offset
+    }
+
+    /// Whether channels are scaled by what the whole input says, as squeeze and excitation does.
+    /// Through that every value depends on every pixel a little; the window leaves it out.
+    pub fn is_gated(&self) -> bool {
+        self.gated
+    }
+
+    /// The rows and columns of the input that the value at row `y` and column `x` depends on.
+    ///
+    /// # Errors
+    /// When the layer's maps are not so large.
+    pub fn window(&self, y: usize, x: usize) -> Result<[Range<i64>; 2]> {
+        match (self.windows[0].get(y), self.windows[1].get(x)) {
+            (Some(&(top, bottom)), Some(&(left, right))) => Ok([top..bottom, left..right]),
+            _ => Err(Error::Argument(format!(
+                "no value at row {y} and column {x}: the maps of {} have {} × {} (rows × columns)",
+                self.layer,
+                self.windows[0].len(),
+                self.windows[1].len()
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for ReceptiveField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pair = |[down, across]: [String; 2]| match down == across {
+            true => down,
+            false => format!("{down} down and {across} across"),
+        };
+        let [size, offset] = [self.size, self.offset].map(|pair| pair.map(|v| v.to_string()));
+        let stride = self.stride.map(|v| crate::number::number(v, 4));
+        write!(
+            f,
+            "{}: each value sees {} pixels of {} × {}, {} further on from one to the next, the first \
+             from {}",
+            self.layer,
+            size.join(" × "),
+            self.input[0],
+            self.input[1],
+            pair(stride),
+            pair(offset)
+        )?;
+        if self.gated {
+            f.write_str("; its channels are scaled by what the whole input says")?;
+        }
+        Ok(())
+    }
+}
+
+impl Show for ReceptiveField {
+    fn bundle(&self) -> MimeBundle {
+        MimeBundle::text(self.to_string())
+    }
+}
+
+impl Model {
+    /// The receptive field of a layer, computed from the graph for inputs of the size that the
+    /// network was made for: kernels, strides, padding and dilation of everything in front of it;
+    /// where branches join, the smallest window that holds all of theirs. Closures and modules are
+    /// run on inputs with a row or a column of NaN, which shows what depends on it.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let field = zoo::squeezenet1_1()?.receptive_field("features.3")?;
+    /// assert_eq!((field.size(), field.stride(), field.offset()), ([15; 2], [4.0; 2], [-4; 2]));
+    /// assert_eq!(field.window(0, 54)?, [0..11, 212..223]); // within the input; the last column is not read
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the layer is not there or not spatial, or what lies before it is not.
+    pub fn receptive_field(&self, layer: impl Into<LayerRef>) -> Result<ReceptiveField> {
+        let [_, h, w] = self.input_shape();
+        self.receptive_field_for(layer, [h, w])
+    }
+
+    /// The same for inputs of this height and width.
+    ///
+    /// # Errors
+    /// As [`receptive_field`](Model::receptive_field); a size that a layer cannot take.
+    pub fn receptive_field_for(
+        &self,
+        layer: impl Into<LayerRef>,
+        input: [i64; 2],
+    ) -> Result<ReceptiveField> {
+        let (id, name) = self.find_named(layer)?;
+        let shapes = self.output_shapes(&[1, self.input_shape()[0], input[0], input[1]])?;
+        let &[_, _, h, w] = shapes[id.0].as_slice() else {
+            return Err(Error::Shape(format!(
+                "layer {name:?} has no receptive field: its output is {:?}, not [1, channels, \
+                 height, width]",
+                shapes[id.0]
+            )));
+        };
+        let graph = Graph::new(self, id, &shapes)?;
+        let both = |axis| Walk { graph: &graph, axis, clipped: false };
+        let (down, across) = (both(0), both(1));
+        let mut windows = [Vec::new(), Vec::new()];
+        let mut size = [1; 2];
+        for (axis, count) in [h, w].into_iter().enumerate() {
+            let within = Walk { graph: &graph, axis, clipped: true };
+            for i in 0..count {
+                // A value that sees padding alone sees nothing.
+                let (from, to) = within.window(i)?.unwrap_or((0, -1));
+                windows[axis].push((from, to + 1));
+                let (from, to) = [&down, &across][axis].window(i)?.unwrap_or((0, 0));
+                size[axis] = size[axis].max(to + 1 - from);
+            }
+        }
+        // Over many values: behind transposed convolutions windows do not move evenly.
+        const FAR: i64 = 5040;
+        let start = |walk: &Walk<'_>, i| walk.window(i).map(|window| window.unwrap_or((0, 0)).0);
+        let stride = |walk| Ok((start(walk, FAR)? - start(walk, 0)?) as f64 / FAR as f64);
+        Ok(ReceptiveField {
+            layer: name,
+            input,
+            size,
+            stride: [stride(&down)?, stride(&across)?],
+            offset: [start(&down, 0)?, start(&across, 0)?],
+            gated: graph.gated,
+            windows,
+        })
+    }
+}
+
+/// How the rows or columns of an output depend on those of an input.
+enum Step {
+    /// Each on the one in its place.
+    Same,
+    /// Windows of `taps` places `dilation` apart, each `stride` further on, the first from
+    /// `-padding`.
+    Windows { taps: i64, dilation: i64, stride: i64, padding: i64 },
+    /// A transposed convolution.
+    Spread { kernel: i64, stride: i64, padding: i64 },
+    /// Averages from `from` places to `to`.
+    Adaptive { from: i64, to: i64 },
+    /// Bilinear, from `from` places to `to`.
+    Resized { from: i64, to: i64 },
+    /// Found by trying: first and last place for each output place.
+    Tried(Vec<(i64, i64)>),
+}
+
+/// What each layer up to the one in question reads, by axis.
+struct Graph {
+    last: NodeId,
+    /// For every layer: its inputs with the step to each, for rows and columns.
+    reads: Vec<Vec<(NodeId, [Step; 2])>>,
+    /// The height and width of every layer's output.
+    sides: Vec<[i64; 2]>,
+    gated: bool,
+}
+
+impl Graph {
+    fn new(model: &Model, last: NodeId, shapes: &[Vec<i64>]) -> Result<Graph> {
+        let mut needed = vec![false; last.0 + 1];
+        needed[last.0] = true;
+        let mut graph = Graph { last, reads: Vec::new(), sides: Vec::new(), gated: false };
+        let mut steps: Vec<Vec<(NodeId, [Step; 2])>> = Vec::new();
+        for index in (0..=last.0).rev() {
+            let mut reads = Vec::new();
+            let id = NodeId(index);
+            if needed[index] {
+                for &input in graph.inputs_that_count(model, id, shapes) {
+                    needed[input.0] = true;
+                    reads.push((input, steps_of(model, id, input, shapes)?));
+                }
+            }
+            steps.push(reads);
+        }
+        steps.reverse();
+        graph.reads = steps;
+        graph.sides = shapes.iter().map(|shape| side_of(shape).unwrap_or([1, 1])).collect();
+        Ok(graph)
+    }
+
+    /// A gate that scales whole channels is no part of the window.
+    fn inputs_that_count<'m>(
+        &mut self,
+        model: &'m Model,
+        id: NodeId,
+        shapes: &[Vec<i64>],
+    ) -> &'m [NodeId] {
+        let inputs = model.inputs_of(id);
+        match (model.op_of(id), inputs) {
+            (Op::Multiply, [value, gate]) => {
+                let is_gate = side_of(&shapes[gate.0]) == Some([1, 1])
+                    && side_of(&shapes[value.0]) != Some([1, 1]);
+                self.gated |= is_gate;
+                if is_gate { &inputs[..1] } else { inputs }
+            }
+            // Of the second input only the size is read.
+            (Op::ResizeLike, [_, _]) => &inputs[..1],
+            _ => inputs,
+        }
+    }
+}
+
+fn side_of(shape: &[i64]) -> Option<[i64; 2]> {
+    match shape {
+        &[_, _, h, w] => Some([h, w]),
+        _ => None,
+    }
+}
+
+fn steps_of(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Result<[Step; 2]> {
+    let lost = || {
+        Error::Shape(format!(
+            "what comes before layer {:?} ({}) loses its rows and columns: only spatial layers on the \
+             way to spatial ones have a receptive field",
+            model.layer_name(id),
+            model.kind_of(id)
+        ))
+    };
+    let from = side_of(&shapes[input.0]).ok_or_else(lost)?;
+    let to = side_of(&shapes[id.0]).ok_or_else(lost)?;
+    if let Op::Module(_) = model.op_of(id) {
+        return tried(model, id, input, shapes);
+    }
+    let step = |axis: usize| match model.op_of(id) {
+        Op::Conv2d(conv) => {
+            let (taps, dilation) = (conv.kernel[axis], conv.dilation[axis]);
+            let (span, stride) = (dilation * (taps - 1) + 1, conv.stride[axis]);
+            let padding = match conv.padding {
+                Padding::Zeros(sides) => sides[axis],
+                // The odd one is at the bottom or right.
+                Padding::Same => ((to[axis] - 1) * stride + span - from[axis]).max(0) / 2,
+            };
+            Step::Windows { taps, dilation, stride, padding }
+        }
+        Op::Pool2d(pool) => Step::Windows {
+            taps: pool.kernel,
+            dilation: 1,
+            stride: pool.stride,
+            padding: pool.padding,
+        },
+        Op::ConvTranspose2d(conv) => {
+            Step::Spread { kernel: conv.kernel, stride: conv.stride, padding: conv.padding }
+        }
+        Op::AdaptiveAvgPool2d(_) => Step::Adaptive { from: from[axis], to: to[axis] },
+        Op::ResizeLike => Step::Resized { from: from[axis], to: to[axis] },
+        _ => Step::Same,
+    };
+    Ok([step(0), step(1)])
+}
+
+/// What a closure or module makes of NaN in each row and each column of one of its inputs.
+fn tried(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Result<[Step; 2]> {
+    let _no_grad = tch::no_grad_guard();
+    let (sides, to) = (&shapes[input.0], &shapes[id.0]);
+    let options = (Kind::Float, model.device());
+    let zeros = |id: &NodeId| Tensor::f_zeros(shapes[id.0].as_slice(), options).into_result();
+    let all: Vec<Tensor> = model.inputs_of(id).iter().map(zeros).collect::<Result<_>>()?;
+    let tried = |axis: usize| {
+        let (from, to) = (sides[2 + axis], to[2 + axis]);
+        let mut windows = vec![(i64::MAX, i64::MIN); to as usize];
+        for place in 0..from {
+            let mut inputs: Vec<Tensor> = all.iter().map(Tensor::shallow_clone).collect();
+            for (slot, _) in
+                inputs.iter_mut().zip(model.inputs_of(id)).filter(|(_, i)| **i == input)
+            {
+                *slot = slot.f_zeros_like().into_result()?;
+                let mut line = slot.f_narrow(2 + axis as i64, place, 1).into_result()?;
+                let _ = line.f_fill_(f64::NAN).into_result()?;
+            }
+            let node = model.node(id);
+            let parameters = node.parameters_for(super::Pass::Inference);
+            let output =
+                node.op.forward(&mut inputs, &parameters, super::Pass::Inference, false)?;
+            let others: [i64; 3] = if axis == 0 { [0, 1, 3] } else { [0, 1, 2] };
+            let lines = output
+                .f_isnan()
+                .and_then(|t| t.f_to_kind(Kind::Float))
+                .and_then(|t| t.f_sum_dim_intlist(others.as_slice(), false, Kind::Float))
+                .into_result()?;
+            for (window, count) in windows.iter_mut().zip(to_floats(&lines)?) {
+                if count > 0.0 {
+                    *window = (window.0.min(place), window.1.max(place));
+                }
+            }
+        }
+        Ok(Step::Tried(windows))
+    };
+    Ok([tried(0)?, tried(1)?])
+}
+
+impl Step {
+    /// The places of an input of `count` that the places `first..=last` of the output read; `None` when
+    /// they read nothing.
+    fn back_within(&self, (first, last): (i64, i64), count: i64) -> Option<(i64, i64)> {
+        let end = count - 1;
+        let of = |i: i64| {
+            let (mut low, mut high) = match self {
+                Step::Tried(windows) => *windows.get(usize::try_from(i).ok()?)?,
+                _ => self.back((i, i)),
+            };
+            match *self {
+                // The first and the last tap that are not in the padding.
+                Step::Windows { dilation, .. } => {
+                    let over =
+                        |beyond: i64| (beyond + dilation - 1).div_euclid(dilation) * dilation;
+                    low += over((-low).max(0));
+                    high -= over((high - end).max(0));
+                }
+                // Beyond its ends, an activation goes on as it ends.
+                Step::Resized { .. } => (low, high) = (low.clamp(0, end), high.clamp(0, end)),
+                _ => (low, high) = (low.max(0), high.min(end)),
+            }
+            (low <= high).then_some((low, high))
+        };
+        (first..=last).filter_map(of).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The same of an input without ends.
+    fn back(&self, (first, last): (i64, i64)) -> (i64, i64) {
+        match *self {
+            Step::Same => (first, last),
+            Step::Windows { taps, dilation, stride, padding } => {
+                (first * stride - padding, last * stride - padding + dilation * (taps - 1))
+            }
+            Step::Spread { kernel, stride, padding } => {
+                let ceil = |a: i64| -(-a).div_euclid(stride);
+                (ceil(first + padding - kernel + 1), (last + padding).div_euclid(stride))
+            }
+            Step::Adaptive { from, to } => {
+                ((first * from).div_euclid(to), -(-(last + 1) * from).div_euclid(to) - 1)
+            }
+            Step::Resized { from, to } if from == to => (first, last),
+            Step::Resized { from, to } => {
+                // At (i + ½) · from / to − ½, between the pixel there and the next one.
+                let below = |i: i64| ((2 * i + 1) * from - to).div_euclid(2 * to);
+                let exact = |i: i64| ((2 * i + 1) * from - to).rem_euclid(2 * to) == 0;
+                (below(first), below(last) + i64::from(!exact(last)))
+            }
+            Step::Tried(ref windows) => {
+                // Where it is far from both ends, it shows how it would go on.
+                let middle = windows.len() / 2;
+                let at = |i: usize| windows.get(i).copied().filter(|(low, high)| low <= high);
+                let (low, high) = at(middle).unwrap_or((0, 0));
+                let step = at(middle + 1).or(at(middle)).map_or(0, |(next, _)| next - low);
+                let shift = |i: i64| (i - middle as i64) * step;
+                (low + shift(first).min(shift(last)), high + shift(first).max(shift(last)))
+            }
+        }
+    }
+}
+
+/// From one value back to the input, along one axis.
+struct Walk<'a> {
+    graph: &'a Graph,
+    axis: usize,
+    /// What lies beyond an activation's ends is padding, on which nothing depends; otherwise the
+    /// activations have no ends.
+    clipped: bool,
+}
+
+impl Walk<'_> {
+    /// First and last place of the input that the value at place `i` depends on.
+    fn window(&self, i: i64) -> Result<Option<(i64, i64)>> {
+        let mut windows: Vec<Option<(i64, i64)>> = vec![None; self.graph.last.0 + 1];
+        windows[self.graph.last.0] = Some((i, i));
+        for index in (1..=self.graph.last.0).rev() {
+            let Some(window) = windows[index] else { continue };
+            for (input, steps) in &self.graph.reads[index] {
+                let step = &steps[self.axis];
+                let read = match self.clipped {
+                    true => step.back_within(window, self.graph.sides[input.0][self.axis]),
+                    false => Some(step.back(window)),
+                };
+                let Some(read) = read else { continue };
+                let known = &mut windows[input.0];
+                *known = Some(match *known {
+                    None => read,
+                    Some(known) => (known.0.min(read.0), known.1.max(read.1)),
+                });
+            }
+        }
+        Ok(windows[0])
+    }
+}
