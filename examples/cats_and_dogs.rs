@@ -16,7 +16,7 @@ fn main() -> convlens::Result<()> {
     println!("{pets}");
 
     let mut models = vec![("SqueezeNet 1.1", zoo::squeezenet1_1()?)];
-    if zoo::hub::cached("efficientnet_lite0").is_some() {
+    if zoo::hub::cached("tf_efficientnet_lite0").is_some() {
         models.push(("EfficientNet-Lite0", zoo::efficientnet_lite0()?));
     }
     for (name, model) in models {

@@ -191,6 +191,7 @@ fn write_all(items: &[Item]) -> Result<()> {
     match failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
         Some(error) => Err(error),
         None => {
+            progress.advance(items.len() as u64);
             progress.finish();
             Ok(())
         }

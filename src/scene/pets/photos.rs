@@ -23,8 +23,8 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(species: Species) -> Result<Source> {
         let (bytes, middle, sides) = match species {
-            Species::Cat => (CAT, [225.0, 150.0], [190.0, 300.0]),
-            Species::Dog => (DOG, [165.0, 215.0], [150.0, 300.0]),
+            Species::Cat => (CAT, [225.0, 150.0], [220.0, 300.0]),
+            Species::Dog => (DOG, [190.0, 165.0], [170.0, 290.0]),
         };
         let photo = Photo::from_bytes(bytes)?.picture().to_rgb();
         Ok(Source { photo, middle, sides })
@@ -39,7 +39,7 @@ impl Source {
         let free = |size: f32, middle: f32, shift: f32| {
             (middle + shift * window).clamp(0.5 * window, (size - 0.5 * window).max(0.5 * window))
         };
-        let mut shift = || random.gen_range(-0.25f32..0.25);
+        let mut shift = || random.gen_range(-0.17f32..0.17);
         let centre = [free(width, self.middle[0], shift()), free(height, self.middle[1], shift())];
         let light = random.gen_range(0.7f32..1.35);
         let warmth = random.gen_range(-0.1f32..0.1);
