@@ -269,10 +269,9 @@ impl Scene {
             Species::Cat => (across.hypot(0.42 * up) / 0.2, away / 0.8),
             Species::Dog => (away / 0.45, away / 0.95),
         };
-        let white = 0.025;
         let ring = mix(self.coat.iris, self.coat.iris.map(|v| 0.45 * v), ramp(0.55, 1.0, iris));
         let own = mix([0.006; 3], ring, ramp(0.85, 1.1, pupil));
-        let own = mix(own, [white; 3], ramp(0.95, 1.05, iris));
+        let own = mix(own, [0.025; 3], ramp(0.95, 1.05, iris));
         // The upper lid shades it.
         let lid = 0.45 + 0.55 * ramp(0.75, 0.1, out.dot(head.frame.up));
         let lamp = (back + at(0.0, 0.9, 0.0) + self.light.lamp * 0.7).unit();
@@ -299,11 +298,12 @@ impl Scene {
 
     fn hair(&self, pixels: &mut [Pixel], random: &mut StdRng) {
         let mut roots: Vec<(Hit, Part, Colour)> = Vec::new();
-        for pixel in pixels.iter() {
-            if let (Some(hit), Some(part)) = (pixel.hit, pixel.part) {
-                if part.hairy() && random.gen_range(0f32..1.0) < 0.55 {
-                    roots.push((hit, part, pixel.colour));
-                }
+        for Pixel { colour, hit, part } in pixels.iter() {
+            if let (Some(hit), Some(part)) = (*hit, *part)
+                && part.hairy()
+                && random.gen_range(0f32..1.0) < 0.55
+            {
+                roots.push((hit, part, *colour));
             }
         }
         roots.sort_by(|a, b| b.0.away.total_cmp(&a.0.away));

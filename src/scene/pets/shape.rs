@@ -68,8 +68,8 @@ impl Limb {
     /// No more than the distance of a point from the surface, negative inside.
     fn distance(&self, p: Vector) -> f32 {
         let (normal, factor) = self.flat;
-        let stretched = normal * ((p - self.root).dot(normal) * (1.0 / factor - 1.0));
-        let p = p + stretched;
+        let stretch = if factor < 1.0 { 1.0 / factor - 1.0 } else { 0.0 };
+        let p = p + normal * (stretch * (p - self.root).dot(normal));
         let share = self.share(p);
         let radius = self.radii[0] + share * (self.radii[1] - self.radii[0]);
         factor * ((p - self.root.towards(self.tip, share)).length() - radius)
