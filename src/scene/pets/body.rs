@@ -119,17 +119,38 @@ fn paw(ankle: Vector, bone: f32) -> Limb {
     Limb::new(Part::Paw, at(ankle.x, 0.06 * bone, ankle.z), toes, [0.06 * bone, 0.07 * bone])
 }
 
+fn trunk(places: &[(Vector, f32)], narrow: f32, blend: f32) -> Vec<Limb> {
+    let limbs = chain(Part::Trunk, places).into_iter();
+    limbs.map(|limb| limb.flat(at(1.0, 0.0, 0.0), narrow).blend(blend)).collect()
+}
+
+fn neck(nape: Vector, throat: Vector, radius: f32) -> Limb {
+    Limb::new(Part::Trunk, nape, throat, [0.14, radius]).blend(0.14).begins(-0.3)
+}
+
+fn leg(places: &[(Vector, f32)]) -> Vec<Limb> {
+    chain(Part::Leg, places).into_iter().map(|limb| limb.blend(0.08)).collect()
+}
+
+/// The hind legs of an animal that does not stand, from the thigh, `thick` as wide as the trunk.
+fn folded([thigh, knee, heel]: [Vector; 3], thick: f32, build: &Build) -> Vec<Limb> {
+    let Build { girth, bone, .. } = *build;
+    let toes = heel + at(0.02, 0.0, 0.2);
+    let foot = Limb::new(Part::Paw, heel, toes, [0.06 * bone, 0.07 * bone]).blend(0.04);
+    let mut limbs = leg(&[(thigh, thick * girth), (knee, 0.5 * girth)]);
+    limbs.push(foot);
+    limbs.into_iter().flat_map(pair).collect()
+}
+
 fn standing(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, Vector) {
     let Build { legs, girth, half, neck, bone, .. } = *build;
     let back = legs + girth;
-    let side = at(1.0, 0.0, 0.0);
     let trunk = [
         (at(0.0, back, half), girth),
         (at(0.0, back - 0.02, 0.0), 0.9 * girth),
         (at(0.0, back + 0.03, -half), 0.85 * girth),
     ];
-    let mut limbs: Vec<Limb> =
-        chain(Part::Trunk, &trunk).into_iter().map(|l| l.flat(side, 0.82).blend(0.15)).collect();
+    let mut limbs = self::trunk(&trunk, 0.82, 0.15);
     let mut step = |most: f32| random.gen_range(-most..most);
     let wide = 0.55 * girth;
     for (x, stride) in [(wide, step(0.14)), (-wide, step(0.14))] {
@@ -137,7 +158,7 @@ fn standing(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>,
         let elbow = at(x, 0.62 * legs, half - 0.06 + 0.4 * stride);
         let wrist = at(x, 0.07, half + stride);
         let leg = [(shoulder, 0.5 * girth), (elbow, 0.078 * bone), (wrist, 0.056 * bone)];
-        limbs.extend(chain(Part::Leg, &leg).into_iter().map(|l| l.blend(0.08)));
+        limbs.extend(self::leg(&leg));
         limbs.push(paw(wrist, bone));
     }
     for (x, stride) in [(wide, step(0.14)), (-wide, step(0.14))] {
@@ -147,7 +168,7 @@ fn standing(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>,
         let ankle = at(x, 0.07, -half - 0.06 + stride);
         let leg =
             [(hip, 0.68 * girth), (knee, 0.1 * bone), (hock, 0.055 * bone), (ankle, 0.052 * bone)];
-        limbs.extend(chain(Part::Leg, &leg).into_iter().map(|l| l.blend(0.08)));
+        limbs.extend(self::leg(&leg));
         limbs.push(paw(ankle, bone));
     }
     let root = at(0.0, back + 0.12, -half - 0.1);
@@ -160,22 +181,16 @@ fn standing(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>,
     limbs.extend(tail(species, [root, bend, tip]));
     let throat = at(0.0, back + 0.06, half + 0.08);
     let nape = throat + at(0.0, neck + 0.1, 0.75 * neck + 0.05);
-    limbs.push(
-        Limb::new(Part::Trunk, nape + at(0., -0.06, -0.04), throat, [0.14, 0.85 * girth])
-            .blend(0.14)
-            .begins(-0.3),
-    );
+    limbs.push(self::neck(nape - at(0.0, 0.06, 0.04), throat, 0.85 * girth));
     (limbs, nape)
 }
 
 fn sitting(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, Vector) {
     let Build { legs, girth, neck, bone, .. } = *build;
-    let side = at(1.0, 0.0, 0.0);
     let chest = at(0.0, legs + 0.24, 0.12);
     let hips = at(0.0, 1.05 * girth, -0.3);
     let trunk = [(chest, girth), (chest.towards(hips, 0.5), 1.05 * girth), (hips, 1.15 * girth)];
-    let mut limbs: Vec<Limb> =
-        chain(Part::Trunk, &trunk).into_iter().map(|l| l.flat(side, 0.85).blend(0.16)).collect();
+    let mut limbs = self::trunk(&trunk, 0.85, 0.16);
     let wide = 0.5 * girth;
     let apart = random.gen_range(0.8f32..1.15);
     let shoulder = at(wide, chest.y - 0.04, chest.z + 0.05);
@@ -185,13 +200,9 @@ fn sitting(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, 
     let thigh = at(0.95 * girth, 0.8 * girth, -0.2);
     let knee = at(1.15 * girth, 0.75 * girth, 0.02);
     let heel = at(1.15 * girth, 0.07, -0.12);
-    for limb in chain(Part::Leg, &fore) {
-        limbs.extend(pair(limb.blend(0.08)));
-    }
+    limbs.extend(leg(&fore).into_iter().flat_map(pair));
     limbs.extend(pair(paw(wrist, bone)));
-    limbs.extend(pair(Limb::new(Part::Leg, thigh, knee, [0.75 * girth, 0.5 * girth]).blend(0.08)));
-    let toes = heel + at(0.02, 0.0, 0.2);
-    limbs.extend(pair(Limb::new(Part::Paw, heel, toes, [0.06 * bone, 0.07 * bone]).blend(0.04)));
+    limbs.extend(folded([thigh, knee, heel], 0.75, build));
     let round = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
     let root = at(0.0, 0.1, hips.z - girth);
     let bend = at(round * 0.62, 0.02, hips.z - 0.25);
@@ -202,39 +213,31 @@ fn sitting(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, 
     };
     limbs.extend(tail(species, path));
     let nape = chest + at(0.0, 0.12 + neck, 0.1);
-    limbs.push(
-        Limb::new(Part::Trunk, nape + at(0., -0.08, -0.04), chest, [0.14, 0.9 * girth])
-            .blend(0.14)
-            .begins(-0.3),
-    );
+    limbs.push(self::neck(nape - at(0.0, 0.08, 0.04), chest, 0.9 * girth));
     (limbs, nape)
 }
 
 fn lying(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, Vector) {
     let Build { girth, half, neck, bone, .. } = *build;
-    let side = at(1.0, 0.0, 0.0);
     let trunk = [
         (at(0.0, 1.15 * girth, half), girth),
         (at(0.0, girth, 0.0), girth),
         (at(0.0, girth, -half), 1.1 * girth),
     ];
-    let mut limbs: Vec<Limb> =
-        chain(Part::Trunk, &trunk).into_iter().map(|l| l.flat(side, 0.95).blend(0.15)).collect();
+    let mut limbs = self::trunk(&trunk, 0.95, 0.15);
     let wide = 0.65 * girth;
     for x in [wide, -wide] {
         let reach = random.gen_range(0.3f32..0.42);
         let elbow = at(x, 0.1, half + 0.02);
         let wrist = at(0.85 * x, 0.07, half + reach);
         let leg = [(at(x, girth, half), 0.5 * girth), (elbow, 0.09 * bone), (wrist, 0.062 * bone)];
-        limbs.extend(chain(Part::Leg, &leg).into_iter().map(|l| l.blend(0.08)));
+        limbs.extend(self::leg(&leg));
         limbs.push(paw(wrist, bone));
     }
     let thigh = at(0.95 * girth, 0.85 * girth, -half + 0.02);
     let knee = at(1.2 * girth, 0.7 * girth, -half + 0.26);
-    limbs.extend(pair(Limb::new(Part::Leg, thigh, knee, [0.8 * girth, 0.5 * girth]).blend(0.08)));
     let heel = at(1.25 * girth, 0.07, -half + 0.12);
-    let toes = heel + at(0.02, 0.0, 0.2);
-    limbs.extend(pair(Limb::new(Part::Paw, heel, toes, [0.06 * bone, 0.07 * bone]).blend(0.04)));
+    limbs.extend(folded([thigh, knee, heel], 0.8, build));
     let round = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
     let root = at(0.0, 0.12, -half - girth);
     let bend = at(round * 0.5, 0.02, -half - 0.4);
@@ -244,10 +247,6 @@ fn lying(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, Ve
     ));
     let throat = at(0.0, 1.25 * girth, half + 0.06);
     let nape = throat + at(0.0, neck + 0.12, 0.5 * neck + 0.05);
-    limbs.push(
-        Limb::new(Part::Trunk, nape + at(0., -0.08, -0.04), throat, [0.14, 0.9 * girth])
-            .blend(0.14)
-            .begins(-0.3),
-    );
+    limbs.push(self::neck(nape - at(0.0, 0.08, 0.04), throat, 0.9 * girth));
     (limbs, nape)
 }
