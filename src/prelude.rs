@@ -28,6 +28,7 @@ pub use crate::picture::{
     Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
     Resize, Sheet,
 };
+pub use crate::scene::pets::{Pet, PetFolder, PetSet, Pets};
 pub use crate::scene::robot::{Arena, RangeScore, Reading};
 pub use crate::scene::seismic::{Salt, SaltBody, Seismic};
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};

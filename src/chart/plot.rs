@@ -14,6 +14,8 @@ use crate::picture::Picture;
 const LINE: i32 = 20;
 /// Around the whole.
 const MARGIN: i32 = 10;
+/// Lines of more values than these go up and down within a few pixels.
+const DENSE: usize = 200;
 
 pub(super) fn draw(plot: &Plot) -> Result<Picture> {
     let (width, height) = plot.size;
@@ -161,6 +163,12 @@ fn line(
         let piece: Vec<(f64, f64)> = piece.into_iter().map(|(x, y)| (from + x, y)).collect();
         let drawn = match piece.as_slice() {
             [at] => axes.draw_series([Circle::new(*at, 2, colour.filled())]).map(drop),
+            // The joints of steep lines stand out beyond the chart.
+            many if many.len() > DENSE => {
+                let style = colour.stroke_width(2);
+                axes.draw_series(many.windows(2).map(|ends| PathElement::new(ends.to_vec(), style)))
+                    .map(drop)
+            }
             _ => axes.draw_series(LineSeries::new(piece, colour.stroke_width(2))).map(drop),
         };
         drawn.map_err(failed)?;
