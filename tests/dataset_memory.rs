@@ -27,6 +27,9 @@ fn photos(folder: &Path, each: u32) -> ImageFolder {
     ImageFolder::open(folder).expect("photos")
 }
 
+/// What is done with a folder, and its name.
+type Work<'a> = (&'a str, &'a dyn Fn(&ImageFolder));
+
 #[test]
 fn ten_thousand_photos_take_no_more_memory_than_a_few_hundred() {
     let mut net = Model::builder("small", [3, 24, 24]);
@@ -48,7 +51,7 @@ fn ten_thousand_photos_take_no_more_memory_than_a_few_hundred() {
         let found = TopMaps::find(&model, photos, "relu2").expect("top maps");
         assert_eq!(found.classes().iter().map(|c| c.photos).sum::<usize>(), photos.len());
     };
-    let works: [(&str, &dyn Fn(&ImageFolder)); 2] = [("patches", &patches), ("top maps", &maps)];
+    let works: [Work<'_>; 2] = [("patches", &patches), ("top maps", &maps)];
     for (name, work) in works {
         work(&few);
         let little = peak(|| work(&few));
