@@ -217,7 +217,7 @@ impl Chart {
                 ("points", series.iter().map(|(name, _)| name.as_str()).collect())
             }
             Content::Bars(bars) => {
-                let rows = bars.iter().map(|(name, value)| format!("\n{name}: {value}"));
+                let rows = bars.iter().map(|(name, v)| format!("\n{name}: {}", number(*v, 3)));
                 return self.title.clone().unwrap_or_else(|| "bars".into())
                     + &rows.collect::<String>();
             }

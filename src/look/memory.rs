@@ -105,13 +105,13 @@ impl Memory {
     }
 
     /// The network's output when `layer` has this value instead of its own, for as many inputs as
-    /// `value` has. It is asked for with many values, one after the other.
+    /// `value` has.
     pub(crate) fn output_from(&self, layer: NodeId, value: &Tensor) -> Result<Tensor> {
         let around = self.around(layer, value.size().first().copied().unwrap_or(0))?;
         let mut feeds: Vec<(NodeId, &Tensor)> = around.iter().map(|(id, t)| (*id, t)).collect();
         feeds.push((layer, value));
         let output = self.model.output();
-        let mut outputs = self.model.run_again(Pass::Inference, &feeds, &[output], true)?;
+        let mut outputs = self.model.run_nodes(Pass::Inference, &feeds, &[output])?;
         outputs.pop().ok_or_else(|| Error::Shape("no output".into()))
     }
 
