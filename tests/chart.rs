@@ -113,6 +113,13 @@ fn small_multiples_share_their_axes() {
     let [own, other] = heights(&multiples.own_axes().picture().expect("charts").to_rgb());
     assert!(own.abs_diff(other) <= 2, "{own} {other}");
     assert_eq!(text(&SmallMultiples::new(charts())), "part\npart");
+    // Bars too: half the value is half the length, whichever chart it is in.
+    let bars = |value: f64| Chart::bars([("name", value)]);
+    let both = SmallMultiples::new([bars(2.0), bars(1.0)]).columns(2).picture();
+    let both = both.expect("charts").to_rgb();
+    let half = both.width() / 2;
+    let long = |from: u32, to: u32| (from..to).filter(|&x| both.get_pixel(x, 21).0 == BLUE).count();
+    assert!(long(0, half).abs_diff(2 * long(half, both.width())) <= 2);
 }
 
 #[test]

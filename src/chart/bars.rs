@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::{BLUE, FAINT, INK, TEXT, drawn, extent, failed, text};
+use super::{BLUE, FAINT, INK, TEXT, drawn, failed, text};
 use crate::error::Result;
 use crate::picture::Picture;
 
@@ -18,15 +18,9 @@ pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
     bars(rows, (0.0, 1.0), |value| format!("{:.1} %", 100.0 * value))
 }
 
-/// Bars from 0, to the right and, for negative values, to the left.
-pub(super) fn plain_bars(rows: &[(String, f64)], write: impl Fn(f64) -> String) -> Result<Picture> {
-    let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
-    let (low, high) = extent(&values).unwrap_or((0.0, 1.0));
-    bars(rows, (low.min(0.0), high.max(0.0)), write)
-}
-
-/// Bars on a track that stands for the range, which 0 lies in.
-fn bars(
+/// Bars from 0, to the right and, for negative values, to the left, on a track that stands for the
+/// range, which 0 lies in.
+pub(super) fn bars(
     rows: &[(String, f64)],
     (low, high): (f64, f64),
     write: impl Fn(f64) -> String,

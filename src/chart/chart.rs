@@ -1,6 +1,6 @@
 //! One chart: what it shows, how it is set up, and how it shows itself.
 
-use super::bars::plain_bars;
+use super::bars::bars as draw_bars;
 use super::{Bins, extent, plot};
 use crate::error::{Error, Result};
 use crate::number::number;
@@ -130,7 +130,7 @@ impl Chart {
         self
     }
 
-    /// Makes the vertical axis reach this value, 0 for instance.
+    /// Makes the vertical axis, or that of bars, reach this value, 0 for instance.
     #[must_use]
     pub fn reaching(mut self, value: f64) -> Chart {
         self.reach.push(value);
@@ -153,7 +153,8 @@ impl Chart {
         self.check()?;
         match &self.content {
             Content::Bars(bars) => {
-                let picture = plain_bars(bars, |value| number(value, 3))?;
+                let [_, range] = self.shared.unwrap_or_else(|| plot::ranges(self));
+                let picture = draw_bars(bars, range, |value| number(value, 3))?;
                 Ok(match &self.title {
                     Some(title) => picture.titled(title),
                     None => picture,

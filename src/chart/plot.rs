@@ -96,7 +96,11 @@ pub(super) fn ranges(plot: &Plot) -> [(f64, f64); 2] {
             let (low, high) = series.first().map_or((0.0, 1.0), |(_, b)| (b.low, b.high));
             return [(low, high), (0.0, 1.05 * most)];
         }
-        Content::Bars(_) => {}
+        Content::Bars(bars) => {
+            ys.extend(bars.iter().map(|(_, value)| value));
+            let (low, high) = extent(&ys).unwrap_or((0.0, 1.0));
+            return [(0.0, 1.0), (low.min(0.0), high.max(0.0))];
+        }
     }
     [roomy(extent(&xs)), snug(&ys, &plot.reach)]
 }
