@@ -102,7 +102,9 @@ impl ImageFolder {
         let total = self.len();
         let preprocess = self.preprocess_for(model);
         let mut progress = Progress::new(what, total as u64).from(first as u64);
-        let mut open = Open { model, preprocess, wanted, photos: Vec::new(), failed: Vec::new() };
+        let again = total.saturating_sub(first) > self.batch_size();
+        let (photos, failed) = (Vec::new(), Vec::new());
+        let mut open = Open { model, preprocess, wanted, again, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let read = |i: usize| self.seen(first + i, preprocess);
         let ahead = 2 * self.batch_size();
@@ -152,6 +154,8 @@ struct Open<'a> {
     model: &'a Model,
     preprocess: &'a Preprocess,
     wanted: &'a [NodeId],
+    /// Whether there is more than one batch.
+    again: bool,
     photos: Vec<Seen>,
     failed: Vec<Unreadable>,
 }
@@ -181,7 +185,7 @@ impl Open<'_> {
                 let channels = self.model.input_shape()[0];
                 let input = self.preprocess.normalized_bytes(&bytes, size, channels)?;
                 let feeds = [(self.model.input(), &input)];
-                self.model.run_nodes(Pass::Inference, &feeds, self.wanted)?
+                self.model.run_again(Pass::Inference, &feeds, self.wanted, self.again)?
             }
         };
         Ok(Batch { photos, outputs, unreadable })

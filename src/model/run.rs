@@ -59,7 +59,7 @@ impl Model {
 
     /// The same, and whether it will be asked for `again` and again: what makes that faster is worth
     /// keeping then.
-    pub(super) fn run_again(
+    pub(crate) fn run_again(
         &self,
         pass: Pass,
         feeds: &[(NodeId, &Tensor)],

@@ -14,12 +14,14 @@ use crate::tensor::{IntoResult, channels_last};
 /// Pixels of the output in a tile, on a side; of the input there are two more.
 const TILE: i64 = 4;
 const SIDE: i64 = TILE + 2;
-/// The fewest channels on either side.
+/// The fewest channels on either side, and the least product of the two.
 const CHANNELS: i64 = 128;
+const PAIRS: i64 = 2 * CHANNELS * CHANNELS;
 /// The fewest tiles: every one shares the cost of reading the weights, four times those of before.
-const TILES: i64 = 16;
-/// With few channels the tiles have to stay in a processor's cache.
-const BYTES: i64 = 20 << 20;
+const TILES: i64 = 48;
+/// How many tiles are worked on at once: enough to share the weights, few enough to stay in a
+/// processor's cache.
+const AT_ONCE: i64 = 200;
 
 /// From a column of the input to the tile's, and of the kernel, and back to the output: the
 /// polynomials' values at 0, 1, −1, 2, −2 and infinity.
@@ -58,23 +60,19 @@ pub(super) fn suits(op: &Conv2d, input: &[i64]) -> bool {
         return false;
     };
     let &[n, out, h, w] = output.as_slice() else { return false };
-    let count = n * tiles(h) * tiles(w);
-    let bytes = 4 * SIDE * SIDE * count * (op.in_channels + out);
-    let fewest = op.in_channels.min(out);
     op.groups == 1
-        && fewest >= CHANNELS
-        && count >= TILES
-        && (fewest >= 2 * CHANNELS || bytes <= BYTES)
+        && op.in_channels.min(out) >= CHANNELS
+        && op.in_channels * out >= PAIRS
+        && n * tiles(h) * tiles(w) >= TILES
 }
 
 /// The kernels at the points, `[36, C, K]`.
 pub(super) fn kernels(weight: &Tensor) -> Result<Tensor> {
     let work = || {
-        let points = Tensor::f_from_slice(KERNEL.as_flattened())?.f_reshape([SIDE, 3])?;
-        let weight = weight.f_to_kind(Kind::Double)?;
-        let rows = points.f_matmul(&weight)?; // [K, C, 6, 3]
-        let whole = rows.f_matmul(&points.f_transpose(0, 1)?)?; // [K, C, 6, 6]
-        whole.f_permute([2, 3, 1, 0])?.f_flatten(0, 1)?.f_to_kind(Kind::Float)?.f_contiguous()
+        let size = weight.size();
+        let [k, c] = [0, 1].map(|i| size.get(i).copied().unwrap_or(1));
+        let columns = weight.f_permute([2, 3, 1, 0])?.f_reshape([9, c * k])?;
+        twice(KERNEL.as_flattened(), SIDE)?.f_matmul(&columns)?.f_reshape([SIDE * SIDE, c, k])
     };
     work().into_result()
 }
@@ -90,6 +88,9 @@ pub(super) fn run(
     let [n, c, h, w] = [0, 1, 2, 3].map(|i| size.get(i).copied().unwrap_or(1));
     let (height, width) = (h + 2 * padding[0] - 2, w + 2 * padding[1] - 2);
     let (down, across) = (tiles(height), tiles(width));
+    // Some rows of tiles of a photo, or all of some photos.
+    let rows = (AT_ONCE / across).clamp(1, down);
+    let photos = (AT_ONCE / (across * down)).clamp(1, n);
     let work = || {
         let rest = |tiles: i64, size: i64, before: i64| tiles * TILE + 2 - size - before;
         let (right, below) = (rest(across, w, padding[1]), rest(down, h, padding[0]));
@@ -97,29 +98,42 @@ pub(super) fn run(
         let padded = input.f_permute([0, 2, 3, 1])?.f_constant_pad_nd(sides)?.f_contiguous()?;
         // Every pixel of every tile: they overlap by two.
         let row = (across * TILE + 2) * c;
-        let strides = [row, c, (down * TILE + 2) * row, TILE * row, TILE * c, 1];
-        let tiles = padded.f_as_strided([SIDE, SIDE, n, down, across, c], strides, 0i64)?;
-        let tiles = tiles.f_contiguous()?.f_reshape([SIDE * SIDE, -1])?;
-        let at_points = twice(INPUT.as_flattened(), SIDE)?.f_matmul(&tiles)?;
-        let at_points = at_points.f_reshape([SIDE * SIDE, n * down * across, c])?;
-        let products = at_points.f_bmm(kernels)?.f_reshape([SIDE * SIDE, -1])?;
-        let outputs = twice(OUTPUT.as_flattened(), TILE)?.f_matmul(&products)?;
-        let whole = outputs
-            .f_reshape([TILE, TILE, n, down, across, -1])?
-            .f_permute([2, 3, 0, 4, 1, 5])?
-            .f_reshape([n, down * TILE, across * TILE, -1])?;
-        let mut cut = whole.f_narrow(1, 0, height)?.f_narrow(2, 0, width)?.f_contiguous()?;
-        if let Some(bias) = bias {
-            cut = cut.f_add_(bias)?;
+        let photo = (down * TILE + 2) * row;
+        let strides = [row, c, photo, TILE * row, TILE * c, 1];
+        let to_points = twice(INPUT.as_flattened(), SIDE)?;
+        let from_points = twice(OUTPUT.as_flattened(), TILE)?;
+        let k = kernels.size().last().copied().unwrap_or(1);
+        let output = input.f_new_empty([n, height, width, k], (Kind::Float, input.device()))?;
+        for first in (0..n).step_by(photos as usize) {
+            let n = photos.min(n - first);
+            for top in (0..down).step_by(rows as usize) {
+                let down = rows.min(down - top);
+                let start = first * photo + top * TILE * row;
+                let tiles = padded.f_as_strided([SIDE, SIDE, n, down, across, c], strides, start)?;
+                let tiles = tiles.f_contiguous()?.f_reshape([SIDE * SIDE, -1])?;
+                let at_points = to_points.f_matmul(&tiles)?;
+                let at_points = at_points.f_reshape([SIDE * SIDE, n * down * across, c])?;
+                let products = at_points.f_bmm(kernels)?.f_reshape([SIDE * SIDE, -1])?;
+                let whole = from_points.f_matmul(&products)?;
+                let whole = whole.f_reshape([TILE, TILE, n, down, across, k])?;
+                let whole = whole.f_permute([2, 3, 0, 4, 1, 5])?;
+                let whole = whole.f_reshape([n, down * TILE, across * TILE, k])?;
+                let lines = (down * TILE).min(height - top * TILE);
+                let mut here = output.f_narrow(0, first, n)?.f_narrow(1, top * TILE, lines)?;
+                here.f_copy_(&whole.f_narrow(1, 0, lines)?.f_narrow(2, 0, width)?)?;
+            }
         }
-        cut.f_permute([0, 3, 1, 2])
+        if let Some(bias) = bias {
+            let _ = output.shallow_clone().f_add_(bias)?;
+        }
+        output.f_permute([0, 3, 1, 2])
     };
     channels_last(&work().into_result()?)
 }
 
 /// What a matrix of so many rows does to the columns and the rows of a tile, as one matrix.
 fn twice(matrix: &[f64], rows: i64) -> Result<Tensor, TchError> {
-    let matrix = Tensor::f_from_slice(matrix)?.f_reshape([rows, SIDE])?;
+    let matrix = Tensor::f_from_slice(matrix)?.f_reshape([rows, -1])?;
     matrix.f_kron(&matrix)?.f_to_kind(Kind::Float)
 }
 
@@ -130,13 +144,14 @@ mod tests {
     #[test]
     fn it_is_the_plain_convolution() {
         // Sizes that tiles do not divide, and paddings of the way there and the way back.
-        for (h, w, padding) in [(18, 21, 1), (16, 16, 0), (13, 17, 2)] {
-            let op = Conv2d::new(128, 160, 3).padding(padding);
+        // Some are done photo by photo, some in rows of tiles.
+        for (h, w, padding) in [(18, 23, 1), (22, 22, 0), (41, 17, 2), (70, 70, 1)] {
+            let op = Conv2d::new(128, 256, 3).padding(padding);
             let value =
                 |count: i64, step: f64| (Tensor::arange(count, tch::kind::DOUBLE_CPU) * step).sin();
             let input = value(2 * 128 * h * w, 0.37).reshape([2, 128, h, w]);
-            let weight = value(160 * 128 * 9, 0.61).reshape([160, 128, 3, 3]) * 0.05;
-            let bias = value(160, 0.9);
+            let weight = value(256 * 128 * 9, 0.61).reshape([256, 128, 3, 3]) * 0.05;
+            let bias = value(256, 0.9);
             assert!(suits(&op, &input.size()));
             let expected = input.conv2d(&weight, Some(&bias), [1, 1], [padding; 2], [1, 1], 1);
             let float = |t: &Tensor| t.to_kind(Kind::Float);
@@ -153,10 +168,11 @@ mod tests {
     #[test]
     fn it_is_used_for_many_channels_and_kernels_of_3_alone() {
         let suits = |op: Conv2d, side| suits(&op, &[1, op.in_channels, side, side]);
-        assert!(suits(Conv2d::new(512, 512, 3).padding(1), 20));
-        assert!(!suits(Conv2d::new(512, 512, 3).padding(1), 8), "few tiles");
-        assert!(!suits(Conv2d::new(64, 64, 3).padding(1), 160), "few channels");
-        assert!(!suits(Conv2d::new(128, 128, 3).padding(1), 400), "too large for the cache");
+        assert!(suits(Conv2d::new(512, 512, 3).padding(1), 28));
+        assert!(suits(Conv2d::new(128, 256, 3).padding(1), 28));
+        assert!(!suits(Conv2d::new(512, 512, 3).padding(1), 20), "few tiles");
+        assert!(!suits(Conv2d::new(64, 1024, 3).padding(1), 160), "few channels");
+        assert!(!suits(Conv2d::new(128, 128, 3).padding(1), 160), "few pairs");
         assert!(!suits(Conv2d::new(512, 512, 3).padding(1).stride(2), 40));
         assert!(!suits(Conv2d::new(512, 512, 3).padding(1).groups(2), 40));
         assert!(!suits(Conv2d::new(512, 512, 5).padding(2), 40));

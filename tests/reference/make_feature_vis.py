@@ -1,6 +1,7 @@
 """Make tests/reference/feature_vis/: pictures that excite a small network, as the peers make them.
 
     pip install -r tests/reference/requirements.txt
+    pip install --no-deps torch-lucent==0.1.8
     python tests/reference/make_feature_vis.py
 
 Peers: the articles' own loops in PyTorch, written anew from their text, and torch-lucent (L) for
