@@ -131,6 +131,15 @@ fn charts_of_nothing_and_sizes_that_cannot_be_drawn_are_refused() {
     assert!(message(&line().size(0, 10)).contains("not 0 × 10"));
     assert!(message(&line().size(9000, 300)).contains("not 9000 × 300"));
     assert!(message(&line().from(0.0, 0.0)).contains("from 0 by 0"));
+    for great in [
+        Chart::lines([("", vec![-1e308, 1e308])]),
+        Chart::bars([("", 1.75e308)]),
+        Chart::scatter([("", vec![(0.0, 1.0), (1e308, 1.0)])]),
+        line().from(1e308, 1e308),
+    ] {
+        let text = message(&great);
+        assert!(text.contains("1e300 at most"), "{text}");
+    }
     let multiples = SmallMultiples::new([]).picture().expect_err("refused").to_string();
     assert!(multiples.contains("at least one chart"), "{multiples}");
     assert!(SmallMultiples::new([line()]).columns(0).picture().is_err());

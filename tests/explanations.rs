@@ -410,6 +410,28 @@ fn energy_and_pointing_are_measured_where_the_network_sees() {
 }
 
 #[test]
+fn a_gradient_in_colour_that_is_zero_everywhere_says_so() {
+    let mut net = Model::builder("grey", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 1, 1).without_bias(), &[x]);
+    let x = net.add("relu", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let weight = Tensor::ones([1, 3, 1, 1], tch::kind::FLOAT_CPU);
+    let weights = [("conv.weight".to_owned(), weight)].into_iter().collect();
+    let model = Builder::build_with(net, weights).expect("a network");
+    let explained = |value: f64, method: &dyn Attribution| {
+        let input = Tensor::full([1, 3, 8, 8], value, tch::kind::FLOAT_CPU);
+        let heat = model.look_input(&input).and_then(|look| look.explain(method));
+        heat.expect("a map").bundle().as_text().contains("the gradient is 0 everywhere")
+    };
+    // Where the rectifier lets nothing through.
+    for method in [&GuidedBackprop::default() as &dyn Attribution, &GuidedGradCam::at("conv")] {
+        assert!(explained(-1.0, method) && !explained(1.0, method), "{}", method.name());
+    }
+}
+
+#[test]
 fn cam_names_grad_cam_where_it_is_not_defined() {
     let model = zoo::alexnet_untrained(0).expect("a network");
     let [c, h, w] = model.input_shape();

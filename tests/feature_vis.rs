@@ -408,6 +408,10 @@ fn another_seed_can_wake_a_channel() {
 fn a_rate_that_diverges_stops_with_step_and_value_and_keeps_the_last_good_picture() {
     let vis = FeatureVis::article_3().size(24).learning_rate(1e30).steps(20);
     let patterns = run(&vis, Objective::unreachable_channels("features.6", [1, 2]));
+    // Where all have diverged no step is left to do: this would take minutes.
+    let long = vis.clone().steps(100_000).budget(Duration::from_secs(4));
+    let long = run(&long, Objective::unreachable_channels("features.6", [1, 2]));
+    assert_eq!(long.stopped(), None);
     for pattern in &patterns {
         let divergence = pattern.diverged().expect("it diverges");
         assert!(divergence.step >= 1 && divergence.step < 20);
@@ -485,6 +489,10 @@ fn bad_input_says_what_was_wrong_and_what_to_do() {
         (failure(&quick().noise(f64::INFINITY), good()), ["0 or more", "inf"]),
         (failure(&quick().uniform(2.0, 1.0), good()), ["smaller and a larger", "2 and 1"]),
         (failure(&quick().diversity(1, 1.0), good()), ["2 to 64", "got 1"]),
+        (
+            failure(&quick().diversity(2, 1.0), Objective::class(1)),
+            ["differ in the maps", "spatial layer"],
+        ),
         (failure(&quick().transforms([Transform::Jitter(50)]), good()), ["jitter of 50", "larger"]),
         (
             failure(&quick().transforms([Transform::Scale(vec![])]), good()),

@@ -176,8 +176,8 @@ def explanations(torch_is):
             ("hirescam", HiResCAM),
         ]:
             measure(f"pytorch_grad_cam/{short}_{name}", detail, pytorch_grad_cam, net, image, layer, 281, method)
-        without_in_place(net)
         measure(f"captum/saliency_{name}", detail, captum, net, image, 281, Saliency)
+        without_in_place(net)
         measure(f"captum/guided_backprop_{name}", detail, captum, net, image, 281, GuidedBackprop)
     net = models.resnet34(weights=None).eval()
     detail = f"resnet34, {torch_is}"
@@ -223,6 +223,8 @@ def activation_maximisation(torch_is):
     ]:
         detail = f"vgg16 {name}, ten channels, {resolution} pixels, 20 steps, {torch_is}"
         measure(f"article_3/{name}", detail, article_3, net, seen, name, first, resolution, dist, 20)
+
+
 def photos_in(folder):
     """The photos of benches/dataset.rs: 64 rectangles of those in assets/, 500 x 375, as JPEG."""
     names = ["cat.png", "dog.jpg", "cat_and_dog.jpg", "astronaut.jpg"]

@@ -20,6 +20,8 @@ use crate::tensor::IntoResult;
 /// remark says so. pytorch-grad-cam puts the layer's least value less 1e7 in the channel's place where
 /// that value is not 0, which is not the paper's; after a rectifier, both are the same.
 ///
+/// Desai and Ramaswamy 2020, <https://doi.org/10.1109/WACV45572.2020.9093360>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -16,6 +16,8 @@ use crate::tensor::IntoResult;
 /// Other networks have an error that names [`GradCam`](super::GradCam), which is the same where both can
 /// be had, up to a factor.
 ///
+/// Zhou et al. 2016, <https://arxiv.org/abs/1512.04150>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -11,6 +11,8 @@ use crate::tensor::IntoResult;
 /// asks for no class: it shows what the layer itself finds most telling. Its sign is that in which it
 /// agrees with the mean activation.
 ///
+/// Muhammad and Yeasin 2020, <https://arxiv.org/abs/2008.00299>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -9,6 +9,8 @@ use crate::tensor::IntoResult;
 /// Grad-CAM: `ReLU(Σₖ αₖ Aₖ)` with `αₖ` the mean over space of `∂y/∂Aₖ`, where `A` is the layer's
 /// activation and `y` the score of the class before the softmax.
 ///
+/// Selvaraju et al. 2017, <https://arxiv.org/abs/1610.02391>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

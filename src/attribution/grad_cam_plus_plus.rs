@@ -13,6 +13,8 @@ use crate::tensor::IntoResult;
 /// It is made for layers behind a rectifier. Where activations have both signs, `ΣAₖ · g³` can come near
 /// `-2 g²`, and `a` is then without bound.
 ///
+/// Chattopadhyay et al. 2018, <https://arxiv.org/abs/1710.11063>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -13,6 +13,8 @@ use crate::model::{Model, Rule};
 /// A ReLU6 is a rectifier, too: it is closed where its input is 6 or more. (captum's method knows ReLU
 /// alone.) Rectifiers inside modules of one's own cannot be seen; a remark says so.
 ///
+/// Springenberg et al. 2014, <https://arxiv.org/abs/1412.6806>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
@@ -26,6 +28,8 @@ pub type GuidedBackprop = InputMethod<GuidedRectifiers>;
 
 /// The deconvolution network's gradients: `∂y/∂x`, where every rectifier lets the positive gradients
 /// through, whatever its input was, `g · [g > 0]`.
+///
+/// Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {

@@ -15,6 +15,8 @@ use crate::tensor::IntoResult;
 /// The map is resized as the paper does, bilinear (with half-pixel centres); captum's way, which shows
 /// the map's pixels as blocks, is [`nearest`](GuidedGradCam::nearest).
 ///
+/// Selvaraju et al. 2017, <https://arxiv.org/abs/1610.02391>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

@@ -254,9 +254,16 @@ impl Heatmap {
         let overlay = match self.meaning {
             Meaning::Positive | Meaning::Signed => self.overlay()?,
             Meaning::Magnitude => self.alone()?,
-            Meaning::Colour => return Ok((self.picture()?, Vec::new())),
+            Meaning::Colour => return Ok((self.picture()?, self.nothing().into_iter().collect())),
         };
         Ok((overlay.bare()?, overlay.remarks()))
+    }
+
+    /// What has to be said of a picture that is grey everywhere.
+    fn nothing(&self) -> Option<String> {
+        let zero =
+            self.meaning == Meaning::Colour && self.channels.values().iter().all(|&v| v == 0.0);
+        zero.then(|| "the gradient is 0 everywhere".to_owned())
     }
 
     /// The part of the photo that the network saw, at a size for eyes.
@@ -342,7 +349,7 @@ impl Heatmap {
 impl Show for Heatmap {
     fn bundle(&self) -> MimeBundle {
         let mut caption = self.caption();
-        for remark in &self.remarks {
+        for remark in self.remarks.iter().chain(&self.nothing()) {
             caption += "\n";
             caption += remark;
         }

@@ -9,6 +9,8 @@ use crate::tensor::IntoResult;
 /// HiResCAM: `ReLU(Σₖ ∂y/∂Aₖ · Aₖ)`, element by element: no gradient is averaged over space, so that the
 /// map shows the very places that raised the score, where the layer is followed by one linear layer.
 ///
+/// Draelos and Carin 2020, <https://arxiv.org/abs/2011.08891>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

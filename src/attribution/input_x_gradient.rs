@@ -7,6 +7,8 @@ use crate::tensor::IntoResult;
 /// Input times gradient: `Σᶜ xᶜ · ∂y/∂xᶜ`, how much each pixel of the input as the network sees it
 /// (normalised) contributes to the score `y`, if the network were linear. Signed.
 ///
+/// Shrikumar et al. 2016, <https://arxiv.org/abs/1605.01713>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

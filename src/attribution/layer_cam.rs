@@ -9,6 +9,8 @@ use crate::tensor::IntoResult;
 /// LayerCAM: `ReLU(Σₖ ReLU(∂y/∂Aₖ) · Aₖ)`, element by element, which holds up at early layers, where the
 /// mean of a gradient over space says little.
 ///
+/// Jiang et al. 2021, <https://ieeexplore.ieee.org/document/9462463>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

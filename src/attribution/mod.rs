@@ -135,7 +135,8 @@ impl Look {
 }
 
 impl Looks {
-    /// Where the network looks in each photo, in one pass.
+    /// Where the network looks in each photo: in one pass, but for the methods that run many variants
+    /// of each photo (integrated gradients, Score-CAM, Ablation-CAM, occlusion).
     ///
     /// # Errors
     /// As [`Look::explain`].

@@ -22,6 +22,8 @@ use crate::tensor::IntoResult;
 /// that those that were reached when the time is up lie evenly over the photo; what none of them covers
 /// is 0.
 ///
+/// Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

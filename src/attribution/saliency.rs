@@ -8,6 +8,8 @@ use crate::error::Result;
 ///
 /// [`Heatmap::channels`](super::Heatmap::channels) has the signed gradients, `[C, H, W]`.
 ///
+/// Simonyan et al. 2014, <https://arxiv.org/abs/1312.6034>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

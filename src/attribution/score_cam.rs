@@ -18,6 +18,8 @@ use crate::tensor::IntoResult;
 /// says, if there is one. The channels with the greatest mean activation come first. Those that are not
 /// reached weigh nothing.
 ///
+/// Wang et al. 2020, <https://arxiv.org/abs/1910.01279>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use std::time::Duration;

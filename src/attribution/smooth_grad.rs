@@ -12,6 +12,8 @@ use crate::tensor::IntoResult;
 
 /// How many noisy inputs run through the network at once. More take more memory and are no faster.
 const BATCH: usize = 5;
+/// More copies than this change nothing that could be seen.
+const MOST: usize = 10_000;
 
 /// A method, averaged over noisy copies of the input: `(1/n) Σ M(x + N(0, σ²))`, with `σ` a share of
 /// the photo's range of values, its greatest minus its smallest. What is explained is what the network
@@ -20,6 +22,8 @@ const BATCH: usize = 5;
 /// The mean is that of the method's signed contributions; what the method does with these (a
 /// magnitude, a sum over channels, a rectifier) comes afterwards, as in the paper and its code (PAIR).
 /// The noise comes from a seed: the same photo gives the same map, alone or in a batch.
+///
+/// Smilkov et al. 2017, <https://arxiv.org/abs/1706.03825>.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {
@@ -83,6 +87,9 @@ impl<M: Attribution> SmoothGrad<M> {
         }
         match self.samples {
             0 => Err(Error::Argument("a mean of no samples: give 1 or more".into())),
+            many if many > MOST => Err(Error::Argument(format!(
+                "{many} noisy copies take for ever: the mean is of 1 to {MOST}"
+            ))),
             _ => Ok(()),
         }
     }

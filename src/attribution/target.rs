@@ -108,6 +108,12 @@ impl From<String> for Target {
     }
 }
 
+impl From<&String> for Target {
+    fn from(name: &String) -> Self {
+        Target::Name(name.clone())
+    }
+}
+
 impl From<&Target> for Target {
     fn from(target: &Target) -> Self {
         target.clone()
@@ -142,4 +148,4 @@ macro_rules! target_from_integer {
         })*
     };
 }
-target_from_integer!(i32, i64, u32, usize);
+target_from_integer!(i32, i64, u32, u64, usize);

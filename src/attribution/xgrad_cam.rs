@@ -14,6 +14,8 @@ use crate::tensor::IntoResult;
 /// cancel has a sum near 0 and so a weight without bound: there, take
 /// [`HiResCam`](super::HiResCam), whose map sums up to the same.
 ///
+/// Fu et al. 2020, <https://arxiv.org/abs/2008.02312>.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;

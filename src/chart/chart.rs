@@ -49,6 +49,9 @@ pub(super) enum Content {
     Bins(Vec<(String, Bins)>, usize),
 }
 
+/// Beyond it, axes and the room around them have no numbers.
+const GREATEST: f64 = 1e300;
+
 impl Chart {
     fn of(content: Content) -> Chart {
         Chart {
@@ -164,6 +167,38 @@ impl Chart {
         }
     }
 
+    /// The greatest of the finite numbers that it shows, whatever their signs.
+    fn greatest(&self) -> f64 {
+        let mut greatest = 0.0;
+        let mut see = |value: f64| {
+            if value.is_finite() {
+                greatest = f64::max(greatest, value.abs());
+            }
+        };
+        match &self.content {
+            Content::Lines { series, from, step } => {
+                let longest = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+                let end = from + step * longest as f64;
+                [*from, *step, end].iter().for_each(|x| see(x.clamp(f64::MIN, f64::MAX)));
+                series.iter().flat_map(|(_, values)| values).for_each(|&y| see(y));
+            }
+            Content::Points(series) => {
+                series.iter().flat_map(|(_, points)| points).for_each(|&(x, y)| {
+                    see(x);
+                    see(y);
+                });
+            }
+            Content::Bars(bars) => bars.iter().for_each(|(_, value)| see(*value)),
+            Content::Bins(..) => {}
+        }
+        self.marks.iter().for_each(|(x, y, _)| {
+            see(*x);
+            see(*y);
+        });
+        self.reach.iter().for_each(|&y| see(y));
+        greatest
+    }
+
     fn check(&self) -> Result<()> {
         let empty = match &self.content {
             Content::Lines { series, .. } => series.is_empty(),
@@ -188,6 +223,10 @@ impl Chart {
                     "lines start at a number and go on by a positive one, not from {from} by {step}"
                 )))
             }
+            _ if self.greatest() > GREATEST => Err(Error::Argument(format!(
+                "a chart has no axis for numbers as great as {:e}: they may be {GREATEST:e} at most",
+                self.greatest()
+            ))),
             _ => Ok(()),
         }
     }

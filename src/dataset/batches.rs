@@ -107,7 +107,7 @@ impl ImageFolder {
         let mut open = Open { model, preprocess, wanted, again, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let read = |i: usize| self.seen(first + i, preprocess);
-        let ahead = 2 * self.batch_size();
+        let ahead = self.batch_size().saturating_mul(2).min(total);
         in_order(total.saturating_sub(first), threads, ahead, read, |i, seen| {
             let index = first + i;
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));

@@ -11,7 +11,8 @@ use crate::photo::{Photo, Preprocess};
 use crate::picture::{Cell, PictureTable};
 use crate::show::{MimeBundle, Row, Show, Table, thousands};
 
-/// Endings of files that are taken for photos, as torchvision's `ImageFolder` has them, and GIF.
+/// Endings of files that are taken for photos. Those of formats that are not read are among them, so
+/// that their files are named as unreadable and not passed over in silence.
 const ENDINGS: [&str; 11] =
     ["jpg", "jpeg", "png", "bmp", "gif", "webp", "ppm", "pgm", "tif", "tiff", "jfif"];
 
@@ -27,8 +28,8 @@ const DEEPEST: usize = 16;
 
 /// A labelled data set on disk: a folder a class, its photos in it. Cheap to clone.
 ///
-/// Classes come in alphabetical order and photos by path, as torchvision's `ImageFolder` orders
-/// them; what lies deeper in a class's folder belongs to it too. A folder that holds photos and no
+/// Classes come in alphabetical order and photos by path, which for folders of photos is the order of
+/// torchvision's `ImageFolder`; what lies deeper in a class's folder belongs to it too. A folder that holds photos and no
 /// folders is one class. Nothing is opened yet: photos are read when a network looks at them, some
 /// ahead of it in threads of their own, and only as many are in memory as a few batches hold.
 ///
@@ -206,6 +207,15 @@ impl ImageFolder {
         let classes = self.classes.iter().map(|class| Class {
             name: class.name.clone(),
             photos: class.photos.iter().take(count).cloned().collect(),
+        });
+        ImageFolder { classes: classes.collect(), ..self.clone() }
+    }
+
+    /// All but the first `count` photos of every class: `skip(100).first(100)` are the second hundred.
+    pub fn skip(&self, count: usize) -> ImageFolder {
+        let classes = self.classes.iter().map(|class| Class {
+            name: class.name.clone(),
+            photos: class.photos.iter().skip(count).cloned().collect(),
         });
         ImageFolder { classes: classes.collect(), ..self.clone() }
     }

@@ -80,6 +80,13 @@ impl Network {
                     })
                 };
                 match layer {
+                    Some((_, score)) if model.shape_of(score.node).len() != 4 => {
+                        return Err(Error::Argument(format!(
+                            "pictures differ in the maps that they excite, and {} has none: ask for a \
+                             channel or a neuron of a spatial layer, or leave diversity out",
+                            model.layer_name(score.node)
+                        )));
+                    }
                     Some((_, score)) if goals.iter().all(same) => Some((weight, score.node)),
                     _ => {
                         return Err(Error::Argument(

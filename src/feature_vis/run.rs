@@ -144,7 +144,7 @@ impl<'a> Work<'a> {
         let every = self.frame_steps(&sizes, goals.len());
         let mut leaf = self.first_leaf(goals.len(), group, sizes[0], &mut noise)?;
         let mut width = sizes[0][1];
-        for (octave, &[h, w]) in sizes.iter().enumerate() {
+        'octaves: for (octave, &[h, w]) in sizes.iter().enumerate() {
             if octave > 0 {
                 leaf = self.enlarged(&leaf, sizes[octave - 1], [h, w])?;
             }
@@ -158,6 +158,9 @@ impl<'a> Work<'a> {
                 }
                 optimizer.step();
                 run.clear_lost(&canvas)?;
+                if run.all_are_lost() {
+                    break 'octaves;
+                }
                 self.done += 1;
                 self.progress.advance(self.done.min((vis.steps * vis.octaves) as u64));
                 if vis.budget.is_some_and(|budget| self.started.elapsed() >= budget) {
@@ -528,6 +531,11 @@ impl Run<'_> {
         let divergence = Divergence { step: place, loss };
         self.lost[index] = Some(Lost { picture, divergence });
         Ok(())
+    }
+
+    /// Nothing is left to optimise.
+    fn all_are_lost(&self) -> bool {
+        self.lost.iter().all(Option::is_some)
     }
 
     /// Zeros in the place of pictures that are lost.

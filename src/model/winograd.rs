@@ -109,7 +109,8 @@ pub(super) fn run(
             for top in (0..down).step_by(rows as usize) {
                 let down = rows.min(down - top);
                 let start = first * photo + top * TILE * row;
-                let tiles = padded.f_as_strided([SIDE, SIDE, n, down, across, c], strides, start)?;
+                let tiles =
+                    padded.f_as_strided([SIDE, SIDE, n, down, across, c], strides, start)?;
                 let tiles = tiles.f_contiguous()?.f_reshape([SIDE * SIDE, -1])?;
                 let at_points = to_points.f_matmul(&tiles)?;
                 let at_points = at_points.f_reshape([SIDE * SIDE, n * down * across, c])?;

@@ -39,6 +39,8 @@ fn classes_and_photos_can_be_chosen() {
     assert_eq!((red.class_names(), red.len()), (vec!["red".to_owned()], 2));
     assert_eq!(photos.classes(["red", "blue"]).expect("classes").counts(), [5, 3]);
     assert_eq!(photos.first(4).counts(), [3, 4]);
+    assert_eq!(photos.skip(2).first(2).counts(), [1, 2]);
+    assert_eq!(photos.skip(2).photo(0).expect("a photo").title(), "0002");
     assert_eq!(photos.photo(3).expect("a photo").title(), "0000");
     let sheet = photos.sheet(2).expect("a sheet");
     assert!(sheet.note().contains("blue (3) | red (5)"), "{}", sheet.note());

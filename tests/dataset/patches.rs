@@ -190,6 +190,18 @@ fn a_file_of_another_search_is_refused() {
         "{text}"
     );
     assert!(text.contains("name another file, or remove this one"), "{text}");
+    // JSON has no NaN: what is not finite is written as null, and read again.
+    let whole = std::fs::read_to_string(&path).expect("a file");
+    let mut value: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
+    value["layers"][0]["hits"][0][0][3] = serde_json::Value::Null;
+    value["layers"][0]["selectivity"]["means"][0][1] = serde_json::Value::Null;
+    value["layers"][0]["selectivity"]["areas"][0][1] = serde_json::Value::Null;
+    let holed = folder.path().join("holed.json");
+    std::fs::write(&holed, value.to_string()).expect("a file");
+    let found = TopPatches::open(&holed).expect("patches");
+    let selectivity = found.selectivity("relu").expect("classes");
+    let best = selectivity.best_for(&found.classes()[0], 99).expect("maps");
+    assert_eq!(best.last(), Some(&1));
     let text = refused(PatchSearch::at(["relu"]).per_map(2), &model, &photos);
     assert!(text.contains("how many photos are kept for each map: 9 there, 2 here"), "{text}");
     let mut bias = other.parameters("conv").expect("a layer")[1].1.shallow_clone();

@@ -93,6 +93,10 @@ def late_words(client, cell, index):
                 last.text += cell.outputs.pop().text
 
 
+# How values of ours look that should have been shown as a picture or a table.
+UNSHOWN = ("MimeBundle {", "Sheet {", "Ok(MimeBundle {")
+
+
 def failure_of(cell):
     for output in cell.outputs:
         if output.output_type == "error":
@@ -101,6 +105,10 @@ def failure_of(cell):
             lines = output.text.splitlines()
             if not all(HARMLESS.match(line) for line in lines):
                 return output.text.strip()
+        # A picture that evcxr wrote as text, since the cell's last value could not be moved.
+        text = output.get("data", {}).get("text/plain", "")
+        if text.startswith(UNSHOWN):
+            return f"the value was not shown but written by its Debug form: {text[:60]} ..."
     return None
 
 

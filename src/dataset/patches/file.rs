@@ -86,7 +86,9 @@ pub(super) fn from_json(value: &Value) -> Result<(Inner, Option<PathBuf>), Strin
     Ok((inner, root.map(PathBuf::from)))
 }
 
-type HitParts = (usize, String, usize, f32, usize, usize, [u32; 2], [u32; 2]);
+/// JSON has `null` for what is not finite.
+type Number = Option<f32>;
+type HitParts = (usize, String, usize, Number, usize, usize, [u32; 2], [u32; 2]);
 
 fn read_layer(layer: &Value, classes: usize) -> Result<LayerPatches, String> {
     let name = text(layer, "layer")?;
@@ -106,7 +108,7 @@ fn read_layer(layer: &Value, classes: usize) -> Result<LayerPatches, String> {
     let hits: Vec<Vec<HitParts>> = read!(layer, "hits", "a list of photos for each map")?;
     let hits = hits.into_iter().map(|hits| {
         let hits = hits.into_iter().map(|(index, name, class, value, y, x, rows, columns)| {
-            let crop = [rows, columns];
+            let (crop, value) = ([rows, columns], value.unwrap_or(f32::NAN));
             if class >= classes || crop.iter().any(|[from, to]| from >= to) {
                 return Err(format!("has a photo, {name:?}, without a class or a crop"));
             }
@@ -118,11 +120,16 @@ fn read_layer(layer: &Value, classes: usize) -> Result<LayerPatches, String> {
     let selectivity = match layer.get("selectivity") {
         None | Some(Value::Null) => None,
         Some(value) => {
+            let numbers = |key: &str| -> Result<Vec<Vec<f32>>, String> {
+                let rows: Vec<Vec<Number>> = read!(value, key, "numbers for each class")?;
+                let row = |row: Vec<Number>| row.into_iter().map(|v| v.unwrap_or(f32::NAN));
+                Ok(rows.into_iter().map(|numbers| row(numbers).collect()).collect())
+            };
             let part = Selectivity {
                 layer: name.clone(),
                 classes: read!(value, "classes", "the names of the classes")?,
-                means: read!(value, "means", "numbers for each class")?,
-                areas: read!(value, "areas", "numbers for each class")?,
+                means: numbers("means")?,
+                areas: numbers("areas")?,
             };
             let whole = |table: &[Vec<f32>]| {
                 table.len() == part.classes.len() && table.iter().all(|row| row.len() == hits.len())

@@ -67,7 +67,9 @@ impl PatchSearch {
         self
     }
 
-    /// Looks at all photos, each once. Memory does not grow with their number.
+    /// Looks at all photos, each once. Memory does not grow with their number: what every photo made of
+    /// every map, 12 bytes for each, lies on disk meanwhile, without a [`file`](PatchSearch::file) in the
+    /// system's folder for temporary files.
     ///
     /// # Errors
     /// A layer that is not there or not spatial, or no layer; photos that become inputs of different

@@ -101,7 +101,7 @@ impl Selectivity {
     /// The `count` maps with the greatest index, the greatest first.
     pub fn most_selective(&self, count: usize) -> Vec<MapSelectivity> {
         let mut maps: Vec<_> = (0..self.count()).filter_map(|map| self.of(map).ok()).collect();
-        maps.sort_by(|a, b| b.index.total_cmp(&a.index).then(a.map.cmp(&b.map)));
+        maps.sort_by(|a, b| least(b.index).total_cmp(&least(a.index)).then(a.map.cmp(&b.map)));
         maps.truncate(count);
         maps
     }
@@ -114,7 +114,8 @@ impl Selectivity {
     pub fn best_for(&self, class: &str, count: usize) -> Result<Vec<usize>> {
         let areas = &self.areas[self.class(class)?];
         let mut maps: Vec<usize> = (0..areas.len()).collect();
-        maps.sort_by(|&a, &b| areas[b].total_cmp(&areas[a]).then(a.cmp(&b)));
+        let area = |map: usize| least(f64::from(areas[map]));
+        maps.sort_by(|&a, &b| area(b).total_cmp(&area(a)).then(a.cmp(&b)));
         maps.truncate(count);
         Ok(maps)
     }
@@ -164,6 +165,11 @@ impl Show for Selectivity {
     }
 }
 
+/// What is no number comes last.
+fn least(value: f64) -> f64 {
+    if value.is_nan() { f64::NEG_INFINITY } else { value }
+}
+
 /// The areas under the ROC curves of one map for every class, from its value on every photo: the
 /// Mann-Whitney statistic, `(sum of the class's ranks − n (n + 1) / 2) / (n · others)`, where equals
 /// share their mean rank. A class that has no photos, or all, has ½.
@@ -178,8 +184,12 @@ pub(super) fn areas(values: &[f32], classes: &[u32], count: usize) -> Vec<f32> {
         // Ranks count from 1.
         let rank = start as f64 + (length as f64 + 1.0) / 2.0;
         for &photo in &order[start..start + length] {
-            ranks[classes[photo] as usize] += rank;
-            photos[classes[photo] as usize] += 1;
+            // A damaged file may name a class that is not there.
+            let class = classes[photo] as usize;
+            if let (Some(sum), Some(count)) = (ranks.get_mut(class), photos.get_mut(class)) {
+                *sum += rank;
+                *count += 1;
+            }
         }
         start += length;
     }
