@@ -136,6 +136,7 @@ fn charts_of_nothing_and_sizes_that_cannot_be_drawn_are_refused() {
         Chart::bars([("", 1.75e308)]),
         Chart::scatter([("", vec![(0.0, 1.0), (1e308, 1.0)])]),
         line().from(1e308, 1e308),
+        Chart::histogram([("", vec![-1e308, 1e308])]),
     ] {
         let text = message(&great);
         assert!(text.contains("1e300 at most"), "{text}");

@@ -400,7 +400,7 @@ fn options_that_make_no_sense_are_refused() {
     let path = IntegratedGradients::default;
     let smooth = || SmoothGrad::new(Saliency::default());
     let nan = wave(&[1, 3, 10, 12]) * f64::NAN;
-    let cases: [(Box<dyn Attribution>, &str); 10] = [
+    let cases: [(Box<dyn Attribution>, &str); 11] = [
         (Box::new(path().steps(0)), "a sum over 1 to 10000 points, not 0"),
         (Box::new(path().steps(usize::MAX)), "a sum over 1 to 10000 points"),
         (Box::new(path().baseline_input(&wave(&[1, 3, 9, 12]))), "[1, 3, 9, 12] does not stand"),
@@ -408,6 +408,7 @@ fn options_that_make_no_sense_are_refused() {
         (Box::new(path().baseline_input(&nan)), "the baseline holds NaN"),
         (Box::new(path().baseline(f64::NAN)), "a baseline is a finite number, not NaN"),
         (Box::new(smooth().samples(0)), "a mean of no samples"),
+        (Box::new(smooth().samples(usize::MAX)), "the mean is of 1 to 10000"),
         (Box::new(smooth().noise(f64::NAN)), "a share of the photo's range"),
         (Box::new(smooth().noise(-0.1)), "not -0.1"),
         (Box::new(GuidedGradCam::at("conv7")), "the closest are \"conv1\""),

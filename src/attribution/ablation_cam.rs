@@ -1,4 +1,4 @@
-//! Ablation-CAM, Desai and Ramaswamy 2020, <https://doi.org/10.1109/WACV45572.2020.9093360>.
+//! Ablation-CAM.
 
 use tch::Tensor;
 

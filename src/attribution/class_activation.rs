@@ -1,4 +1,4 @@
-//! CAM, Zhou et al. 2016, <https://arxiv.org/abs/1512.04150>.
+//! CAM.
 
 use tch::Tensor;
 

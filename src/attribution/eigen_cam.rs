@@ -1,5 +1,4 @@
-//! Eigen-CAM, Muhammad and Yeasin 2020, <https://arxiv.org/abs/2008.00299>, and its class-aware
-//! sibling of pytorch-grad-cam.
+//! Eigen-CAM, and its class-aware sibling of pytorch-grad-cam.
 
 use tch::Tensor;
 

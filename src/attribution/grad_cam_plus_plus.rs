@@ -1,4 +1,4 @@
-//! Grad-CAM++, Chattopadhyay et al. 2018, <https://arxiv.org/abs/1710.11063>.
+//! Grad-CAM++.
 
 use tch::{Kind, Tensor};
 

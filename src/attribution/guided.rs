@@ -1,6 +1,4 @@
-//! Gradients by another rule at the rectifiers: guided backpropagation, Springenberg et al. 2015,
-//! <https://arxiv.org/abs/1412.6806>, and the deconvolution network, Zeiler and Fergus 2014,
-//! <https://arxiv.org/abs/1311.2901>.
+//! Gradients by another rule at the rectifiers: guided backpropagation and the deconvolution network.
 
 use super::{Case, Evidence, InputMethod, Meaning, Sensitivity};
 use crate::error::Result;
@@ -13,7 +11,7 @@ use crate::model::{Model, Rule};
 /// A ReLU6 is a rectifier, too: it is closed where its input is 6 or more. (captum's method knows ReLU
 /// alone.) Rectifiers inside modules of one's own cannot be seen; a remark says so.
 ///
-/// Springenberg et al. 2014, <https://arxiv.org/abs/1412.6806>.
+/// Springenberg et al. 2015, <https://arxiv.org/abs/1412.6806>.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {

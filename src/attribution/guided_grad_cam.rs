@@ -1,4 +1,4 @@
-//! Guided Grad-CAM, Selvaraju et al. 2017, <https://arxiv.org/abs/1610.02391>.
+//! Guided Grad-CAM.
 
 use tch::Tensor;
 

@@ -47,6 +47,11 @@ impl Heatmap {
             true => to_maps(&one(&evidence.contributions)?.f_squeeze_dim(0).into_result()?)?,
             false => raw.clone(),
         };
+        let mut remarks = evidence.remarks.clone();
+        // Other maps' pictures say it themselves, of the map.
+        if evidence.meaning == Meaning::Colour && channels.values().iter().all(|&v| v == 0.0) {
+            remarks.push("the gradient is 0 everywhere".into());
+        }
         Ok(Heatmap {
             raw,
             channels,
@@ -56,7 +61,7 @@ impl Heatmap {
             layer: evidence.layer.clone(),
             goal: goal.clone(),
             score,
-            remarks: evidence.remarks.clone(),
+            remarks,
         })
     }
 
@@ -254,16 +259,9 @@ impl Heatmap {
         let overlay = match self.meaning {
             Meaning::Positive | Meaning::Signed => self.overlay()?,
             Meaning::Magnitude => self.alone()?,
-            Meaning::Colour => return Ok((self.picture()?, self.nothing().into_iter().collect())),
+            Meaning::Colour => return Ok((self.picture()?, Vec::new())),
         };
         Ok((overlay.bare()?, overlay.remarks()))
-    }
-
-    /// What has to be said of a picture that is grey everywhere.
-    fn nothing(&self) -> Option<String> {
-        let zero =
-            self.meaning == Meaning::Colour && self.channels.values().iter().all(|&v| v == 0.0);
-        zero.then(|| "the gradient is 0 everywhere".to_owned())
     }
 
     /// The part of the photo that the network saw, at a size for eyes.
@@ -349,7 +347,7 @@ impl Heatmap {
 impl Show for Heatmap {
     fn bundle(&self) -> MimeBundle {
         let mut caption = self.caption();
-        for remark in self.remarks.iter().chain(&self.nothing()) {
+        for remark in &self.remarks {
             caption += "\n";
             caption += remark;
         }

@@ -1,4 +1,4 @@
-//! HiResCAM, Draelos and Carin 2020, <https://arxiv.org/abs/2011.08891>.
+//! HiResCAM.
 
 use tch::Tensor;
 

@@ -1,4 +1,4 @@
-//! Input times gradient, Shrikumar et al. 2016, <https://arxiv.org/abs/1605.01713>.
+//! Input times gradient.
 
 use super::{Case, Evidence, InputMethod, Meaning, Sensitivity};
 use crate::error::Result;

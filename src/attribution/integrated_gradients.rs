@@ -1,4 +1,4 @@
-//! Integrated gradients, Sundararajan et al. 2017, <https://arxiv.org/abs/1703.01365>.
+//! Integrated gradients.
 
 use std::rc::Rc;
 
@@ -28,8 +28,8 @@ const MOST_STEPS: usize = 10_000;
 ///
 /// The map should sum to that difference of scores (completeness). The integral is a sum over points,
 /// as many as it takes: where the way from the baseline to the photo is incomplete most, it is cut in two,
-/// until the gap is at most a thousandth of the score, or after 500 points. Each piece has three points, placed by Gauss and
-/// Legendre. A remark says how large the gap is, and of how many points.
+/// until the gap is at most a thousandth of the score, or after 500 points. Each piece has three points,
+/// placed by Gauss and Legendre. A remark says how large the gap is, and of how many points.
 /// [`steps`](IntegratedGradients::steps) sets their number instead, as captum does.
 ///
 /// The [`baseline`](IntegratedGradients::baseline) is 0 of the normalised input unless set, which is

@@ -1,4 +1,4 @@
-//! LayerCAM, Jiang et al. 2021, <https://ieeexplore.ieee.org/document/9462463>.
+//! LayerCAM.
 
 use tch::Tensor;
 

@@ -1,4 +1,4 @@
-//! Occlusion, Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
+//! Occlusion.
 
 use tch::Tensor;
 

@@ -1,4 +1,4 @@
-//! Saliency, Simonyan et al. 2014, <https://arxiv.org/abs/1312.6034>.
+//! Saliency.
 
 use super::{Case, Evidence, InputMethod, Meaning, Reduction, Sensitivity};
 use crate::error::Result;

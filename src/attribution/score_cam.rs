@@ -1,4 +1,4 @@
-//! Score-CAM, Wang et al. 2020, <https://arxiv.org/abs/1910.01279>.
+//! Score-CAM.
 
 use tch::Tensor;
 

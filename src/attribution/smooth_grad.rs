@@ -1,4 +1,4 @@
-//! SmoothGrad, Smilkov et al. 2017, <https://arxiv.org/abs/1706.03825>.
+//! SmoothGrad.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;

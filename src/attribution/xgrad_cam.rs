@@ -1,4 +1,4 @@
-//! XGrad-CAM, Fu et al. 2020, <https://arxiv.org/abs/2008.02312>.
+//! XGrad-CAM.
 
 use tch::{Kind, Tensor};
 

@@ -49,9 +49,6 @@ pub(super) enum Content {
     Bins(Vec<(String, Bins)>, usize),
 }
 
-/// Beyond it, axes and the room around them have no numbers.
-const GREATEST: f64 = 1e300;
-
 impl Chart {
     fn of(content: Content) -> Chart {
         Chart {
@@ -150,13 +147,13 @@ impl Chart {
     /// The chart as a picture.
     ///
     /// # Errors
-    /// When there is no series, the size is below 200 × 120 or above 4,000 pixels, or lines have a
-    /// step that is not a positive number.
+    /// When there is no series, the size is below 200 × 120 or above 4,000 pixels, lines have a step
+    /// that is not a positive number, or an axis would reach beyond 1e300.
     pub fn picture(&self) -> Result<Picture> {
         self.check()?;
         match &self.content {
             Content::Bars(bars) => {
-                let [_, range] = self.shared.unwrap_or_else(|| plot::ranges(self));
+                let [_, range] = plot::spans(self)?;
                 let picture = draw_bars(bars, range, |value| number(value, 3))?;
                 Ok(match &self.title {
                     Some(title) => picture.titled(title),
@@ -165,38 +162,6 @@ impl Chart {
             }
             _ => plot::draw(self),
         }
-    }
-
-    /// The greatest of the finite numbers that it shows, whatever their signs.
-    fn greatest(&self) -> f64 {
-        let mut greatest = 0.0;
-        let mut see = |value: f64| {
-            if value.is_finite() {
-                greatest = f64::max(greatest, value.abs());
-            }
-        };
-        match &self.content {
-            Content::Lines { series, from, step } => {
-                let longest = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
-                let end = from + step * longest as f64;
-                [*from, *step, end].iter().for_each(|x| see(x.clamp(f64::MIN, f64::MAX)));
-                series.iter().flat_map(|(_, values)| values).for_each(|&y| see(y));
-            }
-            Content::Points(series) => {
-                series.iter().flat_map(|(_, points)| points).for_each(|&(x, y)| {
-                    see(x);
-                    see(y);
-                });
-            }
-            Content::Bars(bars) => bars.iter().for_each(|(_, value)| see(*value)),
-            Content::Bins(..) => {}
-        }
-        self.marks.iter().for_each(|(x, y, _)| {
-            see(*x);
-            see(*y);
-        });
-        self.reach.iter().for_each(|&y| see(y));
-        greatest
     }
 
     fn check(&self) -> Result<()> {
@@ -223,10 +188,6 @@ impl Chart {
                     "lines start at a number and go on by a positive one, not from {from} by {step}"
                 )))
             }
-            _ if self.greatest() > GREATEST => Err(Error::Argument(format!(
-                "a chart has no axis for numbers as great as {:e}: they may be {GREATEST:e} at most",
-                self.greatest()
-            ))),
             _ => Ok(()),
         }
     }

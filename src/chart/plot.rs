@@ -6,7 +6,7 @@ use super::chart::{Chart as Plot, Content};
 use super::{
     Area, Axes, Bins, Canvas, INK, SERIES, TEXT, drawn, extent, failed, finite_pieces, roomy, text,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::Picture;
 
@@ -16,11 +16,13 @@ const LINE: i32 = 20;
 const MARGIN: i32 = 10;
 /// Lines of more values than these go up and down within a few pixels.
 const DENSE: usize = 200;
+/// Axes end here: not far beyond, sums and differences of their ends have no numbers.
+const END: f64 = 1e300;
 
 pub(super) fn draw(plot: &Plot) -> Result<Picture> {
     let (width, height) = plot.size;
     let font = text()?;
-    let [(left, right), (low, high)] = plot.shared.unwrap_or_else(|| ranges(plot));
+    let [(left, right), (low, high)] = spans(plot)?;
     drawn(width, height, |area| {
         let below = heading(area, plot, &font)?;
         let (_, rest) = area.split_vertically(below);
@@ -67,6 +69,22 @@ pub(super) fn draw(plot: &Plot) -> Result<Picture> {
 
 fn colour(index: usize) -> RGBColor {
     SERIES[index % SERIES.len()]
+}
+
+/// What the axes span.
+///
+/// # Errors
+/// When that is more than they can.
+pub(super) fn spans(plot: &Plot) -> Result<[(f64, f64); 2]> {
+    let spans = plot.shared.unwrap_or_else(|| ranges(plot));
+    let reachable = |end: f64| end.abs() <= END;
+    match spans.iter().find(|(from, to)| !reachable(*from) || !reachable(*to)) {
+        None => Ok(spans),
+        Some((from, to)) => Err(Error::Argument(format!(
+            "the axes of a chart reach to {END:e} at most, on either side of 0; these values need \
+             {from:e} to {to:e}"
+        ))),
+    }
 }
 
 /// What the axes have to span.

@@ -102,13 +102,14 @@ impl ImageFolder {
         let total = self.len();
         let preprocess = self.preprocess_for(model);
         let mut progress = Progress::new(what, total as u64).from(first as u64);
-        let again = total.saturating_sub(first) > self.batch_size();
+        let left = total.saturating_sub(first);
+        let again = left > self.batch_size();
         let (photos, failed) = (Vec::new(), Vec::new());
         let mut open = Open { model, preprocess, wanted, again, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let read = |i: usize| self.seen(first + i, preprocess);
-        let ahead = self.batch_size().saturating_mul(2).min(total);
-        in_order(total.saturating_sub(first), threads, ahead, read, |i, seen| {
+        let ahead = self.batch_size().saturating_mul(2).min(left);
+        in_order(left, threads, ahead, read, |i, seen| {
             let index = first + i;
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
             match seen {

@@ -29,8 +29,8 @@ const DEEPEST: usize = 16;
 /// A labelled data set on disk: a folder a class, its photos in it. Cheap to clone.
 ///
 /// Classes come in alphabetical order and photos by path, which for folders of photos is the order of
-/// torchvision's `ImageFolder`; what lies deeper in a class's folder belongs to it too. A folder that holds photos and no
-/// folders is one class. Nothing is opened yet: photos are read when a network looks at them, some
+/// torchvision's `ImageFolder`; what lies deeper in a class's folder belongs to it too. A folder that
+/// holds photos and no folders is one class. Nothing is opened yet: photos are read when a network looks at them, some
 /// ahead of it in threads of their own, and only as many are in memory as a few batches hold.
 ///
 /// A file that cannot be read does not stop a run: results list it at the end, with the reason.
@@ -204,18 +204,19 @@ impl ImageFolder {
 
     /// At most the first `count` photos of every class.
     pub fn first(&self, count: usize) -> ImageFolder {
-        let classes = self.classes.iter().map(|class| Class {
-            name: class.name.clone(),
-            photos: class.photos.iter().take(count).cloned().collect(),
-        });
-        ImageFolder { classes: classes.collect(), ..self.clone() }
+        self.part(0, count)
     }
 
     /// All but the first `count` photos of every class: `skip(100).first(100)` are the second hundred.
     pub fn skip(&self, count: usize) -> ImageFolder {
+        self.part(count, usize::MAX)
+    }
+
+    /// At most `count` photos of every class, from number `start` on.
+    fn part(&self, start: usize, count: usize) -> ImageFolder {
         let classes = self.classes.iter().map(|class| Class {
             name: class.name.clone(),
-            photos: class.photos.iter().skip(count).cloned().collect(),
+            photos: class.photos.iter().skip(start).take(count).cloned().collect(),
         });
         ImageFolder { classes: classes.collect(), ..self.clone() }
     }

@@ -251,7 +251,8 @@ impl Network {
             let length = at_once.min(count as usize - start);
             let part = pictures.f_narrow(0, start as i64, length as i64).into_result()?;
             let feeds = [(self.model.input(), &part)];
-            let values = self.model.run_nodes(Pass::Inference, &feeds, &froms)?;
+            // As the steps did, so that no weight changes its form.
+            let values = self.model.run_again(Pass::Inference, &feeds, &froms, true)?;
             let answers = self.answers(&froms, &values, start)?;
             for (i, goal) in self.goals.iter().skip(start).take(length).enumerate() {
                 let number = |t: Tensor| t.f_double_value(&[]).into_result();

@@ -144,7 +144,7 @@ impl<'a> Work<'a> {
         let every = self.frame_steps(&sizes, goals.len());
         let mut leaf = self.first_leaf(goals.len(), group, sizes[0], &mut noise)?;
         let mut width = sizes[0][1];
-        'octaves: for (octave, &[h, w]) in sizes.iter().enumerate() {
+        for (octave, &[h, w]) in sizes.iter().enumerate() {
             if octave > 0 {
                 leaf = self.enlarged(&leaf, sizes[octave - 1], [h, w])?;
             }
@@ -159,7 +159,7 @@ impl<'a> Work<'a> {
                 optimizer.step();
                 run.clear_lost(&canvas)?;
                 if run.all_are_lost() {
-                    break 'octaves;
+                    break;
                 }
                 self.done += 1;
                 self.progress.advance(self.done.min((vis.steps * vis.octaves) as u64));
@@ -171,7 +171,7 @@ impl<'a> Work<'a> {
                 }
             }
             leaf = canvas.f_detach().into_result()?;
-            if self.stopped.is_some() {
+            if self.stopped.is_some() || run.all_are_lost() {
                 break;
             }
         }

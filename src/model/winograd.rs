@@ -103,7 +103,7 @@ pub(super) fn run(
         let to_points = twice(INPUT.as_flattened(), SIDE)?;
         let from_points = twice(OUTPUT.as_flattened(), TILE)?;
         let k = kernels.size().last().copied().unwrap_or(1);
-        let output = input.f_new_empty([n, height, width, k], (Kind::Float, input.device()))?;
+        let mut output = input.f_new_empty([n, height, width, k], (Kind::Float, input.device()))?;
         for first in (0..n).step_by(photos as usize) {
             let n = photos.min(n - first);
             for top in (0..down).step_by(rows as usize) {
@@ -125,7 +125,7 @@ pub(super) fn run(
             }
         }
         if let Some(bias) = bias {
-            let _ = output.shallow_clone().f_add_(bias)?;
+            let _ = output.f_add_(bias)?;
         }
         output.f_permute([0, 3, 1, 2])
     };
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn it_is_the_plain_convolution() {
-        // Sizes that tiles do not divide, and paddings of the way there and the way back.
-        // Some are done photo by photo, some in rows of tiles.
+        // Sizes that tiles do not divide, and paddings of the way there and the way back; both photos
+        // at once, photo by photo, and in rows of tiles.
         for (h, w, padding) in [(18, 23, 1), (22, 22, 0), (41, 17, 2), (70, 70, 1)] {
             let op = Conv2d::new(128, 256, 3).padding(padding);
             let value =

@@ -39,6 +39,11 @@ class Outputs(unittest.TestCase):
         output = new_output("stream", name="stderr", text="[W1122 06:17:49.1 a.cpp:5] Warning: beta\n")
         self.assertIsNone(run_notebook.failure_of(new_code_cell("x", outputs=[output])))
 
+    def test_a_picture_written_as_text_fails_a_cell(self):
+        output = shows({"text/plain": "MimeBundle { picture: Some(Picture(8 x 8)) }"})
+        self.assertIn("its Debug form: MimeBundle {", run_notebook.failure_of(output))
+        self.assertIsNone(run_notebook.failure_of(shows({"text/plain": "MimeBundle", "image/png": "x"})))
+
     def test_a_picture_in_one_colour_is_found(self):
         blank = base64.b64encode(png(40, 30, lambda x, y: 200)).decode()
         with self.assertRaisesRegex(Failure, "cell 1 shows a picture of 40 x 30 in one colour"):

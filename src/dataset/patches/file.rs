@@ -122,8 +122,9 @@ fn read_layer(layer: &Value, classes: usize) -> Result<LayerPatches, String> {
         Some(value) => {
             let numbers = |key: &str| -> Result<Vec<Vec<f32>>, String> {
                 let rows: Vec<Vec<Number>> = read!(value, key, "numbers for each class")?;
-                let row = |row: Vec<Number>| row.into_iter().map(|v| v.unwrap_or(f32::NAN));
-                Ok(rows.into_iter().map(|numbers| row(numbers).collect()).collect())
+                let values =
+                    |row: &Vec<Number>| row.iter().map(|v| v.unwrap_or(f32::NAN)).collect();
+                Ok(rows.iter().map(values).collect())
             };
             let part = Selectivity {
                 layer: name.clone(),

@@ -74,7 +74,13 @@ pub(super) struct Records {
 
 impl Records {
     /// Opens the file of a search that was interrupted, or begins a new one.
-    pub(super) fn open(path: &Path, identity: &Value, maps: usize, keep: bool) -> Result<Records> {
+    /// Photos have one of so many `classes`.
+    pub(super) fn open(
+        path: &Path,
+        identity: &Value,
+        [maps, classes]: [usize; 2],
+        keep: bool,
+    ) -> Result<Records> {
         let cannot =
             |error: std::io::Error| Error::file(path, format!("cannot be written: {error}"));
         let mut options = OpenOptions::new();
@@ -92,12 +98,13 @@ impl Records {
             start = head.len() as u64;
         }
         let mut records = Records { path: path.to_path_buf(), file, start, maps, count: 0, keep };
-        // A record that was cut off in the middle, and what a crash left empty, is done again.
+        // A record that was cut off in the middle, and what a crash left empty or damaged, is done again.
         let written = (length.saturating_sub(start) / records.size()) as usize;
         records.count = written;
         let mut whole = 0;
         records.each(|record| {
-            whole += usize::from(whole == record.index as usize);
+            let fits = whole == record.index as usize && (record.class as usize) < classes;
+            whole += usize::from(fits);
             Ok(())
         })?;
         records.count = whole;

@@ -90,7 +90,8 @@ impl PatchSearch {
             Some(path) => (with_part(path), true),
             None => (temporary(), false),
         };
-        let mut records = Records::open(&path, &identity, maps, kept)?;
+        let mut records =
+            Records::open(&path, &identity, [maps, photos.class_names().len()], kept)?;
         let mut state = State::new(photos, maps, self.per_map);
         records.each(|record| {
             state.add(record);

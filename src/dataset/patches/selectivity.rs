@@ -184,12 +184,8 @@ pub(super) fn areas(values: &[f32], classes: &[u32], count: usize) -> Vec<f32> {
         // Ranks count from 1.
         let rank = start as f64 + (length as f64 + 1.0) / 2.0;
         for &photo in &order[start..start + length] {
-            // A damaged file may name a class that is not there.
-            let class = classes[photo] as usize;
-            if let (Some(sum), Some(count)) = (ranks.get_mut(class), photos.get_mut(class)) {
-                *sum += rank;
-                *count += 1;
-            }
+            ranks[classes[photo] as usize] += rank;
+            photos[classes[photo] as usize] += 1;
         }
         start += length;
     }
