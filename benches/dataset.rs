@@ -1,5 +1,6 @@
 //! How long data sets take: article 2's top maps and the crops that excite maps, with decoding,
-//! beside the batched forward pass alone. `cargo xtask bench --peers` puts the Python beside them.
+//! beside the batched forward pass alone, repeated in the same way. `cargo xtask bench --peers` puts the
+//! Python beside them.
 //!
 //! 64 JPEG photos of about 500 × 375, cut from the photos of assets/; benches/peers/run.py cuts the
 //! same. The networks were never trained: speed does not depend on it.
@@ -55,7 +56,8 @@ fn dataset(criterion: &mut Criterion) {
     let vgg16 = zoo::vgg16_untrained(0).expect("a network");
     let forward = |model: &Model, layers: &[&str]| {
         for _ in 0..batches {
-            black_box(model.run(&[("input", &input)], layers).expect("a pass"));
+            let feeds = [("input", &input)];
+            black_box(model.run_as(Pass::Repeated, &feeds, layers).expect("a pass"));
         }
     };
     for (name, model, layer) in

@@ -10,6 +10,11 @@ use convlens::prelude::*;
 
 use peak::{malloc_trim, peak, status};
 
+/// A score that the path integral does not complete within its 500 points.
+fn steep() -> Target {
+    Target::function("steep", |scores| (scores.sum(tch::Kind::Float) * 1e4).sin() + 1e-9)
+}
+
 /// Every method at this layer, with the inputs that it runs at once.
 fn methods(layer: &str) -> Vec<(Box<dyn Attribution>, i64)> {
     fn one(method: impl Attribution + 'static) -> (Box<dyn Attribution>, i64) {
@@ -37,6 +42,7 @@ fn methods(layer: &str) -> Vec<(Box<dyn Attribution>, i64)> {
         one(InputXGradient::default()),
         one(GuidedGradCam::at(layer)),
         (Box::new(IntegratedGradients::default().steps(12)), 6),
+        (Box::new(IntegratedGradients::default().class(steep())), 6),
         several(Box::new(SmoothGrad::new(Saliency::default()).samples(10))),
         several(Box::new(ScoreCam::at(layer).batch(at))),
         several(Box::new(AblationCam::at(layer).batch(at))),

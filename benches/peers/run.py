@@ -129,9 +129,15 @@ def torchcam(net, image, layer, target, method=torchcam_methods.GradCAM):
         cam(target, net(image))
 
 
-def torchcam_score(net, image, layer, target):
-    with torchcam_methods.ScoreCAM(net, layer, batch_size=16) as cam, torch.no_grad():
+def torchcam_score(net, image, layer, target, batch):
+    with torchcam_methods.ScoreCAM(net, layer, batch_size=batch) as cam, torch.no_grad():
         cam(target, net(image))
+
+
+def pytorch_grad_cam_score(net, image, layer, target, batch):
+    with ScoreCAM(net, [net.get_submodule(layer)]) as cam:
+        cam.batch_size = batch
+        cam(image, [ClassifierOutputTarget(target)])
 
 
 def pytorch_grad_cam(net, image, layer, target, method=GradCAM):
@@ -143,10 +149,10 @@ def captum(net, image, target, method, **options):
     method(net).attribute(image, target=target, **options)
 
 
-def occlusion(net, image, target):
+def occlusion(net, image, target, batch):
     windows = {"sliding_window_shapes": (3, 32, 32), "strides": (3, 16, 16)}
     with torch.no_grad():
-        captum(net, image, target, Occlusion, **windows, perturbations_per_eval=16)
+        captum(net, image, target, Occlusion, **windows, perturbations_per_eval=batch)
 
 
 def without_in_place(net):
@@ -181,11 +187,13 @@ def explanations(torch_is):
         measure(f"captum/guided_backprop_{name}", detail, captum, net, image, 281, GuidedBackprop)
     net = models.resnet34(weights=None).eval()
     detail = f"resnet34, {torch_is}"
-    measure("captum/occlusion", f"{detail}, 16 windows at once", occlusion, net, image, 281)
+    for batch in [6, 16]:
+        at_once = f"{detail}, {batch} at once"
+        measure(f"captum/occlusion_{batch}", at_once, occlusion, net, image, 281, batch)
+        for peer, score in [("torchcam", torchcam_score), ("pytorch_grad_cam", pytorch_grad_cam_score)]:
+            measure(f"{peer}/score_cam_{batch}", at_once, score, net, image, "layer4", 281, batch)
     for layer in ["layer4", "layer3"]:
         measure(f"pytorch_grad_cam/ablation_cam_{layer}", detail, pytorch_grad_cam, net, image, layer, 281, AblationCAM)
-    measure("torchcam/score_cam", f"{detail}, 16 at once", torchcam_score, net, image, "layer4", 281)
-    measure("pytorch_grad_cam/score_cam", f"{detail}, 16 at once", pytorch_grad_cam, net, image, "layer4", 281, ScoreCAM)
 
 
 def article_3(net, seen, name, first, resolution, dist, steps):

@@ -16,7 +16,8 @@ const BATCH: usize = 6;
 const COMPLETE: f64 = 1e-3;
 /// A piece of the way has three points: the middle one is where it is cut in two.
 const POINTS: usize = 3;
-/// The way is cut into this many pieces, whatever the gap.
+/// The way is cut into this many pieces, whatever the gap; and so many at most are kept one by one, to
+/// be cut further.
 const PIECES: usize = 12;
 /// Nor is it cut for ever: a score near zero asks for more than single precision has.
 const MOST_POINTS: usize = 500;
@@ -29,7 +30,8 @@ const MOST_STEPS: usize = 10_000;
 /// The map should sum to that difference of scores (completeness). The integral is a sum over points,
 /// as many as it takes: where the way from the baseline to the photo is incomplete most, it is cut in two,
 /// until the gap is at most a thousandth of the score, or after 500 points. Each piece has three points,
-/// placed by Gauss and Legendre. A remark says how large the gap is, and of how many points.
+/// placed by Gauss and Legendre. A remark says how large the gap is, of how many points, and whether it
+/// stayed larger than that.
 /// [`steps`](IntegratedGradients::steps) sets their number instead, as captum does.
 ///
 /// The [`baseline`](IntegratedGradients::baseline) is 0 of the normalised input unless set, which is
@@ -176,6 +178,8 @@ struct Completeness {
     sum: f64,
     change: f64,
     points: usize,
+    /// Whether it was cut no further, though the gap is wider than asked for.
+    stopped: bool,
 }
 
 impl Completeness {
@@ -193,7 +197,11 @@ impl std::fmt::Display for Completeness {
             self.change,
             self.gap(),
             self.points
-        )
+        )?;
+        if self.stopped {
+            write!(f, ", where it stopped: more than a thousandth of the score")?;
+        }
+        Ok(())
     }
 }
 
@@ -265,34 +273,40 @@ impl<'a> Way<'a> {
                     .into_result()?;
             }
         }
-        self.attributions(&integral)
+        self.attributions(&integral, None)
     }
 
     /// The attributions of as many pieces as it takes.
     fn completed(&mut self) -> Result<(Tensor, Completeness)> {
         let mut pieces = Vec::new();
+        // Those with the narrowest gaps are never cut: of them the sum is enough.
+        let mut settled = self.way.f_zeros_like().into_result()?;
+        let mut settled_gap = 0.0;
         let mut open = vec![([0.0, 1.0], self.ends)];
         let tolerance = COMPLETE * self.ends[1].abs();
         loop {
             pieces.extend(self.pieces(&open)?);
-            let gap: f64 = pieces.iter().map(Piece::gap).sum();
+            pieces.sort_by(|a: &Piece, b| a.gap().abs().total_cmp(&b.gap().abs()));
+            for narrow in pieces.drain(..pieces.len().saturating_sub(PIECES)) {
+                settled_gap += narrow.gap();
+                let _ = settled.f_add_(&narrow.integral).into_result()?;
+            }
+            let gap = settled_gap + pieces.iter().map(Piece::gap).sum::<f64>();
             let complete = pieces.len() >= PIECES && gap.abs() <= tolerance;
             // NaN would never be complete.
             if complete || self.points >= MOST_POINTS || !gap.is_finite() {
                 break;
             }
-            let gaps = pieces.iter().map(|piece| piece.gap().abs()).enumerate();
-            let Some((worst, _)) = gaps.max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
-            let Piece { places: [from, to], scores: [first, last], middle_score, .. } =
-                pieces.swap_remove(worst);
+            let Some(widest) = pieces.pop() else { break };
+            let Piece { places: [from, to], scores: [first, last], middle_score, .. } = widest;
             let middle = 0.5 * (from + to);
             open =
                 vec![([from, middle], [first, middle_score]), ([middle, to], [middle_score, last])];
         }
-        let integrals: Vec<&Tensor> = pieces.iter().map(|piece| &piece.integral).collect();
-        let all = Tensor::f_cat(&integrals, 0).into_result()?;
-        let integral = all.f_sum_dim_intlist([0i64].as_slice(), true, None::<Kind>);
-        self.attributions(&integral.into_result()?)
+        for piece in &pieces {
+            let _ = settled.f_add_(&piece.integral).into_result()?;
+        }
+        self.attributions(&settled, Some(tolerance))
     }
 
     fn pieces(&mut self, open: &[([f64; 2], [f64; 2])]) -> Result<Vec<Piece>> {
@@ -328,10 +342,18 @@ impl<'a> Way<'a> {
         Ok((product, sum.into_result()?))
     }
 
-    fn attributions(&self, integral: &Tensor) -> Result<(Tensor, Completeness)> {
+    /// What the integral gives to each pixel, and whether its gap is within what was asked for.
+    fn attributions(
+        &self,
+        integral: &Tensor,
+        tolerance: Option<f64>,
+    ) -> Result<(Tensor, Completeness)> {
         let (product, sum) = self.product(integral)?;
         let [first, last] = self.ends;
-        Ok((product, Completeness { sum, change: last - first, points: self.points }))
+        let (change, points) = (last - first, self.points);
+        let stopped = tolerance.is_some_and(|most| (sum - change).abs() > most)
+            && points >= MOST_POINTS;
+        Ok((product, Completeness { sum, change, points, stopped }))
     }
 }
 

@@ -103,9 +103,11 @@ impl ImageFolder {
         let preprocess = self.preprocess_for(model);
         let mut progress = Progress::new(what, total as u64).from(first as u64);
         let left = total.saturating_sub(first);
-        let again = left > self.batch_size();
+        // One batch alone is not worth it.
+        let several = left > self.batch_size();
+        let pass = if several { Pass::Repeated } else { Pass::Inference };
         let (photos, failed) = (Vec::new(), Vec::new());
-        let mut open = Open { model, preprocess, wanted, again, photos, failed };
+        let mut open = Open { model, preprocess, wanted, pass, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let read = |i: usize| self.seen(first + i, preprocess);
         let ahead = self.batch_size().saturating_mul(2).min(left);
@@ -156,7 +158,7 @@ struct Open<'a> {
     preprocess: &'a Preprocess,
     wanted: &'a [NodeId],
     /// Whether there is more than one batch.
-    again: bool,
+    pass: Pass,
     photos: Vec<Seen>,
     failed: Vec<Unreadable>,
 }
@@ -186,7 +188,7 @@ impl Open<'_> {
                 let channels = self.model.input_shape()[0];
                 let input = self.preprocess.normalized_bytes(&bytes, size, channels)?;
                 let feeds = [(self.model.input(), &input)];
-                self.model.run_again(Pass::Inference, &feeds, self.wanted, self.again)?
+                self.model.run_nodes(self.pass, &feeds, self.wanted)?
             }
         };
         Ok(Batch { photos, outputs, unreadable })

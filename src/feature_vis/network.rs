@@ -252,7 +252,7 @@ impl Network {
             let part = pictures.f_narrow(0, start as i64, length as i64).into_result()?;
             let feeds = [(self.model.input(), &part)];
             // As the steps did, so that no weight changes its form.
-            let values = self.model.run_again(Pass::Inference, &feeds, &froms, true)?;
+            let values = self.model.run_nodes(Pass::Repeated, &feeds, &froms)?;
             let answers = self.answers(&froms, &values, start)?;
             for (i, goal) in self.goals.iter().skip(start).take(length).enumerate() {
                 let number = |t: Tensor| t.f_double_value(&[]).into_result();

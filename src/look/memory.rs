@@ -105,13 +105,13 @@ impl Memory {
     }
 
     /// The network's output when `layer` has this value instead of its own, for as many inputs as
-    /// `value` has.
+    /// `value` has. Who asks for it asks many times.
     pub(crate) fn output_from(&self, layer: NodeId, value: &Tensor) -> Result<Tensor> {
         let around = self.around(layer, value.size().first().copied().unwrap_or(0))?;
         let mut feeds: Vec<(NodeId, &Tensor)> = around.iter().map(|(id, t)| (*id, t)).collect();
         feeds.push((layer, value));
         let output = self.model.output();
-        let mut outputs = self.model.run_nodes(Pass::Inference, &feeds, &[output])?;
+        let mut outputs = self.model.run_nodes(Pass::Repeated, &feeds, &[output])?;
         outputs.pop().ok_or_else(|| Error::Shape("no output".into()))
     }
 

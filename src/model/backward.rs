@@ -157,7 +157,8 @@ impl<'a> Walk<'a> {
         let wanted: Vec<NodeId> = wanted.collect();
         let known: Vec<(NodeId, &Tensor)> =
             feeds.iter().filter_map(|(id, _)| Some((*id, values[id.0].as_ref()?))).collect();
-        let found = model.run_again(Pass::Inference, &known, &wanted, back.again)?;
+        let pass = if back.again { Pass::Repeated } else { Pass::Inference };
+        let found = model.run_nodes(pass, &known, &wanted)?;
         for (id, value) in wanted.iter().zip(found) {
             values[id.0] = Some(value);
         }

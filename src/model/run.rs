@@ -54,27 +54,15 @@ impl Model {
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
-        self.run_again(pass, feeds, wanted, false)
-    }
-
-    /// The same, and whether it will be asked for `again` and again: what makes that faster is worth
-    /// keeping then.
-    pub(crate) fn run_again(
-        &self,
-        pass: Pass,
-        feeds: &[(NodeId, &Tensor)],
-        wanted: &[NodeId],
-        again: bool,
-    ) -> Result<Vec<Tensor>> {
         let plan = Plan::new(self, feeds, wanted)?;
         if pass == Pass::Training {
             self.inner.trainings.set(self.inner.trainings.get() + 1);
         }
-        if pass == Pass::Inference {
+        if pass.infers() {
             let _no_grad = tch::no_grad_guard();
-            plan.execute(self, pass, feeds, wanted, again)
+            plan.execute(self, pass, feeds, wanted)
         } else {
-            with_grad(|| plan.execute(self, pass, feeds, wanted, again))
+            with_grad(|| plan.execute(self, pass, feeds, wanted))
         }
     }
 
@@ -191,7 +179,6 @@ impl Plan {
         pass: Pass,
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
-        again: bool,
     ) -> Result<Vec<Tensor>> {
         let nodes = &model.inner.nodes;
         let mut values: Vec<Option<Tensor>> = Vec::new();
@@ -211,7 +198,7 @@ impl Plan {
         let readers = self.readers.clone();
         // In inference a convolution takes what follows it along, where nobody else reads it; not what
         // is not finite, which it would hide.
-        let mut inference = pass == Pass::Inference;
+        let mut inference = pass.infers();
         for (_, tensor) in feeds.iter().filter(|(id, _)| self.needed[id.0]) {
             inference = inference && fused::is_finite(tensor)?;
         }
@@ -240,12 +227,13 @@ impl Plan {
             }
             let output = match chain {
                 Some(chain) => {
+                    let again = pass == Pass::Repeated;
                     let trainings = model.trainings();
                     let other = inputs.get(1);
                     model.inner.fuser.run(nodes, chain, &inputs[0], other, trainings, again)
                 }
                 None => {
-                    let overwrite = pass == Pass::Inference
+                    let overwrite = pass.infers()
                         && node.inputs.first().is_some_and(|id| {
                             readers[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
                         });

@@ -90,11 +90,21 @@ op_from!(Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Pool2d, AdaptiveAvgPool2d
 pub enum Pass {
     /// Nothing is recorded: the fastest.
     Inference,
+    /// The same, for many passes of one batch size: what makes a convolution faster is made once and
+    /// kept, and takes memory. Values differ in the last digits.
+    Repeated,
     /// Recorded with respect to feeds that require gradients; parameters are constants, and batch
     /// norm and dropout behave as in inference.
     Gradient,
     /// Recorded with respect to the parameters too, with batch norm and dropout as in training.
     Training,
+}
+
+impl Pass {
+    /// Whether nothing is recorded.
+    pub(crate) fn infers(self) -> bool {
+        matches!(self, Pass::Inference | Pass::Repeated)
+    }
 }
 
 impl Op {
@@ -304,7 +314,7 @@ impl Op {
                 let mut sum = sum[0].shallow_clone();
                 for (i, other) in others.iter().enumerate() {
                     // From the second term on, the sum is ours.
-                    let own = pass == Pass::Inference && (overwrite || i > 0);
+                    let own = pass.infers() && (overwrite || i > 0);
                     sum = if own { sum.f_add_(other) } else { sum.f_add(other) }.into_result()?;
                 }
                 Ok(sum)
