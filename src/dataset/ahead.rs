@@ -6,9 +6,10 @@ use std::thread;
 
 use crate::error::{Error, Result};
 
-/// Calls `work` for every index from 0 to `count`, in `threads` threads and at most `ahead` results
-/// before they are wanted, and `each` with the results in the order of the indices, in this thread.
-/// What was not begun when `each` fails is not done.
+/// Calls `work` for every index from 0 to `count`, in `threads` threads, and `each` with the results in
+/// the order of the indices, in this thread. The work is done `ahead` results at a time: the next ones
+/// are begun when `each` has had all of these, so that what it does then, with threads of its own, has
+/// the processor to itself. What was not begun when `each` fails is not done.
 pub(super) fn in_order<T: Send>(
     count: usize,
     threads: usize,
@@ -16,8 +17,9 @@ pub(super) fn in_order<T: Send>(
     work: impl Fn(usize) -> T + Sync,
     mut each: impl FnMut(usize, T) -> Result<()>,
 ) -> Result<()> {
+    let ahead = ahead.max(1);
     let shelf = Shelf {
-        state: Mutex::new(State { next: 0, limit: ahead.max(1).min(count), done: BTreeMap::new() }),
+        state: Mutex::new(State { next: 0, limit: ahead.min(count), done: BTreeMap::new() }),
         room: Condvar::new(),
         ready: Condvar::new(),
     };
@@ -33,9 +35,12 @@ pub(super) fn in_order<T: Send>(
         for index in 0..count {
             let result = match started {
                 0 => work(index),
-                _ => shelf.take(index, count).ok_or_else(stopped)?,
+                _ => shelf.take(index).ok_or_else(stopped)?,
             };
             each(index, result)?;
+            if (index + 1).is_multiple_of(ahead) {
+                shelf.make_room(ahead, count);
+            }
         }
         Ok(())
     })
@@ -90,17 +95,21 @@ impl<T> Shelf<T> {
         })
     }
 
-    fn take(&self, index: usize, count: usize) -> Option<T> {
+    fn take(&self, index: usize) -> Option<T> {
         let missing =
             |state: &mut State<T>| !state.done.contains_key(&index) && state.limit != CLOSED;
         let state = self.ready.wait_while(self.lock(), missing);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        let result = state.done.remove(&index);
+        state.done.remove(&index)
+    }
+
+    /// Lets the threads go on with so many more, of `count` in all.
+    fn make_room(&self, more: usize, count: usize) {
+        let mut state = self.lock();
         if state.limit < count {
-            state.limit += 1;
-            self.room.notify_one();
+            state.limit = state.limit.saturating_add(more).min(count);
+            self.room.notify_all();
         }
-        result
     }
 }
 
@@ -136,7 +145,7 @@ mod tests {
         };
         let mut found = Vec::new();
         in_order(50, 3, 7, work, |index, square| {
-            assert!(begun.load(Ordering::SeqCst) <= index + 8, "too far ahead of {index}");
+            assert!(begun.load(Ordering::SeqCst) <= index / 7 * 7 + 7, "too far ahead of {index}");
             found.push((index, square));
             Ok(())
         })

@@ -1,4 +1,4 @@
-//! A data set through a network, batch after batch: photos are read and resized ahead in threads,
+//! A data set through a network, batch after batch: photos are read and resized ahead, in threads,
 //! and the layers that somebody wants come out of one pass.
 
 use std::fmt;
@@ -110,8 +110,9 @@ impl ImageFolder {
         let mut open = Open { model, preprocess, wanted, pass, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let read = |i: usize| self.seen(first + i, preprocess);
-        let ahead = self.batch_size().saturating_mul(2).min(left);
-        in_order(left, threads, ahead, read, |i, seen| {
+        // While the network runs it wants every core: decoding beside it took longer than decoding
+        // between two batches.
+        in_order(left, threads, self.batch_size(), read, |i, seen| {
             let index = first + i;
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
             match seen {
