@@ -1,7 +1,9 @@
 """The peers' side of the benches: the same work in Python, one JSON object a line.
 
     pip install -r benches/peers/requirements.txt
-    python benches/peers/run.py [part of a name ...]
+    python benches/peers/run.py [--bench speed|explanations|feature_vis|dataset] [part of a name ...]
+
+The benches are those of benches/*.rs; without a choice, all of them run.
 
 Each line has "name", "seconds" (median), "runs", "detail", and for pictures "bytes": those of the
 PNG files, before base64. pairs.json says which peers stand beside which criterion bench.
@@ -13,12 +15,12 @@ float32 values, those are used. Networks get the same preprocessed cat, and the 
 PyTorch's default.
 """
 
+import argparse
 import base64
 import io
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -216,8 +218,6 @@ def article_3(net, seen, name, first, resolution, dist, steps):
 
 def activation_maximisation(torch_is):
     """A VGG-16 that was never trained and 20 of the article's 200 steps, as benches/feature_vis.rs."""
-    if sys.argv[1:] and not any(part in "article_3/conv1_1 conv3_1 conv5_1" for part in sys.argv[1:]):
-        return
     net, seen = models.vgg16(weights=None).eval(), {}
     for parameter in net.parameters():
         parameter.requires_grad = False
@@ -285,7 +285,7 @@ def datasets(torch_is):
 def measure(name, detail, work, *arguments):
     """Warm up once, then run for about three seconds, three times at least. What takes longer than
     five seconds needs no warming up, and runs twice."""
-    if sys.argv[1:] and not any(part in name for part in sys.argv[1:]):
+    if CHOSEN.names and not any(part in name for part in CHOSEN.names):
         return
     start = time.perf_counter()
     result = work(*arguments)
@@ -302,7 +302,7 @@ def measure(name, detail, work, *arguments):
     print(json.dumps(line), flush=True)
 
 
-def main():
+def speed(torch_is):
     net, image = squeezenet(), photo()
     maps = feature_maps(net, image)
     grids = f"64 maps of 224x224, matplotlib {matplotlib.__version__}"
@@ -312,7 +312,6 @@ def main():
 
     with torch.no_grad():
         target = int(net(image).argmax())
-    torch_is = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     measure("torch/forward", f"SqueezeNet 1.1, 1x3x224x224, {torch_is}", forward, net, image)
     for name in NETWORKS:
         other = getattr(models, name)(weights=None).eval()
@@ -321,10 +320,18 @@ def main():
         detail = f"forward and Grad-CAM at {layer}, {torch_is}"
         measure(f"torchcam/gradcam_{short}", detail, torchcam, net, image, layer, target)
         measure(f"pytorch_grad_cam/gradcam_{short}", detail, pytorch_grad_cam, net, image, layer, target)
-    explanations(torch_is)
-    activation_maximisation(torch_is)
-    datasets(torch_is)
 
 
-if __name__ == "__main__":
-    main()
+BENCHES = {
+    "speed": speed,
+    "explanations": explanations,
+    "feature_vis": activation_maximisation,
+    "dataset": datasets,
+}
+parser = argparse.ArgumentParser(description="The peers' side of the benches.")
+parser.add_argument("--bench", choices=BENCHES)
+parser.add_argument("names", nargs="*", metavar="part of a name")
+CHOSEN = parser.parse_args()
+for bench, run in BENCHES.items():
+    if CHOSEN.bench in (None, bench):
+        run(f"torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -1,34 +1,47 @@
 //! Benches: criterion's, round trips in a kernel, and the same work in the Python peers.
 
 use crate::process;
-use crate::python::{self, Script};
+use crate::python::{self, Python, Script};
 use crate::setup::Ready;
 use crate::step::Step;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Median seconds by name.
 type Times = BTreeMap<String, f64>;
 
+/// Those of benches/, and of benches/peers/run.py.
+const BENCHES: [&str; 4] = ["speed", "explanations", "feature_vis", "dataset"];
+
 pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
     let results = ready.checkout.join("target/criterion");
     let started = SystemTime::now();
-    let mut cargo = process::command("cargo");
-    cargo.args(["bench", "--package", "convlens"]).env("CRITERION_HOME", &results);
-    process::run(cargo.current_dir(&ready.checkout))?;
+    let python = match with_peers {
+        true => Some(python::peers(&ready.cache, &ready.python, &requirements(ready))?),
+        false => None,
+    };
+    let (mut theirs, mut sizes) = (Times::new(), BTreeMap::new());
+    // The peers' turn comes after each: a machine is not as fast in every quarter of an hour.
+    for name in BENCHES {
+        let mut cargo = process::command("cargo");
+        cargo.args(["bench", "--package", "convlens", "--bench", name]);
+        process::run(cargo.env("CRITERION_HOME", &results).current_dir(&ready.checkout))?;
+        if let Some(python) = &python {
+            peers(ready, python, name, &mut theirs, &mut sizes)?;
+        }
+    }
     let ours = criterion(&results, started)?;
     let trips = round_trips(ready)?;
     let mut report = String::new();
     if with_peers {
-        let (peers, sizes) = peers(ready)?;
         let pairs = ready.checkout.join("benches/peers/pairs.json");
         let pairs: Value = serde_json::from_str(&fs::read_to_string(&pairs)?)
             .with_context(|| format!("{} is damaged", pairs.display()))?;
-        report.push_str(&comparison(&ours, &peers, &sizes, &pairs));
+        report.push_str(&comparison(&ours, &theirs, &sizes, &pairs));
     } else {
         report.push_str(&listing(&ours));
     }
@@ -96,14 +109,21 @@ fn round_trips(ready: &Ready) -> Result<String> {
     Ok(table)
 }
 
-/// The peers' medians, and the bytes of those that make pictures.
-fn peers(ready: &Ready) -> Result<(Times, BTreeMap<String, u64>)> {
-    let dir = ready.checkout.join("benches/peers");
-    let python = python::peers(&ready.cache, &ready.python, &dir.join("requirements.txt"))?;
+fn requirements(ready: &Ready) -> PathBuf {
+    ready.checkout.join("benches/peers/requirements.txt")
+}
+
+/// The peers' medians for one of the benches, and the bytes of those that make pictures.
+fn peers(
+    ready: &Ready,
+    python: &Python,
+    bench: &str,
+    times: &mut Times,
+    sizes: &mut BTreeMap<String, u64>,
+) -> Result<()> {
     let mut step = Step::start("Peers");
-    let (mut times, mut sizes) = (Times::new(), BTreeMap::new());
     let mut command = process::command(&python.executable);
-    command.arg(dir.join("run.py")).current_dir(&ready.checkout);
+    command.args(["benches/peers/run.py", "--bench", bench]).current_dir(&ready.checkout);
     let ended = process::watch(&mut command, |line| {
         let Ok(value) = serde_json::from_str::<Value>(line) else { return step.note(line) };
         let (Some(name), Some(seconds)) = (value["name"].as_str(), value["seconds"].as_f64())
@@ -120,7 +140,7 @@ fn peers(ready: &Ready) -> Result<(Times, BTreeMap<String, u64>)> {
         bail!("the peers failed\n{}", ended.tail);
     }
     step.done("measured");
-    Ok((times, sizes))
+    Ok(())
 }
 
 fn listing(ours: &Times) -> String {
