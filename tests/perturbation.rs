@@ -172,6 +172,44 @@ fn occlusion_is_what_is_lost_under_the_windows_on_average() {
 }
 
 #[test]
+fn occlusion_of_a_real_network_is_that_of_whole_passes() {
+    let networks = [
+        zoo::resnet18_untrained(3),
+        zoo::vgg11_untrained(3),
+        zoo::mobilenet_v2_untrained(3),
+        zoo::efficientnet_lite0_untrained(3),
+    ];
+    for model in networks {
+        let model = model.expect("a network");
+        let wave = Tensor::arange(3 * 224 * 224, FLOAT);
+        let input = ((&wave * 0.37).sin() + (&wave * 0.011).cos()).reshape([1, 3, 224, 224]);
+        let (window, stride) = (40usize, 40usize); // the last ones are cut off
+        let method = Occlusion::default().window(window).stride(stride).class(7).batch(5);
+        let found = model.look_input(&input).and_then(|look| look.explain(&method));
+        let found = found.expect("a heat map").raw().to_vec();
+        let score = |input: &Tensor| model.forward(input).expect("scores").double_value(&[0, 7]);
+        let whole = score(&input);
+        let mut expected = vec![0f32; 224 * 224];
+        for top in (0..224).step_by(stride) {
+            for left in (0..224).step_by(stride) {
+                let (bottom, right) = ((top + window).min(224), (left + window).min(224));
+                let covered = input.copy();
+                let rows = top as i64..bottom as i64;
+                let _ = covered.i((0, .., rows, left as i64..right as i64)).zero_();
+                let lost = (whole - score(&covered)) as f32;
+                (top..bottom).for_each(|y| expected[y * 224 + left..y * 224 + right].fill(lost));
+            }
+        }
+        // Differences of scores in single precision.
+        let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(scale > 0.0);
+        let error = difference(&found, &expected);
+        let allowed = (1e-5 * whole.abs() as f32 / scale).max(1e-4);
+        assert!(error < allowed, "{}: {error}, {whole} and {scale}", model.name());
+    }
+}
+
+#[test]
 fn occlusion_covers_with_a_colour_as_the_network_sees_it() {
     let model = zoo::squeezenet1_1().expect("embedded");
     let photo = Photo::open(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cat.png"));
@@ -284,6 +322,14 @@ fn a_score_of_0_is_an_error_of_ablation_cam_and_a_negative_one_a_remark() {
     let nothing = Target::function("nothing", |scores| scores.sum(Kind::Float) * 0.0);
     let text = failure(&look, &AblationCam::at("relu1").class(nothing));
     assert!(text.contains("the score is 0") && text.contains("GradCam"), "{text}");
+    let model = network();
+    let looks = model.look_inputs(&inputs(2)).expect("looks");
+    let second = looks.explain_each(
+        &AblationCam::at("relu1"),
+        [Target::from(1), Target::function("nothing", |scores| scores.sum(Kind::Float) * 0.0)],
+    );
+    let text = second.expect_err("no score").to_string();
+    assert!(text.contains("the score of photo 1 is 0"), "{text}");
     let minus = |target: Target| Target::Sum(vec![(-1.0, target)]);
     let (score, target) = (look.explain(&GradCam::default().class(1)).expect("a map").score(), 1);
     let negative = if score < 0.0 { target.into() } else { minus(target.into()) };

@@ -1,10 +1,13 @@
 //! Occlusion.
 
-use tch::Tensor;
+use std::ops::Range;
+
+use tch::{TchError, Tensor};
 
 use super::work::{Work, long_work};
 use super::{Baseline, Case, Evidence, InputMethod, Meaning, Sensitivity};
 use crate::error::{Error, Result};
+use crate::model::{Front, Reach};
 use crate::tensor::IntoResult;
 
 /// Occlusion: how much of the score is lost when a window of the photo is covered. A pixel's value is
@@ -17,7 +20,8 @@ use crate::tensor::IntoResult;
 /// last ones of a row and of a column are cut off at the border. What covers them is the
 /// [`baseline`](InputMethod::baseline), 0 of the normalised input unless set, which is the mean colour.
 ///
-/// The network runs once for every window: [`batch`](InputMethod::batch) of them at once, and no longer
+/// The network runs once for every window, its first layers only on what the window reaches:
+/// [`batch`](InputMethod::batch) of them at once, and no longer
 /// than a [`budget`](InputMethod::budget) says, if there is one. Windows are taken from everywhere in turn, so
 /// that those that were reached when the time is up lie evenly over the photo; what none of them covers
 /// is 0.
@@ -94,13 +98,24 @@ impl Sensitivity for CoveredWindows {
         let (height, width) = (height as usize, width as usize);
         let windows = self.windows(height, width)?;
         let whole = case.scores()?;
+        let side = windows.iter().map(|window| window.height.max(window.width)).max().unwrap_or(0);
+        let front = case.model().front_for([height as i64, width as i64], side as i64)?;
+        let known = front.as_ref().map(|front| case.activation(front.layer())).transpose()?;
+        let front = front.as_ref().zip(known.as_ref());
         let mut lost = vec![vec![0f64; height * width]; whole.len()];
         let mut covered = vec![vec![0u32; height * width]; whole.len()];
         let stopped =
             self.work.run("Occlusion", "windows", whole.len(), windows.len(), |i, steps| {
                 let chosen = &windows[steps];
-                let one = input.f_narrow(0, i as i64, 1).into_result()?;
-                let found = case.scores_with(i, 0, &occluded(&one, chosen, &cover)?)?;
+                let one = |t: &Tensor| t.f_narrow(0, i as i64, 1).into_result();
+                let found = match front {
+                    None => case.scores_with(i, 0, &occluded(&one(&input)?, chosen, &cover)?)?,
+                    Some((front, known)) => {
+                        let values =
+                            occluded_behind(front, &one(known)?, &one(&input)?, chosen, &cover)?;
+                        case.scores_with(i, front.layer(), &values)?
+                    }
+                };
                 for (window, score) in chosen.iter().zip(found) {
                     for y in window.rows() {
                         for x in window.columns() {
@@ -135,12 +150,24 @@ struct Window {
 }
 
 impl Window {
-    fn rows(&self) -> std::ops::Range<usize> {
+    fn rows(&self) -> Range<usize> {
         self.top..self.top + self.height
     }
 
-    fn columns(&self) -> std::ops::Range<usize> {
+    fn columns(&self) -> Range<usize> {
         self.left..self.left + self.width
+    }
+
+    /// What of it lies in these rows and columns, counted from their first.
+    fn within(&self, rows: &Range<i64>, columns: &Range<i64>) -> Window {
+        let shared = |own: Range<usize>, part: &Range<i64>| {
+            let (start, end) = (part.start as usize, part.end as usize);
+            let (from, to) = (own.start.clamp(start, end), own.end.clamp(start, end));
+            (from - start, to - from)
+        };
+        let (top, height) = shared(self.rows(), rows);
+        let (left, width) = shared(self.columns(), columns);
+        Window { top, left, height, width }
     }
 }
 
@@ -192,6 +219,55 @@ fn scattered(row: usize, column: usize) -> u64 {
     })
 }
 
+/// What a layer answers to an input, `[1, C, h, w]`, with each window covered, `[M, C, h, w]`: only what
+/// the window reaches is computed.
+fn occluded_behind(
+    front: &Front,
+    known: &Tensor,
+    input: &Tensor,
+    windows: &[Window],
+    cover: &Tensor,
+) -> Result<Tensor> {
+    let reaches: Vec<[Reach; 2]> = windows
+        .iter()
+        .map(|window| {
+            let [rows, columns] =
+                [window.rows(), window.columns()].map(|r| r.start as i64..r.end as i64);
+            [front.reach(0, rows), front.reach(1, columns)]
+        })
+        .collect();
+    let cut = |t: &Tensor, rows: &Range<i64>, columns: &Range<i64>| -> Result<Tensor, TchError> {
+        t.f_narrow(2, rows.start, rows.end - rows.start)?.f_narrow(
+            3,
+            columns.start,
+            columns.end - columns.start,
+        )
+    };
+    let parts = windows.iter().zip(&reaches).map(|(window, [rows, columns])| {
+        let part = cut(input, &rows.part, &columns.part).into_result()?;
+        occluded(&part, &[window.within(&rows.part, &columns.part)], cover)
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    let changed = front.run(&Tensor::f_cat(&parts, 0).into_result()?)?;
+    let work = || -> Result<Tensor, TchError> {
+        let count = windows.len() as i64;
+        let values =
+            known.f_permute([0, 2, 3, 1])?.f_repeat([count, 1, 1, 1])?.f_permute([0, 3, 1, 2])?;
+        for (i, [rows, columns]) in reaches.iter().enumerate() {
+            let one = |t: &Tensor| t.f_narrow(0, i as i64, 1);
+            let of =
+                |reach: &Reach| reach.first..reach.first + reach.changed.end - reach.changed.start;
+            cut(&one(&values)?, &rows.changed, &columns.changed)?.f_copy_(&cut(
+                &one(&changed)?,
+                &of(rows),
+                &of(columns),
+            )?)?;
+        }
+        Ok(values)
+    };
+    work().into_result()
+}
+
 /// Copies of an input, each with one window covered, `[1, C, H, W] -> [M, C, H, W]`.
 fn occluded(input: &Tensor, windows: &[Window], cover: &Tensor) -> Result<Tensor> {
     let work = || {
@@ -237,6 +313,14 @@ mod tests {
         // A small one has smaller windows, not fewer.
         assert_eq!(places(&Occlusion::default(), 28, 28)[0].height, 7);
         assert_eq!(places(&Occlusion::default(), 1, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_window_is_cut_to_the_part_that_is_computed() {
+        let window = Window { top: 3, left: 8, height: 4, width: 4 };
+        let within = window.within(&(4..20), &(0..10));
+        assert_eq!(within, Window { top: 0, left: 8, height: 3, width: 2 });
+        assert_eq!(window.within(&(8..20), &(0..20)).height, 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod backward;
 mod builder;
 mod finite;
+mod front;
 mod fused;
 mod grad_mode;
 mod groups;
@@ -28,6 +29,7 @@ use tch::{Device, Tensor};
 
 pub(crate) use backward::{Back, Rule};
 pub use builder::{Builder, NodeId};
+pub(crate) use front::{Front, Reach};
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
 pub use layers::{Layer, Layers};
