@@ -77,7 +77,7 @@ fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
         all.push(Rc::new(IntegratedGradients::default().class(target).steps(7)));
         all.push(Rc::new(SmoothGrad::new(Saliency::default().class(target)).samples(7)));
     }
-    let inner = GradCam::at(layer.unwrap_or("conv2")).class(target);
+    let inner = layer.map_or_else(GradCam::default, GradCam::at).class(target);
     all.push(Rc::new(Fused::mean([inner.clone(), inner.clone()])));
     all.push(Rc::new(Augmented::new(inner)));
     all
@@ -92,6 +92,30 @@ fn failure(look: &Look, method: &Method) -> String {
     match look.explain(method) {
         Ok(heat) => panic!("{} explains {}", method.name(), heat.caption()),
         Err(error) => error.to_string(),
+    }
+}
+
+/// What an explanation must leave as it was: the gradient mode, batch norm's statistics, the parameters'
+/// values and gradients.
+#[derive(Debug, PartialEq)]
+struct State {
+    recording: bool,
+    values: Vec<(String, Vec<f32>, Option<Vec<f32>>)>,
+}
+
+impl State {
+    fn of(model: &Model) -> State {
+        let floats = |t: &Tensor| {
+            Vec::<f32>::try_from(t.detach().contiguous().flatten(0, -1)).expect("floats")
+        };
+        let variables: std::collections::BTreeMap<_, _> =
+            model.variables().variables().into_iter().collect();
+        let values = variables.into_iter().map(|(name, variable)| {
+            let gradient = variable.grad();
+            (name, floats(&variable), gradient.defined().then(|| floats(&gradient)))
+        });
+        let weight = Tensor::from(1f32).set_requires_grad(true);
+        State { recording: (&weight * 2.0).requires_grad(), values: values.collect() }
     }
 }
 
@@ -341,6 +365,163 @@ fn a_panic_leaves_everything_as_it_was() {
     nothing_is_left_behind(&model);
     let after = look.explain(&GradCam::at("conv1")).expect("a map");
     assert_eq!(before.raw(), after.raw());
+}
+
+#[test]
+fn errors_and_panics_of_every_method_leave_the_mode_the_statistics_and_the_gradients() {
+    let model = network(3, 6);
+    let batch = inputs(&model, 2);
+    // Gradients from a step of training, which also moves batch norm's statistics.
+    let scores = model.run_as(Pass::Training, &[("input", &batch)], &["output"]).expect("a pass");
+    scores[0].square().sum(tch::Kind::Float).backward();
+    let before = State::of(&model);
+    assert!(before.recording);
+    assert!(
+        before.values.iter().any(|(name, _, gradient)| name == "bn1.weight" && gradient.is_some())
+    );
+    assert!(
+        before
+            .values
+            .iter()
+            .any(|(name, values, _)| name == "bn1.running_mean" && values[0] != 0.0)
+    );
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let fails = [
+        Target::function("boom", |_| panic!("on purpose")),
+        Target::function("all", Tensor::shallow_clone),
+        Target::function("no gradients", |scores| {
+            std::mem::forget(tch::no_grad_guard());
+            panic!("after {scores:?}")
+        }),
+        99.into(),
+    ];
+    let work = |target: &Target| {
+        for_any_target(target).iter().for_each(|method| drop(failure(&look, method)))
+    };
+    for target in &fails {
+        work(target);
+        assert_eq!(State::of(&model), before, "{target:?}");
+        let off = tch::no_grad_guard();
+        work(target);
+        assert!(!State::of(&model).recording, "{target:?} turns gradients on");
+        drop(off);
+        assert_eq!(State::of(&model), before, "{target:?} where none are recorded");
+    }
+    for method in methods(&1.into(), None) {
+        look.explain(&method).expect("a heat map");
+        let off = tch::no_grad_guard();
+        look.explain(&method).expect("a heat map");
+        assert!(!State::of(&model).recording, "{} turns gradients on", method.name());
+        drop(off);
+        assert_eq!(State::of(&model), before, "{}", method.name());
+    }
+    assert!(catch_unwind(AssertUnwindSafe(|| look.explain(&Panics).is_ok())).is_err());
+    assert_eq!(State::of(&model), before);
+}
+
+#[test]
+fn a_layer_that_does_not_lead_to_the_target_is_refused_by_every_method() {
+    let mut net = Model::builder("branch", [3, 12, 12]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 6, 3).padding(1), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    net.add("aside", Conv2d::new(6, 6, 3).padding(1), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(6, 4), &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for method in methods(&Target::Predicted, Some("aside")) {
+        let text = failure(&look, &method);
+        assert!(text.contains("does not depend on layer \"aside\""), "{}: {text}", method.name());
+        assert!(text.contains("choose a layer on the way to it"), "{text}");
+    }
+    nothing_is_left_behind(&model);
+}
+
+#[test]
+fn masks_of_another_size_are_refused_whatever_the_method() {
+    let model = segmenter();
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let large = Region::from_fn(12, 12, |_, _| true).expect("a region");
+    for method in for_any_target(&Target::pixels_in(0, large)) {
+        let text = failure(&look, &method);
+        assert!(text.contains("12 × 12") && text.contains("maps of 6 × 6"), "{text}");
+    }
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let small = Region::from_fn(4, 5, |_, _| true).expect("a region");
+    for method in methods(&Target::Predicted, None) {
+        let heat = look.explain(&method).expect("a heat map");
+        let texts = [
+            heat.energy_inside(&small).expect_err("another size").to_string(),
+            heat.points_inside(&small).expect_err("another size").to_string(),
+        ];
+        for text in texts {
+            assert!(text.contains("4 × 5") && text.contains("12 × 12"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_heat_map_cuts_out_draws_lines_and_is_saved() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let photo = Photo::open(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cat.png"));
+    let look = model.look(&photo.expect("an asset")).expect("a look");
+    let heat = look.explain(&GradCam::default()).expect("a heat map");
+    let pixels = |picture: convlens::Result<Picture>| picture.expect("a picture").to_rgb();
+    // Everything is at least 0; nearly nothing is at the top.
+    let (whole, top) = (pixels(heat.cut_out(0.0)), pixels(heat.cut_out(0.95)));
+    let same = whole.pixels().zip(top.pixels()).filter(|(a, b)| a == b).count();
+    assert!(same > 0 && same < (whole.width() * whole.height() / 4) as usize, "{same}");
+    assert!(heat.cut_out(1.5).is_err() && heat.cut_out(f32::NAN).is_err());
+
+    let lines = pixels(heat.contour(3));
+    let drawn = whole.pixels().zip(lines.pixels()).filter(|(a, b)| a != b).count();
+    let all = (whole.width() * whole.height()) as usize;
+    assert!(drawn > all / 200 && drawn < all / 4, "{drawn} of {all}");
+    assert!(heat.contour(0).is_err());
+
+    let beside = pixels(heat.side_by_side());
+    assert!(beside.width() >= 2 * whole.width() + 8, "{:?}", beside.dimensions());
+    assert!(
+        (0..whole.width()).all(|x| beside.get_pixel(x, 9) == whole.get_pixel(x, 9)),
+        "the photo"
+    );
+    let alone = pixels(heat.alone().and_then(|alone| alone.picture()));
+    assert!(alone.pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2]), "from black to white");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("heat.png");
+    heat.save(&file).expect("a file");
+    let read = image::open(&file).expect("a picture").to_rgb8();
+    assert_eq!(read, pixels(heat.picture()));
+    let file = folder.path().join("heat.npy");
+    let text = heat.save(&file).expect_err("no picture").to_string();
+    assert!(text.contains("values by save_npy"), "{text}");
+    heat.save_npy(&file).expect("a file");
+    let bytes = std::fs::read(&file).expect("the file");
+    let (header, values) = bytes.split_at(bytes.len() - 4 * heat.raw().len());
+    assert!(header.starts_with(b"\x93NUMPY") && header.len() % 64 == 0);
+    let header = String::from_utf8_lossy(header);
+    let shape = format!("'shape': ({}, {})", heat.height(), heat.width());
+    assert!(header.contains(&shape) && header.contains("'<f4'"), "{header}");
+    let values: Vec<f32> =
+        values.chunks_exact(4).map(|v| f32::from_le_bytes([v[0], v[1], v[2], v[3]])).collect();
+    assert_eq!(values, heat.raw());
+}
+
+#[test]
+fn lists_and_predictions_are_targets() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let found = look.predictions(2).expect("predictions");
+    let raw = |target: Target| {
+        look.explain(&GradCam::at("relu1").class(target)).expect("a map").raw().to_vec()
+    };
+    assert_eq!(raw(Target::from(found.top())), raw(Target::Predicted));
+    let classes = [0usize, 3];
+    assert_eq!(raw(classes.as_slice().into()), raw(classes.into()));
 }
 
 #[test]

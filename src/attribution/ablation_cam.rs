@@ -46,12 +46,12 @@ impl Weighting for ChannelAblation {
 
     fn contributions(&self, at: &LayerCase) -> Result<Tensor> {
         let whole = at.case.scores()?;
-        if whole.contains(&0.0) {
-            return Err(Error::Argument(
-                "the score is 0, and the method divides by it: explain another target, or take \
+        if let Some(index) = whole.iter().position(|&y| y == 0.0) {
+            let whose = if whole.len() > 1 { format!(" of photo {index}") } else { String::new() };
+            return Err(Error::Argument(format!(
+                "the score{whose} is 0, and the method divides by it: explain another target, or take \
                  GradCam"
-                    .into(),
-            ));
+            )));
         }
         let scores = score_channels(at, Self::NAME, &self.work, |photo, channels| {
             let one = at.activation.f_narrow(0, photo as i64, 1).into_result()?;

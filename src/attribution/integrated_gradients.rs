@@ -351,8 +351,8 @@ impl<'a> Way<'a> {
         let (product, sum) = self.product(integral)?;
         let [first, last] = self.ends;
         let (change, points) = (last - first, self.points);
-        let stopped = tolerance.is_some_and(|most| (sum - change).abs() > most)
-            && points >= MOST_POINTS;
+        let stopped =
+            tolerance.is_some_and(|most| (sum - change).abs() > most) && points >= MOST_POINTS;
         Ok((product, Completeness { sum, change, points, stopped }))
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
+use crate::look::Prediction;
 use crate::picture::Region;
 
 /// What is to be explained of a network's output: the score `y` of the formulas.
@@ -130,6 +131,24 @@ impl<T: Into<Target>> From<Option<T>> for Target {
 impl<T: Into<Target>, const N: usize> From<[T; N]> for Target {
     fn from(targets: [T; N]) -> Self {
         Target::sum(targets)
+    }
+}
+
+impl<T: Into<Target> + Clone> From<&[T]> for Target {
+    fn from(targets: &[T]) -> Self {
+        Target::sum(targets.iter().cloned())
+    }
+}
+
+impl From<Prediction> for Target {
+    fn from(prediction: Prediction) -> Self {
+        prediction.class.into()
+    }
+}
+
+impl From<&Prediction> for Target {
+    fn from(prediction: &Prediction) -> Self {
+        prediction.class.into()
     }
 }
 

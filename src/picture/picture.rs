@@ -169,9 +169,12 @@ impl Picture {
             Some("webp") => self.to_rgb().write_to(&mut bytes, ImageFormat::WebP),
             Some("bmp") => self.to_rgb().write_to(&mut bytes, ImageFormat::Bmp),
             Some(other) => {
+                let values = if other == "npy" { "; values by save_npy" } else { "" };
                 return Err(Error::file(
                     path,
-                    format!("pictures are written as png, jpg, webp or bmp, not as {other:?}"),
+                    format!(
+                        "pictures are written as png, jpg, webp or bmp, not as {other:?}{values}"
+                    ),
                 ));
             }
         };
