@@ -228,10 +228,24 @@ fn finished_maps_are_those_of_pytorch_grad_cam() {
         let look = case.model.look_input(&case.photos(1)).expect("a look");
         for (key, expected) in &case.values {
             let Some(what) = key.strip_suffix("/final") else { continue };
-            if what.starts_with("batch/") {
-                continue; // what a batch has besides is the same as one photo has
-            }
             let parts: Vec<&str> = what.split('/').collect();
+            if let ["batch", method, layer, "each"] = parts[..] {
+                let method = at(method, layer, &Target::Predicted).expect("a method");
+                let looks = case.model.look_inputs(&case.photos(2)).expect("looks");
+                let classes = [0, 1].map(|i| case.target(&case.class("batch", i).to_string()));
+                let both = looks.explain_each(&method, classes).expect("maps");
+                let maps = both.iter().map(|heat| heat.normalized().expect("a map"));
+                let found: Vec<f32> = maps.flat_map(|map| map.values().to_vec()).collect();
+                let found = case.thinned(&found);
+                let error = found.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+                assert!(
+                    error < 1e-5 && found.len() == expected.len(),
+                    "{} {key}: {error}",
+                    case.name
+                );
+                compared += 1;
+                continue;
+            }
             let (layers, target) = (parts[1], case.target_or_default(parts.get(2).unwrap_or(&"")));
             let plain = || at(parts[0], layers, &target).expect("a method");
             let eigen = || at(&format!("{}/eigen", parts[0]), layers, &target).expect("a method");

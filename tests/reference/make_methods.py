@@ -43,8 +43,6 @@ METHOD/LAYER/TARGET                      [h, w], the layer's own size, signed: w
                              rectifier only: where the layer's smallest value is not 0, G writes
                              min - 1e7 into the channel, and not the paper's zero
     eigen_grad_cam       G   first principal component of g A over pixels, centred
-score_cam/LAYER/TARGET/weights           [channels]
-ablation_cam/LAYER/TARGET/weights        [channels]
 eigen_cam/LAYER                          [h, w], G: first principal component of A over pixels, centred
 METHOD/LAYER/TARGET/eigen                [h, w], G's eigen_smooth=True: first principal component of
                                          w_k A_k (layer_cam: of relu(g) A)
@@ -77,20 +75,16 @@ guided_relu6/TARGET, deconvolution_relu6/TARGET      the same, C's hooks made to
                                          guided passes positive gradients where 0 < x < 6,
                                          deconvolution positive gradients everywhere. In `branches`
 input_x_gradient/TARGET                  C
-integrated_gradients/TARGET/RULE         C, 50 steps from index.json's `baseline`. A network of
-                                         rectifiers bends on the way: 50 steps of any rule miss
-                                         completeness by up to 2 % here. RULE:
-    gausslegendre            C's default
-    riemann_middle
-    riemann_trapezoid        C takes linspace(0, 1, 50) with weights 1/50, half at the ends: they sum
-                             to 0.98, so that it misses completeness by 2 % more
-integrated_gradients/TARGET/RULE/delta   [2]: sum of the attributions - change, and change, which is the
+integrated_gradients/TARGET/gausslegendre      C's default, 50 steps from index.json's `baseline`. A
+                                         network of rectifiers bends on the way: 50 steps miss
+                                         completeness by up to 2 % here
+integrated_gradients/TARGET/gausslegendre/delta      [2]: sum of the attributions - change, and change, which is the
                                          score of the photo - that of the baseline
 smooth_grad/TARGET                       C's NoiseTunnel around Saliency(abs=False), 4 samples, with
                                          noise by formula: sample j adds 0.15 (max - min) sqrt(3) u,
                                          where u are the formula's values of parameter 100 + j
 smooth_grad/TARGET/absolute              around Saliency(abs=True), C's default
-smooth_grad/TARGET/squared, /variance    smoothgrad_sq and vargrad around Saliency(abs=False)
+smooth_grad/TARGET/squared               smoothgrad_sq around Saliency(abs=False)
 guided_grad_cam/LAYER/TARGET/nearest     C's GuidedGradCam: guided times ReLU(grad_cam), in that order
                          .../bilinear    resized: the ReLU comes before the resize. C's default is
                                          nearest; bilinear has half-pixel centres
@@ -141,7 +135,6 @@ from torchcam import methods as torchcam
 
 FOLDER = Path(__file__).resolve().parent / "methods"
 THIN = 11
-RULES = ("gausslegendre", "riemann_middle", "riemann_trapezoid")
 
 ANYWHERE = {
     "grad_cam": gradcam.GradCAM,
@@ -416,8 +409,7 @@ class Numbers:
     def weighed_at(self, layer, name, wanted, methods=WEIGHED):
         """Those that weigh channels by many forward passes."""
         for method in methods:
-            _, cam = self.put_gradcam(method, layer, name, wanted)
-            self.put(f"{method}/{layer}/{name}/weights", cam.weights)
+            self.put_gradcam(method, layer, name, wanted)
 
     def same_elsewhere(self, layer, name, wanted, rectified):
         """captum and torchcam, where they mean the same."""
@@ -532,20 +524,18 @@ class Numbers:
             value = methods[method].attribute(self.photos, interpolate_mode=mode)
             self.put_thin(f"{method}/{layer}/{name}/{mode}", value)
 
-    def integrated_gradients(self, name, wanted, rules=RULES):
-        method = captum.IntegratedGradients(Scored(self.net, wanted))
-        for rule in rules:
-            value, delta = method.attribute(
-                self.photos,
-                baselines=float(self.case.baseline),
-                n_steps=50,
-                method=rule,
-                return_convergence_delta=True,
-            )
-            self.put_thin(f"integrated_gradients/{name}/{rule}", value)
-            change = value.sum(dim=(1, 2, 3)) - delta
-            both = torch.stack([delta, change], dim=1)
-            self.put(f"integrated_gradients/{name}/{rule}/delta", both)
+    def integrated_gradients(self, name, wanted):
+        value, delta = captum.IntegratedGradients(Scored(self.net, wanted)).attribute(
+            self.photos,
+            baselines=float(self.case.baseline),
+            n_steps=50,
+            method="gausslegendre",
+            return_convergence_delta=True,
+        )
+        self.put_thin(f"integrated_gradients/{name}/gausslegendre", value)
+        change = value.sum(dim=(1, 2, 3)) - delta
+        both = torch.stack([delta, change], dim=1)
+        self.put(f"integrated_gradients/{name}/gausslegendre/delta", both)
 
     def smooth_grad(self, name, wanted):
         tunnel = WithFormulaNoise(captum.Saliency(Scored(self.net, wanted)))
@@ -553,7 +543,6 @@ class Numbers:
             ("", "smoothgrad", False),
             ("/absolute", "smoothgrad", True),
             ("/squared", "smoothgrad_sq", False),
-            ("/variance", "vargrad", False),
         ):
             value = tunnel.attribute(self.photos, nt_type=kind, nt_samples=4, abs=absolute)
             self.put_thin(f"smooth_grad/{name}{part}", value)
@@ -662,7 +651,7 @@ def two_photos(case, net, dtype):
     final, _ = numbers.gradcam("grad_cam", [case.last], wanted)
     numbers.put_thin(f"grad_cam/{case.last}/each/final", final)
     numbers.gradients("each", wanted)
-    numbers.integrated_gradients("each", wanted, RULES[:1])
+    numbers.integrated_gradients("each", wanted)
     numbers.guided_grad_cam(case.last, "each", wanted)
     numbers.occlusion("each", wanted)
     if not case.maps:
@@ -680,7 +669,7 @@ def check_maps(found):
     """Maps that are empty after their ReLU, or flat, would test nothing."""
     for key, value in found.items():
         assert value.abs().max() > 0, key
-        if value.dim() < 2 or key.endswith(("/weights", "/delta", "logits")):
+        if value.dim() < 2 or key.endswith(("/delta", "logits")):
             continue
         for map in value if key.startswith("batch/") and value.dim() == 3 else [value]:
             size = map.abs().max()
