@@ -58,6 +58,29 @@ fn values_that_are_not_finite_leave_a_gap_and_are_counted() {
 }
 
 #[test]
+fn on_a_logarithmic_axis_every_power_of_ten_is_as_high() {
+    let powers: Vec<f64> = (0..5).map(|i| 10f64.powi(3 * i)).collect();
+    let height = |chart: Chart, x: u32| {
+        let picture = drawn(&chart);
+        let ([left, right], [top, bottom]) = span(&picture, BLUE).expect("a line");
+        let x = left + (right - left) * x / 4;
+        let near = |y: &u32| picture.get_pixel(x, *y).0[0] < 0x60;
+        let y = (top..=bottom).find(near).expect("the line");
+        f64::from(bottom - y) / f64::from(bottom - top)
+    };
+    let chart = || Chart::lines([("", powers.clone())]);
+    for (x, share) in [(1, 0.25), (2, 0.5), (3, 0.75)] {
+        assert!((height(chart().log_y(), x) - share).abs() < 0.04, "{x}");
+    }
+    assert!(height(chart(), 2) < 0.05, "the others lie on the ground of a plain axis");
+    let chart = Chart::lines([("loss", vec![1.0, 0.0, -1.0, 0.1])]).log_y().reaching(0.01);
+    assert!(text(&chart).contains("2 values are not above 0 or not finite"), "{}", text(&chart));
+    assert_eq!(drawn(&chart), drawn(&chart.clone().log_y()), "twice is once");
+    let bars = Chart::bars([("one", 1.0), ("ten", 10.0)]);
+    assert_eq!(drawn(&bars.clone().log_y()), drawn(&bars));
+}
+
+#[test]
 fn bars_are_as_long_as_their_values_say() {
     let chart = Chart::bars([("whole", 2.0), ("half", 1.0), ("none", 0.0)]);
     let picture = drawn(&chart);

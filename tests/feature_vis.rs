@@ -576,6 +576,16 @@ fn sheets_curves_animations_and_grids_show_themselves() {
     let grid = quick().layers(&model, ["features.0", "features.5"], 2).expect("a grid");
     assert_eq!(grid.rows().len(), 2);
     assert!(grid.bundle().as_text().contains("1 of features.5"));
+    let rows = [("reach", Objective::unreachable_channels("features.5", [7, 9]))];
+    let rows = quick().budget(std::time::Duration::ZERO).rows(&model, rows).expect("a grid");
+    assert_eq!((rows.rows()[0].0.as_str(), rows.rows()[0].1.len()), ("reach", 2));
+    assert!(rows.bundle().as_text().contains("the time was up after step 1"), "{rows}");
+    let higher = |grid: &PatternGrid| grid.bundle().as_picture().map(Picture::height);
+    let whole =
+        quick().steps(1).rows(&model, [("reach", Objective::channels("features.5", [7, 9]))]);
+    assert!(higher(&rows) > higher(&whole.expect("a grid")), "the reason stands under the table");
+    let none: [(&str, Vec<Objective>); 0] = [];
+    assert!(quick().rows(&model, none).expect_err("no rows").to_string().contains("name some"));
 
     let animation = patterns.animation().expect("an animation");
     // As many as there are steps at most, and the finished picture.

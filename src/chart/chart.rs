@@ -32,6 +32,8 @@ pub struct Chart {
     pub(super) size: (u32, u32),
     /// Values that the vertical axis has to reach.
     pub(super) reach: Vec<f64>,
+    /// Whether the values are their logarithms to base 10.
+    pub(super) logarithmic: bool,
     /// The ranges of the axes, where they are shared with other charts.
     pub(super) shared: Option<[(f64, f64); 2]>,
 }
@@ -58,6 +60,7 @@ impl Chart {
             marks: Vec::new(),
             size: (640, 300),
             reach: Vec::new(),
+            logarithmic: false,
             shared: None,
         }
     }
@@ -104,7 +107,7 @@ impl Chart {
         self
     }
 
-    /// What the horizontal and the vertical axis are of.
+    /// What the horizontal and the vertical axis are of. Bars have no axes.
     #[must_use]
     pub fn axes(mut self, x: impl Into<String>, y: impl Into<String>) -> Chart {
         self.axes = [x.into(), y.into()];
@@ -120,20 +123,44 @@ impl Chart {
         self
     }
 
-    /// Points to mark with a few words each, `(x, y, words)`.
+    /// A logarithmic vertical axis for lines and points, on which every step is a multiple. Values of 0
+    /// and below have no place on it. Bars and histograms stay as they are.
+    #[must_use]
+    pub fn log_y(mut self) -> Chart {
+        if self.logarithmic {
+            return self;
+        }
+        match &mut self.content {
+            Content::Lines { series, .. } => {
+                series.iter_mut().flat_map(|(_, values)| values).for_each(|y| *y = logarithm(*y));
+            }
+            Content::Points(series) => {
+                let points = series.iter_mut().flat_map(|(_, points)| points);
+                points.for_each(|(_, y)| *y = logarithm(*y));
+            }
+            Content::Bars(_) | Content::Bins(..) => return self,
+        }
+        self.marks.iter_mut().for_each(|(_, y, _)| *y = logarithm(*y));
+        self.reach.iter_mut().for_each(|y| *y = logarithm(*y));
+        self.logarithmic = true;
+        self
+    }
+
+    /// Points to mark with a few words each, `(x, y, words)`. Bars have no place for them.
     #[must_use]
     pub fn mark<W: Into<String>>(
         mut self,
         marks: impl IntoIterator<Item = (f64, f64, W)>,
     ) -> Chart {
-        self.marks.extend(marks.into_iter().map(|(x, y, words)| (x, y, words.into())));
+        let place = |y: f64| if self.logarithmic { logarithm(y) } else { y };
+        self.marks.extend(marks.into_iter().map(|(x, y, words)| (x, place(y), words.into())));
         self
     }
 
     /// Makes the vertical axis, or that of bars, reach this value, 0 for instance.
     #[must_use]
     pub fn reaching(mut self, value: f64) -> Chart {
-        self.reach.push(value);
+        self.reach.push(if self.logarithmic { logarithm(value) } else { value });
         self
     }
 
@@ -235,6 +262,11 @@ impl Chart {
     }
 }
 
+/// To base 10; not a number for 0 and below.
+fn logarithm(value: f64) -> f64 {
+    if value > 0.0 { value.log10() } else { f64::NAN }
+}
+
 fn named<N: Into<String>, T>(series: impl IntoIterator<Item = (N, T)>) -> Vec<(String, T)> {
     series.into_iter().map(|(name, values)| (name.into(), values)).collect()
 }
@@ -245,7 +277,8 @@ impl Show for Chart {
             (Ok(picture), 0) => MimeBundle::picture(picture, self.text()),
             (Ok(picture), odd) => {
                 let values = if odd == 1 { "value is" } else { "values are" };
-                let note = format!("{odd} {values} not finite and left out");
+                let why = if self.logarithmic { "not above 0 or not finite" } else { "not finite" };
+                let note = format!("{odd} {values} {why} and left out");
                 MimeBundle::picture(picture.captioned(&note), format!("{}\n{note}", self.text()))
             }
             (Err(error), _) => error_bundle(&error),

@@ -39,7 +39,13 @@ pub(super) fn draw(plot: &Plot) -> Result<Picture> {
             _ => false,
         };
         let x = |v: f64| if whole && v.fract() != 0.0 { String::new() } else { number(v, 3) };
-        let y = |v: f64| number(v, 3);
+        // Over several powers of ten, these alone.
+        let powers = high - low > 2.0;
+        let y = |v: f64| match plot.logarithmic {
+            true if powers && v.fract() != 0.0 => String::new(),
+            true => number(10f64.powf(v), 3),
+            false => number(v, 3),
+        };
         let x_labels = (width as usize / 75).max(2);
         let names = Some([plot.axes[0].as_str(), plot.axes[1].as_str()]);
         Axes { font: &font, x_labels, x: &x, y: &y, names }.draw(&mut axes)?;

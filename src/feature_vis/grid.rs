@@ -6,9 +6,9 @@ use super::{FeatureVis, Objective, Pattern, Patterns};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::picture::{Cell, PictureTable};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, error_bundle};
 
-/// Pictures of the first channels of several layers: what [`FeatureVis::layers`] makes. A notebook
+/// Pictures of several layers: what [`FeatureVis::layers`] and [`FeatureVis::rows`] make. A notebook
 /// shows them as a table with a row for each layer.
 #[derive(Clone, Debug)]
 pub struct PatternGrid {
@@ -38,12 +38,41 @@ impl FeatureVis {
         layers: impl IntoIterator<Item = impl Into<LayerRef>>,
         channels: usize,
     ) -> Result<PatternGrid> {
-        let mut rows = Vec::new();
-        for layer in layers {
+        let rows = layers.into_iter().map(|layer| {
             let (_, name) = model.find_named(layer)?;
             let objectives = Objective::channels(&name, 0..channels);
-            rows.push((name, self.run(model, objectives)?));
-        }
+            Ok((name, objectives))
+        });
+        self.rows(model, rows.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The same of any objectives: a name and a batch of objectives for each row.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?;
+    /// let rows = ["features.0", "features.3"]
+    ///     .map(|layer| (layer, Objective::unreachable_channels(layer, 20..22)));
+    /// let grid = FeatureVis::article_3().size(64).steps(4).rows(&model, rows)?;
+    /// assert_eq!(grid.rows()[1].1.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](FeatureVis::run); no rows.
+    pub fn rows<N: Into<String>, O: IntoIterator<Item = Objective>>(
+        &self,
+        model: &Model,
+        rows: impl IntoIterator<Item = (N, O)>,
+    ) -> Result<PatternGrid> {
+        let rows = rows.into_iter().map(|(name, objectives)| {
+            let name = name.into();
+            let patterns = self.run(model, objectives).map_err(|e| e.while_doing(&name))?;
+            Ok((name, patterns))
+        });
+        let rows = rows.collect::<Result<Vec<_>>>()?;
         if rows.is_empty() {
             return Err(Error::Argument("a grid of no layers shows nothing: name some".into()));
         }
@@ -78,9 +107,16 @@ impl fmt::Display for PatternGrid {
 
 impl Show for PatternGrid {
     fn bundle(&self) -> MimeBundle {
-        match self.table().bundle().as_picture() {
-            Some(picture) => MimeBundle::picture(picture.clone(), self.to_string()),
-            None => self.table().bundle(),
+        let stopped = self.rows.iter().filter_map(|(layer, patterns)| {
+            patterns.stopped().map(|why| format!("{layer}: {why}"))
+        });
+        let stopped: Vec<String> = stopped.collect();
+        match self.table().render() {
+            Ok(picture) if stopped.is_empty() => MimeBundle::picture(picture, self.to_string()),
+            Ok(picture) => {
+                MimeBundle::picture(picture.captioned(&stopped.join("\n")), self.to_string())
+            }
+            Err(error) => error_bundle(&error),
         }
     }
 }

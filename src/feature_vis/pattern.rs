@@ -274,7 +274,8 @@ impl Patterns {
 const CURVES: usize = 8;
 
 impl Patterns {
-    /// The losses over the steps, a line for each picture, of more than eight the first eight.
+    /// The losses over the steps, a line for each picture, of more than eight the first eight. Where no
+    /// loss is 0 or less, the axis is logarithmic: losses fall by powers of ten.
     pub fn loss_curve(&self) -> Chart {
         let shown = self.iter().take(CURVES);
         let curves = shown.map(|pattern| (pattern.label().to_owned(), pattern.losses().to_vec()));
@@ -282,7 +283,9 @@ impl Patterns {
             true => format!("{}: the first {CURVES} of {}", self.title, self.len()),
             false => self.title.clone(),
         };
-        Chart::lines(curves).title(title).axes("step", "loss")
+        let chart = Chart::lines(curves).title(title).axes("step", "loss");
+        let positive = self.iter().take(CURVES).all(|p| p.losses().iter().all(|&loss| loss > 0.0));
+        if positive { chart.log_y() } else { chart }
     }
 
     /// How the pictures came about: an animated PNG of the contact sheet, of at most about

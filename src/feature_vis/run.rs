@@ -96,9 +96,30 @@ fn title(model: &Model, objectives: &[Objective]) -> String {
     }
 }
 
+/// Says how far an attempt is.
+fn progress(
+    vis: &FeatureVis,
+    title: &str,
+    pictures: usize,
+    attempt: usize,
+    started: Instant,
+) -> Progress {
+    let noun = if pictures == 1 { "picture" } else { "pictures" };
+    let again = if attempt > 0 { " begun again" } else { "" };
+    let total = (vis.steps * vis.octaves) as u64;
+    let mut progress = Progress::new(format!("{title}: {pictures} {noun}{again}, steps"), total);
+    if let Some(time) = vis.budget {
+        progress = progress.at_most(time.saturating_sub(started.elapsed()));
+    }
+    let listener = Rc::clone(&vis.listener);
+    progress.listen(move |line| listener(line))
+}
+
 struct Work<'a> {
     vis: &'a FeatureVis,
     model: &'a Model,
+    title: String,
+    /// Of this attempt.
     progress: Progress,
     started: Instant,
     done: u64,
@@ -114,20 +135,18 @@ struct Lost {
 
 impl<'a> Work<'a> {
     fn new(vis: &'a FeatureVis, model: &'a Model, title: &str, pictures: usize) -> Work<'a> {
-        let noun = if pictures == 1 { "picture" } else { "pictures" };
-        let total = (vis.steps * vis.octaves) as u64;
-        let what = format!("{title}: {pictures} {noun}, steps");
-        let mut progress = Progress::new(what, total);
-        if let Some(time) = vis.budget {
-            progress = progress.at_most(time);
-        }
-        let listener = Rc::clone(&vis.listener);
-        let progress = progress.listen(move |line| listener(line));
-        Work { vis, model, progress, started: Instant::now(), done: 0, stopped: None }
+        let (title, started) = (title.to_owned(), Instant::now());
+        let progress = progress(vis, &title, pictures, 0, started);
+        Work { vis, model, title, progress, started, done: 0, stopped: None }
     }
 
     fn optimise(&mut self, goals: &[Goal], group: usize, attempt: usize) -> Result<Vec<Pattern>> {
         let vis = self.vis;
+        if attempt > 0 {
+            let next = progress(vis, &self.title, goals.len(), attempt, self.started);
+            std::mem::replace(&mut self.progress, next).finish();
+            self.done = 0;
+        }
         let diversity = vis.diversity.map(|(_, weight)| weight);
         let network = Network::new(self.model, goals, group, diversity)?;
         let sizes = self.sizes(&network)?;
@@ -162,7 +181,7 @@ impl<'a> Work<'a> {
                     break;
                 }
                 self.done += 1;
-                self.progress.advance(self.done.min((vis.steps * vis.octaves) as u64));
+                self.progress.advance(self.done);
                 if vis.budget.is_some_and(|budget| self.started.elapsed() >= budget) {
                     let total = vis.steps * sizes.len();
                     self.stopped =
