@@ -9,7 +9,8 @@ pub use crate::attribution::{
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
 pub use crate::dataset::{
-    ClassSums, ImageFolder, MapRanking, PatchSearch, PhotoMaps, TopMapSearch, TopMaps, TopPatches,
+    Channels, ClassSums, ImageFolder, MapPatches, MapRanking, Patch, PatchSearch, PhotoMaps,
+    Selectivity, TopMapSearch, TopMaps, TopPatches,
 };
 pub use crate::drawing::Drawing;
 pub use crate::feature_maps::FeatureMaps;

@@ -7,7 +7,7 @@ use super::channels::Channels;
 use super::folder::ImageFolder;
 use super::over_photos::none_readable;
 use super::reduce::reduce;
-use super::top_maps::{TopMaps, unreadable_notes};
+use super::top_maps::{TopMaps, no_photos, unreadable_notes};
 use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
@@ -55,7 +55,7 @@ impl ImageFolder {
     /// ```
     ///
     /// # Errors
-    /// When the network has no such layer with so many maps, or no photo can be read.
+    /// When the network has no such layer with so many maps, or none of a class's photos can be read.
     pub fn class_sums(&self, model: &Model, tops: &TopMaps) -> Result<ClassSums> {
         let (id, layer) = spatial(model, tops.layer())?;
         let found = channels_of(model, id);
@@ -87,7 +87,7 @@ impl ImageFolder {
     ///
     /// # Errors
     /// A layer that is not there or not spatial, a map that it does not have, no class at all, and
-    /// when no photo can be read.
+    /// when none of a class's photos can be read.
     pub fn class_sums_of<S: Into<String>, C: Into<Channels>>(
         &self,
         model: &Model,
@@ -133,11 +133,16 @@ impl ImageFolder {
         if photos.is_empty() {
             return Err(none_readable(self, &unreadable));
         }
+        let classes = self.class_names();
+        let read = |class: usize| photos.iter().any(|photo| photo.class == class);
+        if let Some(class) = (0..classes.len()).find(|&class| !read(class)) {
+            return Err(no_photos(&classes[class], self.counts()[class], &unreadable));
+        }
         Ok(ClassSums {
             network: model.name().to_owned(),
             layer,
             groups: groups.into_iter().map(|(class, maps)| (class, maps.len())).collect(),
-            classes: self.class_names(),
+            classes,
             photos,
             unreadable,
         })

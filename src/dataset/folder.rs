@@ -30,8 +30,8 @@ const DEEPEST: usize = 16;
 ///
 /// Classes come in alphabetical order and photos by path, which for folders of photos is the order of
 /// torchvision's `ImageFolder`; what lies deeper in a class's folder belongs to it too. A folder that
-/// holds photos and no folders is one class. Nothing is opened yet: photos are read when a network looks at them, some
-/// ahead of it in threads of their own, and only as many are in memory as a few batches hold.
+/// holds photos and no folders is one class. Nothing is opened yet: photos are read when a network looks
+/// at them, a batch ahead of it and in all threads, and only as many are in memory as a batch holds.
 ///
 /// A file that cannot be read does not stop a run: results list it at the end, with the reason.
 ///

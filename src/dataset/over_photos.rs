@@ -59,7 +59,8 @@ pub struct PhotoMap {
 impl ImageFolder {
     /// One map of a layer over the photos, or the sum of several: at most 100 photos, which stay in
     /// memory with their maps; [`first`](ImageFolder::first) and [`classes`](ImageFolder::classes)
-    /// choose.
+    /// choose. [`each_activation_map`](ImageFolder::each_activation_map) keeps none, and takes any
+    /// number.
     ///
     /// ```
     /// # fn main() -> convlens::Result<()> {
@@ -85,13 +86,66 @@ impl ImageFolder {
     ) -> Result<PhotoMaps> {
         let (id, layer) = spatial(model, layer)?;
         let channels = channels.into().checked(&layer, channels_of(model, id))?;
+        let mut photos = Vec::new();
+        let unreadable = self.limited(MOST).each_activation_map(
+            model,
+            layer.as_str(),
+            channels.as_slice(),
+            |photo| {
+                photos.push(photo);
+                Ok(())
+            },
+        )?;
+        Ok(PhotoMaps {
+            network: model.name().to_owned(),
+            layer,
+            channels,
+            photos: photos.into(),
+            total: self.len(),
+            unreadable,
+            drawn: Drawn::default(),
+            beside: true,
+            columns: None,
+        })
+    }
+
+    /// Calls `each` with one map of a layer over every photo, or with the sum of several, as soon as it
+    /// is there; nothing is kept. Returns the files that could not be read.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?;
+    /// let photos = vec![Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?];
+    /// let pets = ImageFolder::of_photos([("pets", photos)])?;
+    /// let mut pictures = 0;
+    /// pets.each_activation_map(&model, "features.12", 7, |photo| {
+    ///     let picture = photo.picture(None)?; // to be saved, say
+    ///     pictures += usize::from(picture.width() >= 224);
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(pictures, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`activation_maps`](ImageFolder::activation_maps), and the first error of `each`.
+    pub fn each_activation_map(
+        &self,
+        model: &Model,
+        layer: impl Into<LayerRef>,
+        channels: impl Into<Channels>,
+        mut each: impl FnMut(PhotoMap) -> Result<()>,
+    ) -> Result<Vec<Unreadable>> {
+        let (id, layer) = spatial(model, layer)?;
+        let channels = channels.into().checked(&layer, channels_of(model, id))?;
         let indices: Vec<i64> = channels.iter().map(|&channel| channel as i64).collect();
         let indices = Tensor::f_from_slice(&indices).into_result()?;
         let indices = indices.f_to_device(model.device()).into_result()?;
-        let (total, some) = (self.len(), self.limited(MOST));
-        let mut photos = Vec::new();
+        let mut read = 0;
         let mut unreadable = Vec::new();
-        some.run(model, &[id], &format!("{layer}, photos"), 0, |batch| {
+        self.run(model, &[id], &format!("{layer}, photos"), 0, |batch| {
             unreadable.extend(batch.unreadable);
             let [activation] = batch.outputs.as_slice() else { return Ok(()) };
             let sums = activation
@@ -105,30 +159,41 @@ impl ImageFolder {
             let maps =
                 values.chunks_exact((h * w).max(1)).map(|map| Maps::new(1, h, w, map.to_vec()));
             for ((photo, map), mean) in batch.photos.into_iter().zip(maps).zip(means) {
-                photos.push(PhotoMap {
-                    class: some.class_name(photo.class).to_owned(),
-                    name: some.entry(photo.index).map_or_else(String::new, |entry| entry.name),
+                read += 1;
+                each(PhotoMap {
+                    class: self.class_name(photo.class).to_owned(),
+                    name: self.entry(photo.index).map_or_else(String::new, |entry| entry.name),
                     map: map?,
                     mean,
                     seen: photo.pixels.into(),
-                });
+                })?;
             }
             Ok(())
         })?;
-        if photos.is_empty() {
+        if read == 0 {
             return Err(none_readable(self, &unreadable));
         }
-        Ok(PhotoMaps {
-            network: model.name().to_owned(),
-            layer,
-            channels,
-            photos: photos.into(),
-            total,
-            unreadable,
-            drawn: Drawn::default(),
-            beside: true,
-            columns: None,
-        })
+        Ok(unreadable)
+    }
+}
+
+impl PhotoMap {
+    /// The photo, bright where the map is high: the map divided by its maximum, or times `gain` and cut
+    /// at 1, as [`PhotoMaps::raw`] has it.
+    ///
+    /// # Errors
+    /// When the gain is no positive number.
+    pub fn picture(&self, gain: impl Into<Option<f32>>) -> Result<Picture> {
+        self.drawn(Drawn { gain: gain.into(), alone: false })
+    }
+
+    fn drawn(&self, drawn: Drawn) -> Result<Picture> {
+        if let Some(gain) = drawn.gain
+            && !(gain > 0.0 && gain.is_finite())
+        {
+            return Err(Error::Argument(format!("a gain is a number above 0, got {gain}")));
+        }
+        drawn.picture(&self.seen, &self.map)
     }
 }
 
@@ -199,7 +264,7 @@ impl PhotoMaps {
     /// When the gain is no positive number.
     pub fn sheet(&self) -> Result<Sheet> {
         let tiles = self.photos.iter().map(|photo| {
-            let map = self.picture(photo)?;
+            let map = photo.drawn(self.drawn)?;
             let picture = match self.beside {
                 true => {
                     let seen = photo.seen.resized(map.width(), map.height())?;
@@ -230,19 +295,10 @@ impl PhotoMaps {
                 .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c } else { '_' })
                 .collect();
             let path = folder.join(name + ".png");
-            self.picture(photo)?.save(&path)?;
+            photo.drawn(self.drawn)?.save(&path)?;
             Ok(path)
         });
         files.collect()
-    }
-
-    fn picture(&self, photo: &PhotoMap) -> Result<Picture> {
-        if let Some(gain) = self.drawn.gain
-            && !(gain > 0.0 && gain.is_finite())
-        {
-            return Err(Error::Argument(format!("a gain is a number above 0, got {gain}")));
-        }
-        self.drawn.picture(&photo.seen, &photo.map)
     }
 
     fn title(&self) -> String {

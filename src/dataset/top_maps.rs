@@ -129,7 +129,7 @@ impl TopMapSearch {
     }
 }
 
-fn no_photos(class: &str, files: usize, unreadable: &[Unreadable]) -> Error {
+pub(super) fn no_photos(class: &str, files: usize, unreadable: &[Unreadable]) -> Error {
     let first =
         unreadable.iter().find(|photo| photo.name.starts_with(class)).or(unreadable.first());
     let why = match (files, first) {

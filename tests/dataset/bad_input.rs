@@ -77,6 +77,9 @@ fn a_class_without_readable_photos_is_named() {
     let text = failure(find());
     assert!(text.contains("none of its 1 files could be used (green/a.png: not a PNG"), "{text}");
     assert!(text.contains("leave it out with .classes"), "{text}");
+    let photos = ImageFolder::open(folder.path()).expect("photos");
+    let text = failure(photos.class_sums_of(&colours(), "relu", [("red", 0)]));
+    assert!(text.contains("\"green\"") && text.contains("none of its 1 files"), "{text}");
     let green = ImageFolder::open(folder.path()).and_then(|photos| photos.classes(["green"]));
     let text = failure(green.expect("a class").activation_maps(&colours(), "relu", 0));
     assert!(text.contains("none of the 1 photos") && text.contains("green/a.png"), "{text}");

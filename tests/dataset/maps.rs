@@ -151,6 +151,26 @@ fn of_many_photos_a_hundred_are_shown_from_all_classes() {
     let reds = classes.iter().filter(|class| **class == "red").count();
     assert_eq!((classes.len(), reds), (100, 50));
     assert!(maps.bundle().as_text().contains("100 of 150 photos"));
+
+    let mut seen = Vec::new();
+    let unreadable = photos.each_activation_map(&colours(), "relu", 0..1, |photo| {
+        assert!(photo.picture(2.0)?.width() >= photo.seen.width());
+        assert!(photo.picture(-1.0).is_err());
+        seen.push((photo.name, photo.mean));
+        Ok(())
+    });
+    assert!(unreadable.expect("all of them").is_empty());
+    assert_eq!(seen.len(), 150);
+    let first = maps.photos().first().expect("a photo");
+    assert_eq!(seen[0], (first.name.clone(), first.mean));
+    let mut calls = 0;
+    let stopped = photos.each_activation_map(&colours(), "relu", 0..=0, |_| {
+        calls += 1;
+        Err(convlens::error::Error::Argument("enough".into()))
+    });
+    assert_eq!((stopped.expect_err("stopped").to_string().as_str(), calls), ("enough", 1));
+    let beyond = photos.activation_maps(&colours(), "relu", 0..usize::MAX);
+    assert!(beyond.expect_err("too many").to_string().contains("the channels 0 to 2, not 3"));
 }
 
 #[test]
