@@ -117,9 +117,11 @@ fn the_embedded_unet_scores_what_is_stated_on_tiles_that_it_has_not_seen() {
         let look = model.look(&tile.photo().expect("a photo")).expect("a look");
         tile.score(&look.segmentation().expect("a mask")).expect("a score")
     };
-    let all = (100_000..100_040).map(score).reduce(|a, b| a.and(&b).expect("the same classes"));
-    let all = all.expect("forty scores");
-    assert!(all.pixel_accuracy() > 0.97 && all.iou(1) > Some(0.88), "{all}");
+    let all = (100_000..100_400).map(score).reduce(|a, b| a.and(&b).expect("the same classes"));
+    let all = all.expect("four hundred scores");
+    // To the digit that is stated.
+    let iou = all.iou(1).expect("salt");
+    assert!((all.pixel_accuracy() - 0.984).abs() < 6e-4 && (iou - 0.920).abs() < 6e-4, "{all}");
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<Score> {
             Some(region) => {
                 return Err(Error::Shape(format!(
                     "the region has {} × {} pixels (height × width), but {} puts out maps of {h} × \
-                     {w}: make it of that size",
+                     {w}: take its `.resized({h}, {w})`",
                     region.height(),
                     region.width(),
                     model.name()

@@ -330,7 +330,7 @@ impl Heatmap {
         if (region.height(), region.width()) != (height, width) {
             return Err(Error::Shape(format!(
                 "the region has {} × {} pixels (height × width), but the network sees the photo at \
-                 {height} × {width}: make it of that size",
+                 {height} × {width}: take its `.resized({height}, {width})`",
                 region.height(),
                 region.width()
             )));

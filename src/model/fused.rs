@@ -114,16 +114,12 @@ impl Fuser {
         let Weights { weight, bias, form } = weights;
         let after = if chain.relu { "relu" } else { "none" };
         let (Some((archive, padding)), Form::Packed) = (archive, form) else {
-            let mut output = match form {
-                Form::Points => {
-                    let padding = op.zeros().unwrap_or_default();
-                    winograd::run(input, &weight, bias.as_ref(), padding)?
-                }
-                _ => {
-                    let parameters = [weight, bias.unwrap_or_default()];
-                    op.biased(parameters[1].defined()).forward(input, &parameters)?
-                }
-            };
+            if form == Form::Points {
+                let padding = op.zeros().unwrap_or_default();
+                return winograd::run(input, &weight, bias.as_ref(), padding, other, chain.relu);
+            }
+            let parameters = [weight, bias.unwrap_or_default()];
+            let mut output = op.biased(parameters[1].defined()).forward(input, &parameters)?;
             if let Some(other) = other {
                 output = output.f_add_(other).into_result()?;
             }
@@ -165,7 +161,9 @@ impl Fuser {
         };
         let weights = conv.turned.weights(&sources, &turned, wish, &size, trainings, make)?;
         match weights.form {
-            Form::Points => winograd::run(gradient, &weights.weight, None, padding).map(Some),
+            Form::Points => {
+                winograd::run(gradient, &weights.weight, None, padding, None, false).map(Some)
+            }
             Form::Packed => {
                 let weight = weights.weight;
                 call(archive, gradient, weight, None, &turned, padding, "none", None).map(Some)

@@ -72,6 +72,25 @@ impl Region {
         Region::from_fn(height, width, |y, x| rows.contains(&y) && columns.contains(&x))
     }
 
+    /// The region at another size: each pixel is that of the place where its centre lies.
+    ///
+    /// ```
+    /// use convlens::picture::Region;
+    /// let left = Region::rectangle(2, 4, 0..2, 0..2)?;
+    /// assert_eq!(left.resized(3, 2)?, Region::rectangle(3, 2, 0..3, 0..1)?);
+    /// # Ok::<(), convlens::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_fn`](Region::from_fn).
+    pub fn resized(&self, height: usize, width: usize) -> Result<Region> {
+        // The centre of pixel i of `to` lies in pixel ⌊(i + ½) · from / to⌋ of `from`.
+        let at = |i: usize, from: usize, to: usize| (2 * i + 1) * from / (2 * to);
+        Region::from_fn(height, width, |y, x| {
+            self.inside[at(y, self.height, height) * self.width + at(x, self.width, width)]
+        })
+    }
+
     /// Rows.
     pub fn height(&self) -> usize {
         self.height
