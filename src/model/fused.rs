@@ -212,7 +212,11 @@ fn parameters<'a>(conv: &'a Node, norm: Option<&'a Node>) -> Vec<&'a Tensor> {
 /// A convolution's weights with its batch norm's in them, as long as the parameters that they come
 /// from stay unchanged.
 #[derive(Default)]
-pub(super) struct Fused(RefCell<Option<Kept>>);
+pub(super) struct Fused {
+    /// As one pass takes them, and as many do: who alternates has both.
+    once: RefCell<Option<Kept>>,
+    again: RefCell<Option<Kept>>,
+}
 
 struct Kept {
     /// Where each source lies, and libtorch's count of its changes.
@@ -255,7 +259,8 @@ impl Fused {
             .iter()
             .map(|t| Ok((t.data_ptr() as *const u8, t.f_internal_version().into_result()?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut slot = self.0.borrow_mut();
+        let slot = if wish == Form::Points { &self.again } else { &self.once };
+        let mut slot = slot.borrow_mut();
         let known = slot.take().filter(|kept| {
             let form = kept.weights.form;
             let serves = form == wish || (form == Form::Plain && wish == kept.wish);
