@@ -104,7 +104,7 @@ impl Fuser {
         let archive = self.archive().filter(|_| suits).zip(op.zeros());
         let size = input.size();
         let wish = match archive {
-            Some(_) if again && winograd::suits(op, &size) => Form::Points,
+            Some(_) if winograd::suits(op, &size, again) => Form::Points,
             Some(_) => Form::Packed,
             None => Form::Plain,
         };
@@ -155,7 +155,7 @@ impl Fuser {
             Ok((channels_last(&turned)?, None))
         };
         let size = gradient.size();
-        let wish = match again && winograd::suits(&turned, &size) {
+        let wish = match winograd::suits(&turned, &size, again) {
             true => Form::Points,
             false => Form::Packed,
         };
@@ -213,9 +213,9 @@ fn parameters<'a>(conv: &'a Node, norm: Option<&'a Node>) -> Vec<&'a Tensor> {
 /// from stay unchanged.
 #[derive(Default)]
 pub(super) struct Fused {
-    /// As one pass takes them, and as many do: who alternates has both.
-    once: RefCell<Option<Kept>>,
-    again: RefCell<Option<Kept>>,
+    /// As libtorch takes them, and at the points of [`winograd`]: who alternates has both.
+    libtorch: RefCell<Option<Kept>>,
+    points: RefCell<Option<Kept>>,
 }
 
 struct Kept {
@@ -259,7 +259,7 @@ impl Fused {
             .iter()
             .map(|t| Ok((t.data_ptr() as *const u8, t.f_internal_version().into_result()?)))
             .collect::<Result<Vec<_>>>()?;
-        let slot = if wish == Form::Points { &self.again } else { &self.once };
+        let slot = if wish == Form::Points { &self.points } else { &self.libtorch };
         let mut slot = slot.borrow_mut();
         let known = slot.take().filter(|kept| {
             let form = kept.weights.form;

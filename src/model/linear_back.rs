@@ -1,9 +1,8 @@
 //! A fully connected layer backwards: for one input, what the rectifier behind it stopped is not read.
 
-use std::thread;
-
 use tch::{Device, Kind, Tensor};
 
+use super::threads;
 use crate::error::Result;
 use crate::tensor::{IntoResult, to_floats};
 
@@ -30,7 +29,7 @@ pub(super) fn linear_back(gradient: &Tensor, weight: &Tensor) -> Result<Tensor> 
     // this borrow, and nobody writes to it meanwhile: tensors do not leave their thread.
     let values: &[f32] =
         unsafe { std::slice::from_raw_parts(weight.data_ptr().cast::<f32>(), weight.numel()) };
-    let sum = weighted_rows(&factors, values, columns as usize, tch::get_num_threads() as usize);
+    let sum = weighted_rows(&factors, values, columns as usize);
     let mut size = gradient.size();
     if let Some(last) = size.last_mut() {
         *last = columns;
@@ -39,7 +38,7 @@ pub(super) fn linear_back(gradient: &Tensor, weight: &Tensor) -> Result<Tensor> 
 }
 
 /// `Σ factor · row` over the rows whose factor is not 0, each thread some of the columns.
-fn weighted_rows(factors: &[f32], matrix: &[f32], columns: usize, threads: usize) -> Vec<f32> {
+fn weighted_rows(factors: &[f32], matrix: &[f32], columns: usize) -> Vec<f32> {
     let rows: Vec<(f32, &[f32])> = factors
         .iter()
         .copied()
@@ -47,13 +46,9 @@ fn weighted_rows(factors: &[f32], matrix: &[f32], columns: usize, threads: usize
         .filter(|(factor, _)| *factor != 0.0)
         .collect();
     let mut sum = vec![0.0; columns];
-    let each = columns.div_ceil(threads.max(1)).max(1);
-    thread::scope(|scope| {
-        for (i, sum) in sum.chunks_mut(each).enumerate() {
-            let (rows, from) = (&rows, i * each);
-            scope.spawn(move || add_rows(sum, rows, from));
-        }
-    });
+    let each = columns.div_ceil(threads::count()).max(1);
+    let parts = sum.chunks_mut(each).enumerate();
+    threads::for_each(parts, |(i, sum)| add_rows(sum, &rows, i * each));
     sum
 }
 

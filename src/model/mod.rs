@@ -15,6 +15,7 @@ mod receptive_field;
 mod run;
 mod sub_model;
 mod summary;
+mod threads;
 mod weights;
 mod winograd;
 

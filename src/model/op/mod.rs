@@ -91,7 +91,7 @@ pub enum Pass {
     /// Nothing is recorded: the fastest.
     Inference,
     /// The same, for many passes of one batch size: what makes a convolution faster is made once and
-    /// kept, and takes memory. Values differ in the last digits.
+    /// kept also where that takes time and memory. Values differ in the last digits.
     Repeated,
     /// Recorded with respect to feeds that require gradients; parameters are constants, and batch
     /// norm and dropout behave as in inference.

@@ -6,7 +6,6 @@
 //! greatest value. It needs a processor with AVX2 or AVX-512; the others have libtorch's convolution.
 
 mod simd;
-mod threads;
 mod tiles;
 
 use std::ops::Range;
@@ -16,6 +15,7 @@ use tch::{Kind, Tensor};
 
 use self::tiles::Task;
 use super::op::Conv2d;
+use super::threads;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -27,6 +27,10 @@ const POINTS: usize = SIDE * SIDE;
 const CHANNELS: i64 = 32;
 /// The fewest tiles: every one shares the cost of reading the weights, four times those of before.
 const TILES: i64 = 16;
+
+/// The most weights for each tile where nobody says that the convolution will be asked for again and
+/// again: preparing them should not cost more than a pass saves, nor holding them more than activations do.
+const ONCE: i64 = 1024;
 
 /// From a line of the kernel to the polynomials' points, as in [`tiles`].
 const KERNEL: [[f64; 3]; SIDE] = [
@@ -117,18 +121,21 @@ unsafe fn run_avx512(task: &Task, piece: Piece, scratch: *mut f32, output: *mut 
     unsafe { task.run::<__m512, AVX512_ROWS>(piece.tiles, piece.panels, scratch, output) }
 }
 
-/// Whether it is the faster way for inputs of this size, `[N, C, h, w]`.
-pub(super) fn suits(op: &Conv2d, input: &[i64]) -> bool {
+/// Whether it is the better way for inputs of this size, `[N, C, h, w]`. `again` says that many more of
+/// them come, for which preparing any number of weights pays.
+pub(super) fn suits(op: &Conv2d, input: &[i64], again: bool) -> bool {
     let plain = op.kernel == [3, 3] && op.stride == [1, 1] && op.dilation == [1, 1];
     let (Some(_), Ok(output), true) = (op.zeros(), op.output_shape(input), plain) else {
         return false;
     };
     let &[n, out, h, w] = output.as_slice() else { return false };
-    let tiles = |pixels: i64| (pixels as u64).div_ceil(TILE as u64) as i64;
+    let across = |pixels: i64| (pixels as u64).div_ceil(TILE as u64) as i64;
+    let tiles = n * across(h) * across(w);
     Instructions::here().is_some()
         && op.groups == 1
         && [op.in_channels, out].iter().all(|channels| channels % CHANNELS == 0)
-        && n * tiles(h) * tiles(w) >= TILES
+        && tiles >= TILES
+        && (again || op.in_channels * out / tiles <= ONCE)
 }
 
 /// The kernels at the points, `[36, K / panel, C, panel]`.
@@ -141,8 +148,11 @@ pub(super) fn kernels(weight: &Tensor) -> Result<Tensor> {
         let lines =
             weight.f_to_kind(Kind::Double)?.f_permute([2, 3, 1, 0])?.f_reshape([9, c * k])?;
         let panels = points.f_kron(&points)?.f_matmul(&lines)?;
-        let panels = panels.f_reshape([POINTS as i64, c, k / panel, panel])?;
-        panels.f_permute([0, 2, 1, 3])?.f_to_kind(Kind::Float)?.f_contiguous()
+        let panels = panels.f_to_kind(Kind::Float)?;
+        panels
+            .f_reshape([POINTS as i64, c, k / panel, panel])?
+            .f_permute([0, 2, 1, 3])?
+            .f_contiguous()
     };
     work().into_result()
 }
@@ -206,7 +216,7 @@ struct Piece {
 
 /// The whole work, piece by piece in all threads.
 fn work(task: &Task, instructions: Instructions, tiles: usize, panels: usize, output: *mut f32) {
-    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
+    let threads = threads::count();
     let blocks = tiles.div_ceil(at_once(task.size[2] + task.output[2]));
     // Where there are fewer blocks than threads, these share the channels of one.
     let (blocks, parts) = match blocks < threads {
@@ -287,7 +297,7 @@ mod tests {
             let input = value(2 * c * h * w, 0.37).reshape([2, c, h, w]);
             let weight = value(k * c * 9, 0.61).reshape([k, c, 3, 3]) * 0.05;
             let bias = value(k, 0.9);
-            assert!(suits(&op, &input.size()));
+            assert!(suits(&op, &input.size(), true));
             let plain = input.conv2d(&weight, Some(&bias), [1, 1], [padding; 2], [1, 1], 1);
             let other = value(plain.numel() as i64, 0.53).reshape(plain.size()) * 3.0;
             let kernels = kernels(&float(&weight)).expect("kernels");
@@ -368,7 +378,7 @@ mod tests {
 
     #[test]
     fn it_is_used_for_kernels_of_3_and_enough_tiles_alone() {
-        let suits = |op: Conv2d, side| suits(&op, &[1, op.in_channels, side, side]);
+        let suits = |op: Conv2d, side| suits(&op, &[1, op.in_channels, side, side], true);
         let here = Instructions::here().is_some();
         assert_eq!(suits(Conv2d::new(512, 512, 3).padding(1), 28), here);
         assert_eq!(suits(Conv2d::new(32, 64, 3).padding(1), 16), here);
@@ -379,5 +389,8 @@ mod tests {
         assert!(!suits(Conv2d::new(512, 512, 3).padding(1).groups(2), 40));
         assert!(!suits(Conv2d::new(512, 512, 5).padding(2), 40));
         assert!(!suits(Conv2d::new(512, 512, 3).same(), 40));
+        let once = |op: Conv2d, side| super::suits(&op, &[1, op.in_channels, side, side], false);
+        assert_eq!(once(Conv2d::new(256, 256, 3).padding(1), 56), here);
+        assert!(!once(Conv2d::new(256, 256, 3).padding(1), 14), "many weights for one pass");
     }
 }

@@ -4,14 +4,33 @@
 //! would get half of a processor each.
 
 use std::ffi::{c_char, c_uint, c_void};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the work of one call shares.
 struct Call<'a> {
     work: &'a (dyn Fn(usize) + Sync),
     /// The next thread's number.
     next: AtomicUsize,
+}
+
+/// How many of them libtorch has.
+pub(super) fn count() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
+}
+
+/// Each item is one thread's work; who is done takes the next.
+pub(super) fn for_each<T: Send>(items: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
+    let items = Mutex::new(items);
+    on_all(count(), &|_| {
+        loop {
+            let item = items.lock().unwrap_or_else(PoisonError::into_inner).next();
+            match item {
+                Some(item) => work(item),
+                None => return,
+            }
+        }
+    });
 }
 
 /// Runs `work` in so many threads at once, each with a number of its own from 0 to `threads - 1`.
