@@ -90,6 +90,12 @@ fn bars_are_as_long_as_their_values_say() {
     };
     assert!(long(0).abs_diff(2 * long(1)) <= 2 && long(0) > 300 && long(2) == 0);
     assert_eq!(text(&chart), "bars\nwhole: 2\nhalf: 1\nnone: 0");
+    let named = drawn(&chart.clone().axes("of the whole", "part"));
+    assert_eq!((named.width(), named.height()), (picture.width(), picture.height() + 2 * 26));
+    let rows = |picture: &RgbImage, from: u32| {
+        image::imageops::crop_imm(picture, 0, from, picture.width(), 3 * 26).to_image()
+    };
+    assert_eq!(rows(&named, 8 + 26), rows(&picture, 8), "a name above, one below");
     let signed = drawn(&Chart::bars([("up", 1.0), ("down", -1.0)]));
     let middle = |y: u32| {
         let blue: Vec<u32> =

@@ -1,4 +1,5 @@
-//! Horizontal bars, a name on the left and a value on the right of each.
+//! Horizontal bars, a name on the left and a value on the right of each; above the names what these are,
+//! below the bars what their values are.
 
 use plotters::prelude::*;
 
@@ -15,14 +16,15 @@ const LENGTH: i32 = 320;
 
 /// Bars of values in `[0, 1]`, written as percentages.
 pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
-    bars(rows, (0.0, 1.0), |value| format!("{:.1} %", 100.0 * value))
+    bars(rows, (0.0, 1.0), [""; 2], |value| format!("{:.1} %", 100.0 * value))
 }
 
 /// Bars from 0, to the right and, for negative values, to the left, on a track that stands for the
-/// range, which 0 lies in.
+/// range, which 0 lies in. The axes' names may be empty.
 pub(super) fn bars(
     rows: &[(String, f64)],
     (low, high): (f64, f64),
+    [x_name, y_name]: [&str; 2],
     write: impl Fn(f64) -> String,
 ) -> Result<Picture> {
     let font = text()?;
@@ -38,7 +40,9 @@ pub(super) fn bars(
         })?;
         Ok(widest)
     };
-    let names = widest(&mut rows.iter().map(|(name, _)| name.clone()))?;
+    let names = rows.iter().map(|(name, _)| name.as_str()).chain([y_name]);
+    let names = widest(&mut names.map(str::to_owned))?;
+    let x_width = widest(&mut [x_name.to_owned()].into_iter())?;
     let numbers = widest(&mut rows.iter().map(|(_, value)| write(*value)))?;
     let span = if high > low { high - low } else { 1.0 };
     let place = |value: f64| {
@@ -46,15 +50,27 @@ pub(super) fn bars(
         MARGIN + names + 10 + (f64::from(LENGTH) * share).round() as i32
     };
     let (left, right) = (MARGIN + names + 10, MARGIN + names + 10 + LENGTH);
-    let width = right + 8 + numbers + MARGIN;
-    let height = rows.len() as i32 * ROW + 2 * MARGIN;
+    // Below the middle of the bars, where it is not wider than what is left of that.
+    let x_from = ((left + right - x_width) / 2).max(MARGIN);
+    let width = (right + 8 + numbers).max(x_from + x_width) + MARGIN;
+    let named = |name: &str| if name.is_empty() { 0 } else { ROW };
+    let first = MARGIN + named(y_name);
+    let end = first + rows.len() as i32 * ROW;
+    let height = end + named(x_name) + MARGIN;
     drawn(width as u32, height as u32, |area| {
-        for (i, (name, value)) in rows.iter().enumerate() {
-            let top = MARGIN + i as i32 * ROW;
-            let text_y = top + (ROW - TEXT as i32) / 2 + 2;
-            let at = |x: i32, text: String| Text::new(text, (x, text_y), font.clone());
+        let write_at = |x: i32, top: i32, text: &str| {
+            let place = (x, top + (ROW - TEXT as i32) / 2 + 2);
+            area.draw(&Text::new(text.to_owned(), place, font.clone())).map_err(failed)
+        };
+        let write_name = |top: i32, name: &str| {
             let own = area.estimate_text_size(name, &font).map_err(failed)?.0 as i32;
-            area.draw(&at(MARGIN + names - own, name.clone())).map_err(failed)?;
+            write_at(MARGIN + names - own, top, name)
+        };
+        write_name(MARGIN, y_name)?;
+        write_at(x_from, end, x_name)?;
+        for (i, (name, value)) in rows.iter().enumerate() {
+            let top = first + i as i32 * ROW;
+            write_name(top, name)?;
             let bar = |from: i32, to: i32, colour: RGBAColor| {
                 Rectangle::new([(from, top + 5), (to, top + ROW - 5)], colour.filled())
             };
@@ -63,10 +79,10 @@ pub(super) fn bars(
                 let (from, to) = (place(value.min(0.0)), place(value.max(0.0)));
                 area.draw(&bar(from, to, BLUE.mix(1.0))).map_err(failed)?;
             }
-            area.draw(&at(right + 8, write(*value))).map_err(failed)?;
+            write_at(right + 8, top, &write(*value))?;
         }
         if low < 0.0 {
-            let zero = [(place(0.0), MARGIN), (place(0.0), height - MARGIN)];
+            let zero = [(place(0.0), first), (place(0.0), end)];
             area.draw(&PathElement::new(zero, INK)).map_err(failed)?;
         }
         Ok(())

@@ -107,7 +107,7 @@ impl Chart {
         self
     }
 
-    /// What the horizontal and the vertical axis are of. Bars have no axes.
+    /// What the horizontal and the vertical axis are of.
     #[must_use]
     pub fn axes(mut self, x: impl Into<String>, y: impl Into<String>) -> Chart {
         self.axes = [x.into(), y.into()];
@@ -181,7 +181,8 @@ impl Chart {
         match &self.content {
             Content::Bars(bars) => {
                 let [_, range] = plot::spans(self)?;
-                let picture = draw_bars(bars, range, |value| number(value, 3))?;
+                let [x, y] = &self.axes;
+                let picture = draw_bars(bars, range, [x, y], |value| number(value, 3))?;
                 Ok(match &self.title {
                     Some(title) => picture.titled(title),
                     None => picture,

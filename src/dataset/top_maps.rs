@@ -283,8 +283,8 @@ impl TopMaps {
         const MOST: usize = 10;
         let charts = self.classes.iter().filter(|class| !class.maps.is_empty()).map(|class| {
             let bars = class.maps.iter().zip(class.frequencies());
-            let bars = bars.take(MOST).map(|(map, share)| (format!("map {}", map.map), share));
-            Chart::bars(bars).title(format!("{}: in which share of its photos", class.class))
+            let bars = bars.take(MOST).map(|(map, share)| (map.map.to_string(), share));
+            Chart::bars(bars).title(&class.class).axes("share of its photos", "map")
         });
         SmallMultiples::new(charts.collect::<Vec<_>>()).columns(2)
     }
