@@ -39,7 +39,8 @@ impl<S> InputMethod<S> {
     }
 
     /// One signed map, the first principal component of what the channels say; see
-    /// [`principal_component`](super::principal_component).
+    /// [`principal_component`](super::principal_component). Where there is one channel, as in
+    /// occlusion and with grey photos, it is that channel as it is.
     #[must_use]
     pub fn principal_component(mut self) -> Self {
         self.first_component = true;
@@ -63,11 +64,12 @@ impl<S: Sensitivity> Attribution for InputMethod<S> {
         if !self.first_component {
             return Ok(evidence);
         }
-        Ok(Evidence {
-            reduction: Reduction::PrincipalComponent,
-            meaning: Meaning::Signed,
-            ..evidence
-        })
+        // Of one channel, the component would be the channel less its mean.
+        let reduction = match evidence.contributions.size().get(1) {
+            Some(1) => Reduction::Sum,
+            _ => Reduction::PrincipalComponent,
+        };
+        Ok(Evidence { reduction, meaning: Meaning::Signed, ..evidence })
     }
 }
 
