@@ -1,6 +1,6 @@
 //! Gradients of the input: the numbers, by hand and against captum, and what each method refuses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use convlens::attribution::{Case, Evidence, Meaning};
@@ -290,6 +290,62 @@ fn smooth_grad_is_the_mean_over_noise_of_a_share_of_the_range() {
     let squared = explain(&look, &SmoothGrad::new(Saliency::default()).squared());
     let mean = gradients.square().mean_dim([0i64].as_slice(), false, Kind::Float);
     assert!(difference(squared.channels().values(), &floats(&mean)) < 1e-5);
+    let absolute = explain(&look, &SmoothGrad::new(Saliency::default()).squared().absolute());
+    assert_eq!(absolute.method(), "Saliency, SmoothGrad of magnitudes");
+    let mean = gradients.abs().mean_dim([0i64].as_slice(), false, Kind::Float);
+    assert!(difference(absolute.channels().values(), &floats(&mean)) < 1e-5);
+}
+
+/// Says the same of every batch, one thing of the first alone, and another of each.
+struct Talks(Cell<usize>);
+
+impl Attribution for Talks {
+    fn name(&self) -> String {
+        "Talks".into()
+    }
+
+    fn target(&self) -> Target {
+        Target::Predicted
+    }
+
+    fn attribute(&self, case: &Case) -> convlens::Result<Evidence> {
+        let batch = self.0.replace(self.0.get() + 1);
+        let mut remarks = vec![format!("batch {batch}"), "always".to_owned()];
+        remarks.extend((batch == 0).then(|| "at first".to_owned()));
+        Ok(Evidence { remarks, ..Saliency::default().attribute(case)? })
+    }
+}
+
+#[test]
+fn smooth_grad_keeps_what_is_said_of_all_copies_and_the_first_of_the_rest() {
+    let look = small().look_input(&wave(&[1, 3, 10, 12])).expect("a look");
+    let remarks = |samples: usize| {
+        let heat = explain(&look, &SmoothGrad::new(Talks(Cell::new(0))).samples(samples));
+        heat.remarks().to_vec()
+    };
+    assert_eq!(remarks(5), ["batch 0", "always", "at first"], "one batch");
+    for samples in [6, 100] {
+        assert_eq!(
+            remarks(samples),
+            [
+                "always",
+                "for some of the noisy copies, batch 0",
+                "for some of the noisy copies, at first",
+            ]
+        );
+    }
+    // Integrated gradients say of each batch how incomplete they are.
+    let path = IntegratedGradients::default().steps(2);
+    let heat = explain(&look, &SmoothGrad::new(path).samples(20));
+    let [remark] = heat.remarks() else { panic!("{:?}", heat.remarks()) };
+    assert!(remark.starts_with("for some of the noisy copies, the photo of this batch with the"));
+}
+
+#[test]
+fn of_one_channel_the_first_component_is_that_channel() {
+    let look = two_layers(Op::Relu);
+    let heat = explain(&look, &Saliency::default().principal_component());
+    assert_eq!(heat.raw(), [11.0, -1.0], "the signed gradient, and not less its mean");
 }
 
 #[test]

@@ -40,13 +40,21 @@ pub struct SmoothGrad<M> {
     noise: f64,
     samples: usize,
     seed: u64,
-    squared: bool,
+    mean: Mean,
+}
+
+/// What the mean is taken of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mean {
+    Contributions,
+    Squares,
+    Magnitudes,
 }
 
 impl<M: Attribution> SmoothGrad<M> {
     /// The mean of 25 copies with noise of 0.15 of the range, PAIR's settings.
     pub fn new(method: M) -> Self {
-        SmoothGrad { method, noise: 0.15, samples: 25, seed: 0, squared: false }
+        SmoothGrad { method, noise: 0.15, samples: 25, seed: 0, mean: Mean::Contributions }
     }
 
     /// The noise's standard deviation, as a share of the range of the photo's values: 0.15 unless set.
@@ -74,7 +82,16 @@ impl<M: Attribution> SmoothGrad<M> {
     /// al. 2019, <https://arxiv.org/abs/1806.10758>.
     #[must_use]
     pub fn squared(mut self) -> Self {
-        self.squared = true;
+        self.mean = Mean::Squares;
+        self
+    }
+
+    /// The mean of the magnitudes of the contributions, which is never negative either: what captum's
+    /// `NoiseTunnel` makes of its `Saliency`, which returns magnitudes unless told otherwise. Of this
+    /// and [`squared`](SmoothGrad::squared), the last one counts.
+    #[must_use]
+    pub fn absolute(mut self) -> Self {
+        self.mean = Mean::Magnitudes;
         self
     }
 
@@ -116,8 +133,12 @@ impl<M: Attribution> SmoothGrad<M> {
 
 impl<M: Attribution> Attribution for SmoothGrad<M> {
     fn name(&self) -> String {
-        let square = if self.squared { "²" } else { "" };
-        format!("{}, SmoothGrad{square}", self.method.name())
+        let of = match self.mean {
+            Mean::Contributions => "",
+            Mean::Squares => "²",
+            Mean::Magnitudes => " of magnitudes",
+        };
+        format!("{}, SmoothGrad{of}", self.method.name())
     }
 
     fn target(&self) -> Target {
@@ -132,6 +153,7 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
         let mut random = StdRng::seed_from_u64(self.seed);
         let mut progress = Progress::new("SmoothGrad, samples", self.samples as u64);
         let mut mean: Option<Evidence> = None;
+        let mut partly = Vec::new();
         let at_once = (BATCH / photos.max(1)).max(1);
         let mut done = 0;
         while done < self.samples {
@@ -141,22 +163,25 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
             let part = self.part_of_mean(&evidence.contributions, count)?;
             mean = Some(match mean {
                 None => Evidence { contributions: part, ..evidence },
-                Some(mean) => Evidence {
-                    contributions: mean.contributions.f_add(&part).into_result()?,
-                    // What was said of each of them holds of their mean.
-                    remarks: common(mean.remarks, &evidence.remarks),
-                    ..mean
-                },
+                Some(mut mean) => {
+                    keep_common(&mut mean.remarks, &mut partly, evidence.remarks);
+                    let contributions = mean.contributions.f_add(&part).into_result()?;
+                    Evidence { contributions, ..mean }
+                }
             });
             done += count;
             progress.advance(done as u64);
         }
         progress.finish();
-        let mean = mean.ok_or_else(|| Error::Argument("a mean of no samples".into()))?;
-        Ok(match mean.reduction {
-            Reduction::PrincipalComponent => mean,
-            _ if self.squared => Evidence { meaning: Meaning::Magnitude, ..mean },
-            _ => mean,
+        let mut mean = mean.ok_or_else(|| Error::Argument("a mean of no samples".into()))?;
+        let partly =
+            partly.into_iter().map(|remark| format!("for some of the noisy copies, {remark}"));
+        mean.remarks.extend(partly);
+        Ok(match (mean.reduction, self.mean) {
+            (Reduction::PrincipalComponent, _) | (_, Mean::Contributions) => mean,
+            (_, Mean::Squares | Mean::Magnitudes) => {
+                Evidence { meaning: Meaning::Magnitude, ..mean }
+            }
         })
     }
 }
@@ -168,9 +193,10 @@ impl<M> SmoothGrad<M> {
             let mut size = contributions.size();
             size[0] /= count as i64;
             size.insert(0, count as i64);
-            let values = match self.squared {
-                true => contributions.f_square()?,
-                false => contributions.shallow_clone(),
+            let values = match self.mean {
+                Mean::Contributions => contributions.shallow_clone(),
+                Mean::Squares => contributions.f_square()?,
+                Mean::Magnitudes => contributions.f_abs()?,
             };
             let sum = values.f_reshape(&size)?.f_sum_dim_intlist(
                 [0i64].as_slice(),
@@ -183,6 +209,15 @@ impl<M> SmoothGrad<M> {
     }
 }
 
-fn common(remarks: Vec<String>, others: &[String]) -> Vec<String> {
-    remarks.into_iter().filter(|remark| others.contains(remark)).collect()
+/// What was said of every copy until now holds of the mean. What was said of some alone, as where the
+/// time was up at another place each time, holds of these: of that, what is said first is kept.
+fn keep_common(common: &mut Vec<String>, partly: &mut Vec<String>, remarks: Vec<String>) {
+    let new: Vec<String> =
+        remarks.iter().filter(|remark| !common.contains(remark)).cloned().collect();
+    let (kept, lost) = common.drain(..).partition(|remark| remarks.contains(remark));
+    *common = kept;
+    partly.extend::<Vec<String>>(lost);
+    if partly.is_empty() {
+        partly.extend(new);
+    }
 }
