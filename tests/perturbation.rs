@@ -2,6 +2,7 @@
 //! by hand, their batches and their time, and bad input.
 
 use std::cell::Cell;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -113,6 +114,9 @@ fn score_cam_weighs_maps_by_what_they_let_through() {
 fn ablation_cam_weighs_maps_by_what_is_lost_without_them() {
     let look = look();
     for (layer, class) in [("conv1", 0), ("relu1", 1), ("conv2", 2), ("relu2", 3)] {
+        // At conv1 and conv2 ours differs from pytorch-grad-cam on purpose: where a layer's least value
+        // is not 0, it writes that value less 1e7 in the channel's place. The paper's ablated channel
+        // is 0, and 1e7 below everything that the network has seen says nothing of it.
         let maps = look.layer(layer).expect("a layer").tensor().get(0);
         let channels = maps.size()[0];
         let whole = score(&look, "input", &inputs(1), class);
@@ -413,4 +417,112 @@ fn what_leads_around_the_layer_runs_once_and_not_for_every_channel() {
     look.explain(&AblationCam::at("conv").class(1).batch(1)).expect("a heat map");
     look.explain(&GradCam::at("conv").class(1)).expect("a heat map");
     assert!(runs.get() <= 3, "the front ran {} times", runs.get());
+    // Nor is it run for each photo of a batch and each of their channels.
+    runs.set(0);
+    let looks = model.look_inputs(&Tensor::ones([2, 3, 16, 16], FLOAT)).expect("looks");
+    looks.explain(&AblationCam::at("conv").class(1).batch(1)).expect("heat maps");
+    looks.explain(&GradCam::at("conv").class(1)).expect("heat maps");
+    assert!(runs.get() <= 3, "the front ran {} times for two photos", runs.get());
+}
+
+#[test]
+fn the_first_component_of_occlusion_s_one_map_is_that_map() {
+    let look = look();
+    let plain = look.explain(&Occlusion::default()).expect("a heat map");
+    let component = look.explain(&Occlusion::default().principal_component()).expect("a heat map");
+    assert_eq!(component.raw(), plain.raw());
+}
+
+#[test]
+fn a_smoothed_map_says_that_its_parts_were_cut_short() {
+    let runs = Rc::new(Cell::new(0));
+    let counter = Rc::clone(&runs);
+    let mut net = Model::builder("slower and slower", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 7, 3), &[x]);
+    let x = net.function(
+        "slow",
+        move |x, _| {
+            counter.set(counter.get() + 1);
+            // So that every part stops after another time.
+            std::thread::sleep(Duration::from_millis(2 * counter.get()));
+            x[0].relu()
+        },
+        &[x],
+    );
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(1).narrow(2, 0, 8).narrow(3, 0, 8)).expect("a look");
+    let none = Duration::ZERO;
+    let channels = "1 of 7 channels of each photo, those with the greatest mean activation; the others \
+                    weigh nothing";
+    let windows =
+        "1 of 49 windows of each photo, spread over the photo; what none of them covers is 0";
+    let score_cam = ScoreCam::at("slow").class(1).batch(1).budget(none);
+    let occlusion = Occlusion::default().class(1).batch(1).budget(none);
+    let smooth = |method: &dyn Attribution| {
+        let heat = look.explain(&SmoothGrad::new(method).samples(20)).expect("a heat map");
+        heat.remarks().to_vec()
+    };
+    for (remarks, what) in [(smooth(&score_cam), channels), (smooth(&occlusion), windows)] {
+        assert_eq!(remarks.len(), 1, "{remarks:?}");
+        assert!(remarks[0].contains("stopped after") && remarks[0].ends_with(what), "{remarks:?}");
+        let some = "for some of the noisy copies, stopped after ";
+        assert!(remarks[0].starts_with(some), "{remarks:?}");
+    }
+}
+
+/// In whose environment this stands, explains by this method and says how far it is.
+const SLOWLY: &str = "CONVLENS_TEST_EXPLAINS_SLOWLY";
+
+#[test]
+fn long_methods_print_how_far_they_are() {
+    if let Ok(method) = std::env::var(SLOWLY) {
+        return explain_slowly(&method);
+    }
+    // Each in a process of its own, whose standard output can be read; they sleep at the same time.
+    let binary = std::env::current_exe().expect("this test");
+    let methods = ["Score-CAM, channels", "Ablation-CAM, channels", "Occlusion, windows"];
+    let children = methods.map(|method| {
+        Command::new(&binary)
+            .args(["--exact", "long_methods_print_how_far_they_are", "--nocapture"])
+            .env(SLOWLY, method)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process")
+    });
+    for (child, method) in children.into_iter().zip(methods) {
+        let output = child.wait_with_output().expect("its output");
+        assert!(output.status.success(), "{method}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        // The test harness begins a line of its own.
+        let lines = text.lines().filter_map(|line| line.find(method).map(|start| &line[start..]));
+        let lines: Vec<&str> = lines.collect();
+        let [so_far, .., whole] = lines.as_slice() else { panic!("{method}: {text}") };
+        assert!(so_far.contains(" of 10, ") && so_far.ends_with(" s left"), "{so_far}");
+        assert!(whole.starts_with(&format!("{method}: 10 in ")), "{whole}");
+    }
+}
+
+/// Ten steps of a quarter of a second each.
+fn explain_slowly(method: &str) {
+    let mut net = Model::builder("slow", [3, 8, 20]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 10, 3), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    let sleep = |x: &[Tensor], _: bool| {
+        std::thread::sleep(Duration::from_millis(250));
+        x[0].shallow_clone()
+    };
+    net.function("sleep", sleep, &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(1).narrow(2, 0, 8)).expect("a look");
+    let method: &dyn Attribution = match method {
+        "Score-CAM, channels" => &ScoreCam::at("conv").batch(1),
+        "Ablation-CAM, channels" => &AblationCam::at("conv").batch(1),
+        _ => &Occlusion::default().window(4).stride(4).batch(1),
+    };
+    look.explain(method).expect("a heat map");
 }

@@ -168,7 +168,12 @@ impl Case {
         })?;
         let output = match self.count() {
             1 => self.memory.output_from(layer, values)?,
-            _ => self.memory.one(index as i64)?.output_from(layer, values)?,
+            count => {
+                // What leads around the layer, of all inputs and once: what the memory of one finds
+                // out is forgotten with it.
+                self.memory.around(layer, count as i64)?;
+                self.memory.one(index as i64)?.output_from(layer, values)?
+            }
         };
         finite_scores(goal, &output)
     }
