@@ -35,10 +35,11 @@ pub struct ClassWeights;
 
 impl Weighting for ClassWeights {
     const NAME: &'static str = "CAM";
+    const ANY_LAYER: bool = false;
 
     fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
         let model = case.case.model();
-        let Some(end) = PooledEnd::of(model) else { return Err(no_pooled_end(model)) };
+        let end = PooledEnd::of(model)?;
         if model.layer_name(end.maps) != case.layer() {
             return Err(Error::Argument(format!(
                 "CAM is defined at the layer before the global average pooling alone, {:?} here, not \
@@ -66,7 +67,7 @@ impl Weighting for ClassWeights {
     }
 
     fn default_layer(&self, model: &Model) -> Result<(LayerRef, &'static str)> {
-        let Some(end) = PooledEnd::of(model) else { return Err(no_pooled_end(model)) };
+        let end = PooledEnd::of(model)?;
         Ok((model.layer_name(end.maps).into(), "before the pooling"))
     }
 }
@@ -79,6 +80,17 @@ fn no_pooled_end(model: &Model) -> Error {
     ))
 }
 
+/// Where a closure or a module of `tch::nn` stands at the end, which may well be such an end.
+fn closed_end(model: &Model, module: NodeId) -> Error {
+    Error::Argument(format!(
+        "CAM needs global average pooling and one linear layer at the end of {}, and cannot see into \
+         its module {:?}: build the end of layers of convlens, or take GradCam, which works with any \
+         network",
+        model.name(),
+        model.layer_name(module)
+    ))
+}
+
 /// The end of a network on which CAM is defined.
 struct PooledEnd {
     /// The layer whose maps are weighted.
@@ -88,15 +100,18 @@ struct PooledEnd {
 }
 
 impl PooledEnd {
-    fn of(model: &Model) -> Option<PooledEnd> {
+    fn of(model: &Model) -> Result<PooledEnd> {
         let mut at = model.output();
         let mut classifier = None;
         let mut pooled = false;
         loop {
             let op = model.op_of(at);
+            if matches!(op, Op::Module(_)) {
+                return Err(closed_end(model, at));
+            }
             let before = match model.inputs_of(at) {
                 &[only] => only,
-                _ => return None,
+                _ => return Err(no_pooled_end(model)),
             };
             match op {
                 Op::Flatten | Op::Dropout(_) => {}
@@ -107,17 +122,17 @@ impl PooledEnd {
                     let average =
                         matches!(op, Op::AdaptiveAvgPool2d(_)) || op.kind() == "AvgPool2d";
                     if !average || !model.shape_of(at).ends_with(&[1, 1]) {
-                        return None;
+                        return Err(no_pooled_end(model));
                     }
                     pooled = true;
                     if let Some(classifier) = classifier {
-                        return Some(PooledEnd { maps: before, classifier });
+                        return Ok(PooledEnd { maps: before, classifier });
                     }
                 }
                 Op::Conv2d(conv) if pooled && conv.is_pointwise() => {
-                    return Some(PooledEnd { maps: before, classifier: at });
+                    return Ok(PooledEnd { maps: before, classifier: at });
                 }
-                _ => return None,
+                _ => return Err(no_pooled_end(model)),
             }
             at = before;
         }

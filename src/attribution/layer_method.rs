@@ -16,6 +16,9 @@ pub trait Weighting {
     /// How the channels become one map.
     const REDUCTION: Reduction = Reduction::Sum;
 
+    /// Whether it can look at any layer with feature maps; if not, the network has but one for it.
+    const ANY_LAYER: bool = true;
+
     /// The signed contribution of each channel at each place, `[N, C, h, w]`.
     ///
     /// # Errors
@@ -141,11 +144,17 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
         let (layer, name) = model.find_named(layer)?;
         let activation = case.activation(model.layer_name(layer))?;
         if !matches!(activation.size().as_slice(), &[_, _, h, w] if h * w > 1) {
+            let maps = model.last_maps()?;
+            let instead = match W::ANY_LAYER {
+                true => {
+                    format!("choose a layer before the pooling or flattening, such as {maps:?}")
+                }
+                false => format!("take GradCam::at({maps:?})"),
+            };
             return Err(Error::Shape(format!(
                 "it needs a layer with feature maps of more than one pixel, but {name:?} has the \
-                 output {:?}: choose a layer before the pooling or flattening, such as {:?}",
-                activation.size(),
-                model.last_maps()?
+                 output {:?}: {instead}",
+                activation.size()
             )));
         }
         if !model.leads_to_output(layer) {
