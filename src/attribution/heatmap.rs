@@ -13,6 +13,9 @@ use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Region,
 use crate::show::{MimeBundle, Show, error_bundle};
 use crate::tensor::{IntoResult, to_maps};
 
+/// What is said of a gradient in colour that would be plain grey.
+const ZERO_GRADIENT: &str = "the gradient is 0 everywhere";
+
 /// Where a network looks: raw values at the layer's own resolution, tied to the photo and to what is
 /// explained. Normalising, resizing, colours and blending are decided when it is shown.
 #[derive(Clone, Debug)]
@@ -48,9 +51,9 @@ impl Heatmap {
             false => raw.clone(),
         };
         let mut remarks = evidence.remarks.clone();
-        // Other maps' pictures say it themselves, of the map.
-        if evidence.meaning == Meaning::Colour && channels.values().iter().all(|&v| v == 0.0) {
-            remarks.push("the gradient is 0 everywhere".into());
+        // Of other maps, what draws them says so.
+        if evidence.meaning == Meaning::Colour && is_zero(&channels) {
+            remarks.push(ZERO_GRADIENT.into());
         }
         Ok(Heatmap {
             raw,
@@ -65,7 +68,11 @@ impl Heatmap {
         })
     }
 
-    /// The signed values, row by row: what the method sums up before its rectifier.
+    /// The values as the method computes them, row by row. Of the class activation family, what it sums
+    /// up before its rectifier: signed. Of input x gradient, integrated gradients, occlusion and first
+    /// components, signed as well. Of saliency and of gradients in colour, magnitudes, the greatest
+    /// among the channels unless set; the signed values of each are [`channels`](Heatmap::channels).
+    /// Of [`Fused`](super::Fused) and [`Augmented`](super::Augmented), 0 to 1.
     pub fn raw(&self) -> &[f32] {
         self.raw.values()
     }
@@ -120,7 +127,8 @@ impl Heatmap {
         self.goal.probability
     }
 
-    /// The score that is explained, before the softmax.
+    /// The score that is explained, as the network puts it out: before the softmax, or behind the
+    /// network's own sigmoid.
     pub fn score(&self) -> f64 {
         self.score
     }
@@ -216,18 +224,24 @@ impl Heatmap {
             Meaning::Positive | Meaning::Signed => self.overlay()?.picture(),
             Meaning::Magnitude => self.alone()?.picture(),
             Meaning::Colour => {
-                let gradient = match self.channels.count() {
-                    3 => self.channels.clone(),
-                    // Of any other number of channels, what they have in common.
-                    _ => {
-                        let grey = self.raw.values();
-                        Maps::new(3, self.height(), self.width(), [grey, grey, grey].concat())?
-                    }
-                };
-                let shown = self.view.shown();
-                Picture::from_gradient(&gradient)?.resized(shown.width(), shown.height())
+                let picture = self.in_colour()?;
+                Ok(if is_zero(&self.channels) { picture.captioned(ZERO_GRADIENT) } else { picture })
             }
         }
+    }
+
+    /// A gradient in colour, without a word on it.
+    fn in_colour(&self) -> Result<Picture> {
+        let gradient = match self.channels.count() {
+            3 => self.channels.clone(),
+            // Of any other number of channels, what they have in common.
+            _ => {
+                let grey = self.raw.values();
+                Maps::new(3, self.height(), self.width(), [grey, grey, grey].concat())?
+            }
+        };
+        let shown = self.view.shown();
+        Picture::from_gradient(&gradient)?.resized(shown.width(), shown.height())
     }
 
     /// The photo with what matters alone to be seen: where the [normalised](Heatmap::normalized) map is
@@ -259,7 +273,8 @@ impl Heatmap {
         let overlay = match self.meaning {
             Meaning::Positive | Meaning::Signed => self.overlay()?,
             Meaning::Magnitude => self.alone()?,
-            Meaning::Colour => return Ok((self.picture()?, Vec::new())),
+            // What there is to say of it is among its remarks.
+            Meaning::Colour => return Ok((self.in_colour()?, Vec::new())),
         };
         Ok((overlay.bare()?, overlay.remarks()))
     }
@@ -351,9 +366,18 @@ impl Show for Heatmap {
             caption += "\n";
             caption += remark;
         }
-        match self.picture() {
+        let picture = match self.meaning {
+            // The caption has the remarks.
+            Meaning::Colour => self.in_colour(),
+            _ => self.picture(),
+        };
+        match picture {
             Ok(picture) => MimeBundle::picture(picture.captioned(&caption), caption),
             Err(error) => error_bundle(&error),
         }
     }
+}
+
+fn is_zero(maps: &Maps) -> bool {
+    maps.values().iter().all(|&value| value == 0.0)
 }
