@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use convlens::attribution::{Case, Evidence};
-use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Pool2d};
+use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Pool2d};
 use convlens::prelude::*;
 
 /// A small network with batch norm, a sum, global average pooling and a linear end, for inputs of so
@@ -67,25 +67,30 @@ fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
         AblationCam,
         GuidedGradCam
     ];
+    let cam = layer.map_or_else(Cam::default, Cam::at).class(target);
+    all.push(Rc::new(cam));
     if layer.is_none() {
-        all.push(Rc::new(Cam::default().class(target)));
         all.push(Rc::new(Occlusion::default().class(target)));
         all.push(Rc::new(Saliency::default().class(target)));
         all.push(Rc::new(GuidedBackprop::default().class(target)));
         all.push(Rc::new(Deconvolution::default().class(target).principal_component()));
         all.push(Rc::new(InputXGradient::default().class(target)));
+        all.push(Rc::new(IntegratedGradients::default().class(target)));
         all.push(Rc::new(IntegratedGradients::default().class(target).steps(7)));
         all.push(Rc::new(SmoothGrad::new(Saliency::default().class(target)).samples(7)));
     }
     let inner = layer.map_or_else(GradCam::default, GradCam::at).class(target);
     all.push(Rc::new(Fused::mean([inner.clone(), inner.clone()])));
+    all.push(Rc::new(Fused::greatest([inner.clone(), inner.clone()])));
     all.push(Rc::new(Augmented::new(inner)));
     all
 }
 
-/// Those that explain any target, a class or not.
-fn for_any_target(target: &Target) -> Vec<Method> {
-    methods(target, None).into_iter().filter(|method| method.name() != "CAM").collect()
+/// Every method that such a target is for: CAM's weights are those of one class of a classifier.
+fn methods_for(target: &Target) -> Vec<Method> {
+    let any = !matches!(target, Target::Function(_) | Target::Pixels { .. });
+    let all = methods(target, None).into_iter();
+    all.filter(|method| any || method.name() != "CAM").collect()
 }
 
 fn failure(look: &Look, method: &Method) -> String {
@@ -248,6 +253,14 @@ fn the_layer_whose_weights_are_nan_is_named_by_every_method() {
     }
 }
 
+/// What is advised at a layer without places: CAM can look at no other than its own.
+fn elsewhere(method: &Method, layer: &str) -> String {
+    match method.name().as_str() {
+        "CAM" => format!("take GradCam::at({layer:?})"),
+        _ => format!("choose a layer before the pooling or flattening, such as {layer:?}"),
+    }
+}
+
 #[test]
 fn a_layer_without_places_is_refused_by_every_method_that_looks_at_one() {
     let model = network(3, 6);
@@ -255,7 +268,7 @@ fn a_layer_without_places_is_refused_by_every_method_that_looks_at_one() {
     for layer in ["pool", "flatten", "fc", "output"] {
         for method in methods(&Target::Predicted, Some(layer)) {
             let text = failure(&look, &method);
-            assert!(text.contains("choose a layer before the pooling"), "{text}");
+            assert!(text.contains(&elsewhere(&method, "relu2")), "{text}");
         }
     }
     for method in methods(&Target::Predicted, Some("conv9")) {
@@ -276,9 +289,29 @@ fn maps_of_one_pixel_say_nothing_of_where() {
     for method in methods(&Target::Predicted, Some("conv2")) {
         let text = failure(&look, &method);
         assert!(text.contains("more than one pixel"), "{text}");
+        assert!(text.contains(&elsewhere(&method, "relu1")), "{text}");
     }
     // The layer by default is one with places.
     assert!(look.explain(&GradCam::default()).is_ok());
+}
+
+#[test]
+fn where_the_pooled_maps_are_one_pixel_cam_names_a_grad_cam_that_works() {
+    let mut net = Model::builder("pooled pixel", [3, 4, 4]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    let x = net.add("conv2", Conv2d::new(4, 2, 4), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(2, 3), &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for cam in [Cam::default(), Cam::at("conv2"), Cam::at("pool")] {
+        let text = failure(&look, &(Rc::new(cam) as Method));
+        assert!(text.ends_with("take GradCam::at(\"relu1\")"), "{text}");
+    }
+    assert!(look.explain(&GradCam::at("relu1")).is_ok());
 }
 
 #[test]
@@ -307,7 +340,7 @@ fn classes_out_of_range_are_refused_by_every_method() {
             assert!(text.contains(&format!("the classes 0 to 3, not {class}")), "{text}");
         }
     }
-    for method in for_any_target(&Target::sum(Vec::<i32>::new())) {
+    for method in methods_for(&Target::sum(Vec::<i32>::new())) {
         assert!(failure(&look, &method).contains("a sum of no targets"));
     }
     nothing_is_left_behind(&model);
@@ -317,15 +350,102 @@ fn classes_out_of_range_are_refused_by_every_method() {
 fn a_target_that_is_no_number_is_explained_by_every_method() {
     let model = network(3, 6);
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
-    for method in for_any_target(&Target::function("all", Tensor::shallow_clone)) {
+    for method in methods_for(&Target::function("all", Tensor::shallow_clone)) {
         let text = failure(&look, &method);
         assert!(text.contains("\"all\" returns [4], but a target is one number"), "{text}");
     }
-    for method in for_any_target(&Target::function("boom", |_| panic!("on purpose"))) {
+    for method in methods_for(&Target::function("boom", |_| panic!("on purpose"))) {
         let text = failure(&look, &method);
         assert!(text.contains("\"boom\" panicked: on purpose"), "{text}");
     }
     nothing_is_left_behind(&model);
+}
+
+#[test]
+fn outputs_that_are_neither_scores_nor_maps_are_explained_by_a_function() {
+    // 65 places by 5 numbers, as a robot's distances ahead by its sensors.
+    let mut net = Model::builder("readings", [3, 6, 7]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 65, 3), &[x]);
+    let x = net.add("relu", Op::Relu, &[x]); // [N, 65, 4, 5]
+    net.function(
+        "reading",
+        |x, _| x[0].mean_dim([2i64].as_slice(), false, None::<tch::Kind>),
+        &[x],
+    );
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for target in [Target::Predicted, 2.into(), [0, 1].into()] {
+        for method in methods_for(&target).iter().filter(|method| method.name() != "CAM") {
+            let text = failure(&look, method);
+            assert!(
+                text.contains(
+                    "readings does not end in one score a class, nor in a map a class, but in \
+                     [1, 65, 5]: choose what is explained by Target::function"
+                ),
+                "{text}"
+            );
+        }
+    }
+    // The number that depends on the fourth column of the strongest map.
+    let maps = look.layer("relu").expect("maps").tensor().get(0);
+    let numbers = maps.mean_dim([1i64].as_slice(), false, None::<tch::Kind>).select(1, 3);
+    let best = numbers.argmax(0, false).int64_value(&[]);
+    let target = Target::function("nearest", move |o| o.get(best).get(3));
+    for method in methods_for(&target) {
+        let heat = look.explain(&method).expect("a heat map");
+        assert_eq!((heat.target(), heat.class(), heat.probability()), ("nearest", None, None));
+        assert!((heat.score() - numbers.double_value(&[best])).abs() < 1e-6);
+        assert!(heat.raw().iter().all(|v| v.is_finite()), "{}", heat.caption());
+    }
+    // Its gradient is 1/4 at four of twenty places.
+    let heat = look.explain(&GradCam::at("relu").class(target)).expect("a heat map");
+    let expected = Vec::<f32>::try_from((maps.get(best) / 20.0).contiguous().flatten(0, -1));
+    let mut pairs = heat.raw().iter().zip(expected.expect("floats"));
+    assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
+#[test]
+fn each_head_of_a_network_is_explained_as_if_it_were_the_only_one() {
+    // A Model has one output; `up_to` makes one of each head.
+    let build = |heads: &[&str]| {
+        let mut net = Model::builder("heads", [3, 12, 12]).seed(7);
+        let x = net.input();
+        let x = net.add("conv1", Conv2d::new(3, 6, 3).padding(1), &[x]);
+        let body = net.add("relu1", Op::Relu, &[x]);
+        for &head in heads {
+            let name = |layer: &str| format!("{head}.{layer}");
+            let x = net.add(name("conv"), Conv2d::new(6, 8, 3).padding(1), &[body]);
+            let x = net.add(name("relu"), Op::Relu, &[x]);
+            let x = net.add(name("pool"), AdaptiveAvgPool2d::new(1), &[x]);
+            let x = net.add(name("flatten"), Op::Flatten, &[x]);
+            net.add(name("fc"), Linear::new(8, 4), &[x]);
+        }
+        net.build().expect("a network")
+    };
+    let both = build(&["kind", "colour"]);
+    let input = inputs(&both, 1);
+    let mut maps = Vec::new();
+    for head in ["kind", "colour"] {
+        let alone = build(&[head]);
+        let own = |name: &String| !name.starts_with("kind") && !name.starts_with("colour");
+        let weights = both.weights().into_iter();
+        let weights =
+            weights.filter(|(name, _)| own(name) || name.starts_with(head)).collect::<Weights>();
+        alone.load(&weights).expect("the head's own weights");
+        let part = both.up_to(format!("{head}.fc").as_str()).expect("a head");
+        for layer in ["relu1".to_owned(), format!("{head}.relu")] {
+            let explained = |model: &Model| {
+                let look = model.look_input(&input).expect("a look");
+                look.explain(&GradCam::at(layer.as_str()).class(1)).expect("a heat map")
+            };
+            let (found, expected) = (explained(&part), explained(&alone));
+            assert_eq!(found.raw(), expected.raw(), "{head} at {layer}");
+            assert!(found.raw().iter().any(|&v| v != 0.0), "{head} at {layer}");
+            maps.push(found.raw().to_vec());
+        }
+    }
+    assert_ne!(maps[0], maps[2], "the heads see different things in the body");
 }
 
 #[test]
@@ -396,7 +516,7 @@ fn errors_and_panics_of_every_method_leave_the_mode_the_statistics_and_the_gradi
         99.into(),
     ];
     let work = |target: &Target| {
-        for_any_target(target).iter().for_each(|method| drop(failure(&look, method)))
+        methods_for(target).iter().for_each(|method| drop(failure(&look, method)))
     };
     for target in &fails {
         work(target);
@@ -444,7 +564,7 @@ fn masks_of_another_size_are_refused_whatever_the_method() {
     let model = segmenter();
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     let large = Region::from_fn(12, 12, |_, _| true).expect("a region");
-    for method in for_any_target(&Target::pixels_in(0, large)) {
+    for method in methods_for(&Target::pixels_in(0, large)) {
         let text = failure(&look, &method);
         assert!(text.contains("12 × 12") && text.contains("maps of 6 × 6"), "{text}");
     }
@@ -509,6 +629,36 @@ fn a_heat_map_cuts_out_draws_lines_and_is_saved() {
     let values: Vec<f32> =
         values.chunks_exact(4).map(|v| f32::from_le_bytes([v[0], v[1], v[2], v[3]])).collect();
     assert_eq!(values, heat.raw());
+}
+
+#[test]
+fn every_method_can_be_smoothed_fused_and_augmented() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    for method in methods(&1.into(), None) {
+        // As many points as it takes, for every noisy copy and every factor, take long; 7 stand for them.
+        if method.name() == "Integrated gradients" {
+            continue;
+        }
+        let inner = look.explain(&method).expect("a heat map");
+        let size = (inner.height(), inner.width());
+        let pair = || [method.clone(), Rc::new(GradCam::at("conv1").class(1)) as Method];
+        let around: [(Method, (usize, usize)); 4] = [
+            (Rc::new(SmoothGrad::new(method.clone()).samples(2)), size),
+            (Rc::new(Fused::mean(pair())), (12, 12)),
+            (Rc::new(Fused::greatest(pair())), (12, 12)),
+            (Rc::new(Augmented::new(method.clone()).factors([0.9])), (12, 12)),
+        ];
+        for (around, size) in around {
+            let heat = look.explain(&around).expect("a heat map");
+            let name = heat.method();
+            assert_eq!((heat.height(), heat.width()), size, "{name}");
+            assert!(heat.raw().iter().all(|v| v.is_finite()), "{name}");
+            assert!(heat.raw().iter().any(|&v| v != 0.0), "{name}");
+            assert_eq!(heat.class(), Some(1), "{name}");
+            assert_eq!(heat.raw(), look.explain(&around).expect("again").raw(), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -604,11 +754,35 @@ fn a_gradient_in_colour_that_is_zero_everywhere_says_so() {
     let explained = |value: f64, method: &dyn Attribution| {
         let input = Tensor::full([1, 3, 8, 8], value, tch::kind::FLOAT_CPU);
         let heat = model.look_input(&input).and_then(|look| look.explain(method));
-        heat.expect("a map").bundle().as_text().contains("the gradient is 0 everywhere")
+        heat.expect("a map")
     };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("heat.png");
     // Where the rectifier lets nothing through.
     for method in [&GuidedBackprop::default() as &dyn Attribution, &GuidedGradCam::at("conv")] {
-        assert!(explained(-1.0, method) && !explained(1.0, method), "{}", method.name());
+        let [zero, other] = [-1.0, 1.0].map(|value| explained(value, method));
+        let name = method.name();
+        let said = "the gradient is 0 everywhere";
+        let text = |heat: &Heatmap| heat.bundle().as_text().to_owned();
+        assert_eq!(text(&zero), format!("{}\n{said}", zero.caption()), "{name}");
+        assert_eq!(text(&other), other.caption(), "{name}");
+        // And on the picture, wherever it is drawn; in a cell it is part of the caption.
+        let plain = other.picture().expect("a picture");
+        let grey = Picture::rgb(
+            plain.width(),
+            plain.height(),
+            vec![127; (plain.width() * plain.height() * 3) as usize],
+        );
+        let picture = zero.picture().expect("a picture");
+        assert_eq!(picture.to_rgb(), grey.expect("grey").captioned(said).to_rgb(), "{name}");
+        let beside = zero.side_by_side().expect("a picture");
+        assert_eq!(beside.height(), picture.height(), "{name}");
+        zero.save(&file).expect("a file");
+        let saved = image::open(&file).expect("a picture").to_rgb8();
+        assert_eq!(saved, picture.to_rgb(), "{name}");
+        let in_cell = zero.bundle().as_picture().expect("a picture").height();
+        let captioned = plain.captioned(&text(&zero)).height();
+        assert_eq!(in_cell, captioned, "{name} says it once");
     }
 }
 
@@ -623,6 +797,74 @@ fn cam_names_grad_cam_where_it_is_not_defined() {
     let look = small.look_input(&inputs(&small, 1)).expect("a look");
     let text = look.explain(&Cam::at("conv1")).expect_err("another layer").to_string();
     assert!(text.contains("\"relu2\" here, not at \"conv1\""), "{text}");
+}
+
+#[test]
+fn cam_says_that_it_cannot_see_into_a_module_and_does_not_guess_what_is_in_it() {
+    fn pooled(net: &mut Builder, x: NodeId) -> NodeId {
+        let mean = |x: &[Tensor], _| x[0].mean_dim([2i64, 3].as_slice(), false, None::<tch::Kind>);
+        net.function("end", mean, &[x])
+    }
+    let ends: [fn(&mut Builder, NodeId) -> NodeId; 3] = [
+        // The pooling and the linear layer, the one, or the other are somebody else's.
+        pooled,
+        |net, x| {
+            let x = pooled(net, x);
+            net.add("fc", Linear::new(6, 4), &[x])
+        },
+        |net, x| {
+            let x = net.chain("pool", ops![AdaptiveAvgPool2d::new(1), Op::Flatten], x);
+            let end = tch::nn::linear(net.path("end"), 6, 4, Default::default());
+            net.module("end", end, x)
+        },
+    ];
+    for end in ends {
+        let mut net = Model::builder("closed", [3, 8, 8]);
+        let x = net.input();
+        let x = net.add("conv", Conv2d::new(3, 6, 3), &[x]);
+        end(&mut net, x);
+        let model = net.build().expect("a network");
+        let look = model.look_input(&inputs(&model, 1)).expect("a look");
+        for cam in [Cam::default(), Cam::at("conv")] {
+            let text = failure(&look, &(Rc::new(cam) as Method));
+            assert!(text.contains("cannot see into its module \"end\""), "{text}");
+            assert!(text.contains("take GradCam"), "{text}");
+        }
+        assert!(look.explain(&GradCam::at("conv")).is_ok());
+    }
+}
+
+#[test]
+fn before_the_pooling_cam_weighs_by_the_class_s_row_of_a_pointwise_convolution() {
+    // As in SqueezeNet.
+    let mut net = Model::builder("class maps", [3, 9, 7]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 5, 3).padding(1), &[x]);
+    let x = net.add("relu1", Op::Relu, &[x]);
+    let x = net.add("drop", Op::Dropout(0.5), &[x]);
+    let x = net.add("scores", Conv2d::new(5, 4, 1), &[x]);
+    let x = net.add("relu2", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    let batch = inputs(&model, 2);
+    let looks = model.look_inputs(&batch).expect("looks");
+    let maps = model.run(&[("input", &batch)], &["relu1"]).expect("maps").remove(0); // [2, 5, 9, 7]
+    let weights = model.weights();
+    let weight = weights["scores.weight"].detach().reshape([4, 5, 1, 1]);
+    for (heat, (photo, class)) in
+        looks.explain_each(&Cam::default(), [1, 3]).expect("maps").iter().zip([(0, 1), (1, 3)])
+    {
+        let weighted = weight.get(class) * maps.get(photo);
+        let expected = weighted.sum_dim_intlist([0i64].as_slice(), false, None::<tch::Kind>);
+        let expected = Vec::<f32>::try_from(expected.contiguous().flatten(0, -1)).expect("floats");
+        let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(scale > 0.0 && heat.raw().len() == expected.len());
+        // Five products, added in another order.
+        let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-6 * scale;
+        assert!(heat.raw().iter().zip(&expected).all(close), "photo {photo}");
+        assert_eq!(heat.layer(), Some("drop, before the pooling"));
+    }
 }
 
 #[test]
