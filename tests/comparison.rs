@@ -264,6 +264,28 @@ fn an_unknown_class_leaves_its_row_to_the_reason() {
 }
 
 #[test]
+fn what_is_to_be_known_of_one_photo_names_it_and_what_holds_of_all_is_said_once() {
+    let photos = photos(["first", "second"]);
+    let model = pooling("net", 1);
+    let path = IntegratedGradients::default().steps(3);
+    let methods: &[&dyn Attribution] = &[&path, &GuidedBackprop::default()];
+    let sheet = compare::methods(&model, methods, &photos).expect("a sheet");
+    let text = shown(&sheet).1;
+    let notes: Vec<&str> = text.lines().skip(1 + 2 * 3).collect();
+    for (note, photo) in notes.iter().zip(&photos) {
+        let heat = model.look(photo).and_then(|look| look.explain(&path)).expect("a heat map");
+        let said = &heat.remarks()[0];
+        assert_eq!(*note, format!("Integrated gradients, 3 steps, {}: {said}", photo.title()));
+    }
+    let rectifiers = "net has no rectifier (ReLU, ReLU6): this is its plain gradient";
+    assert_eq!(notes[2..], [format!("Guided backpropagation: {rectifiers}")]);
+
+    // With one column, the row is enough.
+    let sheet = compare::methods(&model, methods, &photos[..1]).expect("a sheet");
+    assert!(shown(&sheet).1.contains("\nIntegrated gradients, 3 steps: sums to "));
+}
+
+#[test]
 fn a_map_that_is_zero_everywhere_says_so_under_its_picture() {
     let photo = &photos(["photo"])[0];
     let mut net = begun("still");

@@ -151,23 +151,32 @@ impl Comparison {
     }
 
     /// What has to be said below: which networks are missing and how to get them, and errors that
-    /// do not fit into their cells.
+    /// do not fit into their cells. What holds of every cell of a row is said of the row, the rest of
+    /// the cell: of which photo, method or layer.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut missing: Vec<&str> = Vec::new();
         let mut notes: Vec<String> = Vec::new();
         for row in &self.rows {
             let name = row.title.lines().next().unwrap_or_default();
-            for cell in &row.cells {
+            for (cell, column) in row.cells.iter().zip(&self.columns) {
                 let download = matches!(cell.error(), Some(Error::Download(_)));
                 if download && zoo::names().contains(&name) {
                     missing.push(name);
                 } else {
-                    notes.extend(cell.notes().iter().map(|note| format!("{name}: {note}")));
+                    for note in cell.notes() {
+                        let of_all = row.cells.iter().all(|cell| cell.notes().contains(note));
+                        let note = match column.lines().next().filter(|_| !of_all) {
+                            Some(column) => format!("{name}, {column}: {note}"),
+                            None => format!("{name}: {note}"),
+                        };
+                        if !notes.contains(&note) {
+                            notes.push(note);
+                        }
+                    }
                 }
             }
         }
         missing.dedup();
-        notes.dedup();
         if let Some(first) = missing.first() {
             let text = format!(
                 "missing: the weights of {}, which are not in the cache and could not be fetched; \
