@@ -20,8 +20,10 @@
 //! # }
 //! ```
 //!
-//! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels.
-//! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones.
+//! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels,
+//!   [`chart`] draws numbers.
+//! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones, and [`weights`]
+//!   reads and writes their files.
 //! - [`train`] teaches a network of your own.
 //! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.

@@ -11,7 +11,8 @@ use crate::picture::Region;
 /// What is to be explained of a network's output: the score `y` of the formulas.
 ///
 /// Most things that a cell writes become one: an index, a name, a list of either, which is the sum
-/// of their scores. Scores are those before the softmax.
+/// of their scores. Scores are as the network puts them out: before the softmax, or behind the
+/// network's own sigmoid.
 ///
 /// In a network that segments, a class stands for its pixels: the sum of its scores where it has
 /// the highest. [`pixels`](Target::pixels) says where otherwise.

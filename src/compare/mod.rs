@@ -1,7 +1,9 @@
 //! Networks, methods, layers and classes beside each other: sheets of pictures with titles.
 //!
-//! Every function here returns a [`Comparison`], which shows itself as a sheet of rows and columns
-//! with the predicted class and its probability under each picture.
+//! Every function here returns a [`Comparison`], which shows itself as a sheet of rows and columns.
+//! Under each heat map stands the class that is explained with its probability, and the predicted
+//! one where that is another; of a network that segments, the class and how many pixels of it.
+//! Pictures of your own have your captions.
 //!
 //! | function | rows | columns |
 //! |---|---|---|

@@ -191,7 +191,7 @@ impl Look {
         Mask::from_tensor(&scores, classes.as_ref())
     }
 
-    /// What the network puts out, one score a class: those before the softmax.
+    /// What the network puts out, one score a class: before the softmax, or behind its own sigmoid.
     ///
     /// # Errors
     /// When the network's output is not one score a class.

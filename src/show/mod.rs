@@ -44,9 +44,15 @@ pub trait Show {
 
 /// Shows several things in one cell, under each other.
 ///
+/// A cell keeps only what its last `show!` has shown. So a loop collects first, and what it has
+/// collected is shown at once:
+///
 /// ```
 /// use convlens::prelude::*;
 /// show!("a tensor and its mean", tch::Tensor::arange(4, tch::kind::FLOAT_CPU), 1.5);
+///
+/// let rows: Vec<Tensor> = (1..4).map(|n| Tensor::ones([n], tch::kind::FLOAT_CPU)).collect();
+/// show!("three tensors", rows);
 /// ```
 #[macro_export]
 macro_rules! show {
