@@ -43,6 +43,75 @@ fn series_have_colours_of_their_own_and_names() {
 }
 
 #[test]
+fn points_stand_at_their_places_in_their_series_colours() {
+    let cats = vec![(0.0, 0.0), (1.0, 1.0)];
+    let dogs = vec![(0.5, 0.25), (0.5, 0.75), (0.25, f64::NAN)];
+    let chart = Chart::scatter([("cats", cats), ("dogs", dogs)]).title("pets");
+    let picture = drawn(&chart);
+    // They shine through a little.
+    let light = |c: [u8; 3]| c.map(|c| (255.0 - 0.7 * (255.0 - f64::from(c))) as u8);
+    let (x, y) = span(&picture, light(BLUE)).expect("cats");
+    let (dog_x, dog_y) = span(&picture, light(ORANGE)).expect("dogs");
+    assert!(x[1] - x[0] > 450 && y[1] - y[0] > 150, "{x:?} {y:?}");
+    let middle = |[from, to]: [u32; 2]| (from + to) / 2;
+    // A circle is 7 pixels wide.
+    assert!(dog_x[1] - dog_x[0] <= 8, "{dog_x:?}");
+    assert!(middle(dog_x).abs_diff(middle(x)) <= 1 && middle(dog_y).abs_diff(middle(y)) <= 1);
+    let (high, low) = (y[1] - y[0] - 6, dog_y[1] - dog_y[0] - 6);
+    assert!(high.abs_diff(2 * low) <= 3, "{high} {low}");
+    assert_eq!(text(&chart), "pets: cats, dogs\n1 value is not finite and left out");
+}
+
+/// How many pixels are not white in these columns and rows.
+fn ink(picture: &RgbImage, columns: std::ops::Range<u32>, rows: std::ops::Range<u32>) -> usize {
+    let places = columns.flat_map(|x| rows.clone().map(move |y| (x, y)));
+    places.filter(|&(x, y)| picture.get_pixel(x, y).0 != [255; 3]).count()
+}
+
+#[test]
+fn axes_have_names_below_and_on_the_left() {
+    // Whether there is something below the numbers, and something to their left.
+    let names = |picture: &RgbImage| {
+        let (w, h) = picture.dimensions();
+        [ink(picture, 0..w, h - 26..h) > 30, ink(picture, 0..26, 0..h) > 30]
+    };
+    let line = |x: &str, y: &str| drawn(&Chart::lines([("", vec![0.0, 1.0])]).axes(x, y));
+    assert_eq!(names(&line(" ", " ")), [false, false]);
+    assert_eq!(names(&line("photo", " ")), [true, false]);
+    assert_eq!(names(&line(" ", "loss")), [false, true]);
+    assert_eq!(names(&line("photo", "loss")), [true, true]);
+    // A tensor's own curve says what it is of.
+    let curve = Tensor::linspace(0.0, 1.0, 50, tch::kind::FLOAT_CPU).bundle();
+    assert_eq!(names(&curve.as_picture().expect("a curve").to_rgb()), [true, true]);
+}
+
+#[test]
+fn long_titles_and_names_stay_within_the_chart() {
+    let line = |name: &str| Chart::lines([(name, vec![1.0, 2.0]), ("other", vec![2.0, 1.0])]);
+    // Nothing else is as far right.
+    let beyond = |chart: &Chart| {
+        let picture = drawn(chart);
+        let (w, h) = picture.dimensions();
+        ink(&picture, w - 10..w, 0..h)
+    };
+    let words = "a title of many words that goes on ";
+    for title in [words.repeat(3), words.repeat(30), "unbroken".repeat(40)] {
+        for size in [200, 640] {
+            let chart = line("short").title(title.clone()).size(size, 300);
+            assert_eq!(beyond(&chart), 0, "{title:?} at {size}");
+        }
+        assert_eq!(beyond(&line(&title)), 0, "{title:?} in the legend");
+    }
+    // Two lines of it are there, and a title that fits takes one.
+    let top = |title: String| {
+        let picture = drawn(&Chart::lines([("", vec![1.0, 2.0])]).title(title));
+        [5..25, 25..35].map(|rows| ink(&picture, 10..400, rows) > 100)
+    };
+    assert_eq!(top(words.repeat(1)), [true, false]);
+    assert_eq!(top(words.repeat(3)), [true, true]);
+}
+
+#[test]
 fn values_that_are_not_finite_leave_a_gap_and_are_counted() {
     let values: Vec<f64> =
         (0..100).map(|i| if (40..60).contains(&i) { f64::NAN } else { 1.0 }).collect();
@@ -122,6 +191,24 @@ fn marks_stand_in_the_chart_with_their_words() {
     let plain = Chart::lines([("", vec![0.0, 1.0, 0.0])]);
     let marked = plain.clone().mark([(1.0, 1.0, "the peak"), (f64::NAN, 0.0, "nowhere")]);
     assert_ne!(drawn(&plain), drawn(&marked));
+}
+
+#[test]
+fn no_mark_lies_under_the_words_of_another() {
+    let plain = Chart::lines([("", vec![0.5; 101])]).reaching(0.0).reaching(1.0);
+    // The second one's words end where the first one's circle is.
+    let marks = [(50.0, 0.5, "first"), (41.0, 0.47, "a second one")];
+    let [one, both, turned] = [vec![marks[0]], marks.to_vec(), vec![marks[1], marks[0]]]
+        .map(|marks| drawn(&plain.clone().mark(marks)));
+    let dark = |picture: &RgbImage| -> Vec<(u32, u32)> {
+        let dark = |pixel: &image::Rgb<u8>| pixel.0.iter().all(|&c| c < 0x50);
+        picture.enumerate_pixels().filter(|(.., p)| dark(p)).map(|(x, y, _)| (x, y)).collect()
+    };
+    let (first, together) = (dark(&one), dark(&both));
+    assert!(first.len() > 40, "{}", first.len());
+    assert!(first.iter().all(|place| together.contains(place)), "a mark is covered");
+    assert!(together.len() > first.len() + 40);
+    assert_eq!(dark(&turned), together, "the order makes no difference");
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(crate) fn cells(chart: &Cells) -> Result<Picture> {
             .map_err(failed)?;
         let unnamed = |_: f64| String::new();
         let row = |y: f64| number(y, 4);
-        Axes { font: &font, x_labels: columns, x: &unnamed, y: &row, names: Some(chart.names) }
+        Axes { font: &font, x_labels: columns, x: &unnamed, y: &row, names: chart.names }
             .draw(&mut axes)?;
         // Names are wider than cells: a word a line.
         for (i, name) in chart.columns.iter().enumerate() {

@@ -100,7 +100,7 @@ impl Chart {
         Chart::of(Content::Bins(vec![(String::new(), bins)], 0))
     }
 
-    /// A line above the chart.
+    /// A line or two above the chart; what is longer ends in an ellipsis.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Chart {
         self.title = Some(title.into());

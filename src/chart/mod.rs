@@ -30,8 +30,11 @@ use crate::picture::{Picture, font_bytes};
 const INK: RGBColor = RGBColor(0x26, 0x26, 0x26);
 const FAINT: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const BLUE: RGBColor = RGBColor(0x30, 0x6f, 0xb5);
-/// Of several series: Okabe and Ito's colours, which the colour-blind can tell apart, on white.
-const SERIES: [RGBColor; 8] = [
+/// How many series have a colour of their own.
+pub(crate) const COLOURS: usize = 10;
+/// Of several series: Okabe and Ito's colours, which the colour-blind can tell apart, on white, and two
+/// more.
+const SERIES: [RGBColor; COLOURS] = [
     BLUE,
     RGBColor(0xd9, 0x7a, 0x1e),
     RGBColor(0x00, 0x8f, 0x68),
@@ -40,6 +43,8 @@ const SERIES: [RGBColor; 8] = [
     RGBColor(0xb0, 0x3a, 0x1a),
     RGBColor(0x7a, 0x5c, 0xc4),
     RGBColor(0x6b, 0x6b, 0x6b),
+    RGBColor(0xb8, 0xa8, 0x00),
+    RGBColor(0x10, 0x10, 0x10),
 ];
 const TEXT: u32 = 14;
 
@@ -73,12 +78,13 @@ struct Axes<'a> {
     x_labels: usize,
     x: &'a dyn Fn(f64) -> String,
     y: &'a dyn Fn(f64) -> String,
-    names: Option<[&'a str; 2]>,
+    /// Empty where nothing is said.
+    names: [&'a str; 2],
 }
 
 impl Axes<'_> {
     fn draw(&self, chart: &mut Canvas) -> Result<()> {
-        let [x_name, y_name] = self.names.unwrap_or_default();
+        let [x_name, y_name] = self.names;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -131,15 +137,16 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
     let (low, high) = roomy(extent(values));
     let last = (values.len().max(2) - 1) as f64 * step;
     let font = text()?;
-    drawn(640, 220, |area| {
+    drawn(640, 240, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
-            .x_label_area_size(26)
-            .y_label_area_size(64)
+            .x_label_area_size(44)
+            .y_label_area_size(84)
             .build_cartesian_2d(0.0..last, low..high)
             .map_err(failed)?;
         let (x, y) = (|v: f64| number(v.round(), 4), |v| number(v, 4));
-        Axes { font: &font, x_labels: 8, x: &x, y: &y, names: None }.draw(&mut chart)?;
+        Axes { font: &font, x_labels: 8, x: &x, y: &y, names: ["index", "value"] }
+            .draw(&mut chart)?;
         for piece in finite_pieces(values, step, 1100) {
             let series = if piece.len() == 1 {
                 chart.draw_series(piece.iter().map(|&at| Circle::new(at, 2, BLUE.filled())))

@@ -14,6 +14,8 @@ use crate::picture::Picture;
 const LINE: i32 = 20;
 /// Around the whole.
 const MARGIN: i32 = 10;
+/// From a colour in the legend to its name.
+const SWATCH: i32 = 18;
 /// Lines of more values than these go up and down within a few pixels.
 const DENSE: usize = 200;
 /// Axes end here: not far beyond, sums and differences of their ends have no numbers.
@@ -47,7 +49,7 @@ pub(super) fn draw(plot: &Plot) -> Result<Picture> {
             false => number(v, 3),
         };
         let x_labels = (width as usize / 75).max(2);
-        let names = Some([plot.axes[0].as_str(), plot.axes[1].as_str()]);
+        let names = [plot.axes[0].as_str(), plot.axes[1].as_str()];
         Axes { font: &font, x_labels, x: &x, y: &y, names }.draw(&mut axes)?;
         match &plot.content {
             Content::Lines { series, from, step } => {
@@ -148,8 +150,8 @@ fn heading(area: &Area, plot: &Plot, font: &TextStyle<'static>) -> Result<i32> {
     let put = |text: &str, x: i32, y: i32| {
         area.draw(&Text::new(text.to_owned(), (x, y), font.clone())).map_err(failed)
     };
-    if let Some(title) = &plot.title {
-        put(title, MARGIN, y)?;
+    for line in title(area, font, plot.title.as_deref().unwrap_or_default())? {
+        put(&line, MARGIN, y)?;
         y += LINE;
     }
     let names: Vec<&str> = match &plot.content {
@@ -163,7 +165,8 @@ fn heading(area: &Area, plot: &Plot, font: &TextStyle<'static>) -> Result<i32> {
     }
     let mut x = MARGIN;
     for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        let wide = area.estimate_text_size(name, font).map_err(failed)?.0 as i32;
+        let name = shortened(area, font, name, width - 2 * MARGIN - SWATCH)?;
+        let wide = text_width(area, font, &name)?;
         if x > MARGIN && x + wide + 24 > width {
             (x, y) = (MARGIN, y + LINE);
         }
@@ -174,10 +177,47 @@ fn heading(area: &Area, plot: &Plot, font: &TextStyle<'static>) -> Result<i32> {
         }
         let swatch = Rectangle::new([(x, y + 2), (x + 12, y + 12)], colour(i).filled());
         area.draw(&swatch).map_err(failed)?;
-        put(name, x + 18, y)?;
+        put(&name, x + SWATCH, y)?;
         x += wide + 40;
     }
     Ok(y + LINE)
+}
+
+/// A title in two lines at most, broken between words.
+fn title(area: &Area, font: &TextStyle<'static>, text: &str) -> Result<Vec<String>> {
+    let room = area.dim_in_pixel().0 as i32 - 2 * MARGIN;
+    let whole = shortened(area, font, text, room)?;
+    if whole == text {
+        return Ok(if text.is_empty() { Vec::new() } else { vec![whole] });
+    }
+    // The words before the ellipsis fit, but for the last, which may be cut.
+    let first = whole.rsplit_once(' ').map_or(whole.as_str(), |(words, _)| words);
+    match text.strip_prefix(first) {
+        Some(rest) => Ok(vec![first.to_owned(), shortened(area, font, rest.trim_start(), room)?]),
+        None => Ok(vec![whole]),
+    }
+}
+
+/// The text, or as much of its beginning as fits, and an ellipsis.
+fn shortened(area: &Area, font: &TextStyle<'static>, text: &str, room: i32) -> Result<String> {
+    let count = text.chars().count();
+    let mut kept = count;
+    loop {
+        let line = match kept == count {
+            true => text.to_owned(),
+            false => text.chars().take(kept).collect::<String>().trim_end().to_owned() + "…",
+        };
+        let wide = text_width(area, font, &line)?;
+        if wide <= room || kept == 0 {
+            return Ok(line);
+        }
+        // About as many as fit; from there one by one.
+        kept = (kept * room as usize / wide as usize + 4).min(kept - 1);
+    }
+}
+
+fn text_width(area: &Area, font: &TextStyle<'static>, text: &str) -> Result<i32> {
+    Ok(area.estimate_text_size(text, font).map_err(failed)?.0 as i32)
 }
 
 fn line(
@@ -225,8 +265,9 @@ fn histogram(axes: &mut Canvas, bins: &Bins, colour: RGBColor, shared: bool) -> 
 fn marks(axes: &mut Canvas, plot: &Plot, font: &TextStyle<'static>) -> Result<()> {
     let area = axes.plotting_area().strip_coord_spec();
     let (x_range, y_range) = area.get_pixel_range();
-    for (x, y, words) in plot.marks.iter().filter(|(x, y, _)| x.is_finite() && y.is_finite()) {
-        axes.draw_series([Circle::new((*x, *y), 4, INK.stroke_width(2))]).map_err(failed)?;
+    let marks = || plot.marks.iter().filter(|(x, y, _)| x.is_finite() && y.is_finite());
+    let mut places = Vec::new();
+    for (x, y, words) in marks() {
         let (px, py) = axes.plotting_area().map_coordinate(&(*x, *y));
         let (px, py) = (px - x_range.start, py - y_range.start);
         let (wide, high) = area.estimate_text_size(words, font).map_err(failed)?;
@@ -239,7 +280,13 @@ fn marks(axes: &mut Canvas, plot: &Plot, font: &TextStyle<'static>) -> Result<()
             WHITE.mix(0.8).filled(),
         );
         area.draw(&ground).map_err(failed)?;
-        area.draw(&Text::new(words.clone(), (left, top), font.clone())).map_err(failed)?;
+        places.push((left, top));
+    }
+    // Over all grounds: the words of one mark may lie on another.
+    let circles = marks().map(|(x, y, _)| Circle::new((*x, *y), 4, INK.stroke_width(2)));
+    axes.draw_series(circles).map_err(failed)?;
+    for (place, (.., words)) in places.into_iter().zip(marks()) {
+        area.draw(&Text::new(words.clone(), place, font.clone())).map_err(failed)?;
     }
     Ok(())
 }
