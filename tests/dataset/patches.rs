@@ -112,6 +112,58 @@ fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
     net.build().expect("a network")
 }
 
+/// Of four maps: 5 numbers, 3 for each map, and a checksum.
+const RECORD: usize = 4 * (5 + 3 * 4 + 1);
+
+#[test]
+fn a_record_that_was_spoilt_is_made_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    red_and_blue(folder.path(), [8, 8]);
+    let photos = ImageFolder::open(folder.path()).expect("photos").batch(4);
+    let (limit, seen) = (Rc::new(Cell::new(1000)), Rc::new(Cell::new(0)));
+    let model = fragile(limit.clone(), seen.clone());
+    let whole = TopPatches::find(&model, &photos, ["conv"]).expect("patches");
+    let path = folder.path().join("patches.json");
+    let search = PatchSearch::at(["conv"]).file(&path);
+    seen.set(0);
+    limit.set(12);
+    search.run(&model, &photos).expect_err("enough");
+    limit.set(1000);
+    let part = folder.path().join("patches.json.part");
+    let bytes = std::fs::read(&part).expect("a part");
+    let start = bytes.len() - 12 * RECORD;
+    let turned = |at: usize| move |record: &mut [u8]| record[at] ^= 0x10;
+    let zeros = |record: &mut [u8]| record.fill(0);
+    // A record of zeros would be that of a first photo that cannot be read.
+    let spoils: [(usize, &dyn Fn(&mut [u8])); 6] = [
+        (0, &zeros),
+        (5, &zeros),
+        (2, &turned(8)),                 // whether it could be read
+        (7, &turned(4 * 5)),             // a mean
+        (9, &turned(4 * (5 + 11))),      // a place
+        (11, &turned(4 * (5 + 12) + 3)), // the checksum
+    ];
+    for (record, spoil) in spoils {
+        let mut bytes = bytes.clone();
+        spoil(&mut bytes[start + record * RECORD..][..RECORD]);
+        std::fs::write(&part, &bytes).expect("a part");
+        seen.set(0);
+        let found = search.run(&model, &photos).expect("patches");
+        assert_eq!(seen.get() as usize, 16 - record);
+        assert!(found.unreadable().is_empty());
+        for map in 0..4 {
+            let all =
+                |patches: &TopPatches| format!("{:?}", patches.map("conv", map).expect("a map"));
+            assert_eq!(all(&found), all(&whole), "{record}");
+        }
+        assert_eq!(
+            found.selectivity("conv").expect("two"),
+            whole.selectivity("conv").expect("two")
+        );
+        std::fs::remove_file(&path).expect("a file");
+    }
+}
+
 #[test]
 fn a_search_that_was_interrupted_goes_on_where_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -130,10 +182,10 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
     assert!(text.contains("it panicked: enough"), "{text}");
     assert!(!path.exists());
     let part = folder.path().join("patches.json.part");
-    // As if the machine had stopped in the middle of a record, and spoilt the one before: its class, the
-    // second of 5 numbers and 3 for each of 4 maps, is none. Of its batch three are kept.
+    // As if the machine had stopped in the middle of a record, and spoilt the one before: of its batch
+    // three are kept.
     let mut bytes = std::fs::read(&part).expect("a part");
-    let last = bytes.len() - 4 * (5 + 3 * 4);
+    let last = bytes.len() - RECORD;
     bytes[last + 4..last + 8].fill(9);
     bytes.extend([7; 100]);
     std::fs::write(&part, &bytes).expect("a part");

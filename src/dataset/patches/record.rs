@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::identity;
 use crate::error::{Error, Result};
 
-const MAGIC: &str = "convlens patches 1";
+const MAGIC: &str = "convlens patches 2";
 
 /// The longest first lines that are read.
 const LONGEST: u64 = 1 << 24;
@@ -33,7 +33,9 @@ pub(super) struct Record {
 const HEAD: usize = 5;
 
 impl Record {
+    /// The numbers and their checksum.
     fn bytes(&self, maps: usize, out: &mut Vec<u8>) {
+        let start = out.len();
         let [h, w] = self.size;
         let head = [self.index, self.class, u32::from(self.read), h, w];
         head.iter().for_each(|value| out.extend(value.to_le_bytes()));
@@ -41,15 +43,21 @@ impl Record {
             (0..maps).for_each(|i| out.extend(numbers.get(i).unwrap_or(&0.0).to_le_bytes()));
         }
         (0..maps).for_each(|i| out.extend(self.places.get(i).unwrap_or(&0).to_le_bytes()));
+        out.extend(crc32fast::hash(&out[start..]).to_le_bytes());
     }
 
-    fn from_bytes(bytes: &[u8], maps: usize) -> Record {
+    /// `None` where the checksum is another.
+    fn from_bytes(bytes: &[u8], maps: usize) -> Option<Record> {
+        let (bytes, sum) = bytes.split_last_chunk()?;
+        if crc32fast::hash(bytes) != u32::from_le_bytes(*sum) {
+            return None;
+        }
         let words: Vec<u32> =
             bytes.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
         let part = |at: usize| words.iter().skip(HEAD + at * maps).take(maps).copied();
         let head: Vec<u32> = words.iter().take(HEAD).copied().collect();
-        let &[index, class, read, h, w] = head.as_slice() else { return Record::default() };
-        Record {
+        let &[index, class, read, h, w] = head.as_slice() else { return None };
+        Some(Record {
             index,
             class,
             read: read == 1,
@@ -57,7 +65,7 @@ impl Record {
             means: part(0).map(f32::from_bits).collect(),
             most: part(1).map(f32::from_bits).collect(),
             places: part(2).collect(),
-        }
+        })
     }
 }
 
@@ -98,13 +106,15 @@ impl Records {
             start = head.len() as u64;
         }
         let mut records = Records { path: path.to_path_buf(), file, start, maps, count: 0, keep };
-        // A record that was cut off in the middle, and what a crash left empty or damaged, is done again.
-        let written = (length.saturating_sub(start) / records.size()) as usize;
-        records.count = written;
+        // A record that was cut off in the middle, and what a crash left empty or damaged, is done again
+        // with all that follow.
+        records.count = (length.saturating_sub(start) / records.size()) as usize;
         let mut whole = 0;
-        records.each(|record| {
-            let fits = whole == record.index as usize && (record.class as usize) < classes;
-            whole += usize::from(fits);
+        records.read(|record| {
+            let fits = |record: &Record| {
+                record.index as usize == whole && (record.class as usize) < classes
+            };
+            whole += usize::from(record.as_ref().is_some_and(fits));
             Ok(())
         })?;
         records.count = whole;
@@ -138,7 +148,7 @@ impl Records {
     }
 
     fn size(&self) -> u64 {
-        4 * (HEAD + 3 * self.maps) as u64
+        4 * (HEAD + 3 * self.maps + 1) as u64
     }
 
     /// How many photos are done.
@@ -158,6 +168,15 @@ impl Records {
 
     /// All records in order, each read when the one before it is done.
     pub(super) fn each(&mut self, mut each: impl FnMut(&Record) -> Result<()>) -> Result<()> {
+        let path = self.path.clone();
+        self.read(|record| match record {
+            Some(record) => each(&record),
+            None => Err(Error::file(&path, "was damaged while the search went on")),
+        })
+    }
+
+    /// The same, nothing for records that are damaged.
+    fn read(&mut self, mut each: impl FnMut(Option<Record>) -> Result<()>) -> Result<()> {
         let start = SeekFrom::Start(self.start);
         self.file.seek(start).map_err(|error| self.failed(error))?;
         let mut bytes = vec![0; self.size() as usize];
@@ -167,7 +186,7 @@ impl Records {
             reader
                 .read_exact(&mut bytes)
                 .map_err(|error| Error::file(&path, format!("cannot be read: {error}")))?;
-            each(&Record::from_bytes(&bytes, maps))?;
+            each(Record::from_bytes(&bytes, maps))?;
         }
         Ok(())
     }
