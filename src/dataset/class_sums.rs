@@ -23,6 +23,8 @@ pub struct ClassSums {
     layer: String,
     /// The classes whose maps are summed, with how many maps they have.
     groups: Vec<(String, usize)>,
+    /// Those that have no maps of their own.
+    without: Vec<String>,
     /// The classes of the photos.
     classes: Vec<String>,
     photos: Vec<PhotoSums>,
@@ -42,7 +44,8 @@ pub struct PhotoSums {
 }
 
 impl ImageFolder {
-    /// For every photo, the sum of the means of each class's top maps, at their layer.
+    /// For every photo, the sum of the means of each class's top maps, at their layer. A class that
+    /// shares all of its maps with others has no sum; a note under the table names it.
     ///
     /// ```no_run
     /// # fn main() -> convlens::Result<()> {
@@ -55,7 +58,8 @@ impl ImageFolder {
     /// ```
     ///
     /// # Errors
-    /// When the network has no such layer with so many maps, or none of a class's photos can be read.
+    /// When the network has no such layer with so many maps, no class has maps of its own, or none of a
+    /// class's photos can be read.
     pub fn class_sums(&self, model: &Model, tops: &TopMaps) -> Result<ClassSums> {
         let (id, layer) = spatial(model, tops.layer())?;
         let found = channels_of(model, id);
@@ -68,7 +72,15 @@ impl ImageFolder {
             )));
         }
         let groups = tops.classes().iter().map(|class| (class.class.clone(), class.indices()));
-        self.sums(model, layer, groups.collect())
+        let (groups, without): (Vec<_>, Vec<_>) = groups.partition(|(_, maps)| !maps.is_empty());
+        if groups.is_empty() {
+            return Err(Error::Argument(format!(
+                "no class has maps of {layer} of its own, since each shares all of them with others: \
+                 search again with another number per_photo or per_class, or at a later layer"
+            )));
+        }
+        let without = without.into_iter().map(|(class, _)| class).collect();
+        Ok(ClassSums { without, ..self.sums(model, layer, groups)? })
     }
 
     /// The same for maps that are named class by class: what Python calls a dictionary of top maps.
@@ -142,6 +154,7 @@ impl ImageFolder {
             network: model.name().to_owned(),
             layer,
             groups: groups.into_iter().map(|(class, maps)| (class, maps.len())).collect(),
+            without: Vec::new(),
             classes,
             photos,
             unreadable,
@@ -150,7 +163,7 @@ impl ImageFolder {
 }
 
 impl ClassSums {
-    /// The classes whose maps are summed.
+    /// The classes whose maps are summed: all that have some.
     pub fn groups(&self) -> Vec<&str> {
         self.groups.iter().map(|(class, _)| class.as_str()).collect()
     }
@@ -174,7 +187,7 @@ impl ClassSums {
                 (name.clone(), of_class.map(|photo| photo.sums[group]).collect::<Vec<f64>>())
             });
             Chart::lines(lines.filter(|(_, sums)| !sums.is_empty()))
-                .title(format!("the {maps} maps of {class}"))
+                .title(format!("the {maps} map{} of {class}", if *maps == 1 { "" } else { "s" }))
                 .axes("photo", "sum of mean activations")
         });
         let columns = self.groups.len().clamp(1, 2);
@@ -183,6 +196,12 @@ impl ClassSums {
 
     /// The mean sum of each class's photos (rows) for each class's maps.
     fn table(&self) -> Table {
+        let mut notes = Vec::new();
+        if !self.without.is_empty() {
+            let classes = self.without.join(", ");
+            notes.push(format!("without maps of their own, and so without a sum: {classes}"));
+        }
+        notes.extend(unreadable_notes(&self.unreadable));
         let mut rows = Vec::new();
         for (class, name) in self.classes.iter().enumerate() {
             let of_class: Vec<_> = self.photos.iter().filter(|p| p.class == class).collect();
@@ -206,7 +225,7 @@ impl ClassSums {
                 ("Mean sum", true),
             ],
             rows,
-            notes: unreadable_notes(&self.unreadable),
+            notes,
         }
     }
 }

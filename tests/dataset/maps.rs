@@ -62,6 +62,29 @@ fn the_order_in_which_threads_read_makes_no_difference() {
 }
 
 #[test]
+fn a_class_without_maps_of_its_own_has_no_sum_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    red_and_blue(folder.path(), [3, 5]);
+    // One red photo among the blue ones gives blue red's only map.
+    photo([240, 20, 20], (0, 0)).save(folder.path().join("blue/odd.png")).expect("a file");
+    let photos = ImageFolder::open(folder.path()).expect("photos");
+    let model = colours();
+    let tops = TopMapSearch::at("relu").per_photo(1).run(&model, &photos).expect("top maps");
+    assert_eq!(tops.maps("red").expect("a class"), [0; 0]);
+    let sums = photos.class_sums(&model, &tops).expect("sums");
+    assert_eq!(sums.groups(), ["blue"]);
+    assert!(sums.photos().iter().all(|photo| photo.sums.len() == 1));
+    assert_eq!(sums.photos().len(), 9);
+    let text = sums.to_string();
+    assert!(text.contains("without maps of their own, and so without a sum: red"), "{text}");
+    assert!(sums.bundle().as_text().contains("the 1 map of blue"), "{}", sums.bundle().as_text());
+
+    let tops = TopMapSearch::at("relu").per_photo(3).run(&model, &photos).expect("top maps");
+    let text = photos.class_sums(&model, &tops).expect_err("no maps").to_string();
+    assert!(text.contains("no class has maps of relu of its own"), "{text}");
+}
+
+#[test]
 fn top_maps_are_written_and_read_back() {
     let case = Case::read();
     let tops = TopMaps::find(&case.model, &case.photos, "block2").expect("top maps");
