@@ -1,4 +1,4 @@
-//! Work done ahead in threads, and handed over in order.
+//! Work done in threads, so much at a time, and handed over in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,19 @@ use std::thread;
 use crate::error::{Error, Result};
 
 /// Calls `work` for every index from 0 to `count`, in `threads` threads, and `each` with the results in
-/// the order of the indices, in this thread. The work is done `ahead` results at a time: the next ones
-/// are begun when `each` has had all of these, so that what it does then, with threads of its own, has
+/// the order of the indices, in this thread. The first `ahead` results are made, and when `each` has had
+/// all of these, as many more as it said at the last: what it does then, with threads of its own, has
 /// the processor to itself. What was not begun when `each` fails is not done.
 pub(super) fn in_order<T: Send>(
     count: usize,
     threads: usize,
     ahead: usize,
     work: impl Fn(usize) -> T + Sync,
-    mut each: impl FnMut(usize, T) -> Result<()>,
+    mut each: impl FnMut(usize, T) -> Result<usize>,
 ) -> Result<()> {
-    let ahead = ahead.max(1);
+    let mut limit = ahead.clamp(1, count.max(1));
     let shelf = Shelf {
-        state: Mutex::new(State { next: 0, limit: ahead.min(count), done: BTreeMap::new() }),
+        state: Mutex::new(State { next: 0, limit: limit.min(count), done: BTreeMap::new() }),
         room: Condvar::new(),
         ready: Condvar::new(),
     };
@@ -37,9 +37,10 @@ pub(super) fn in_order<T: Send>(
                 0 => work(index),
                 _ => shelf.take(index).ok_or_else(stopped)?,
             };
-            each(index, result)?;
-            if (index + 1).is_multiple_of(ahead) {
-                shelf.make_room(ahead, count);
+            let more = each(index, result)?;
+            if index + 1 == limit && limit < count {
+                limit = limit.saturating_add(more.max(1)).min(count);
+                shelf.make_room(limit);
             }
         }
         Ok(())
@@ -103,11 +104,11 @@ impl<T> Shelf<T> {
         state.done.remove(&index)
     }
 
-    /// Lets the threads go on with so many more, of `count` in all.
-    fn make_room(&self, more: usize, count: usize) {
+    /// Lets the threads go on up to this index.
+    fn make_room(&self, limit: usize) {
         let mut state = self.lock();
-        if state.limit < count {
-            state.limit = state.limit.saturating_add(more).min(count);
+        if state.limit != CLOSED {
+            state.limit = limit;
             self.room.notify_all();
         }
     }
@@ -147,10 +148,26 @@ mod tests {
         in_order(50, 3, 7, work, |index, square| {
             assert!(begun.load(Ordering::SeqCst) <= index / 7 * 7 + 7, "too far ahead of {index}");
             found.push((index, square));
-            Ok(())
+            Ok(7)
         })
         .expect("work");
         assert_eq!(found, (0..50).map(|i| (i, i * i)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_asked_for_last_is_made_next() {
+        let begun = AtomicUsize::new(0);
+        let work = |_| begun.fetch_add(1, Ordering::SeqCst);
+        // After the first four, one and three by turns.
+        let limits = [4, 4, 4, 4, 5, 8, 8, 8, 9, 12, 12, 12];
+        let mut had = 0;
+        in_order(12, 2, 4, work, |index, _| {
+            assert!(begun.load(Ordering::SeqCst) <= limits[index], "too far ahead of {index}");
+            had += 1;
+            Ok(if limits[index] % 4 == 0 { 0 } else { 3 })
+        })
+        .expect("work");
+        assert_eq!(had, 12);
     }
 
     #[test]
@@ -159,7 +176,7 @@ mod tests {
         let work = |_| begun.fetch_add(1, Ordering::SeqCst);
         let fail = |index, _| match index {
             5 => Err(Error::Argument("enough".into())),
-            _ => Ok(()),
+            _ => Ok(4),
         };
         let error = in_order(1000, 2, 4, work, fail).expect_err("enough");
         assert_eq!(error.to_string(), "enough");

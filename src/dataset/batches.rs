@@ -1,5 +1,5 @@
-//! A data set through a network, batch after batch: photos are read and resized ahead, in threads,
-//! and the layers that somebody wants come out of one pass.
+//! A data set through a network, batch after batch: photos are read and resized in threads, and the
+//! layers that somebody wants come out of one pass.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,7 +111,7 @@ impl ImageFolder {
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let read = |i: usize| self.seen(first + i, preprocess);
         // While the network runs it wants every core: decoding beside it took longer than decoding
-        // between two batches.
+        // between two batches. Only where sizes differ are some still to be read when a batch is closed.
         in_order(left, threads, self.batch_size(), read, |i, seen| {
             let index = first + i;
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
@@ -120,6 +120,7 @@ impl ImageFolder {
                     let same = |known: &Seen| known.pixels.dimensions() == seen.pixels.dimensions();
                     if !open.photos.first().is_none_or(same) {
                         each(open.close()?)?;
+                        progress.advance(index as u64);
                     }
                     open.photos.push(seen);
                 }
@@ -129,7 +130,8 @@ impl ImageFolder {
                 each(open.close()?)?;
                 progress.advance(index as u64 + 1);
             }
-            Ok(())
+            // What the batch lacks.
+            Ok(self.batch_size() - open.photos.len())
         })?;
         if !open.photos.is_empty() || !open.failed.is_empty() {
             each(open.close()?)?;
