@@ -13,8 +13,10 @@ use crate::show::{MimeBundle, Row, Show, Table, thousands};
 
 /// Endings of files that are taken for photos. Those of formats that are not read are among them, so
 /// that their files are named as unreadable and not passed over in silence.
-const ENDINGS: [&str; 11] =
-    ["jpg", "jpeg", "png", "bmp", "gif", "webp", "ppm", "pgm", "tif", "tiff", "jfif"];
+const ENDINGS: [&str; 15] = [
+    "jpg", "jpeg", "png", "bmp", "gif", "webp", "ppm", "pgm", "tif", "tiff", "jfif", "heic",
+    "heif", "avif", "jxl",
+];
 
 /// The width of the photos of a sheet.
 const TILE: u32 = 200;
@@ -31,7 +33,7 @@ const DEEPEST: usize = 16;
 /// Classes come in alphabetical order and photos by path, which for folders of photos is the order of
 /// torchvision's `ImageFolder`; what lies deeper in a class's folder belongs to it too. A folder that
 /// holds photos and no folders is one class. Nothing is opened yet: photos are read when a network looks
-/// at them, a batch ahead of it and in all threads, and only as many are in memory as a batch holds.
+/// at them, between two batches and in all threads, and only as many are in memory as a batch holds.
 ///
 /// A file that cannot be read does not stop a run: results list it at the end, with the reason.
 ///
@@ -276,10 +278,11 @@ impl ImageFolder {
         (0..self.len()).filter_map(|index| self.entry(index)).collect()
     }
 
-    /// `rows` photos of every class that can be read, evenly spread over it, as a table of pictures.
+    /// `rows` photos of every class, evenly spread over it, as a table of pictures. In the place of one
+    /// that cannot be read stands why.
     ///
     /// # Errors
-    /// When none can be read.
+    /// None: what cannot be read is shown as such.
     pub fn sheet(&self, rows: usize) -> Result<PictureTable> {
         let mut columns: Vec<Vec<Cell>> = Vec::new();
         for (class, start) in self.classes.iter().zip(self.starts()) {

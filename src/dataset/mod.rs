@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! Photos are read and resized ahead of the network in threads, in batches, and forgotten: memory
-//! does not grow with their number.
+//! Photos are read and resized in all threads, a batch at a time, and forgotten when the network has
+//! seen them: memory does not grow with their number.
 
 mod ahead;
 mod batches;

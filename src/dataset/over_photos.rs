@@ -278,8 +278,9 @@ impl PhotoMaps {
         Ok(sheet(tiles, self.columns).title(self.title()))
     }
 
-    /// Writes the picture of every photo into a folder, which is made where it is missing, as
-    /// `cat_0001_name.png`, and returns the files.
+    /// Writes the picture of each of these photos, at most 100 of the data set's, into a folder, which
+    /// is made where it is missing, as `cat_0001_name.png`, and returns the files.
+    /// [`each_activation_map`](ImageFolder::each_activation_map) goes through all of them.
     ///
     /// # Errors
     /// When a file cannot be written, or the gain is no positive number.

@@ -60,7 +60,9 @@ impl TopMapSearch {
         self
     }
 
-    /// Looks at all photos, each once. No more than a batch of activations is kept.
+    /// Looks at all photos, each once. No more than a batch of activations is kept. A search that was
+    /// interrupted begins anew; [`PatchSearch`](super::PatchSearch) with a
+    /// [`file`](super::PatchSearch::file) goes on where it was.
     ///
     /// # Errors
     /// When there are fewer than two classes, a class has no photo that can be read, the layer is

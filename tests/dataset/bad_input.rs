@@ -53,15 +53,17 @@ fn files_that_cannot_be_read_are_listed_and_do_not_stop_a_run() {
     std::fs::write(folder.path().join("red/0007.png"), "not a photo").expect("a file");
     std::fs::write(folder.path().join("red/0099.jpg"), b"\xff\xd8\xff\xe0\x00").expect("a file");
     std::fs::write(folder.path().join("blue/empty.png"), "").expect("a file");
+    std::fs::write(folder.path().join("red/phone.HEIC"), b"\0\0\0\x18ftypheic").expect("a file");
     let photos = ImageFolder::open(folder.path()).expect("photos").batch(8);
     let tops = TopMapSearch::at("relu").per_photo(1).run(&colours(), &photos).expect("top maps");
     assert_eq!(tops.classes().iter().map(|class| class.photos).collect::<Vec<_>>(), [4, 39]);
     let names: Vec<&str> = tops.unreadable().iter().map(|photo| photo.name.as_str()).collect();
-    assert_eq!(names, ["blue/empty.png", "red/0007.png", "red/0099.jpg"]);
+    assert_eq!(names, ["blue/empty.png", "red/0007.png", "red/0099.jpg", "red/phone.HEIC"]);
     let text = tops.to_string();
-    assert!(text.contains("3 files were passed over:"), "{text}");
+    assert!(text.contains("4 files were passed over:"), "{text}");
     assert!(text.contains("red/0007.png: not a PNG, JPEG"), "{text}");
     assert!(text.contains("blue/empty.png: the file is empty"), "{text}");
+    assert!(photos.sheet(50).expect("a sheet").render().is_ok());
 }
 
 #[test]
