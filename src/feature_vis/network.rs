@@ -1,5 +1,7 @@
 //! The part of the network that a run needs, and gradients of its pictures, a few at a time.
 
+use std::collections::BTreeSet;
+
 use tch::Tensor;
 
 use super::score::{Answers, Goal, Reading, Score};
@@ -15,6 +17,8 @@ const MOST: i64 = 16;
 /// The network up to the layers that are asked for, with the goal of each picture.
 pub(super) struct Network {
     model: Model,
+    /// Whether its output is that of the whole network.
+    is_whole: bool,
     goals: Vec<Goal>,
     readings: Vec<Reading>,
     /// Pictures that belong together, in a row.
@@ -57,15 +61,16 @@ impl Network {
             nodes
         };
         let wanted = nodes(goals);
-        let Some(&last) = wanted.last() else {
+        if wanted.is_empty() {
             return Err(Error::Argument("no objective: there is nothing to excite".into()));
+        }
+        // Layers behind that need not fit, and what is kept to make it faster goes with the part.
+        let last = meeting(whole, &wanted);
+        let is_whole = last.is_none_or(|last| last == whole.output());
+        let model = match last {
+            Some(last) => whole.up_to(whole.layer_name(last))?,
+            None => whole.clone(),
         };
-        // The last layer's part of the network has the others too, unless a branch ends in them. What
-        // is kept to make it faster goes with it.
-        let part = whole.up_to(whole.layer_name(last))?;
-        let place = |id: NodeId| part.find(whole.layer_name(id));
-        let contained = wanted.iter().all(|id| place(*id).is_ok());
-        let model = if contained { part } else { whole.clone() };
         let mut goals = goals.to_vec();
         for (_, score) in goals.iter_mut().flat_map(|goal| &mut goal.terms) {
             score.node = model.find(whole.layer_name(score.node))?;
@@ -111,7 +116,7 @@ impl Network {
             }
         });
         let readings = readings.collect::<Result<Vec<_>>>()?;
-        Ok(Network { model, goals, readings, group: group.max(1), diversity })
+        Ok(Network { model, is_whole, goals, readings, group: group.max(1), diversity })
     }
 
     /// Whether the network takes pictures of this height and width.
@@ -258,9 +263,11 @@ impl Network {
                 let number = |t: Tensor| t.f_double_value(&[]).into_result();
                 let objective = number(goal.value(&answers, i as i64)?)?;
                 let (mut map, mut active) = (None, true);
-                if let Some(score) =
-                    goal.only().filter(|s| s.node != self.model.output() || s.is_of_a_map())
-                {
+                // The score of a class means as much below 0 as above.
+                let of_a_class = |score: &Score| {
+                    self.is_whole && score.node == self.model.output() && !score.is_of_a_map()
+                };
+                if let Some(score) = goal.only().filter(|score| !of_a_class(score)) {
                     let values = score.map(&answers.of(score, i as i64)?)?;
                     let mean = number(values.f_mean(None::<tch::Kind>).into_result()?)?;
                     let most = number(values.f_max().into_result()?)?;
@@ -272,6 +279,21 @@ impl Network {
         }
         Ok(excitements)
     }
+}
+
+/// The first layer that all of these lead to, or that is the only one; none where their branches do not
+/// meet.
+fn meeting(model: &Model, wanted: &[NodeId]) -> Option<NodeId> {
+    let mut led: Vec<BTreeSet<NodeId>> = Vec::new();
+    for id in model.nodes_to(model.output()) {
+        let before = model.inputs_of(id).iter().flat_map(|input| &led[input.0]).copied();
+        let here: BTreeSet<NodeId> = before.chain(wanted.contains(&id).then_some(id)).collect();
+        if here.len() == wanted.len() {
+            return Some(id);
+        }
+        led.push(here);
+    }
+    None
 }
 
 /// How alike the pictures of each group are, `[n]`: the sum over the others of the cosine between the
