@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FeatureVis, Objective, Pattern, Patterns};
+use super::{FeatureVis, Objective, Patterns};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::picture::{Cell, PictureTable};
@@ -90,9 +90,9 @@ impl PatternGrid {
     pub fn table(&self) -> PictureTable {
         let columns = self.rows.iter().map(|(_, patterns)| patterns.len()).max().unwrap_or(0);
         let table = PictureTable::new(vec![""; columns]).title(self.network.as_str());
-        let cell = |pattern: &Pattern| Cell::new(pattern.picture(), pattern.caption());
         self.rows.iter().fold(table, |table, (layer, patterns)| {
-            table.row(layer.as_str(), patterns.iter().map(cell))
+            let cells = patterns.pictures().into_iter().zip(patterns.captions());
+            table.row(layer.as_str(), cells.map(|(picture, caption)| Cell::new(picture, caption)))
         })
     }
 }

@@ -99,7 +99,9 @@ impl Objective {
         Objective::of(Term::Direction { layer: layer.into(), direction, cosine: true })
     }
 
-    /// The score of a class before the softmax, by its index or name; of several, their sum.
+    /// The score of a class as the network puts it out: before the softmax, or behind the network's own
+    /// softmax or sigmoid. A class goes by its index or name; several are their sum, or their
+    /// [`difference`](Target::difference).
     pub fn class(class: impl Into<Target>) -> Objective {
         Objective::of(Term::Class(class.into()))
     }
@@ -203,20 +205,26 @@ impl IntoIterator for Objective {
 
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (weight, term)) in self.terms.iter().enumerate() {
-            match (i, *weight < 0.0) {
-                (0, true) => f.write_str("−")?,
-                (0, false) => {}
-                (_, true) => f.write_str(" − ")?,
-                (_, false) => f.write_str(" + ")?,
-            }
-            if weight.abs() != 1.0 {
-                write!(f, "{} · ", weight.abs())?;
-            }
-            write!(f, "{term}")?;
-        }
-        Ok(())
+        f.write_str(&weighted(self.terms.iter().map(|(weight, term)| (*weight, term))))
     }
+}
+
+/// "a + 0.5 · b − c".
+pub(super) fn weighted<T: fmt::Display>(terms: impl IntoIterator<Item = (f64, T)>) -> String {
+    let mut text = String::new();
+    for (i, (weight, term)) in terms.into_iter().enumerate() {
+        text += match (i, weight < 0.0) {
+            (0, true) => "−",
+            (0, false) => "",
+            (_, true) => " − ",
+            (_, false) => " + ",
+        };
+        if weight.abs() != 1.0 {
+            text += &format!("{} · ", weight.abs());
+        }
+        text += &term.to_string();
+    }
+    text
 }
 
 impl fmt::Display for Term {

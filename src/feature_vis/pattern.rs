@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tch::Tensor;
 
 use super::network::Excitement;
-use crate::chart::Chart;
+use crate::chart::{COLOURS, Chart};
 use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::{Animation, Picture, Sheet};
@@ -23,6 +23,8 @@ pub struct Pattern {
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) label: String,
+    /// Whether the label is the index of a channel.
+    pub(super) is_index: bool,
     pub(super) layer: String,
     pub(super) picture: Picture,
     /// `[1, C, h, w]`
@@ -56,7 +58,8 @@ impl Pattern {
         Pattern { starts: made.starts, inner: Rc::new(made) }
     }
 
-    /// What it was made for: the index of the channel, the name of the class, or the objective.
+    /// What it was made for: the index of the channel or the name of the class, where that is made
+    /// large, or the objective.
     pub fn label(&self) -> &str {
         &self.inner.label
     }
@@ -132,9 +135,17 @@ impl Pattern {
         self.starts = attempt + 1;
     }
 
-    /// The label, and what must be known of the picture.
-    pub(super) fn caption(&self) -> String {
-        let mut caption = self.label().to_owned();
+    /// The label, and, among patterns of other layers, a channel's layer.
+    fn name(&self, among_others: bool) -> String {
+        match among_others && self.inner.is_index {
+            true => format!("{} of {}", self.label(), self.layer()),
+            false => self.label().to_owned(),
+        }
+    }
+
+    /// The name, and what must be known of the picture.
+    fn caption(&self, among_others: bool) -> String {
+        let mut caption = self.name(among_others);
         if self.is_idle() {
             caption += ": never active";
         }
@@ -180,18 +191,31 @@ impl Show for Pattern {
 }
 
 /// Pictures that excite parts of a network: what [`FeatureVis::run`](super::FeatureVis::run) makes.
-/// A notebook shows them as a sheet with the index of the channel below each.
+/// A notebook shows them as a sheet with the index of the channel below each, and its layer where
+/// layers differ.
 #[derive(Clone, Debug)]
 pub struct Patterns {
     title: String,
+    /// Whether their layers differ.
+    several_layers: bool,
     patterns: Vec<Pattern>,
     stopped: Option<String>,
     dark: bool,
 }
 
 impl Patterns {
-    pub(super) fn new(title: String, patterns: Vec<Pattern>, stopped: Option<String>) -> Patterns {
-        Patterns { title, patterns, stopped, dark: false }
+    pub(super) fn new(
+        title: String,
+        several_layers: bool,
+        patterns: Vec<Pattern>,
+        stopped: Option<String>,
+    ) -> Patterns {
+        Patterns { title, several_layers, patterns, stopped, dark: false }
+    }
+
+    /// What stands under each picture.
+    pub(super) fn captions(&self) -> Vec<String> {
+        self.iter().map(|pattern| pattern.caption(self.several_layers)).collect()
     }
 
     /// How many there are.
@@ -257,7 +281,7 @@ impl Patterns {
             None => self.title.clone(),
         };
         let sheet = Sheet::pictures(self.pictures()).title(title);
-        let sheet = sheet.captions(self.iter().map(Pattern::caption));
+        let sheet = sheet.captions(self.captions());
         if self.dark { sheet.dark() } else { sheet }
     }
 
@@ -271,21 +295,31 @@ impl Patterns {
 }
 
 /// Curves of more pictures than these could not be told apart.
-const CURVES: usize = 8;
+const CURVES: usize = COLOURS;
 
 impl Patterns {
-    /// The losses over the steps, a line for each picture, of more than eight the first eight. Where no
-    /// loss is 0 or less, the axis is logarithmic: losses fall by powers of ten.
+    /// The losses over the steps, a line for each picture, of more than ten the first ten. Where no
+    /// loss is below 0 and some are above, the axis is logarithmic: losses fall by powers of ten. A
+    /// picture whose losses are all 0, since it never excited its channel, has no line there; the
+    /// title names it.
     pub fn loss_curve(&self) -> Chart {
-        let shown = self.iter().take(CURVES);
-        let curves = shown.map(|pattern| (pattern.label().to_owned(), pattern.losses().to_vec()));
-        let title = match self.len() > CURVES {
-            true => format!("{}: the first {CURVES} of {}", self.title, self.len()),
-            false => self.title.clone(),
-        };
+        let all = || self.iter().flat_map(Pattern::losses);
+        let logarithmic = all().all(|&loss| loss >= 0.0) && all().any(|&loss| loss > 0.0);
+        let name = |pattern: &Pattern| pattern.name(self.several_layers);
+        let (drawn, flat): (Vec<&Pattern>, Vec<&Pattern>) = self
+            .iter()
+            .partition(|pattern| !logarithmic || pattern.losses().iter().any(|&loss| loss > 0.0));
+        let mut title = self.title.clone();
+        if drawn.len() > CURVES {
+            title += &format!(": the first {CURVES} of {}", drawn.len());
+        }
+        if !flat.is_empty() {
+            let flat: Vec<String> = flat.into_iter().map(name).collect();
+            title += &format!("; always 0: {}", flat.join(", "));
+        }
+        let curves = drawn.iter().take(CURVES).map(|p| (name(p), p.losses().to_vec()));
         let chart = Chart::lines(curves).title(title).axes("step", "loss");
-        let positive = self.iter().take(CURVES).all(|p| p.losses().iter().all(|&loss| loss > 0.0));
-        if positive { chart.log_y() } else { chart }
+        if logarithmic { chart.log_y() } else { chart }
     }
 
     /// How the pictures came about: an animated PNG of the contact sheet, of at most about
@@ -310,7 +344,7 @@ impl Patterns {
                 frame.resized(last.width(), last.height())
             };
             let pictures = self.iter().map(at).collect::<Result<Vec<_>>>()?;
-            let sheet = Sheet::pictures(pictures).captions(self.iter().map(Pattern::label));
+            let sheet = Sheet::pictures(pictures).captions(self.captions());
             let sheet = if self.dark { sheet.dark() } else { sheet };
             Ok(sheet.render()?.picture)
         });

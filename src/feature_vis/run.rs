@@ -52,7 +52,11 @@ impl FeatureVis {
         let group = self.diversity.map_or(1, |(count, _)| count);
         let goals: Vec<Goal> =
             goals.into_iter().flat_map(|goal| std::iter::repeat_n(goal, group)).collect();
-        let title = title(model, &objectives);
+        let layers = layers(model, &objectives);
+        let title = match layers.as_slice() {
+            [layer] => format!("{}, {layer}", model.name()),
+            _ => model.name().to_owned(),
+        };
         let mut work = Work::new(self, model, &title, goals.len());
         let mut made: Vec<Option<Pattern>> = vec![None; goals.len()];
         for attempt in 0..=self.retries {
@@ -81,19 +85,17 @@ impl FeatureVis {
         }
         let Work { progress, stopped, .. } = work;
         progress.finish();
-        Ok(Patterns::new(title, made.into_iter().flatten().collect(), stopped))
+        let made = made.into_iter().flatten().collect();
+        Ok(Patterns::new(title, layers.len() > 1, made, stopped))
     }
 }
 
-/// "vgg16, features.24" where all objectives are of one layer.
-fn title(model: &Model, objectives: &[Objective]) -> String {
+/// What all objectives are about; one alone where it is the same for all.
+fn layers(model: &Model, objectives: &[Objective]) -> Vec<String> {
     let mut layers: Vec<String> =
         objectives.iter().flat_map(|objective| objective.layers(model)).collect();
     layers.dedup();
-    match layers.as_slice() {
-        [layer] => format!("{}, {layer}", model.name()),
-        _ => model.name().to_owned(),
-    }
+    layers
 }
 
 /// Says how far an attempt is.
@@ -474,6 +476,7 @@ impl<'a> Work<'a> {
             let Some(&excitement) = excitements.get(i) else { continue };
             patterns.push(Pattern::new(super::pattern::Made {
                 label: goal.label.clone(),
+                is_index: goal.is_index,
                 layer: self.model.layer_name(goal.terms[0].1.node).to_owned(),
                 picture: shown,
                 input: self.as_input(&picture)?,

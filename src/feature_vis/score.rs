@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-use super::objective::{Objective, Term};
+use super::objective::{Objective, Term, weighted};
 use crate::attribution::Target;
 use crate::error::{Error, Result};
 use crate::model::{Conv2d, LayerRef, Model, NodeId, Op};
@@ -16,6 +16,8 @@ pub(super) struct Goal {
     pub(super) terms: Vec<(f64, Score)>,
     /// What a tile is called.
     pub(super) label: String,
+    /// Whether that is the index of a channel, which says nothing of its layer.
+    pub(super) is_index: bool,
 }
 
 /// One term, at a node.
@@ -123,15 +125,26 @@ impl Goal {
             }
             resolve(model, *weight, term, &mut terms)?;
         }
-        let label = match objective.terms.as_slice() {
+        // Of one that is made large, how much it is multiplied by says nothing.
+        let (label, is_index) = match objective.terms.as_slice() {
             [] => return Err(Error::Argument("a sum of no objectives asks for nothing".into())),
-            [(_, Term::Channel { channel, .. } | Term::Unreachable { channel, .. })] => {
-                channel.to_string()
+            [(weight, Term::Channel { channel, .. } | Term::Unreachable { channel, .. })]
+                if *weight > 0.0 =>
+            {
+                (channel.to_string(), true)
             }
-            [(_, Term::Class(target))] => class_label(model, target),
-            _ => objective.to_string(),
+            [(weight, Term::Class(target))] if *weight > 0.0 => {
+                (weighted(classes(model, 1.0, target)), false)
+            }
+            several => {
+                let named = several.iter().flat_map(|(weight, term)| match term {
+                    Term::Class(target) => classes(model, *weight, target),
+                    other => vec![(*weight, other.to_string())],
+                });
+                (weighted(named), false)
+            }
         };
-        Ok(Goal { terms, label })
+        Ok(Goal { terms, label, is_index })
     }
 
     /// The value, from what the layers answer to one picture.
@@ -157,19 +170,20 @@ impl Goal {
     }
 }
 
-/// "tabby", or the names of several.
-fn class_label(model: &Model, target: &Target) -> String {
-    match target {
+/// The names of a target's classes, with their factors.
+fn classes(model: &Model, weight: f64, target: &Target) -> Vec<(f64, String)> {
+    let name = match target {
+        Target::Sum(parts) => {
+            let parts = parts.iter();
+            return parts.flat_map(|(factor, t)| classes(model, weight * factor, t)).collect();
+        }
         Target::Index(index) => {
             usize::try_from(*index).map_or_else(|_| index.to_string(), |i| model.class_name(i))
         }
         Target::Name(name) => name.clone(),
-        Target::Sum(parts) => {
-            let names: Vec<String> = parts.iter().map(|(_, t)| class_label(model, t)).collect();
-            names.join(", ")
-        }
         _ => "class".to_owned(),
-    }
+    };
+    vec![(weight, name)]
 }
 
 fn resolve(model: &Model, weight: f64, term: &Term, into: &mut Vec<(f64, Score)>) -> Result<()> {

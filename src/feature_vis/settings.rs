@@ -108,6 +108,10 @@ impl FeatureVis {
     /// at 0.01, 100 × 100 pixels. The article gives each layer a size and a range of noise of its own:
     /// [`size`](FeatureVis::size) and [`uniform`](FeatureVis::uniform). Its loss is
     /// [`Objective::unreachable`](super::Objective::unreachable).
+    ///
+    /// The article draws new noise for each channel, from NumPy's generator with a seed of its own
+    /// (100); here all channels start from the same noise, that of [`seed`](FeatureVis::seed), 0 unless
+    /// set. Its pictures therefore come out alike in kind, not pixel by pixel.
     pub fn article_3() -> FeatureVis {
         FeatureVis::pixels().size(100).uniform(-1.0, 1.0).steps(200).learning_rate(0.01)
     }
