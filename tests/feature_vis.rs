@@ -208,6 +208,43 @@ fn greatest(values: &[f32]) -> f32 {
 }
 
 #[test]
+fn a_neuron_can_be_named_by_its_row_and_column() {
+    let numbers = Numbers::read();
+    let photo = formula_photo([20, 24], 0, -2.0..2.0);
+    let at = |row, column| Objective::neuron_at("features.8", 3, row, column);
+    let middle = gradient(at(5, 6), &photo, FeatureVis::pixels());
+    // As for the middle one that the reference has.
+    let tolerance = |expected: &[f32]| 1e-5f32.max(3e-7 / greatest(expected));
+    let expected = numbers.get("gradient/neuron");
+    assert!(difference(&middle, expected) < tolerance(expected));
+    let (model, leaf) = (small(), photo.copy().set_requires_grad(true));
+    let maps = model.run_as(Pass::Gradient, &[("input", &leaf)], &["features.7"]).expect("maps");
+    let value = maps[0].get(0).get(3).get(1).get(10);
+    let expected = floats(&Tensor::run_backward(&[value], &[&leaf], false, false)[0]);
+    let found =
+        gradient(Objective::neuron_at("features.7", 3, 1, 10), &photo, FeatureVis::pixels());
+    assert!(greatest(&expected) > 1e-4);
+    assert!(difference(&found, &expected) < tolerance(&expected));
+}
+
+#[test]
+fn momentum_carries_steps_on() {
+    let photo = formula_photo([20, 24], 0, -2.0..2.0);
+    let objective = || Objective::layer("features.8");
+    let (rate, momentum) = (0.5, 0.75);
+    let sgd = |momentum, steps: usize, from: &Tensor| {
+        let vis = FeatureVis::pixels().optimizer(Optimizer::Sgd { momentum }).learning_rate(rate);
+        run(&vis.steps(steps).from_values(from), objective()).tensor().expect("one size")
+    };
+    // x + r g(x), and from there r (g(x') + m g(x)) further.
+    let first = sgd(0.0, 1, &photo);
+    let expected = sgd(0.0, 1, &first) + (&first - &photo) * momentum;
+    let found = sgd(momentum, 2, &photo);
+    assert!((&found - sgd(0.0, 2, &photo)).abs().max().double_value(&[]) > 1e-3);
+    assert!(apart(&found, &floats(&expected)) < 1e-5);
+}
+
+#[test]
 fn diversity_is_lucents() {
     let numbers = Numbers::read();
     let photos: Vec<Tensor> = (0..3).map(|n| formula_photo([20, 24], n, -2.0..2.0)).collect();
@@ -240,6 +277,87 @@ fn regularizers_are_what_their_formulas_say() {
 }
 
 #[test]
+fn of_colours_regularizers_are_what_they_say_around_middle_grey() {
+    let values = formula_photo([20, 24], 0, -2.0..2.0);
+    for regularizer in [Regularizer::TotalVariation, Regularizer::L1, Regularizer::L2] {
+        let leaf = values.copy().set_requires_grad(true);
+        let colours = leaf.sigmoid();
+        let penalty = match regularizer {
+            Regularizer::L1 => (&colours - 0.5).abs().sum(Kind::Float),
+            Regularizer::L2 => ((&colours - 0.5).square().sum(Kind::Float) + 1e-6).sqrt(),
+            _ => {
+                let down = colours.narrow(2, 1, 19) - colours.narrow(2, 0, 19);
+                let across = colours.narrow(3, 1, 23) - colours.narrow(3, 0, 23);
+                down.abs().sum(Kind::Float) + across.abs().sum(Kind::Float)
+            }
+        };
+        let slope = Tensor::run_backward(&[penalty], &[&leaf], false, false).remove(0);
+        let expected = (&values - slope * 2.0).sigmoid();
+        let vis = FeatureVis::pixels()
+            .parametrization(Parametrization::Sigmoid)
+            .without_normalization()
+            .from_values(&values)
+            .optimizer(Optimizer::Sgd { momentum: 0.0 })
+            .learning_rate(1.0)
+            .steps(1)
+            .regularizer(regularizer, 2.0);
+        let found = run(&vis, Objective::channel("features.8", 2) * 0.0).tensor();
+        let found = found.expect("one size");
+        assert!((&found - values.sigmoid()).abs().max().double_value(&[]) > 1e-3);
+        assert!(apart(&found, &floats(&expected)) < 1e-5, "{regularizer:?}");
+    }
+}
+
+/// So short a step that what it began with is still there.
+fn start(vis: FeatureVis) -> Patterns {
+    run(&vis.steps(1).learning_rate(1e-12), Objective::channels("features.7", [3, 5]))
+}
+
+#[test]
+fn noise_has_the_articles_ranges_and_is_the_same_for_all_channels() {
+    let ends = |values: &[f32]| {
+        (
+            values.iter().copied().fold(f32::MAX, f32::min),
+            values.iter().copied().fold(f32::MIN, f32::max),
+        )
+    };
+    for (low, high) in [(0.0, 2.0), (-0.25, 0.25), (-0.1, 0.2)] {
+        let patterns = start(FeatureVis::article_3().uniform(low, high));
+        let [one, other] = [0, 1].map(|i| floats(&patterns.get(i).expect("a picture").tensor()));
+        assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-6));
+        assert_eq!(one.len(), 3 * 100 * 100);
+        let (least, most) = ends(&one);
+        let (low, high) = (low as f32, high as f32);
+        assert!(least >= low - 1e-6 && most <= high + 1e-6, "{least} {most}");
+        assert!(least - low < 0.01 && high - most < 0.01, "{least} {most}");
+        let mean = one.iter().sum::<f32>() / one.len() as f32;
+        assert!((mean - (low + high) / 2.0).abs() < 0.02 * (high - low), "{mean}");
+    }
+    let patterns = start(FeatureVis::article_2().octaves(1));
+    let picture = patterns.get(0).expect("a picture").tensor();
+    assert_eq!(picture.size(), [1, 3, 33, 33]);
+    let levels: Vec<f32> = floats(&(picture.logit(None::<f64>) * 255.0));
+    assert!(levels.iter().all(|level| (level - level.round()).abs() < 0.01), "whole levels");
+    assert_eq!(
+        ends(&levels.iter().map(|level| level.round()).collect::<Vec<f32>>()),
+        (150.0, 179.0)
+    );
+}
+
+#[test]
+fn pictures_are_as_high_and_as_wide_as_told() {
+    for parametrization in
+        [Parametrization::Pixels, Parametrization::Sigmoid, Parametrization::Fourier]
+    {
+        let vis = quick().parametrization(parametrization).height_and_width(20, 31).steps(2);
+        let patterns = run(&vis, Objective::channel("features.7", 3));
+        let pattern = patterns.get(0).expect("one");
+        assert_eq!(pattern.tensor().size(), [1, 3, 20, 31], "{parametrization:?}");
+        assert_eq!((pattern.picture().height(), pattern.picture().width()), (20, 31));
+    }
+}
+
+#[test]
 fn transforms_are_lucents() {
     let numbers = Numbers::read();
     for (name, transform, size) in [
@@ -266,6 +384,19 @@ fn the_same_seed_gives_the_same_picture() {
         };
         assert_eq!(make(7), make(7), "{parametrization:?}");
         assert_ne!(make(7), make(8), "{parametrization:?}");
+    }
+}
+
+#[test]
+fn a_run_at_another_size_in_between_makes_no_difference() {
+    for (model, layer) in [(small(), "features.7"), (wide(), "features.6")] {
+        let make = |side| {
+            let patterns = quick().size(side).run(&model, Objective::channels(layer, [0, 3]));
+            patterns.expect("pictures").tensor().expect("one size")
+        };
+        let first = make(24);
+        let _ = make(33);
+        assert_eq!(make(24), first, "{layer}");
     }
 }
 
@@ -369,6 +500,7 @@ fn a_picture_that_never_became_active_says_so_and_is_begun_again() {
     assert!(dead.to_string().contains("never active"), "{dead}");
     assert!(patterns.to_string().contains("4 of features.1"), "{patterns}");
     assert_eq!(dead.losses(), [0.0; 3]);
+    assert_eq!(captions(&patterns), ["3", "4: never active"]);
     // Nothing moved.
     let start = run(&vis, Objective::channel("features.1", 3)).get(0).expect("one").tensor();
     assert!((dead.tensor() - start).abs().max().double_value(&[]) > 0.0);
@@ -379,6 +511,104 @@ fn a_picture_that_never_became_active_says_so_and_is_begun_again() {
     let again = again.expect("pictures");
     assert_eq!([0, 1].map(|i| again.get(i).expect("a picture").starts()), [1, 3]);
     assert_eq!(again.get(0).expect("one").tensor(), alive.tensor());
+
+    // A neuron too; the score of a class is none.
+    let neurons = (0..8).map(|channel| Objective::neuron("features.1", channel));
+    let neurons = vis.run(&with_dead_channel(), neurons).expect("pictures");
+    let active = |patterns: &Patterns| patterns.iter().map(Pattern::is_active).collect::<Vec<_>>();
+    let above: Vec<bool> = neurons.iter().map(|pattern| pattern.objective() > 0.0).collect();
+    assert_eq!(active(&neurons), above);
+    assert!(!above[4] && above.contains(&true), "{above:?}");
+    let classes = run(&vis, (0..6).map(Objective::class));
+    assert!(classes.iter().any(|class| class.objective() < 0.0), "{classes}");
+    assert_eq!(active(&classes), [true; 6]);
+}
+
+/// What stands under the pictures, as the sheet's options tell.
+fn captions(patterns: &Patterns) -> Vec<String> {
+    let told = format!("{:?}", patterns.sheet());
+    let from = told.find("Given([").expect("captions") + "Given([".len();
+    let list = told[from..].split("])").next().expect("a list");
+    list.split(", \"").map(|word| word.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn names_say_what_is_made_small_and_what_is_subtracted() {
+    let channel = || Objective::channel("features.7", 5);
+    let class = |target: Target| Objective::class(target);
+    for (objective, name) in [
+        (channel(), "5"),
+        (channel() * 2.0, "5"),
+        (-channel(), "−features.7:5"),
+        (-Objective::unreachable("features.7", 5), "−features.7:5"),
+        (Objective::class("two"), "two"),
+        (Objective::class(1), "two"),
+        (-Objective::class(1), "−two"),
+        (-2.0 * Objective::class("two"), "−2 · two"),
+        (class(Target::difference("one", 1)), "one − two"),
+        (-class(Target::difference("one", "two")), "−one + two"),
+        (class(["one", "two"].into()), "one + two"),
+        (Objective::class(0) - 0.5 * Objective::class("two"), "one − 0.5 · two"),
+        (Objective::class(0) - channel(), "one − features.7:5"),
+    ] {
+        let patterns = run(&quick().steps(1), objective);
+        assert_eq!(patterns.get(0).expect("one").label(), name);
+        assert_eq!(captions(&patterns), [name]);
+    }
+}
+
+#[test]
+fn where_layers_differ_names_say_which() {
+    let several = || {
+        [
+            Objective::channel("features.5", 3),
+            Objective::channel("features.7", 3),
+            Objective::class("two"),
+        ]
+    };
+    let patterns = run(&quick(), several());
+    assert_eq!(patterns.title(), "small");
+    let names = ["3 of features.5", "3 of features.7", "two"];
+    assert_eq!(captions(&patterns), names);
+    let labels: Vec<&str> = patterns.iter().map(Pattern::label).collect();
+    assert_eq!(labels, ["3", "3", "two"]);
+    let animation = patterns.animation().expect("an animation");
+    let last = Sheet::pictures(patterns.pictures()).captions(names).render().expect("a sheet");
+    assert_eq!(animation.frames().last().expect("a frame").data(), last.picture.data());
+    let text = patterns.loss_curve().bundle().as_text().to_owned();
+    assert_eq!(text, "small: 3 of features.5, 3 of features.7, two");
+    let rows = quick().rows(&small(), [("some", several())]).expect("a grid");
+    assert_eq!(captions(&rows.rows()[0].1), names);
+    let one = run(&quick(), Objective::channels("features.5", [3, 4]));
+    assert_eq!(captions(&one), ["3", "4"]);
+}
+
+#[test]
+fn losses_above_0_have_a_logarithmic_axis_and_what_is_always_0_is_named() {
+    let vis = FeatureVis::article_3().size(24).steps(4);
+    let of = |patterns: &Patterns, title: &str, count: usize| {
+        let curves = patterns.iter().take(count);
+        let curves = curves.map(|pattern| (pattern.label().to_owned(), pattern.losses().to_vec()));
+        Chart::lines(curves).title(title).axes("step", "loss")
+    };
+    let same = |found: Chart, expected: Chart| {
+        assert_eq!(found.bundle().as_text(), expected.bundle().as_text());
+        let [found, expected] = [found, expected].map(|chart| chart.picture().expect("a chart"));
+        assert_eq!(found.data(), expected.data());
+    };
+    let half = Objective::unreachable_channels("features.1", [3, 4]);
+    let half = vis.run(&with_dead_channel(), half).expect("pictures");
+    same(half.loss_curve(), of(&half, "small, features.1; always 0: 4", 1).log_y());
+    let none = vis.run(&with_dead_channel(), Objective::unreachable("features.1", 4));
+    let none = none.expect("a picture");
+    same(none.loss_curve(), of(&none, "small, features.1", 1));
+    let below = run(&vis, Objective::channels("features.8", [2, 3]));
+    assert!(below.iter().flat_map(Pattern::losses).any(|&loss| loss < 0.0));
+    same(below.loss_curve(), of(&below, "small, features.8", 2));
+    let ten = run(&vis, Objective::unreachable_channels("features.7", 0..10));
+    same(ten.loss_curve(), of(&ten, "small, features.7", 10).log_y());
+    let more = run(&vis, Objective::unreachable_channels("features.7", 0..12));
+    same(more.loss_curve(), of(&more, "small, features.7: the first 10 of 12", 10).log_y());
 }
 
 #[test]
@@ -422,6 +652,52 @@ fn a_rate_that_diverges_stops_with_step_and_value_and_keeps_the_last_good_pictur
         assert!(told.contains(&format!("diverged after {} steps", divergence.step)), "{told}");
     }
     assert!(patterns.to_string().contains("the picture before"));
+}
+
+/// Of the squares of maps, far enough up that they soon have no number.
+fn uphill() -> FeatureVis {
+    FeatureVis::pixels().optimizer(Optimizer::Sgd { momentum: 0.0 }).learning_rate(1e3).steps(40)
+}
+
+#[test]
+fn the_picture_before_it_diverged_is_that_of_a_run_of_one_step_less() {
+    let vis = uphill().size(24);
+    let objectives = || [2.0, 1.0].map(|weight| Objective::layer("features.7") * weight);
+    let patterns = run(&vis, objectives());
+    for (i, pattern) in patterns.iter().enumerate() {
+        let step = pattern.diverged().expect("it diverges").step;
+        assert!((3..40).contains(&step), "{step}");
+        let before = run(&vis.clone().steps(step - 1), objectives());
+        let before = before.get(i).expect("a picture");
+        assert_eq!(before.diverged(), None);
+        assert_eq!(pattern.tensor(), before.tensor());
+        assert_eq!(pattern.losses()[..step - 1], *before.losses());
+    }
+}
+
+#[test]
+fn what_diverges_at_a_later_size_stays_as_it_was_there() {
+    // With as many steps at the first size as are good, the next ones are too many.
+    let (calm, steep) = (Objective::channel("features.7", 3), Objective::layer("features.7"));
+    let first = run(&uphill().size(16), steep.clone()).get(0).expect("one").diverged();
+    let steps = first.expect("it diverges").step - 2;
+    let vis = uphill().size(16).steps(steps).octaves(3).octave_scale(1.5);
+    let both = run(&vis, [calm * 1e-3, steep.clone()]);
+    let (calm, steep_one) = (both.get(0).expect("one"), both.get(1).expect("two"));
+    assert_eq!((calm.diverged(), calm.losses().len()), (None, 3 * steps));
+    assert_eq!(calm.tensor().size(), [1, 3, 36, 36]);
+    let step = steep_one.diverged().expect("it diverges").step;
+    assert!(step > steps + 1 && step < 2 * steps, "{step} of {steps} a size");
+    assert_eq!(steep_one.losses().len(), step);
+    // The same in two runs, the second from what the first has become, enlarged.
+    let one = run(&uphill().size(16).steps(steps), steep.clone()).tensor().expect("one size");
+    let larger = one.upsample_bicubic2d([24, 24], false, None, None);
+    let two = run(&uphill().from_values(&larger).steps(step - steps - 1), steep);
+    let expected = floats(&two.tensor().expect("one size"));
+    assert!(difference(&floats(&steep_one.tensor()), &expected) < 1e-5);
+    assert!(both.tensor().is_err(), "their sizes differ");
+    assert_eq!(captions(&both)[1], format!("layer features.7: diverged at step {step}"));
+    assert!(both.picture().is_ok() && both.animation().is_ok());
 }
 
 #[test]
@@ -534,6 +810,54 @@ fn only_the_front_of_the_network_has_to_fit() {
 }
 
 #[test]
+fn of_two_branches_no_more_has_to_fit_than_up_to_where_they_meet() {
+    let mut net = Model::builder("branches", [3, 24, 24]);
+    let x = net.input();
+    let one = net.add("expand1x1", Conv2d::new(3, 4, 1), &[x]);
+    let three = net.add("expand3x3", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    let x = net.add("cat", Op::Concat, &[one, three]);
+    net.add("pool", Pool2d::max(12), &[x]);
+    let model = with_formula_weights(net.build().expect("a network"));
+    let vis = FeatureVis::pixels().size(6).steps(3);
+    let [one, three, pool] =
+        ["expand1x1", "expand3x3", "pool"].map(|layer| Objective::channel(layer, 2));
+    let both = vis.run(&model, [one.clone(), three.clone()]).expect("pictures");
+    for (pattern, objective) in both.iter().zip([one.clone(), three]) {
+        let alone = vis.run(&model, objective).expect("a picture").tensor().expect("one");
+        assert!(apart(&pattern.tensor(), &floats(&alone)) < 1e-5, "{pattern}");
+    }
+    let error = vis.run(&model, [one, pool]).expect_err("too small").to_string();
+    assert!(error.contains("too small") && error.contains("at least 12 × 12"), "{error}");
+}
+
+#[test]
+fn a_network_of_one_size_gets_pictures_of_that_size() {
+    let fixed = |h: i64, w: i64| {
+        let mut net = Model::builder("fixed", [3, h, w]);
+        let x = net.input();
+        let x = net.add("conv", Conv2d::new(3, 2, 8).stride(8), &[x]);
+        let x = net.add("flatten", Op::Flatten, &[x]);
+        net.add("fc", Linear::new(2 * (h / 8) * (w / 8), 3), &[x]);
+        with_formula_weights(net.build().expect("a network"))
+    };
+    let size = |model: &Model, objective: Objective| {
+        let patterns = FeatureVis::default().steps(1).run(model, objective);
+        patterns.expect("a picture").tensor().expect("one").size()
+    };
+    let large = fixed(160, 136);
+    assert_eq!(size(&large, Objective::class(1)), [1, 3, 160, 136]);
+    assert_eq!(size(&large, Objective::channel("conv", 1)), [1, 3, 128, 128]);
+    assert_eq!(size(&fixed(24, 24), Objective::class(1)), [1, 3, 24, 24]);
+    for (model, side) in [(&large, 128), (&fixed(24, 24), 32)] {
+        let error = FeatureVis::default().size(side).run(model, Objective::class(1));
+        let error = error.expect_err("another size").to_string();
+        for part in [format!("pictures of {side} × {side} pixels: "), "layer \"fc\"".to_owned()] {
+            assert!(error.contains(&part), "{error:?} says nothing of {part:?}");
+        }
+    }
+}
+
+#[test]
 fn a_time_budget_stops_early_and_says_so() {
     let vis = quick().steps(100_000).budget(Duration::from_millis(1)).listener(|_| {});
     let patterns = run(&vis, Objective::channel("features.7", 3));
@@ -570,6 +894,8 @@ fn sheets_curves_animations_and_grids_show_themselves() {
     let dark = patterns.clone().dark().picture().expect("a sheet");
     assert_eq!(dark.to_rgb().get_pixel(0, 0).0, [0; 3]);
     assert_eq!(patterns.picture().expect("a sheet").to_rgb().get_pixel(0, 0).0, [255; 3]);
+    let without = patterns.sheet().captions(["", ""]).render().expect("a sheet").picture;
+    assert_ne!(patterns.picture().expect("a sheet").data(), without.data(), "names are drawn");
     let white = dark.to_rgb().pixels().filter(|p| p.0 == [255; 3]).count();
     assert!(white > 20, "white labels");
     assert!(patterns.loss_curve().picture().is_ok());
