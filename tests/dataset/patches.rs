@@ -132,20 +132,18 @@ fn a_record_that_was_spoilt_is_made_again() {
     let part = folder.path().join("patches.json.part");
     let bytes = std::fs::read(&part).expect("a part");
     let start = bytes.len() - 12 * RECORD;
-    let turned = |at: usize| move |record: &mut [u8]| record[at] ^= 0x10;
-    let zeros = |record: &mut [u8]| record.fill(0);
-    // A record of zeros would be that of a first photo that cannot be read.
-    let spoils: [(usize, &dyn Fn(&mut [u8])); 6] = [
-        (0, &zeros),
-        (5, &zeros),
-        (2, &turned(8)),                 // whether it could be read
-        (7, &turned(4 * 5)),             // a mean
-        (9, &turned(4 * (5 + 11))),      // a place
-        (11, &turned(4 * (5 + 12) + 3)), // the checksum
-    ];
-    for (record, spoil) in spoils {
+    // A record of zeros would be that of a first photo that cannot be read. Otherwise one bit is turned.
+    let (zeros, could_be_read, mean) = (None, Some(4 * 2), Some(4 * 5));
+    let (place, checksum) = (Some(4 * (5 + 11)), Some(4 * (5 + 12) + 3));
+    for (record, spoilt) in
+        [(0, zeros), (5, zeros), (2, could_be_read), (7, mean), (9, place), (11, checksum)]
+    {
         let mut bytes = bytes.clone();
-        spoil(&mut bytes[start + record * RECORD..][..RECORD]);
+        let own = &mut bytes[start + record * RECORD..][..RECORD];
+        match spoilt {
+            None => own.fill(0),
+            Some(at) => own[at] ^= 0x10,
+        }
         std::fs::write(&part, &bytes).expect("a part");
         seen.set(0);
         let found = search.run(&model, &photos).expect("patches");
