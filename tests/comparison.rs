@@ -122,7 +122,7 @@ fn a_network_out_of_reach_is_named_with_what_to_do_and_the_others_are_shown() {
     let note = text.lines().last().expect("a line");
     assert_eq!(
         note,
-        "missing: the weights of resnet34, vgg16, which are not in the cache and could not be \
+        "missing: the weights of resnet34, vgg16, which are not in the cache and were not \
          fetched; zoo::published(\"resnet34\") says what was tried, and how to put the file in place"
     );
 }

@@ -179,7 +179,7 @@ impl Comparison {
         missing.dedup();
         if let Some(first) = missing.first() {
             let text = format!(
-                "missing: the weights of {}, which are not in the cache and could not be fetched; \
+                "missing: the weights of {}, which are not in the cache and were not fetched; \
                  zoo::published({first:?}) says what was tried, and how to put the file in place",
                 missing.join(", "),
             );
