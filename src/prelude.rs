@@ -34,7 +34,7 @@ pub use crate::scene::robot::{Arena, RangeScore, Reading};
 pub use crate::scene::seismic::{Salt, SaltBody, Seismic};
 pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;
-pub use crate::show::{MimeBundle, Show, side_by_side};
+pub use crate::show::{MimeBundle, Show, side_by_side, together};
 pub use crate::train::{Fit, Fitted, Loss, Optimizer};
 pub use crate::weights;
 pub use crate::zoo;

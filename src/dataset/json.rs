@@ -1,6 +1,6 @@
 //! What the results of this room share in their JSON files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -28,6 +28,13 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(cannot)?;
     serde_json::from_str(&text)
         .map_err(|error| Error::file(path, format!("is not JSON, so no {what}: {error}")))
+}
+
+/// Where a search keeps what it has found so far: beside its file.
+pub(super) fn with_part(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 /// A field of an object, read by `take`; or what is wrong with it.

@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::batches::{Unreadable, channels_of, spatial};
+use super::counts::{Counts, Kept};
 use super::folder::ImageFolder;
+use super::identity::identity;
 use super::json;
 use super::reduce::{greatest, reduce};
 use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
-use crate::model::{LayerRef, Model};
+use crate::model::{LayerRef, Model, NodeId};
 use crate::show::{MimeBundle, Row, Show, Table, thousands};
 
 /// Finds the maps of a layer that belong to a class: options, and [`run`](TopMapSearch::run).
@@ -40,12 +44,13 @@ pub struct TopMapSearch {
     layer: LayerRef,
     per_photo: usize,
     per_class: usize,
+    file: Option<PathBuf>,
 }
 
 impl TopMapSearch {
     /// Searches this layer, by name or index.
     pub fn at(layer: impl Into<LayerRef>) -> TopMapSearch {
-        TopMapSearch { layer: layer.into(), per_photo: 25, per_class: 25 }
+        TopMapSearch { layer: layer.into(), per_photo: 25, per_class: 25, file: None }
     }
 
     /// How many maps count of every photo.
@@ -60,13 +65,20 @@ impl TopMapSearch {
         self
     }
 
-    /// Looks at all photos, each once. No more than a batch of activations is kept. A search that was
-    /// interrupted begins anew; [`PatchSearch`](super::PatchSearch) with a
-    /// [`file`](super::PatchSearch::file) goes on where it was.
+    /// Keeps the result in this file, as [`TopMaps::save`] does. A search that was interrupted goes on
+    /// where it was when it is started again, and one that was finished is opened: while it works, what
+    /// it has counted lies beside the file, under its name with `.part`, at most a second old.
+    pub fn file(mut self, path: impl AsRef<Path>) -> TopMapSearch {
+        self.file = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    /// Looks at all photos, each once. No more than a batch of activations is kept.
     ///
     /// # Errors
     /// When there are fewer than two classes, a class has no photo that can be read, the layer is
-    /// not there or not spatial, or nothing is to be counted.
+    /// not there or not spatial, or nothing is to be counted; a file that belongs to another search or
+    /// cannot be written.
     pub fn run(&self, model: &Model, photos: &ImageFolder) -> Result<TopMaps> {
         let (id, layer) = spatial(model, &self.layer)?;
         let classes = photos.class_names();
@@ -83,23 +95,40 @@ impl TopMapSearch {
             ));
         }
         let channels = channels_of(model, id);
-        let mut counts = vec![vec![0usize; channels]; classes.len()];
-        let mut seen = vec![0usize; classes.len()];
-        let mut unreadable = Vec::new();
+        let mut kept = match &self.file {
+            Some(path) => Some(Kept::new(path, self.identity(model, (id, layer.clone()), photos)?)),
+            None => None,
+        };
+        let mut counts = Counts::new(classes.len(), channels);
+        if let Some(kept) = &kept {
+            if let Some(found) = kept.finished()? {
+                return Ok(found);
+            }
+            kept.begin(&mut counts)?;
+        }
         let what = format!("top maps of {layer}, photos");
-        photos.run(model, &[id], &what, 0, |batch| {
-            unreadable.extend(batch.unreadable);
-            let [activation] = batch.outputs.as_slice() else { return Ok(()) };
-            let reduced = reduce(activation)?;
+        let done = photos.run(model, &[id], &what, counts.next, |batch| {
+            // Nothing where none of the photos could be read.
+            let reduced = batch.outputs.first().map(reduce).transpose()?;
             for (i, photo) in batch.photos.iter().enumerate() {
-                seen[photo.class] += 1;
-                for map in greatest(reduced.means_of(i), self.per_photo) {
-                    counts[photo.class][map] += 1;
+                counts.photos[photo.class] += 1;
+                let means = reduced.as_ref().map_or(&[][..], |reduced| reduced.means_of(i));
+                for map in greatest(means, self.per_photo) {
+                    counts.maps[photo.class][map] += 1;
                 }
             }
-            Ok(())
-        })?;
+            counts.next += batch.photos.len() + batch.unreadable.len();
+            counts.unreadable.extend(batch.unreadable);
+            kept.as_mut().map_or(Ok(()), |kept| kept.keep(&counts))
+        });
+        if let (Err(_), Some(kept)) = (&done, &mut kept) {
+            // What stopped it is worth more than that this could not be written.
+            let _ = kept.write(&counts);
+        }
+        done?;
+        let Counts { photos: seen, maps: counts, unreadable, .. } = counts;
         if let Some(class) = seen.iter().position(|&photos| photos == 0) {
+            kept.iter().for_each(Kept::forget);
             return Err(no_photos(&classes[class], photos.counts()[class], &unreadable));
         }
         let lists = counts.iter().map(|counts| most_frequent(counts, self.per_class));
@@ -118,7 +147,7 @@ impl TopMapSearch {
                 .map(|map| TopMap { map, photos: counts[class][map] })
                 .collect(),
         });
-        Ok(TopMaps {
+        let found = TopMaps {
             network: model.name().to_owned(),
             layer,
             channels,
@@ -127,7 +156,21 @@ impl TopMapSearch {
             classes: classes.collect(),
             shared,
             unreadable,
-        })
+        };
+        kept.map_or(Ok(()), |kept| kept.finish(&found))?;
+        Ok(found)
+    }
+
+    fn identity(
+        &self,
+        model: &Model,
+        layer: (NodeId, String),
+        photos: &ImageFolder,
+    ) -> Result<Value> {
+        let mut identity = identity(model, &[layer], photos)?;
+        identity["per_photo"] = self.per_photo.into();
+        identity["per_class"] = self.per_class.into();
+        Ok(identity)
     }
 }
 

@@ -44,15 +44,11 @@ pub trait Show {
 
 /// Shows several things in one cell, under each other.
 ///
-/// A cell keeps only what its last `show!` has shown. So a loop collects first, and what it has
-/// collected is shown at once:
+/// A cell keeps only what its last `show!` has shown: what a loop makes goes to [`together`].
 ///
 /// ```
 /// use convlens::prelude::*;
 /// show!("a tensor and its mean", tch::Tensor::arange(4, tch::kind::FLOAT_CPU), 1.5);
-///
-/// let rows: Vec<Tensor> = (1..4).map(|n| Tensor::ones([n], tch::kind::FLOAT_CPU)).collect();
-/// show!("three tensors", rows);
 /// ```
 #[macro_export]
 macro_rules! show {
@@ -64,6 +60,12 @@ macro_rules! show {
 }
 
 /// Several bundles as one: pictures stacked into one picture, texts and tables in HTML.
+///
+/// ```
+/// use convlens::prelude::*;
+/// let ramps = (2..5).map(|n| Tensor::arange(n, tch::kind::FLOAT_CPU).bundle());
+/// together(ramps);
+/// ```
 pub fn together(parts: impl IntoIterator<Item = MimeBundle>) -> MimeBundle {
     MimeBundle::stack(parts.into_iter().collect())
 }

@@ -96,7 +96,7 @@ fn crops_are_cut_from_the_photo_itself() {
 }
 
 /// A network that fails at a photo, and that counts those it has seen.
-fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
+pub(super) fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
     let mut net = Model::builder("fragile", [3, 16, 16]);
     let x = net.input();
     let run = move |x: &[Tensor], _: bool| {

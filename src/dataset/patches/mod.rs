@@ -4,7 +4,6 @@
 mod best;
 mod crop;
 mod file;
-mod identity;
 mod record;
 mod search;
 mod selectivity;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::identity;
+use super::super::identity;
 use crate::error::{Error, Result};
 
 const MAGIC: &str = "convlens patches 2";

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::super::batches::{Batch, Unreadable, channels_of, spatial};
 use super::super::folder::ImageFolder;
-use super::super::json;
+use super::super::identity::{check, identity};
+use super::super::json::{self, with_part};
 use super::super::over_photos::none_readable;
 use super::super::reduce::{Reduced, reduce};
 use super::best::{Best, BestOf};
-use super::identity::{check, identity};
 use super::record::{Record, Records};
 use super::selectivity::{Selectivity, areas};
 use super::{Hit, Inner, LayerPatches, Photos, TopPatches, file};
@@ -79,7 +79,8 @@ impl PatchSearch {
         let seen = seen_size(model, photos)?;
         let fields = layers.iter().map(|(_, name)| model.receptive_field_for(name, seen));
         let fields: Vec<ReceptiveField> = fields.collect::<Result<_>>()?;
-        let mut identity = identity(model, &layers, photos, seen)?;
+        let mut identity = identity(model, &layers, photos)?;
+        identity["seen"] = seen.as_slice().into();
         identity["per_map"] = self.per_map.into();
         if let Some(path) = self.file.as_deref().filter(|path| path.exists()) {
             return finished(path, &identity, photos);
@@ -176,12 +177,6 @@ fn finished(path: &Path, identity: &Value, photos: &ImageFolder) -> Result<TopPa
     let (inner, _) = file::from_json(&value).map_err(|why| Error::file(path, why))?;
     check(value.get("search").unwrap_or(&Value::Null), identity, path)?;
     Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Set(Rc::new(photos.clone())) })
-}
-
-fn with_part(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
 }
 
 /// A name that no other search of this system has.

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use serde_json::{Value, json};
 
-use super::super::folder::ImageFolder;
+use super::folder::ImageFolder;
 use crate::error::{Error, Result};
 use crate::model::{Model, NodeId};
 use crate::tensor::to_floats;
@@ -15,7 +15,6 @@ pub(super) fn identity(
     model: &Model,
     layers: &[(NodeId, String)],
     photos: &ImageFolder,
-    seen: [i64; 2],
 ) -> Result<Value> {
     let last = layers.iter().map(|(id, _)| *id).max().unwrap_or(model.input());
     let mut weights = crc32fast::Hasher::new();
@@ -42,12 +41,11 @@ pub(super) fn identity(
         "photos": photos.len(),
         "files": digest,
         "preprocess": format!("{:?}", photos.preprocess_for(model)),
-        "seen": seen,
     }))
 }
 
 /// What each part of an identity is called in an error.
-const PARTS: [(&str, &str); 10] = [
+const PARTS: [(&str, &str); 12] = [
     ("network", "the network"),
     ("weights", "the network's weights"),
     ("layers", "the layers"),
@@ -58,6 +56,8 @@ const PARTS: [(&str, &str); 10] = [
     ("preprocess", "how photos are prepared"),
     ("seen", "the size of the input"),
     ("per_map", "how many photos are kept for each map"),
+    ("per_photo", "how many maps count of every photo"),
+    ("per_class", "how many maps are in the list of every class"),
 ];
 
 /// An error that says in what a file is another search's.
