@@ -3,7 +3,7 @@
 
 use plotters::prelude::*;
 
-use super::{BLUE, FAINT, INK, TEXT, drawn, failed, text};
+use super::{BLUE, FAINT, INK, TEXT, drawn, failed, text, text_width};
 use crate::error::Result;
 use crate::picture::Picture;
 
@@ -33,8 +33,7 @@ pub(super) fn bars(
         let mut widest = 0;
         drawn(8, 8, |area| {
             for text in texts {
-                let width = area.estimate_text_size(&text, &font).map_err(failed)?.0 as i32;
-                widest = widest.max(width);
+                widest = widest.max(text_width(area, &font, &text)?);
             }
             Ok(())
         })?;
@@ -63,8 +62,7 @@ pub(super) fn bars(
             area.draw(&Text::new(text.to_owned(), place, font.clone())).map_err(failed)
         };
         let write_name = |top: i32, name: &str| {
-            let own = area.estimate_text_size(name, &font).map_err(failed)?.0 as i32;
-            write_at(MARGIN + names - own, top, name)
+            write_at(MARGIN + names - text_width(area, &font, name)?, top, name)
         };
         write_name(MARGIN, y_name)?;
         write_at(x_from, end, x_name)?;

@@ -69,6 +69,11 @@ fn text() -> Result<TextStyle<'static>> {
     Ok(("sans-serif", TEXT).into_font().color(&INK))
 }
 
+/// In pixels.
+fn text_width(area: &Area, font: &TextStyle<'static>, text: &str) -> Result<i32> {
+    Ok(area.estimate_text_size(text, font).map_err(failed)?.0 as i32)
+}
+
 type Canvas<'a, 'b> =
     ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 

@@ -5,10 +5,11 @@ use plotters::prelude::*;
 use super::chart::{Chart as Plot, Content};
 use super::{
     Area, Axes, Bins, Canvas, INK, SERIES, TEXT, drawn, extent, failed, finite_pieces, roomy, text,
+    text_width,
 };
 use crate::error::{Error, Result};
 use crate::number::number;
-use crate::picture::Picture;
+use crate::picture::{Picture, wrap};
 
 /// From one line of the heading to the next.
 const LINE: i32 = 20;
@@ -150,7 +151,9 @@ fn heading(area: &Area, plot: &Plot, font: &TextStyle<'static>) -> Result<i32> {
     let put = |text: &str, x: i32, y: i32| {
         area.draw(&Text::new(text.to_owned(), (x, y), font.clone())).map_err(failed)
     };
-    for line in title(area, font, plot.title.as_deref().unwrap_or_default())? {
+    let wrapped = |text: &str, room: i32, most| wrap(text, TEXT as f32, room as f32, most);
+    let title = plot.title.as_deref().unwrap_or_default();
+    for line in wrapped(title, width - 2 * MARGIN, 2) {
         put(&line, MARGIN, y)?;
         y += LINE;
     }
@@ -165,7 +168,7 @@ fn heading(area: &Area, plot: &Plot, font: &TextStyle<'static>) -> Result<i32> {
     }
     let mut x = MARGIN;
     for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        let name = shortened(area, font, name, width - 2 * MARGIN - SWATCH)?;
+        let name = wrapped(name, width - 2 * MARGIN - SWATCH, 1).concat();
         let wide = text_width(area, font, &name)?;
         if x > MARGIN && x + wide + 24 > width {
             (x, y) = (MARGIN, y + LINE);
@@ -181,43 +184,6 @@ fn heading(area: &Area, plot: &Plot, font: &TextStyle<'static>) -> Result<i32> {
         x += wide + 40;
     }
     Ok(y + LINE)
-}
-
-/// A title in two lines at most, broken between words.
-fn title(area: &Area, font: &TextStyle<'static>, text: &str) -> Result<Vec<String>> {
-    let room = area.dim_in_pixel().0 as i32 - 2 * MARGIN;
-    let whole = shortened(area, font, text, room)?;
-    if whole == text {
-        return Ok(if text.is_empty() { Vec::new() } else { vec![whole] });
-    }
-    // The words before the ellipsis fit, but for the last, which may be cut.
-    let first = whole.rsplit_once(' ').map_or(whole.as_str(), |(words, _)| words);
-    match text.strip_prefix(first) {
-        Some(rest) => Ok(vec![first.to_owned(), shortened(area, font, rest.trim_start(), room)?]),
-        None => Ok(vec![whole]),
-    }
-}
-
-/// The text, or as much of its beginning as fits, and an ellipsis.
-fn shortened(area: &Area, font: &TextStyle<'static>, text: &str, room: i32) -> Result<String> {
-    let count = text.chars().count();
-    let mut kept = count;
-    loop {
-        let line = match kept == count {
-            true => text.to_owned(),
-            false => text.chars().take(kept).collect::<String>().trim_end().to_owned() + "…",
-        };
-        let wide = text_width(area, font, &line)?;
-        if wide <= room || kept == 0 {
-            return Ok(line);
-        }
-        // About as many as fit; from there one by one.
-        kept = (kept * room as usize / wide as usize + 4).min(kept - 1);
-    }
-}
-
-fn text_width(area: &Area, font: &TextStyle<'static>, text: &str) -> Result<i32> {
-    Ok(area.estimate_text_size(text, font).map_err(failed)?.0 as i32)
 }
 
 fn line(

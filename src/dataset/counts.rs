@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::batches::Unreadable;
-use super::identity::check;
+use super::identity::check_file;
 use super::json::{self, check_kind, count, list, with_part};
 use super::top_maps::TopMaps;
 use super::top_maps_file::{unreadable_from_json, unreadable_json};
@@ -93,7 +93,7 @@ impl Kept {
         }
         let value = json::read(&self.path, "top maps")?;
         let found = TopMaps::from_json(&value).map_err(|why| Error::file(&self.path, why))?;
-        check(value.get("search").unwrap_or(&Value::Null), &self.search, &self.path)?;
+        check_file(&value, &self.search, &self.path)?;
         Ok(Some(found))
     }
 
@@ -105,7 +105,7 @@ impl Kept {
         let value = json::read(&self.part, KIND)?;
         let damaged = |why| Error::file(&self.part, why);
         check_kind(&value, KIND).map_err(damaged)?;
-        check(value.get("search").unwrap_or(&Value::Null), &self.search, &self.part)?;
+        check_file(&value, &self.search, &self.part)?;
         counts.take_json(&value).map_err(damaged)
     }
 

@@ -108,13 +108,14 @@ impl TopMapSearch {
         }
         let what = format!("top maps of {layer}, photos");
         let done = photos.run(model, &[id], &what, counts.next, |batch| {
-            // Nothing where none of the photos could be read.
-            let reduced = batch.outputs.first().map(reduce).transpose()?;
-            for (i, photo) in batch.photos.iter().enumerate() {
-                counts.photos[photo.class] += 1;
-                let means = reduced.as_ref().map_or(&[][..], |reduced| reduced.means_of(i));
-                for map in greatest(means, self.per_photo) {
-                    counts.maps[photo.class][map] += 1;
+            // None where none of the photos could be read.
+            if let [activation] = batch.outputs.as_slice() {
+                let reduced = reduce(activation)?;
+                for (i, photo) in batch.photos.iter().enumerate() {
+                    counts.photos[photo.class] += 1;
+                    for map in greatest(reduced.means_of(i), self.per_photo) {
+                        counts.maps[photo.class][map] += 1;
+                    }
                 }
             }
             counts.next += batch.photos.len() + batch.unreadable.len();

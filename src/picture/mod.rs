@@ -59,4 +59,4 @@ pub use sheet::{Rendered, Sheet};
 pub use table::{Cell, PictureTable};
 
 pub(crate) use file::write as write_file;
-pub(crate) use text::font_bytes;
+pub(crate) use text::{font_bytes, wrap};

@@ -11,6 +11,13 @@ pub(crate) fn font_bytes() -> &'static [u8] {
     include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf")
 }
 
+/// [`Lettering::wrap`] for letters of this height, in pixels from the top of the highest to the foot of
+/// the lowest.
+pub(crate) fn wrap(text: &str, height: f32, width: f32, most: usize) -> Vec<String> {
+    // DejaVu reaches 0.928 em up and 0.236 em down.
+    Lettering::new(height / 1.164).wrap(text, width, most)
+}
+
 /// From the white ground to the ink, in the steps that smooth the edges of letters.
 pub(super) const INK: [[u8; 3]; 12] = {
     let mut ramp = [[0; 3]; 12];

@@ -1,9 +1,6 @@
 //! The maps of a class, of a photo and over photos.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use super::patches::fragile;
+use super::patches::Interrupted;
 use super::*;
 
 #[test]
@@ -100,21 +97,16 @@ fn top_maps_are_written_and_read_back() {
 
 #[test]
 fn a_search_for_top_maps_that_was_interrupted_goes_on_where_it_was() {
-    let folder = tempfile::tempdir().expect("a folder");
-    red_and_blue(folder.path(), [30, 31]);
-    std::fs::write(folder.path().join("blue/0003.png"), "broken").expect("a file");
-    let photos = ImageFolder::open(folder.path()).expect("photos").batch(4);
-    let (limit, seen) = (Rc::new(Cell::new(1000)), Rc::new(Cell::new(0)));
-    let model = fragile(limit.clone(), seen.clone());
+    let case = Interrupted::new([30, 31], Some("0003.png"));
+    let Interrupted { folder, photos, model, .. } = &case;
     let search = TopMapSearch::at("conv").per_photo(2).per_class(3);
-    let whole = search.run(&model, &photos).expect("top maps");
+    let whole = search.run(model, photos).expect("top maps");
 
     let path = folder.path().join("tops.json");
     let search = search.file(&path);
     let run = |search: &TopMapSearch, most| {
-        seen.set(0);
-        limit.set(most);
-        search.run(&model, &photos)
+        case.fail_after(most);
+        search.run(model, photos)
     };
     let text = run(&search, 25).expect_err("enough").to_string();
     assert!(text.contains("it panicked: enough"), "{text}");
@@ -133,7 +125,7 @@ fn a_search_for_top_maps_that_was_interrupted_goes_on_where_it_was() {
     std::fs::write(&part, &counted).expect("a part");
 
     assert_eq!(run(&search, 1000).expect("top maps"), whole);
-    assert_eq!(seen.get(), 60 - 24, "six batches of four were done");
+    assert_eq!(case.seen(), 60 - 24, "six batches of four were done");
     assert!(!part.exists());
     // What is finished is not done again, and a later notebook opens it.
     assert_eq!(run(&search, 0).expect("top maps"), whole);

@@ -95,8 +95,47 @@ fn crops_are_cut_from_the_photo_itself() {
     assert!(found.sheet("relu", [0, 1]).expect("a table").render().is_ok());
 }
 
-/// A network that fails at a photo, and that counts those it has seen.
-pub(super) fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
+/// Photos, and a network that fails at one of them and counts those that it has seen.
+pub(super) struct Interrupted {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) photos: ImageFolder,
+    pub(super) model: Model,
+    limit: Rc<Cell<i64>>,
+    seen: Rc<Cell<i64>>,
+}
+
+impl Interrupted {
+    /// So many blue and red photos, in batches of four, of which one blue one may be `broken`.
+    pub(super) fn new(counts: [u32; 2], broken: Option<&str>) -> Interrupted {
+        let folder = tempfile::tempdir().expect("a folder");
+        red_and_blue(folder.path(), counts);
+        if let Some(name) = broken {
+            std::fs::write(folder.path().join("blue").join(name), "broken").expect("a file");
+        }
+        let photos = ImageFolder::open(folder.path()).expect("photos").batch(4);
+        let (limit, seen) = (Rc::new(Cell::new(i64::MAX)), Rc::new(Cell::new(0)));
+        let model = fragile(limit.clone(), seen.clone());
+        Interrupted { folder, photos, model, limit, seen }
+    }
+
+    /// From now on the network fails after so many photos, and counts anew.
+    pub(super) fn fail_after(&self, photos: i64) {
+        self.limit.set(photos);
+        self.seen.set(0);
+    }
+
+    /// From now on it does not fail, and counts anew.
+    pub(super) fn go_on(&self) {
+        self.fail_after(i64::MAX);
+    }
+
+    pub(super) fn seen(&self) -> i64 {
+        self.seen.get()
+    }
+}
+
+/// A network that fails after so many photos, and that counts those it has seen.
+fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
     let mut net = Model::builder("fragile", [3, 16, 16]);
     let x = net.input();
     let run = move |x: &[Tensor], _: bool| {
@@ -112,23 +151,27 @@ pub(super) fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model 
     net.build().expect("a network")
 }
 
+/// All of what was found at the four maps.
+fn assert_same(found: &TopPatches, whole: &TopPatches) {
+    for map in 0..4 {
+        let all = |patches: &TopPatches| format!("{:?}", patches.map("conv", map).expect("a map"));
+        assert_eq!(all(found), all(whole), "map {map}");
+    }
+    assert_eq!(found.selectivity("conv").expect("two"), whole.selectivity("conv").expect("two"));
+}
+
 /// Of four maps: 5 numbers, 3 for each map, and a checksum.
 const RECORD: usize = 4 * (5 + 3 * 4 + 1);
 
 #[test]
 fn a_record_that_was_spoilt_is_made_again() {
-    let folder = tempfile::tempdir().expect("a folder");
-    red_and_blue(folder.path(), [8, 8]);
-    let photos = ImageFolder::open(folder.path()).expect("photos").batch(4);
-    let (limit, seen) = (Rc::new(Cell::new(1000)), Rc::new(Cell::new(0)));
-    let model = fragile(limit.clone(), seen.clone());
-    let whole = TopPatches::find(&model, &photos, ["conv"]).expect("patches");
+    let case = Interrupted::new([8, 8], None);
+    let Interrupted { folder, photos, model, .. } = &case;
+    let whole = TopPatches::find(model, photos, ["conv"]).expect("patches");
     let path = folder.path().join("patches.json");
     let search = PatchSearch::at(["conv"]).file(&path);
-    seen.set(0);
-    limit.set(12);
-    search.run(&model, &photos).expect_err("enough");
-    limit.set(1000);
+    case.fail_after(12);
+    search.run(model, photos).expect_err("enough");
     let part = folder.path().join("patches.json.part");
     let bytes = std::fs::read(&part).expect("a part");
     let start = bytes.len() - 12 * RECORD;
@@ -145,38 +188,25 @@ fn a_record_that_was_spoilt_is_made_again() {
             Some(at) => own[at] ^= 0x10,
         }
         std::fs::write(&part, &bytes).expect("a part");
-        seen.set(0);
-        let found = search.run(&model, &photos).expect("patches");
-        assert_eq!(seen.get() as usize, 16 - record);
+        case.go_on();
+        let found = search.run(model, photos).expect("patches");
+        assert_eq!(case.seen() as usize, 16 - record);
         assert!(found.unreadable().is_empty());
-        for map in 0..4 {
-            let all =
-                |patches: &TopPatches| format!("{:?}", patches.map("conv", map).expect("a map"));
-            assert_eq!(all(&found), all(&whole), "{record}");
-        }
-        assert_eq!(
-            found.selectivity("conv").expect("two"),
-            whole.selectivity("conv").expect("two")
-        );
+        assert_same(&found, &whole);
         std::fs::remove_file(&path).expect("a file");
     }
 }
 
 #[test]
 fn a_search_that_was_interrupted_goes_on_where_it_was() {
-    let folder = tempfile::tempdir().expect("a folder");
-    red_and_blue(folder.path(), [30, 31]);
-    std::fs::write(folder.path().join("blue/0003.png"), "broken").expect("a file");
-    let photos = ImageFolder::open(folder.path()).expect("photos").batch(4);
-    let (limit, seen) = (Rc::new(Cell::new(1000)), Rc::new(Cell::new(0)));
-    let model = fragile(limit.clone(), seen.clone());
-    let whole = TopPatches::find(&model, &photos, ["conv"]).expect("patches");
+    let case = Interrupted::new([30, 31], Some("0003.png"));
+    let Interrupted { folder, photos, model, .. } = &case;
+    let whole = TopPatches::find(model, photos, ["conv"]).expect("patches");
 
     let path = folder.path().join("patches.json");
     let search = PatchSearch::at(["conv"]).file(&path);
-    seen.set(0);
-    limit.set(25);
-    let text = search.run(&model, &photos).expect_err("enough").to_string();
+    case.fail_after(25);
+    let text = search.run(model, photos).expect_err("enough").to_string();
     assert!(text.contains("it panicked: enough"), "{text}");
     assert!(!path.exists());
     let part = folder.path().join("patches.json.part");
@@ -188,31 +218,22 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
     bytes.extend([7; 100]);
     std::fs::write(&part, &bytes).expect("a part");
 
-    seen.set(0);
-    limit.set(1000);
-    let resumed = search.run(&model, &photos).expect("patches");
+    case.go_on();
+    let resumed = search.run(model, photos).expect("patches");
     // 24 of the first 25 were done: six batches of four; but for the spoilt one.
-    assert_eq!(seen.get(), 60 - 23);
+    assert_eq!(case.seen(), 60 - 23);
     assert!(!part.exists());
     let same = |found: &TopPatches| {
-        for map in 0..4 {
-            let all =
-                |patches: &TopPatches| format!("{:?}", patches.map("conv", map).expect("a map"));
-            assert_eq!(all(found), all(&whole));
-        }
-        assert_eq!(
-            found.selectivity("conv").expect("two"),
-            whole.selectivity("conv").expect("two")
-        );
+        assert_same(found, &whole);
         assert_eq!(found.unreadable().len(), 1);
         assert_eq!(found.to_string(), whole.to_string());
     };
     same(&resumed);
 
     // What is finished is not done again, and a later notebook opens it.
-    seen.set(0);
-    same(&search.run(&model, &photos).expect("patches"));
-    assert_eq!(seen.get(), 0);
+    case.go_on();
+    same(&search.run(model, photos).expect("patches"));
+    assert_eq!(case.seen(), 0);
     let later = TopPatches::open(&path).expect("patches");
     same(&later);
     assert_eq!(later.receptive_field("conv").expect("a layer").size(), [3, 3]);

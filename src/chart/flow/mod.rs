@@ -6,7 +6,7 @@ mod route;
 use plotters::prelude::*;
 
 use self::layout::Layout;
-use super::{drawn, failed, text};
+use super::{drawn, failed, text, text_width};
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 
@@ -39,9 +39,7 @@ pub(crate) fn flow_chart(boxes: &[FlowBox], edges: &[(usize, usize)]) -> Result<
     let mut texts: Vec<Vec<String>> = Vec::new();
     let mut widest = 0;
     drawn(8, 8, |area| {
-        let width = |text: &str| -> Result<i32> {
-            Ok(area.estimate_text_size(text, &font).map_err(failed)?.0 as i32)
-        };
+        let width = |text: &str| text_width(area, &font, text);
         for one in boxes {
             let mut lines = Vec::new();
             for line in &one.lines {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::batches::{Batch, Unreadable, channels_of, spatial};
 use super::super::folder::ImageFolder;
-use super::super::identity::{check, identity};
+use super::super::identity::{check_file, identity};
 use super::super::json::{self, with_part};
 use super::super::over_photos::none_readable;
 use super::super::reduce::{Reduced, reduce};
@@ -175,7 +175,7 @@ fn again(photos: &ImageFolder, index: usize) -> Unreadable {
 fn finished(path: &Path, identity: &Value, photos: &ImageFolder) -> Result<TopPatches> {
     let value = json::read(path, "top patches")?;
     let (inner, _) = file::from_json(&value).map_err(|why| Error::file(path, why))?;
-    check(value.get("search").unwrap_or(&Value::Null), identity, path)?;
+    check_file(&value, identity, path)?;
     Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Set(Rc::new(photos.clone())) })
 }
 
