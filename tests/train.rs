@@ -146,10 +146,10 @@ fn long_trainings_tell_how_they_go_and_stop_in_time() {
         .epochs(1000)
         .listener(move |line| heard.borrow_mut().push(line.to_owned()))
         .augment(|x, y, _| {
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(500));
             (x.shallow_clone(), y.shallow_clone())
         })
-        .time_budget(Duration::from_millis(2500));
+        .time_budget(Duration::from_secs(6));
     let fitted = slow.run(&network(), &photos, &classes).expect("a training");
     assert!(fitted.stopped_early() && fitted.losses().len() < 20);
     let lines = lines.borrow();

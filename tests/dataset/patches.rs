@@ -333,7 +333,7 @@ fn without_a_file_nothing_is_left_behind() {
     };
     TopPatches::find(&model, &photos, ["relu1"]).expect("patches");
     // Other tests of this process may be at work.
-    for _ in 0..200 {
+    for _ in 0..12_000 {
         if parts() == 0 {
             return;
         }

