@@ -48,7 +48,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn file(path: impl AsRef<Path>, message: impl fmt::Display) -> Self {
+    /// A [`File`](Error::File) error.
+    pub fn file(path: impl AsRef<Path>, message: impl fmt::Display) -> Self {
         Error::File { path: path.as_ref().to_path_buf(), message: message.to_string() }
     }
 
@@ -66,8 +67,9 @@ impl Error {
         }
     }
 
-    /// The same error, with what was being done in front of it.
-    pub(crate) fn while_doing(self, context: impl fmt::Display) -> Self {
+    /// The same error, with what was being done in front of its message. Errors that name a file,
+    /// or something that was looked for, say enough and stay as they are.
+    pub fn while_doing(self, context: impl fmt::Display) -> Self {
         match self {
             Error::Torch { doing, message } if doing.is_empty() => {
                 Error::Torch { doing: context.to_string(), message }

@@ -30,7 +30,10 @@
 //! - [`feature_vis`] makes pictures that excite a channel, a layer or a class.
 //! - [`compare`] puts networks, methods, layers and classes beside each other.
 //! - [`dataset`] finds the maps of a layer that belong to the classes of labelled photos.
-//! - [`section`] holds seismic sections and their masks; [`scene`] makes such worlds to order.
+//! - [`mask`] says which class each pixel is of, and scores what a network predicts.
+//!
+//! Worlds made to order, with the truth about every pixel, are a crate of their own,
+//! `convlens-scenes`: seismic sections, what a small robot sees, cats and dogs.
 //!
 //! Everything that can fail returns a [`Result`] whose error says what was wrong and what to do.
 
@@ -44,13 +47,12 @@ pub mod feature_maps;
 pub mod feature_vis;
 pub mod kernels;
 pub mod look;
+pub mod mask;
 pub mod model;
 mod number;
 pub mod photo;
 pub mod picture;
 pub mod prelude;
-pub mod scene;
-pub mod section;
 pub mod show;
 pub mod tensor;
 pub mod train;

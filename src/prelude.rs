@@ -19,6 +19,7 @@ pub use crate::feature_vis::{
 };
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
 pub use crate::look::{Look, Looks, Prediction, Predictions};
+pub use crate::mask::{Classes, Mask, SegmentationScore};
 pub use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Layer, LayerRef, Layers, Linear,
     Model, Module, Op, Pass, Pool2d, WeightInit, Weights,
@@ -29,10 +30,6 @@ pub use crate::picture::{
     Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
     Resize, Sheet,
 };
-pub use crate::scene::pets::{Pet, PetFolder, PetSet, Pets};
-pub use crate::scene::robot::{Arena, RangeScore, Reading};
-pub use crate::scene::seismic::{Salt, SaltBody, Seismic};
-pub use crate::section::{Classes, Mask, Section, SegmentationScore};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show, side_by_side, together};
 pub use crate::train::{Fit, Fitted, Loss, Optimizer};

@@ -268,3 +268,42 @@ fn charts_of_nothing_and_sizes_that_cannot_be_drawn_are_refused() {
     )]));
     drawn(&Chart::lines((0..200).map(|i| (format!("series {i}"), vec![f64::from(i); 3]))));
 }
+
+#[test]
+fn cells_stand_by_column_and_from_below_and_what_is_not_finite_has_none() {
+    use convlens::chart::Cells;
+    let cells = |values: &[f32]| Cells::new(["left", "right"], values.to_vec()).range(0.0, 1.0);
+    let picture = |values: &[f32]| {
+        cells(values).colormap(Colormap::Greys).picture().expect("a chart").to_rgb()
+    };
+    // The second row of three: the upper one of the first two.
+    let (one, none) = (picture(&[0.0, 0.0, 0.0, 1.0, 0.0, f32::NAN]), picture(&[0.0; 6]));
+    let differ: Vec<(u32, u32)> = one
+        .enumerate_pixels()
+        .filter(|(x, y, pixel)| none.get_pixel(*x, *y) != *pixel)
+        .map(|(x, y, _)| (x, y))
+        .collect();
+    let (first, last) = (differ.first().expect("a cell"), differ.last().expect("a cell"));
+    assert!(last.0 - first.0 >= 45 && last.1 - first.1 <= 6, "{first:?} to {last:?}");
+    assert!(first.0 > one.width() / 3, "{first:?} is on the left");
+    assert_eq!(text(&cells(&[0.5; 2])), "cells: 2 values of left, right");
+}
+
+#[test]
+fn cells_that_make_no_table_are_refused() {
+    use convlens::chart::Cells;
+    let refused = |cells: Cells, part: &str| {
+        let error = cells.picture().expect_err(part);
+        assert!(matches!(error, convlens::Error::Argument(_)), "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    let two = || Cells::new(["a", "b"], vec![0.0; 4]);
+    refused(Cells::new(Vec::<String>::new(), vec![1.0]), "0 columns");
+    refused(Cells::new(["a", "b"], vec![1.0; 3]), "3 values");
+    refused(Cells::new(["a"], vec![1.0; 801]), "too many");
+    refused(two().step(0.0), "positive");
+    refused(two().step(f64::NAN), "positive");
+    refused(two().range(1.0, 1.0), "greater");
+    refused(two().range(0.0, f32::INFINITY), "greater");
+    assert!(two().picture().is_ok() && Cells::new(["a"], vec![f32::NAN]).picture().is_ok());
+}

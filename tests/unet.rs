@@ -35,3 +35,11 @@ fn bilinear_steps_take_photos_of_any_size() {
         Some(vec![1, 1, 101, 101])
     );
 }
+
+#[test]
+fn photos_are_prepared_as_it_was_told() {
+    let prepared = Preprocess::exact(128, 128).normalize([0.5; 3], [0.5; 3]);
+    let model = UNet::narrow().preprocess(prepared.clone()).build().expect("a network");
+    assert_eq!(*model.preprocess(), prepared);
+    assert_ne!(*UNet::narrow().build().expect("a network").preprocess(), prepared);
+}

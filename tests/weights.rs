@@ -275,3 +275,28 @@ fn a_size_that_a_header_claims_is_not_believed() {
     header.extend(b"{}");
     assert!(refusal(&header).contains("header claims 100000000 bytes, but it ends at byte 10"));
 }
+
+#[test]
+fn an_array_of_numpy_is_read_from_memory() {
+    let bytes = fs::read(folder().join("single.npy")).expect("a file");
+    let array = weights::from_npy(&bytes).expect("an array");
+    assert_eq!(array, Tensor::from_slice(&[0.0f32, 0.0]));
+    let error = weights::from_npy(&bytes[..bytes.len() - 1]).expect_err("it is cut");
+    assert!(matches!(error, convlens::Error::Argument(_)), "{error}");
+    assert!(error.to_string().contains("ends at byte"), "{error}");
+}
+
+#[test]
+fn weights_in_memory_are_those_of_the_file() {
+    for name in ["types.safetensors", "network_new.pth", "network_old.pth", "stored.npz"] {
+        let path = folder().join(name);
+        let (memory, file) = (fs::read(&path).expect("a file"), weights::read(&path));
+        let (memory, file) = (weights::from_bytes(&memory).expect(name), file.expect(name));
+        let same = |(a, b): ((&String, &Tensor), (&String, &Tensor))| {
+            a.0 == b.0 && a.1.size() == b.1.size() && floats(a.1).len() == floats(b.1).len()
+        };
+        assert!(memory.len() == file.len() && memory.iter().zip(&file).all(same), "{name}");
+    }
+    let error = weights::from_bytes(b"nothing").expect_err("no weights");
+    assert!(matches!(error, convlens::Error::Argument(_)), "{error}");
+}

@@ -1,11 +1,11 @@
-//! The library's readers of weights and of seismic sections, without the rest of the library and
+//! The libraries' readers of weights and of seismic sections, without the rest of the libraries and
 //! without libtorch: what a fuzzer runs.
 
 use std::io::Cursor;
 
 #[path = "../../src/weights/format/mod.rs"]
 mod format;
-#[path = "../../src/section/segy.rs"]
+#[path = "../../scenes/src/section/segy.rs"]
 mod segy;
 
 use format::zip::Archive;

@@ -2,33 +2,145 @@
 
 use plotters::prelude::*;
 
-use super::{Axes, FAINT, INK, drawn, failed, text};
-use crate::error::Result;
+use super::{Axes, FAINT, INK, drawn, extent, failed, text};
+use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::{Colormap, Picture};
+use crate::show::{MimeBundle, Show};
 
-/// What a chart of cells shows.
-pub(crate) struct Cells<'a> {
-    /// Row by row, the lowest first; what is not a number has no cell.
-    pub(crate) values: &'a [f32],
-    pub(crate) columns: &'a [&'a str],
-    /// What the columns are, and what the rows are.
-    pub(crate) names: [&'a str; 2],
-    /// From one row to the next; the lowest is at 0.
-    pub(crate) step: f64,
-    /// The values at the ends of the colour map.
-    pub(crate) range: [f32; 2],
-    pub(crate) colormap: Colormap,
+/// A table of values as coloured cells with a colour bar: columns that have names, and rows that lie
+/// at even distances, such as depths or times, from below.
+///
+/// ```
+/// # fn main() -> convlens::Result<()> {
+/// use convlens::chart::Cells;
+/// let warmth = Cells::new(["left", "right"], vec![0.1, 0.9, 0.4, 0.6, 0.5, 0.5]);
+/// let picture = warmth.axes("side", "distance in cm").step(10.0).range(0.0, 1.0).picture()?;
+/// assert!(picture.height() > 62);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Cells {
+    /// Row by row, the lowest first; what is not finite has no cell.
+    values: Vec<f32>,
+    columns: Vec<String>,
+    axes: [String; 2],
+    step: f64,
+    range: Option<[f32; 2]>,
+    colormap: Colormap,
 }
 
 /// The size of a cell in pixels.
 const CELL: (usize, usize) = (48, 5);
+/// More cells than this in a row or in a column are not drawn.
+const MOST: (usize, usize) = (80, 800);
 
-/// The cells with their axes and, on the right, a colour bar.
-pub(crate) fn cells(chart: &Cells) -> Result<Picture> {
-    let columns = chart.columns.len().max(1);
-    let rows = chart.values.len().div_ceil(columns).max(1);
-    let [low, high] = chart.range;
+impl Cells {
+    /// The values row by row, the lowest row first. A value that is not finite has no cell.
+    pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = N>, values: Vec<f32>) -> Cells {
+        Cells {
+            values,
+            columns: columns.into_iter().map(Into::into).collect(),
+            axes: Default::default(),
+            step: 1.0,
+            range: None,
+            colormap: Colormap::Viridis,
+        }
+    }
+
+    /// What the columns are, and what the rows are.
+    #[must_use]
+    pub fn axes(mut self, columns: impl Into<String>, rows: impl Into<String>) -> Cells {
+        self.axes = [columns.into(), rows.into()];
+        self
+    }
+
+    /// How far it is from one row to the next, 1 by default; the lowest is at 0.
+    #[must_use]
+    pub fn step(mut self, step: f64) -> Cells {
+        self.step = step;
+        self
+    }
+
+    /// The values at the ends of the colour map; those of the least and the greatest cell by default.
+    #[must_use]
+    pub fn range(mut self, low: f32, high: f32) -> Cells {
+        self.range = Some([low, high]);
+        self
+    }
+
+    /// The colours, [`Viridis`](Colormap::Viridis) by default.
+    #[must_use]
+    pub fn colormap(mut self, colormap: Colormap) -> Cells {
+        self.colormap = colormap;
+        self
+    }
+
+    /// The cells with their axes and, on the right, a colour bar.
+    ///
+    /// # Errors
+    /// When the values do not make full rows, there are none, more than 80 columns or more than 800
+    /// rows, or the step or the range is none.
+    pub fn picture(&self) -> Result<Picture> {
+        let range = self.check()?;
+        draw(self, range)
+    }
+
+    /// The ends of the colour map.
+    fn check(&self) -> Result<[f32; 2]> {
+        let (columns, count) = (self.columns.len(), self.values.len());
+        if columns == 0 || count == 0 || !count.is_multiple_of(columns) {
+            return Err(Error::Argument(format!(
+                "cells are full rows of one value a column, but there are {columns} columns and \
+                 {count} values"
+            )));
+        }
+        if columns > MOST.0 || count / columns > MOST.1 {
+            return Err(Error::Argument(format!(
+                "{columns} columns and {} rows are too many to draw: at most {} and {}",
+                count / columns,
+                MOST.0,
+                MOST.1
+            )));
+        }
+        if !(self.step.is_finite() && self.step > 0.0) {
+            return Err(Error::Argument(format!(
+                "rows lie a positive number apart, not {}",
+                self.step
+            )));
+        }
+        let range = self.range.unwrap_or_else(|| match extent(&self.values) {
+            Some((low, high)) if low < high => [low as f32, high as f32],
+            Some((low, _)) => [low as f32, low as f32 + 1.0],
+            None => [0.0, 1.0],
+        });
+        let [low, high] = range;
+        if !(low < high && (high - low).is_finite()) {
+            return Err(Error::Argument(format!(
+                "colours go from a number to a greater one, not from {low} to {high}"
+            )));
+        }
+        Ok(range)
+    }
+}
+
+impl std::fmt::Debug for Cells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cells({} columns, {} values)", self.columns.len(), self.values.len())
+    }
+}
+
+impl Show for Cells {
+    fn bundle(&self) -> MimeBundle {
+        let text = format!("cells: {} values of {}", self.values.len(), self.columns.join(", "));
+        self.picture().map(|picture| MimeBundle::picture(picture, text)).bundle()
+    }
+}
+
+fn draw(chart: &Cells, [low, high]: [f32; 2]) -> Result<Picture> {
+    let columns = chart.columns.len();
+    let rows = chart.values.len() / columns;
     let shade = |value: f32| {
         let [r, g, b] = chart.colormap.color((value - low) / (high - low));
         RGBColor(r, g, b).filled()
@@ -48,9 +160,9 @@ pub(crate) fn cells(chart: &Cells) -> Result<Picture> {
             .build_cartesian_2d(-0.5..columns as f64 - 0.5, -half..top)
             .map_err(failed)?;
         let unnamed = |_: f64| String::new();
+        let names = chart.axes.each_ref().map(String::as_str);
         let row = |y: f64| number(y, 4);
-        Axes { font: &font, x_labels: columns, x: &unnamed, y: &row, names: chart.names }
-            .draw(&mut axes)?;
+        Axes { font: &font, x_labels: columns, x: &unnamed, y: &row, names }.draw(&mut axes)?;
         // Names are wider than cells: a word a line.
         for (i, name) in chart.columns.iter().enumerate() {
             let (x, mut y) = axes.plotting_area().map_coordinate(&(i as f64, -half));

@@ -1,5 +1,6 @@
 //! Charts in the notebook's look, drawn by plotters with the embedded font: [`Chart`] has lines,
-//! points, bars and histograms, [`SmallMultiples`] puts several beside each other on the same axes.
+//! points, bars and histograms, [`SmallMultiples`] puts several beside each other on the same axes,
+//! [`Cells`] are a table of values in colours.
 
 mod bars;
 mod cells;
@@ -15,11 +16,11 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
+pub use cells::Cells;
 pub use chart::Chart;
 pub use multiples::SmallMultiples;
 
 pub(crate) use bars::percentage_bars;
-pub(crate) use cells::{Cells, cells};
 pub(crate) use flow::{FlowBox, flow_chart};
 pub(crate) use histogram::Bins;
 

@@ -12,10 +12,10 @@ use tch::Tensor;
 
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
+use crate::mask::{Classes, Mask};
 use crate::model::{LayerRef, Model, NodeId};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::Picture;
-use crate::section::{Classes, Mask};
 use crate::show::{MimeBundle, Show};
 use crate::tensor::{IntoResult, float_copy, to_floats};
 

@@ -164,7 +164,8 @@ impl Model {
         // Over many values: behind transposed convolutions windows do not move evenly.
         const FAR: i64 = 5040;
         let start = |walk: &Walk<'_>, i| walk.window(i).map(|window| window.unwrap_or((0, 0)).0);
-        let stride = |walk| Ok((start(walk, FAR)? - start(walk, 0)?) as f64 / FAR as f64);
+        let stride =
+            |walk| -> Result<f64> { Ok((start(walk, FAR)? - start(walk, 0)?) as f64 / FAR as f64) };
         Ok(ReceptiveField {
             layer: name,
             input,
@@ -304,7 +305,7 @@ fn tried(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Resul
     let options = (Kind::Float, model.device());
     let zeros = |id: &NodeId| Tensor::f_zeros(shapes[id.0].as_slice(), options).into_result();
     let all: Vec<Tensor> = model.inputs_of(id).iter().map(zeros).collect::<Result<_>>()?;
-    let tried = |axis: usize| {
+    let tried = |axis: usize| -> Result<Step> {
         let (from, to) = (sides[2 + axis], to[2 + axis]);
         let mut windows = vec![(i64::MAX, i64::MIN); to as usize];
         for place in 0..from {

@@ -66,9 +66,9 @@ impl Picture {
 const ROW: u64 = 1100;
 
 impl Picture {
-    /// Pictures beside each other, as many in a row as a notebook is wide, their tops aligned;
-    /// the rows as long as each other where all are of one width.
-    pub(crate) fn flowed(pictures: &[Picture], gap: u32) -> Picture {
+    /// Pictures beside each other, as many in a row as a notebook is wide, their tops aligned, on
+    /// white, `gap` pixels apart; the rows as long as each other where all are of one width.
+    pub fn flowed(pictures: &[Picture], gap: u32) -> Picture {
         let fits = |row: &[Picture]| {
             offsets(row.iter().map(Picture::width), gap).1 <= ROW || row.len() == 1
         };

@@ -2,10 +2,42 @@
 
 /// A notebook's column; wider pictures are shrunk by browsers.
 pub(super) const COLUMN: usize = 1100;
+/// What is still high on a screen.
+const HIGHEST: usize = 1000;
+/// Something smaller is shown with each of its values as a block, about this large.
+const LEAST_SIDE: usize = 240;
+/// Space between things of which several fit into a column.
+const BETWEEN: usize = 8;
 /// Tiles are not shrunk below this to fit a budget.
 const SMALLEST: usize = 64;
 /// A map of fewer rows or columns could hardly be seen.
 const THINNEST: usize = 8;
+
+/// The size, height and width in pixels, at which a notebook shows something of `height` by `width`
+/// values: a whole multiple of what is small, a fraction of what is large, so that `count` of them
+/// fit beside each other. What is more than twice as wide as high has the column to itself.
+///
+/// ```
+/// use convlens::picture::shown_size;
+/// assert_eq!(shown_size(100, 80, 2), (200, 160));
+/// let (height, width) = shown_size(448, 448, 3);
+/// assert!(height == width && 3 * width < 1100);
+/// ```
+pub fn shown_size(height: usize, width: usize, count: usize) -> (usize, usize) {
+    let (height, width) = (height.max(1), width.max(1));
+    let beside = if width <= height.saturating_mul(2) { count.clamp(1, 16) } else { 1 };
+    let room = (COLUMN + BETWEEN) / beside - BETWEEN;
+    if width > room || height > HIGHEST {
+        let shrink = |n: usize| {
+            let scaled = |to: usize, from: usize| n as u128 * to as u128 / from as u128;
+            (scaled(room, width).min(scaled(HIGHEST, height)) as usize).max(1)
+        };
+        return (shrink(height), shrink(width));
+    }
+    let side = height.max(width);
+    let factor = ((LEAST_SIDE + side / 2) / side).max(1);
+    (height * factor, width * factor)
+}
 
 /// A size in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

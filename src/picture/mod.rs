@@ -49,6 +49,7 @@ mod text;
 pub use animation::Animation;
 pub use blend::Blend;
 pub use colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
+pub use layout::shown_size;
 pub use maps::Maps;
 pub use normalize::Normalize;
 pub use overlay::Overlay;

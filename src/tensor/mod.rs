@@ -25,7 +25,23 @@ pub(crate) trait IntoResult<T> {
 
 impl<T> IntoResult<T> for Result<T, TchError> {
     fn into_result(self) -> Result<T> {
-        self.map_err(|error| Error::Torch { doing: String::new(), message: first_line(error) })
+        self.map_err(Error::from)
+    }
+}
+
+/// So that `?` takes the errors of tch's `f_` functions, without libtorch's backtrace.
+///
+/// ```
+/// use convlens::prelude::*;
+/// fn product(a: &Tensor, b: &Tensor) -> convlens::Result<Tensor> {
+///     Ok(a.f_matmul(b)?)
+/// }
+/// let wrong = product(&Tensor::zeros([2, 3], tch::kind::FLOAT_CPU), &Tensor::from(1.0));
+/// assert_eq!(wrong.unwrap_err().to_string().lines().count(), 1);
+/// ```
+impl From<TchError> for Error {
+    fn from(error: TchError) -> Error {
+        Error::Torch { doing: String::new(), message: first_line(error) }
     }
 }
 
@@ -64,7 +80,16 @@ pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
 }
 
 /// A tensor's values as 32-bit floats in row-major order, wherever and however it is stored.
-pub(crate) fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
+///
+/// ```
+/// let tensor = tch::Tensor::from_slice(&[1i64, 2, 3, 4]).view([2, 2]);
+/// assert_eq!(convlens::tensor::to_floats(&tensor.tr())?, [1.0, 3.0, 2.0, 4.0]);
+/// # Ok::<(), convlens::Error>(())
+/// ```
+///
+/// # Errors
+/// When libtorch cannot read this tensor's values, or has no memory for them.
+pub fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
     let _no_grad = tch::no_grad_guard();
     let plain = tensor
         .f_detach()

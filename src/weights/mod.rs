@@ -30,10 +30,10 @@ use tch::Tensor;
 
 pub use save::save;
 
-#[allow(unused_imports)] // arrays that are no weights
 pub(crate) use format::npy;
 
 use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
 
 /// Tensors by the names that a network's layers give them, e.g. `"features.0.weight"`.
 pub type Weights = BTreeMap<String, Tensor>;
@@ -69,12 +69,38 @@ pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
     load::load(&mut file, &contents).map_err(failed)
 }
 
-/// Reads a safetensors file that is in memory, as 32-bit floats.
-pub(crate) fn from_safetensors(bytes: &[u8], source: &str) -> Result<Weights> {
-    let failed = |message: String| Error::Argument(format!("{source}: {}", printable(&message)));
+/// Reads a file of weights that is in memory already, such as one that is embedded in a program; any
+/// format that [`read`] knows.
+///
+/// # Errors
+/// As [`read`].
+pub fn from_bytes(bytes: &[u8]) -> Result<Weights> {
+    let failed = |message: String| Error::Argument(format!("weights: {}", printable(&message)));
     let mut bytes = Cursor::new(bytes);
     let contents = format::parse(&mut bytes).map_err(failed)?;
     load::load(&mut bytes, &contents).map_err(failed)
+}
+
+/// Reads one array of numpy's from the bytes of a `.npy` file, as 32-bit floats in row-major order.
+///
+/// ```
+/// let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+/// file.extend(b"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }");
+/// file.resize(128, b' ');
+/// file.extend([1.0f32, 2.0].map(f32::to_le_bytes).concat());
+/// let array = convlens::weights::from_npy(&file)?;
+/// assert_eq!(array, tch::Tensor::from_slice(&[1.0f32, 2.0]));
+/// # Ok::<(), convlens::Error>(())
+/// ```
+///
+/// # Errors
+/// Bytes that are no such array, end too early, or hold something else than numbers.
+pub fn from_npy(bytes: &[u8]) -> Result<Tensor> {
+    let failed = |message: String| Error::Argument(format!("the array {}", printable(&message)));
+    let array = npy::parse(bytes).map_err(failed)?;
+    // Sizes that were counted fit.
+    let shape: Vec<i64> = array.header.shape.iter().map(|&size| size as i64).collect();
+    Tensor::f_from_slice(&array.to_f32()).and_then(|t| t.f_view(shape.as_slice())).into_result()
 }
 
 /// A message that may quote anything at any length from a file.

@@ -11,9 +11,21 @@ use crate::model::{
 };
 use crate::ops;
 use crate::photo::Preprocess;
-use crate::section::F3_FACIES;
 
-const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/seismic_fcn.safetensors");
+/// The lithofacies of the F3 block in the Dutch North Sea, from the top down: the classes of the
+/// published network.
+pub const F3_FACIES: [&str; 10] = [
+    "Sea bottom / rock interaction",
+    "North Sea",
+    "Chalk",
+    "Rijnland",
+    "Schieland-Scruff-Niedersachsen",
+    "Altena",
+    "Germanic Trias",
+    "Zechstein",
+    "Rotliegend",
+    "Carboniferous",
+];
 
 /// What the tensors of the two heads begin with.
 const CLASSIFIER: &str = "classifier.";
@@ -37,7 +49,7 @@ pub enum Task {
 /// then given a new head and trained to segment with few of them.
 ///
 /// [`Fcn::default`] is the published network: ResNet-50 for one grey channel with channel dropout
-/// after its stem and stages, 448 × 448 pixels, F3's ten facies, 28,833,728 parameters. Its
+/// after its stem and stages, 448 × 448 pixels, [F3's ten facies](F3_FACIES), 28,833,728 parameters. Its
 /// segmentation head joins the outputs of `layer1` and `layer4` at the input's size: at 448 × 448
 /// the joined maps alone take 1.85 GB a section, and as much again while they are being joined.
 /// [`Fcn::narrow`] is a small network of the same shape, which two processor cores train in
@@ -256,34 +268,4 @@ impl Fcn {
         let dropout = Op::Dropout2d(self.dropout);
         (net.add(format!("dropout_{}", index + 1), dropout, &[x]), channels)
     }
-}
-
-/// [`Fcn::narrow`], trained to segment [sections made to order](crate::scene::seismic) into F3's
-/// facies; the weights are part of this crate.
-///
-/// It learnt first, on 48 sections without labels, by which angle a section was turned, and then from
-/// windows of five labelled ones of the same survey. Of twelve others it gets 92.8 % of the pixels
-/// right, with a mean IoU of 79.1 %; `examples/train_seismic.rs` measures that, and that the pretext
-/// task does not help here. It knows no real ground, and no other
-/// [survey](crate::scene::seismic::Seismic::survey).
-///
-/// 448 × 448 pixels, ten classes; a [`Section`](crate::section::Section)'s
-/// [`photo`](crate::section::Section::photo) or
-/// [`to_tensor`](crate::section::Section::to_tensor) goes in.
-///
-/// ```
-/// # fn main() -> convlens::Result<()> {
-/// use convlens::prelude::*;
-/// let section = Seismic::default().seed(2024).section()?;
-/// let look = zoo::seismic_fcn()?.look(&section.photo()?)?;
-/// assert!(section.score(&look.segmentation()?)?.pixel_accuracy() > 0.8);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// When libtorch has no memory for it.
-pub fn seismic_fcn() -> Result<Model> {
-    let weights = crate::weights::from_safetensors(EMBEDDED, "the embedded seismic_fcn")?;
-    Fcn::narrow().build_with(Task::Segmentation, weights)
 }

@@ -24,16 +24,14 @@ pub mod hub;
 mod mobilenet;
 mod outputs;
 mod resnet;
-mod robot;
 mod senet;
 mod squeezenet;
 mod unet;
 mod vgg;
 
-pub use fcn::{Fcn, Task, seismic_fcn};
-pub use robot::robot_range;
+pub use fcn::{F3_FACIES, Fcn, Task};
 pub use squeezenet::squeezenet1_1;
-pub use unet::{UNet, salt_unet};
+pub use unet::UNet;
 
 use crate::error::{Error, Result};
 use crate::model::{Builder, Conv2d, Model, WeightInit, Weights};
@@ -237,15 +235,6 @@ architectures! {
             efficientnet_lite4 from "tf_efficientnet_lite4":
             "EfficientNet-Lite4", "13,006,568 parameters, 380 × 380 pixels, a thousand classes",
             Lite { name: "efficientnet_lite4", width: 140, depth: 180, sides: [413, 380] }.builder();
-    }
-    family {
-        paper: "Nava et al. 2019, <https://arxiv.org/abs/1809.07207>",
-        names: "the PyTorch original's",
-        start: "uniform within ±1/√fan_in",
-        robot_range_with, robot_range_untrained:
-            "The range network of a small robot", "249,539 parameters, 64 × 80 pixels, the 325 \
-             [classes](crate::scene::robot::class_names) of five sensors at 65 distances",
-            robot::range();
     }
 }
 

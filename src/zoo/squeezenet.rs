@@ -23,7 +23,7 @@ const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/squeezenet1_1.safet
 /// # Errors
 /// When libtorch has no memory for it.
 pub fn squeezenet1_1() -> Result<Model> {
-    let weights = crate::weights::from_safetensors(EMBEDDED, "the embedded squeezenet1_1")?;
+    let weights = crate::weights::from_bytes(EMBEDDED)?;
     squeezenet1_1_with(weights)
 }
 

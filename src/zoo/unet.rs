@@ -8,8 +8,6 @@ use crate::model::{
 use crate::ops;
 use crate::photo::Preprocess;
 
-const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/salt_unet.safetensors");
-
 /// A network that says of every pixel what it belongs to: down to few, wide feature maps and up
 /// again, where each level joins what it had on the way down.
 ///
@@ -48,6 +46,7 @@ pub struct UNet {
     bilinear: bool,
     input: [i64; 3],
     outputs: Outputs,
+    preprocess: Option<Preprocess>,
     seed: u64,
 }
 
@@ -59,6 +58,7 @@ impl Default for UNet {
             bilinear: false,
             input: [1, 128, 128],
             outputs: Outputs::named(["salt"]),
+            preprocess: None,
             seed: 0,
         }
     }
@@ -108,6 +108,13 @@ impl UNet {
         self
     }
 
+    /// How a photo becomes the network's input; by default it is resized to the input's size and
+    /// scaled to `[0, 1]`.
+    pub fn preprocess(mut self, preprocess: Preprocess) -> Self {
+        self.preprocess = Some(preprocess);
+        self
+    }
+
     /// The seed of the random start, 0 by default.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -150,6 +157,9 @@ impl UNet {
         }
         let mut net =
             Model::builder("unet", self.input).classes(self.outputs.names().iter().cloned());
+        if let Some(preprocess) = &self.preprocess {
+            net = net.preprocess(preprocess.clone());
+        }
         let input = net.input();
         let mut x = double_conv(&mut net, "inc", input, channels, self.width);
         let mut levels = Vec::new();
@@ -193,38 +203,4 @@ fn double_conv(net: &mut Builder, name: &str, x: NodeId, input: i64, output: i64
     let norm = || BatchNorm2d::new(output);
     let layers = ops![first, norm(), Op::Relu, second, norm(), Op::Relu];
     net.chain(&format!("{name}.double_conv"), layers, x)
-}
-
-/// A [bilinear](UNet::bilinear) U-Net of base width 8 and depth 3, trained to find the salt in
-/// [tiles made to order](crate::scene::seismic::Salt), one logit a pixel; the weights are part of this
-/// crate.
-///
-/// It learnt from 2,400 tiles. Of the pixels of 400 others it gets 98.4 % right; the IoU of salt is
-/// 92.0 %, and the measure of the TGS challenge, the mean precision over IoU thresholds from 0.5 to
-/// 0.95, 0.838. Of the tiles without salt it leaves four in five empty; rock whose beds are
-/// in disorder it sometimes takes for salt. `examples/train_salt.rs` trains and measures it. It knows no
-/// real ground.
-///
-/// 128 × 128 pixels, 112,969 parameters; a [`Section`](crate::section::Section)'s
-/// [`photo`](crate::section::Section::photo) or
-/// [`to_tensor`](crate::section::Section::to_tensor) goes in. Photos of another size are resized.
-///
-/// ```
-/// # fn main() -> convlens::Result<()> {
-/// use convlens::prelude::*;
-/// let tile = Salt::default().seed(100_004).section()?;
-/// let look = zoo::salt_unet()?.look(&tile.photo()?)?;
-/// assert!(tile.score(&look.segmentation()?)?.pixel_accuracy() > 0.9);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// When libtorch has no memory for it.
-pub fn salt_unet() -> Result<Model> {
-    let weights = crate::weights::from_safetensors(EMBEDDED, "the embedded salt_unet")?;
-    let unet = UNet::default().base_width(8).depth(3).bilinear();
-    let [_, height, width] = unet.input;
-    let preprocess = Preprocess::exact(height, width).normalize([0.5; 3], [0.5; 3]);
-    unet.graph()?.preprocess(preprocess).build_with(weights)
 }

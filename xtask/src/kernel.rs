@@ -1,7 +1,7 @@
 //! The launcher that the kernelspec names: makes a clone, preloads convlens, becomes evcxr.
 
 use crate::cache::{self, Cache};
-use crate::clone;
+use crate::clone::{self, Clone};
 use crate::process;
 use crate::record::{self, Record};
 use crate::rust_src;
@@ -36,33 +36,44 @@ pub(crate) fn launch(arguments: &[String]) -> Result<()> {
         clone::tree(&warm.dir, &clone.work())?;
         compiles
     };
-    let config = clone.dir.join("config");
-    fs::create_dir(&config)?;
-    let sources = clone.dir.join("rust-src");
-    rust_src::write_stub(&clone.dir.join("rust-stub"))?;
-    symlink(clone.dir.join("rust-stub"), &sources)?;
-    let mut init = first_line(&clone.work(), &warm, &sources, &record.rust_src);
     // A preload that fails would end the kernel before it can say why.
-    match compiles {
-        Ok(()) => init.push_str(&preload(&checkout)),
-        Err(error) => eprintln!("convlens is not preloaded: {error:#}"),
-    }
-    fs::write(config.join("init.evcxr"), init)?;
+    let preload = match compiles {
+        Ok(()) => preload(&checkout),
+        Err(error) => {
+            eprintln!("convlens is not preloaded: {error:#}");
+            String::new()
+        }
+    };
+    let mut kernel = in_clone(&record, &clone, &preload)?;
     start_janitor(&clone.dir)?;
-    let mut kernel = process::command(&record.evcxr);
-    record.environment.apply(&mut kernel)?;
     // The lock is the kernel's standard input, which it does not read: open as long as it lives.
     let error = kernel
         .arg("--control_file")
         .arg(connection)
-        .env("EVCXR_TMPDIR", clone.work())
-        .env("EVCXR_CONFIG_DIR", &config)
-        .env("RUST_SRC_PATH", &sources)
         .stdin(Stdio::from(clone.lock.try_clone()?))
         .exec();
     Err(error).with_context(|| {
         format!("cannot start {}; run `cargo xtask setup`", record.evcxr.display())
     })
+}
+
+/// evcxr, to work in a clone of the warmed directory and to execute `preload` first.
+pub(crate) fn in_clone(record: &Record, clone: &Clone, preload: &str) -> Result<Command> {
+    let config = clone.dir.join("config");
+    fs::create_dir(&config)?;
+    let sources = clone.dir.join("rust-src");
+    rust_src::write_stub(&clone.dir.join("rust-stub"))?;
+    symlink(clone.dir.join("rust-stub"), &sources)?;
+    let warm = Warm { dir: record.warm.clone() };
+    let init = first_line(&clone.work(), &warm, &sources, &record.rust_src) + preload;
+    fs::write(config.join("init.evcxr"), init)?;
+    let mut kernel = process::command(&record.evcxr);
+    record.environment.apply(&mut kernel)?;
+    kernel
+        .env("EVCXR_TMPDIR", clone.work())
+        .env("EVCXR_CONFIG_DIR", &config)
+        .env("RUST_SRC_PATH", &sources);
+    Ok(kernel)
 }
 
 /// `convlens-kernel janitor <clone> <kernel> <parent>`: outlives the kernel to clean up after it,
@@ -139,7 +150,8 @@ fn first_line(work: &Path, warm: &Warm, sources: &Path, rust_src: &Path) -> Stri
 /// What the reader would wait for in the first cells, done before the kernel says it is ready.
 fn preload(checkout: &Path) -> String {
     let [uses, first] = warm::PRELOAD;
-    format!(":dep convlens = {{ path = \"{}\" }}\n{uses}\n{first}\n", warm::toml_string(checkout))
+    let ours = warm::dependencies_of(checkout).map(|dependency| format!(":dep {dependency}\n"));
+    format!("{}{uses}\n{first}\n", ours.concat())
 }
 
 fn shell_word(path: &Path) -> String {

@@ -19,6 +19,7 @@ mod kernel;
 mod kernelspec;
 mod libtorch;
 mod notebook;
+mod package;
 mod process;
 mod python;
 mod record;
@@ -47,7 +48,8 @@ cargo xtask <command>
                      tell the time of each cell and which outputs differ from the stored ones;
                      with --store, keep the outputs in the repository
   weights            trained weights that Python packages carry, for the library's hub
-  test               set-up, weights, every Rust test, every notebook in the real kernel
+  test               set-up, weights, every Rust test, the packaged crates and every notebook in
+                     the real kernel
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios
 ";
@@ -108,6 +110,11 @@ fn test() -> Result<()> {
     weights::run()?;
     let mut cargo = process::command("cargo");
     process::run(cargo.args(["test", "--workspace"]).current_dir(&ready.checkout))?;
+    // The targets of the fuzzers, without a fuzzer: a workspace of its own, under the same `target`.
+    let mut seeds = process::command("cargo");
+    seeds.args(["test", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz"]);
+    process::run(seeds.current_dir(&ready.checkout))?;
+    package::test(&ready)?;
     notebook::test_the_runner(&ready)?;
     notebook::check_sizes(&ready)?;
     for path in notebook::named(&ready, &[])? {

@@ -1,4 +1,5 @@
-//! The warmed directory: what evcxr would compile for `:dep convlens`, compiled once.
+//! The warmed directory: what evcxr would compile for `:dep convlens` and `:dep convlens-scenes`,
+//! compiled once.
 
 use crate::cache::{self, Cache};
 use crate::clone;
@@ -128,21 +129,29 @@ fn keys(checkout: &Path, environment: &Environment) -> Result<(String, String)> 
     ))
 }
 
-/// The crates under convlens with their versions and features, without its tests' and benches'.
+/// The crates under ours with their versions and features, without those of tests and benches.
 fn dependencies(checkout: &Path) -> Result<String> {
     let mut tree = process::command("cargo");
-    tree.args(["tree", "--package", "convlens", "--edges", "normal,build"])
+    // The scenes stand on convlens, so its crates are among theirs.
+    tree.args(["tree", "--package", "convlens-scenes", "--edges", "normal,build"])
         .args(["--prefix", "none", "--no-dedupe", "--format", "{p} {f}"])
         .current_dir(checkout);
     let text =
         process::capture(&mut tree).map_err(|error| anyhow!("{}", explain(&error.to_string())))?;
-    let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("convlens ")).collect();
+    // Ours count by their names alone: they are compiled again whenever they change.
+    let of = |line| if is_ours(line) { line.split(' ').next().unwrap_or(line) } else { line };
+    let mut lines: Vec<&str> = text.lines().map(of).collect();
     lines.sort_unstable();
     lines.dedup();
     Ok(lines.join("\n"))
 }
 
-/// Builds convlens in `dir` exactly as evcxr will, and returns how many crates were compiled.
+/// Whether cargo speaks of one of the workspace's own crates, after the verb.
+fn is_ours(line: &str) -> bool {
+    line.starts_with("convlens ") || line.starts_with("convlens-scenes ")
+}
+
+/// Builds our crates in `dir` exactly as evcxr will, and returns how many crates were compiled.
 fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step) -> Result<u32> {
     write_crate(dir, checkout)?;
     let started = Instant::now();
@@ -156,8 +165,8 @@ fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step
             let name = ["Compiling ", "Checking "].iter().find_map(|verb| line.strip_prefix(verb));
             if let Some(name) = name.filter(|name| !name.starts_with("ctx ")) {
                 crates += 1;
-                if name.starts_with("convlens ") && subcommand == "build" {
-                    step.note("compiling convlens");
+                if is_ours(name) && subcommand == "build" {
+                    step.note(format!("compiling {}", name.split(' ').next().unwrap_or_default()));
                 }
             }
             if told.elapsed() >= Duration::from_secs(20) {
@@ -209,15 +218,21 @@ incremental = true
 overflow-checks = true
 
 [dependencies]
-convlens = {{ path = "{}" }}
+{}
 "#,
-        toml_string(checkout)
+        dependencies_of(checkout).join("\n")
     );
     cache::write_atomically(&dir.join("Cargo.toml"), &manifest)?;
     let [uses, first] = PRELOAD;
     let result = "Result<(), Box<dyn std::error::Error>>";
     let code = format!("{uses}\npub fn preload() -> {result} {{ {first} Ok(()) }}\n");
     cache::write_atomically(&dir.join("src/lib.rs"), &code)
+}
+
+/// Our crates as Cargo.toml, and evcxr's `:dep`, name them.
+pub(crate) fn dependencies_of(checkout: &Path) -> [String; 2] {
+    [("convlens", checkout.to_owned()), ("convlens-scenes", checkout.join("scenes"))]
+        .map(|(name, place)| format!("{name} = {{ path = \"{}\" }}", toml_string(&place)))
 }
 
 /// cargo with the arguments and variables of evcxr 0.22.
@@ -272,8 +287,9 @@ fn explain(tail: &str) -> String {
     {
         "the warmed directory cannot be built: cargo could not reach the crate registry\n\
          Is there a network? Then start again: what is done stays done."
-    } else if tail.contains("could not compile `convlens`")
-        || tail.contains("could not compile `ctx`")
+    } else if ["convlens", "convlens-scenes", "ctx"]
+        .iter()
+        .any(|name| tail.contains(&format!("could not compile `{name}`")))
     {
         "convlens does not compile in the kernel"
     } else {

@@ -6,7 +6,6 @@
 
 mod contents;
 mod dtype;
-#[allow(dead_code)] // arrays that are no weights
 pub(crate) mod npy;
 pub(crate) mod npz;
 mod pickle;

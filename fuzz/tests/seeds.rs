@@ -1,0 +1,49 @@
+//! Every target runs every one of its seeds, without a fuzzer.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use convlens_fuzz::{npy, npz, ot, pth_old, pth_zip, safetensors, segy};
+
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 7] = [
+    ("npy", npy),
+    ("npz", npz),
+    ("ot", ot),
+    ("pth_old", pth_old),
+    ("pth_zip", pth_zip),
+    ("safetensors", safetensors),
+    ("segy", segy),
+];
+
+/// What lies in a folder here, by its name without the ending.
+fn entries(folder: &str) -> BTreeMap<String, PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entry = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("an entry").path();
+        (path.file_stem().expect("a name").to_string_lossy().into_owned(), path)
+    };
+    fs::read_dir(folder).expect("a folder").map(entry).collect()
+}
+
+#[test]
+fn every_target_has_seeds_and_is_run_here() {
+    let names = TARGETS.map(|(name, _)| name.to_owned()).to_vec();
+    assert_eq!(entries("targets").into_keys().collect::<Vec<_>>(), names);
+    assert_eq!(entries("seeds").into_keys().collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn every_target_reads_every_seed_without_a_panic() {
+    for (name, target) in TARGETS {
+        let files = entries(&format!("seeds/{name}"));
+        assert!(!files.is_empty(), "{name} has no seeds");
+        for path in files.values() {
+            // A test that fails shows the last one.
+            println!("{}", path.display());
+            target(&fs::read(path).expect("a seed"));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Worlds made to order for [`convlens`]: what a network is to see, with the truth about it, from a
+//! seed; and small networks that were trained on them.
+//!
+//! ```
+//! # fn main() -> convlens::Result<()> {
+//! use convlens::prelude::*;
+//! use convlens_scenes::prelude::*;
+//!
+//! let section = Seismic::default().seed(2024).section()?; // amplitudes, and the facies of each
+//! let look = networks::seismic_fcn()?.look(&section.photo()?)?;
+//! let predicted = look.segmentation()?;
+//! section.compared(&predicted)?; // section, prediction and truth beside each other
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`seismic`] makes sections of the ground and tiles with salt; [`section`] holds them, and opens
+//!   those of others: SEG-Y, numpy's arrays, pictures.
+//! - [`robot`] is what a small robot sees, and what its sensors will find ahead.
+//! - [`pets`] draws cats and dogs, and writes labelled folders of them.
+//! - [`networks`] has a trained network for each of the first two.
+
+mod noise;
+
+pub mod networks;
+pub mod pets;
+pub mod prelude;
+pub mod robot;
+pub mod section;
+pub mod seismic;

@@ -1,0 +1,112 @@
+//! A scene: the robot's picture, and the truth about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use convlens::Result;
+use convlens::mask::{Classes, Mask};
+use convlens::photo::Photo;
+use convlens::picture::{Picture, Region};
+use convlens::show::{MimeBundle, Show};
+use image::DynamicImage;
+use tch::{Kind, Tensor};
+
+use super::camera;
+use super::sensor::detections;
+use super::world::{Thing, World};
+use super::{HEIGHT, Reading, WIDTH};
+
+/// What the robot sees, with the truth of what its sensors will detect. Cheap to clone.
+///
+/// A cell shows the picture enlarged, beside the truth.
+#[derive(Clone)]
+pub struct Scene {
+    title: Arc<str>,
+    picture: Picture,
+    truth: Reading,
+    world: Arc<World>,
+}
+
+impl Scene {
+    pub(super) fn new(title: &str, pixels: Vec<u8>, world: World) -> Result<Scene> {
+        let picture = Picture::rgb(WIDTH as u32, HEIGHT as u32, pixels)?;
+        let truth = detections(&world).into_iter().map(f32::from).collect();
+        let truth = Reading::new(truth)?.titled("truth").seen_in(&picture);
+        Ok(Scene { title: title.into(), picture, truth, world: world.into() })
+    }
+
+    /// "robot scene" and the seed.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What the camera sees, 80 × 64 pixels.
+    pub fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// The same as a [`Photo`], for a network to look at.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn photo(&self) -> Result<Photo> {
+        let pixels = DynamicImage::ImageRgb8(self.picture.to_rgb());
+        Ok(Photo::from_image(&pixels)?.titled(&self.title))
+    }
+
+    /// The picture's bytes, `[1, 3, 64, 80]`: what to train on, once scaled as the network's
+    /// preprocessing does.
+    ///
+    /// # Errors
+    /// When libtorch has no memory for it.
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        let size = [1, HEIGHT as i64, WIDTH as i64, 3];
+        let bytes = Tensor::f_from_data_size(self.picture.data(), &size, Kind::Uint8)?;
+        Ok(bytes.f_permute([0, 3, 1, 2])?.f_contiguous()?)
+    }
+
+    /// What each sensor detects at each distance: 1 or 0.
+    pub fn truth(&self) -> &Reading {
+        &self.truth
+    }
+
+    /// Which pixels show a block or a cylinder: to judge where a network looks. Walls, which the
+    /// sensors detect as well, are told apart by [`surfaces`](Scene::surfaces).
+    ///
+    /// # Errors
+    /// Never for a scene that an [`Arena`](super::Arena) made.
+    pub fn obstacles(&self) -> Result<Region> {
+        let things = camera::things(&self.world);
+        let stands = things.iter().map(|thing| matches!(thing, Thing::Obstacle(_))).collect();
+        Region::new(HEIGHT, WIDTH, stands)
+    }
+
+    /// What each pixel shows: floor, wall, block, cylinder, or what lies beyond the walls.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn surfaces(&self) -> Result<Mask> {
+        let label = |thing: &Thing| match thing {
+            Thing::Floor => 0u8,
+            Thing::Wall(_) => 1,
+            Thing::Obstacle(i) if self.world.obstacles.get(*i).is_some_and(|o| o.is_block()) => 2,
+            Thing::Obstacle(_) => 3,
+            Thing::Beyond => 4,
+        };
+        let labels = camera::things(&self.world).iter().map(label).collect();
+        let classes = Classes::named(["floor", "wall", "block", "cylinder", "beyond the walls"])?;
+        Mask::new(HEIGHT, WIDTH, labels, &classes)
+    }
+}
+
+impl fmt::Debug for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scene({}, {} obstacles)", self.title, self.world.obstacles.len())
+    }
+}
+
+impl Show for Scene {
+    fn bundle(&self) -> MimeBundle {
+        self.truth.clone().titled(&format!("{}: the truth", self.title)).bundle()
+    }
+}
