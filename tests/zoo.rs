@@ -254,17 +254,75 @@ fn networks_go_by_name_and_an_unknown_one_lists_the_closest() {
     let text = zoo::published("resnet43").expect_err("no such network").to_string();
     assert!(text.contains("\"resnet34\""), "{text}");
     let names = zoo::names();
-    assert!(names.contains(&"seresnet50") && names.contains(&"vgg16_hed"), "{names:?}");
+    assert!(names.contains(&"seresnet50") && names.contains(&"vgg16_features"), "{names:?}");
 }
 
-/// The files that `cargo xtask weights` puts into the user's cache, which `cargo xtask test` does
-/// first.
+static PACKAGES: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("reference/packages.json")).expect("reference/packages.json")
+});
+
+/// A network whose file `cargo xtask weights` puts into the user's cache, which `cargo xtask test` does
+/// first, against the same weights in TensorFlow: tests/reference/make_packages.py made the numbers.
+fn as_in_its_package(name: &str) -> Model {
+    let model = zoo::published(name).expect("`cargo xtask weights` has filled the cache");
+    let reference = &PACKAGES[name];
+    let parameters = model.summary().expect("a summary").parameters();
+    assert_eq!(Some(parameters as u64), reference["parameters"].as_u64(), "{name}");
+    let [height, width] = [1, 2].map(|i| reference["input"][i].as_u64().expect("a size") as usize);
+    let photo = formula_image(3, height, width);
+    let stages = reference["stages"].as_object().expect("stages");
+    let names: Vec<&str> = stages.keys().map(String::as_str).collect();
+    let outputs = model.run(&[("input", &photo)], &names).expect("a pass");
+    for (output, (stage, expected)) in outputs.iter().zip(stages) {
+        compare_stage(&format!("{name} {stage}"), output, expected);
+    }
+    model
+}
+
+fn photo(name: &str) -> Photo {
+    let photos = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos");
+    Photo::open(format!("{photos}/{name}")).expect("an asset")
+}
+
 #[test]
-fn trained_filters_from_the_cache_see_edges() {
-    let model = zoo::vgg16_hed().expect("`cargo xtask weights` has filled the cache");
-    let photo = Photo::open(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cat.png"));
-    let look = model.look(&photo.expect("an asset")).expect("a look");
-    let maps = look.layer("features.1").expect("a layer").tensor();
-    let dead = maps.amax([2, 3].as_slice(), false).le(0.0).sum(tch::Kind::Int64);
-    assert!(dead.int64_value(&[]) < 16, "most of 64 trained filters answer to a cat");
+fn the_features_of_alexnet_and_vgg16_are_those_of_their_package() {
+    for (name, whole) in [
+        ("alexnet_features", convlens::zoo::alexnet_with as With),
+        ("vgg16_features", convlens::zoo::vgg16_with),
+    ] {
+        let mut convolutions = asked_for(whole);
+        convolutions.retain(|name, _| name.starts_with("features."));
+        let shapes = as_in_its_package(name).weights().into_iter();
+        let shapes: BTreeMap<_, _> = shapes.map(|(name, w)| (name, w.size())).collect();
+        assert_eq!(shapes, convolutions, "{name} has torchvision's names and shapes");
+    }
+}
+
+/// The first numbers of torchvision's vgg16-397923af.pth.
+#[test]
+fn the_first_kernel_of_vgg16_is_torchvisions() {
+    let vgg = zoo::vgg16_features().expect("`cargo xtask weights` has filled the cache");
+    let kernels = &vgg.weights()["features.0.weight"];
+    for (x, torchvisions) in [-0.5537, 0.1427, 0.5290].into_iter().enumerate() {
+        let ours = kernels.double_value(&[0, 0, 0, x as i64]);
+        assert!((ours - torchvisions).abs() < 5e-5, "{ours} at {x}, torchvision's {torchvisions}");
+    }
+}
+
+#[test]
+fn a_network_that_knows_only_dogs_names_a_dog_for_everything() {
+    let dogs = as_in_its_package("dog_breeds");
+    let reference = &PACKAGES["dog_breeds"];
+    let breeds: Vec<&str> = dogs.classes().iter().map(String::as_str).collect();
+    assert_eq!(Value::from(breeds), reference["classes"]);
+    for (name, breed) in [("dog.jpg", "Siberian husky"), ("cat.png", "Chihuahua")] {
+        let look = dogs.look(&photo(name)).expect("a look");
+        let found = look.predictions(19).expect("predictions");
+        assert_eq!(found.top().name, breed, "{name}");
+        for prediction in found.rows() {
+            let keras = reference["photos"][name][prediction.class].as_f64().expect("a number");
+            let off = (prediction.probability - keras).abs();
+            assert!(off < 0.01, "{name}: {prediction:?}, Keras' {keras}");
+        }
+    }
 }

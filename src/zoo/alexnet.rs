@@ -5,28 +5,9 @@ use crate::model::{AdaptiveAvgPool2d, Builder, Conv2d, Linear, Op, Pool2d, Weigh
 use crate::ops;
 
 pub(super) fn alexnet() -> Builder {
-    let conv = |input, output, kernel| {
-        Conv2d::new(input, output, kernel).padding(kernel / 2).init(WeightInit::FanIn)
-    };
-    let pool = || Pool2d::max(3).stride(2);
     let mut net = imagenet("alexnet");
     let x = net.input();
-    let features = ops![
-        conv(3, 64, 11).stride(4).padding(2),
-        Op::Relu,
-        pool(),
-        conv(64, 192, 5),
-        Op::Relu,
-        pool(),
-        conv(192, 384, 3),
-        Op::Relu,
-        conv(384, 256, 3),
-        Op::Relu,
-        conv(256, 256, 3),
-        Op::Relu,
-        pool(),
-    ];
-    let x = net.chain("features", features, x);
+    let x = net.chain("features", features(), x);
     let x = net.add("avgpool", AdaptiveAvgPool2d::new(6), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     let classifier = ops![
@@ -40,4 +21,27 @@ pub(super) fn alexnet() -> Builder {
     ];
     net.chain("classifier", classifier, x);
     net
+}
+
+/// All before the classifier.
+pub(super) fn features() -> [Op; 13] {
+    let conv = |input, output, kernel| {
+        Conv2d::new(input, output, kernel).padding(kernel / 2).init(WeightInit::FanIn)
+    };
+    let pool = || Pool2d::max(3).stride(2);
+    ops![
+        conv(3, 64, 11).stride(4).padding(2),
+        Op::Relu,
+        pool(),
+        conv(64, 192, 5),
+        Op::Relu,
+        pool(),
+        conv(192, 384, 3),
+        Op::Relu,
+        conv(384, 256, 3),
+        Op::Relu,
+        conv(256, 256, 3),
+        Op::Relu,
+        pool(),
+    ]
 }

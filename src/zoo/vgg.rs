@@ -3,10 +3,9 @@
 
 use super::imagenet;
 use crate::model::{
-    AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Model, Op, Pool2d, WeightInit,
+    AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Op, Pool2d, WeightInit,
 };
 use crate::ops;
-use crate::photo::Preprocess;
 
 /// `stages` counts the convolutions before each of the five poolings.
 pub(super) fn vgg(name: &str, stages: [usize; 5], batch_norm: bool) -> Builder {
@@ -30,15 +29,8 @@ pub(super) fn vgg(name: &str, stages: [usize; 5], batch_norm: bool) -> Builder {
     net
 }
 
-/// The convolutions alone.
-pub(super) fn convolutions(name: &str, stages: [usize; 5]) -> Builder {
-    let mut net = Model::builder(name, [3, 224, 224]).preprocess(Preprocess::imagenet());
-    let x = net.input();
-    net.chain("features", features(stages, false), x);
-    net
-}
-
-fn features(stages: [usize; 5], batch_norm: bool) -> Vec<Op> {
+/// All before the classifier.
+pub(super) fn features(stages: [usize; 5], batch_norm: bool) -> Vec<Op> {
     let mut features = Vec::new();
     let mut channels = 3;
     for (convolutions, width) in stages.into_iter().zip([64, 128, 256, 512, 512]) {

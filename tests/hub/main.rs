@@ -360,9 +360,12 @@ fn offline_the_network_is_not_asked() {
 #[test]
 fn what_the_package_index_has_names_the_command_that_makes_it() {
     let test = Try::new();
-    let error = test.hub().offline().fetch("vgg16_hed").unwrap_err().to_string();
+    let error = test.hub().offline().fetch("vgg16_features").unwrap_err().to_string();
     assert!(error.contains("`cargo xtask weights`"), "{error}");
-    assert!(error.contains("/vgg16_hed.safetensors"), "{error}");
+    assert!(error.contains("/vgg16_features.safetensors"), "{error}");
+    let error = test.hub().offline().fetch("vgg16").unwrap_err().to_string();
+    assert!(error.contains("`cargo xtask weights`"), "{error}");
+    assert!(error.contains("zoo::vgg16_features"), "{error}");
 }
 
 #[test]

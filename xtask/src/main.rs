@@ -21,6 +21,7 @@ mod libtorch;
 mod notebook;
 mod package;
 mod process;
+mod pypi;
 mod python;
 mod record;
 mod rust_src;
@@ -32,7 +33,6 @@ mod step;
 mod test_server;
 mod warm;
 mod weights;
-mod wheel;
 
 use anyhow::{Result, bail};
 use notebook::Purpose;

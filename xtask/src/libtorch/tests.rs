@@ -3,9 +3,9 @@
 use super::fetch::assemble;
 use super::sources::Sources;
 use super::*;
+use crate::pypi::Package;
 use crate::python::Script;
 use crate::test_server::{Manner, Server, nobody};
-use crate::wheel::Wheel;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -67,7 +67,7 @@ fn try_assemble(sources: Sources) -> (tempfile::TempDir, Result<PathBuf>) {
     (dir, result)
 }
 
-fn sources(archive: Option<String>, index: String, wheels: Vec<Wheel>) -> Sources {
+fn sources(archive: Option<String>, index: String, wheels: Vec<Package>) -> Sources {
     Sources { archive, archive_sha256: None, index, wheels: Ok(wheels.leak()), reach_seconds: 2 }
 }
 
@@ -165,7 +165,7 @@ fn without_pytorchs_server_libtorch_comes_from_the_index() {
     let page = "<html><a href=\"../files/torch-2.13.0-cp311-cp311-any.whl#sha256=0\">t</a></html>";
     server.serve("/simple/torch/", page.as_bytes(), &[Manner::Whole]);
     server.serve("/simple/files/torch-2.13.0-cp311-cp311-any.whl", &wheel, &[Manner::Whole]);
-    let wheels = vec![Wheel {
+    let wheels = vec![Package {
         project: "torch",
         file: "torch-2.13.0-cp311-cp311-any.whl",
         sha256: sha256(&wheel),
@@ -190,7 +190,7 @@ fn a_wheel_with_another_checksum_is_rejected() {
     let page = "<a href=\"/torch-2.13.0-cp311-cp311-any.whl\">t</a>";
     server.serve("/simple/torch/", page.as_bytes(), &[Manner::Whole]);
     server.serve("/torch-2.13.0-cp311-cp311-any.whl", b"not torch", &[Manner::Whole]);
-    let wheels = vec![Wheel {
+    let wheels = vec![Package {
         project: "torch",
         file: "torch-2.13.0-cp311-cp311-any.whl",
         sha256: sha256(b"torch"),
@@ -204,7 +204,7 @@ fn a_wheel_with_another_checksum_is_rejected() {
 
 #[test]
 fn without_any_network_both_roads_are_named() {
-    let wheels = vec![Wheel {
+    let wheels = vec![Package {
         project: "torch",
         file: "torch-2.13.0-cp311-cp311-any.whl",
         sha256: sha256(b""),

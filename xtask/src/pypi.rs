@@ -1,4 +1,4 @@
-//! Wheels from the Python package index, each checked against its SHA-256.
+//! Files from the Python package index, each checked against its SHA-256.
 
 use crate::cache::Cache;
 use crate::download::{self, Download, Failed, Reason};
@@ -10,54 +10,64 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A wheel, the same for every Python of the user: only files in it are used.
-pub(crate) struct Wheel {
+/// A wheel or a source archive, the same for every Python of the user: only files in it are used.
+pub(crate) struct Package {
     pub(crate) project: &'static str,
     pub(crate) file: &'static str,
     pub(crate) sha256: &'static str,
 }
 
-/// Why a wheel cannot be had: what the index said, and then pip.
+/// Why a package cannot be had: what the index said, and then pip.
 #[derive(Debug)]
-pub(crate) struct NoWheel {
+pub(crate) struct NoPackage {
     pub(crate) index: Failed,
     pub(crate) pip: anyhow::Error,
 }
 
-/// Fetches a wheel into `dir`. A full disk and a broken download are errors of their own: pip
-/// would do no better.
+/// Fetches a package into `dir`, unless it lies there already. A full disk and a broken download are
+/// errors of their own: pip would do no better.
 pub(crate) fn fetch(
     cache: &Cache,
     python: &Python,
     step: &mut Step,
-    wheel: &Wheel,
+    package: &Package,
     index: &str,
     dir: &Path,
-) -> Result<std::result::Result<PathBuf, NoWheel>> {
-    step.note(format!("fetching {}", wheel.file));
-    let page = format!("{}/{}/", index.trim_end_matches('/'), wheel.project);
+) -> Result<std::result::Result<PathBuf, NoPackage>> {
+    let doing = if dir.join(package.file).exists() { "using" } else { "fetching" };
+    step.note(format!("{doing} {}", package.file));
+    let page = format!("{}/{}/", index.trim_end_matches('/'), package.project);
     let download = Download {
         url: &page,
-        index: Some(wheel.file),
-        sha256: Some(wheel.sha256),
+        index: Some(package.file),
+        sha256: Some(package.sha256),
         reach_seconds: 20,
     };
-    match download::fetch(cache, python, step, &download, &dir.join(wheel.file))? {
+    match download::fetch(cache, python, step, &download, &dir.join(package.file))? {
         Ok(file) => Ok(Ok(file)),
         Err(failed) if matches!(failed.reason, Reason::Disk | Reason::Cut | Reason::Corrupt) => {
             Err(failed.into())
         }
-        Err(failed) => Ok(download_with_pip(python, wheel, index, dir)
-            .map_err(|pip| NoWheel { index: failed, pip })),
+        Err(failed) => Ok(download_with_pip(python, package, index, dir)
+            .map_err(|pip| NoPackage { index: failed, pip })),
     }
 }
 
-/// pip knows roads that we do not: credentials, several indexes, directories of wheels.
-fn download_with_pip(python: &Python, wheel: &Wheel, index: &str, dir: &Path) -> Result<PathBuf> {
-    let version = wheel.file.split('-').nth(1).context("a wheel's name holds its version")?;
-    let platforms = wheel.file.trim_end_matches(".whl").rsplit('-').next().unwrap_or_default();
-    let list = dir.join(format!("{}.txt", wheel.project));
-    fs::write(&list, format!("{}=={version} --hash=sha256:{}\n", wheel.project, wheel.sha256))?;
+/// pip knows roads that we do not: credentials, several indexes, directories of wheels. It is asked
+/// for wheels alone, since it runs the set-up script in a source archive even to download it.
+fn download_with_pip(
+    python: &Python,
+    package: &Package,
+    index: &str,
+    dir: &Path,
+) -> Result<PathBuf> {
+    if !package.file.ends_with(".whl") {
+        bail!("pip was not asked: it would run the set-up script in {}", package.file);
+    }
+    let version = package.file.split('-').nth(1).context("a wheel's name holds its version")?;
+    let platforms = package.file.trim_end_matches(".whl").rsplit('-').next().unwrap_or_default();
+    let list = dir.join(format!("{}.txt", package.project));
+    fs::write(&list, format!("{}=={version} --hash=sha256:{}\n", package.project, package.sha256))?;
     let mut command = python.module("pip");
     command.args(["download", "--disable-pip-version-check", "--no-input", "--no-deps"]);
     command.args(["--retries", "1"]);
@@ -73,7 +83,7 @@ fn download_with_pip(python: &Python, wheel: &Wheel, index: &str, dir: &Path) ->
     if !ended.success() {
         bail!("{}", python::explain_pip(&ended.tail));
     }
-    Ok(dir.join(wheel.file))
+    Ok(dir.join(package.file))
 }
 
 /// The index that pip is set to use, or its own; empty where pip says neither, upon which pip is
