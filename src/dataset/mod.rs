@@ -1,5 +1,6 @@
 //! Data sets: folders of labelled photos, and what the maps of a layer have to do with the classes.
 //!
+//! <!-- not run here: it needs published weights and a folder of photos -->
 //! ```no_run
 //! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;

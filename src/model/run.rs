@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Model, Node, NodeId, Op, Pass, fused, with_grad};
+use super::{Model, Node, NodeId, Op, Pass, fused, threads, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -54,6 +54,7 @@ impl Model {
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
+        threads::prepare();
         let plan = Plan::new(self, feeds, wanted)?;
         if pass == Pass::Training {
             self.inner.trainings.set(self.inner.trainings.get() + 1);

@@ -2,10 +2,91 @@
 //!
 //! Libtorch's threads wait for more to do by turning on the spot, for milliseconds. Threads beside them
 //! would get half of a processor each.
+//!
+//! Beside another busy process that waiting takes the time that the other threads need: everything becomes
+//! ten times as slow. So before the first work the threads are told to wait for a moment only, and where a
+//! container allows fewer processors than the machine has, there are as many threads as that. A user's
+//! own `OMP_NUM_THREADS`, `MKL_NUM_THREADS`, `OMP_WAIT_POLICY` and `GOMP_SPINCOUNT` stay in force.
 
-use std::ffi::{c_char, c_uint, c_void};
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError, mpsc};
+
+/// Called before libtorch's work; does its own only once.
+///
+/// "Once" is once a cell in a notebook, since each has statics of its own, so all of it can be repeated.
+pub(super) fn prepare() {
+    thread_local! {
+        static DONE: Cell<bool> = const { Cell::new(false) };
+    }
+    static WAITING: Once = Once::new();
+    if DONE.replace(true) {
+        return;
+    }
+    // Libtorch notes the number for each thread that works with it.
+    fit_to_quota();
+    WAITING.call_once(wait_shortly);
+}
+
+fn is_set(names: &[&str]) -> bool {
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Libtorch takes the machine's processors, whatever a container allows.
+fn fit_to_quota() {
+    static ALLOWED: OnceLock<usize> = OnceLock::new();
+    if is_set(&["OMP_NUM_THREADS", "MKL_NUM_THREADS"]) {
+        return;
+    }
+    let allowed = *ALLOWED
+        .get_or_init(|| std::thread::available_parallelism().map_or(usize::MAX, usize::from));
+    if let Ok(allowed) = i32::try_from(allowed)
+        && allowed < tch::get_num_threads()
+    {
+        tch::set_num_threads(allowed);
+    }
+}
+
+/// GNU's OpenMP reads from the environment how long its threads wait on the spot when it is loaded, which
+/// in a notebook has happened before any code of ours runs. But it waits a thousandth of that while it
+/// manages more threads than there are processors. So one thread gets so many others of its own that this
+/// is true, and all of them sleep.
+fn wait_shortly() {
+    const NAME: &str = "convlens waits";
+    if is_set(&["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]) || count() < 2 {
+        return;
+    }
+    let Some((parallel, processors)) = gomp_parallel().zip(gomp_processors()) else { return };
+    if has_thread(NAME) {
+        return; // of an earlier cell
+    }
+    let more = (processors + 1).saturating_sub(count()).max(1);
+    let threads = c_uint::try_from(more + 1).unwrap_or(2);
+    let (ready, is_ready) = mpsc::channel();
+    let spawned = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+        // SAFETY: the function takes any argument and does nothing.
+        unsafe { parallel(nothing, std::ptr::null_mut(), threads, 0) }
+        let _ = ready.send(());
+        // Its threads live as long as this one.
+        loop {
+            std::thread::park();
+        }
+    });
+    if spawned.is_ok() {
+        let _ = is_ready.recv();
+    }
+}
+
+extern "C" fn nothing(_: *mut c_void) {}
+
+/// Whether a thread of this process has this name.
+fn has_thread(name: &str) -> bool {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return false };
+    tasks.flatten().any(|task| {
+        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|found| found.trim() == name)
+    })
+}
 
 /// What the work of one call shares.
 struct Call<'a> {
@@ -63,19 +144,95 @@ type GompParallel = unsafe extern "C" fn(extern "C" fn(*mut c_void), *mut c_void
 /// That of the OpenMP which libtorch brought along, if it is GNU's.
 fn gomp_parallel() -> Option<GompParallel> {
     static FOUND: OnceLock<Option<GompParallel>> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        #[cfg(target_os = "linux")]
-        {
-            unsafe extern "C" {
-                fn dlsym(handle: *mut c_void, symbol: *const c_char) -> *mut c_void;
-            }
-            // SAFETY: a null handle means all that is loaded; what has this name has this type.
-            unsafe {
-                let found = dlsym(std::ptr::null_mut(), c"GOMP_parallel".as_ptr());
-                std::mem::transmute::<*mut c_void, Option<GompParallel>>(found)
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        None
+    // SAFETY: what has this name has this type.
+    *FOUND.get_or_init(|| unsafe {
+        std::mem::transmute::<*mut c_void, Option<GompParallel>>(symbol(c"GOMP_parallel"))
     })
+}
+
+/// How many processors it knows of.
+fn gomp_processors() -> Option<usize> {
+    // SAFETY: what has this name has this type.
+    let get = unsafe {
+        std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn() -> c_int>>(symbol(
+            c"omp_get_num_procs",
+        ))
+    };
+    // SAFETY: it takes nothing and returns a number.
+    get.and_then(|get| usize::try_from(unsafe { get() }).ok())
+}
+
+/// What has this name among all that is loaded; null for nothing.
+fn symbol(name: &CStr) -> *mut c_void {
+    #[cfg(target_os = "linux")]
+    {
+        unsafe extern "C" {
+            fn dlsym(handle: *mut c_void, symbol: *const c_char) -> *mut c_void;
+        }
+        // SAFETY: a null handle means all that is loaded.
+        unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _: *const c_char = name.as_ptr();
+        std::ptr::null_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In whose environment this stands, is a process without variables about threads.
+    const ALONE: &str = "CONVLENS_TEST_ALONE";
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn threads_are_told_to_wait_shortly_once_in_a_process() {
+        if std::env::var_os(ALONE).is_none() {
+            let mut command = std::process::Command::new(std::env::current_exe().expect("a test"));
+            for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]
+            {
+                command.env_remove(name);
+            }
+            let name = "model::threads::tests::threads_are_told_to_wait_shortly_once_in_a_process";
+            command.args(["--exact", name, "--nocapture"]).env(ALONE, "");
+            let output = command.output().expect("a process");
+            let said = String::from_utf8_lossy(&output.stdout);
+            print!("{said}");
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        prepare();
+        assert!(count() <= threads, "{} threads for {threads} processors", count());
+        if gomp_parallel().is_none() || count() < 2 {
+            return println!("skipped: libtorch has no GNU OpenMP here, or a single thread");
+        }
+        let names = || {
+            let tasks = std::fs::read_dir("/proc/self/task").expect("threads").flatten();
+            let names = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+            names.filter(|name| name.trim() == "convlens waits").count()
+        };
+        // Those that it brings along have its name.
+        let found = names();
+        assert!(found >= 2, "{found} threads");
+        // As the next cell of a notebook does, whose statics know nothing of this one's.
+        wait_shortly();
+        assert_eq!(names(), found);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_users_own_variables_stay_in_force() {
+        if std::env::var_os(ALONE).is_none() {
+            let mut command = std::process::Command::new(std::env::current_exe().expect("a test"));
+            command.env("OMP_WAIT_POLICY", "ACTIVE").env(ALONE, "");
+            let name = "model::threads::tests::a_users_own_variables_stay_in_force";
+            let status = command.args(["--exact", name]).status().expect("a process");
+            return assert!(status.success());
+        }
+        prepare();
+        assert!(!has_thread("convlens waits"));
+    }
 }

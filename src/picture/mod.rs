@@ -3,7 +3,7 @@
 //! ```
 //! use convlens::picture::{Colormap, Maps, Sheet};
 //!
-//! let waves = (0..4 * 32 * 32).map(|i| (i as f32 / 50.0).sin()).collect();
+//! let waves: Vec<f32> = (0..4 * 32 * 32).map(|i| (i as f32 / 50.0).sin()).collect();
 //! let sheet = Sheet::new(Maps::new(4, 32, 32, waves)?).colormap(Colormap::Viridis).render()?;
 //! assert!(sheet.picture.to_png().starts_with(b"\x89PNG"));
 //! # Ok::<(), convlens::error::Error>(())

@@ -13,6 +13,7 @@ import psutil
 from PIL import Image
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+import run_blocks
 import run_notebook
 from changes import changes
 from run_notebook import Failure
@@ -125,6 +126,28 @@ class Changes(unittest.TestCase):
 
     def test_an_edited_cell_is_told(self):
         self.assertEqual(self.between(shows({}), new_code_cell("y")), ["is new or was edited"])
+
+
+class Blocks(unittest.TestCase):
+    def of(self, text, plain=False):
+        return list(run_blocks.blocks_of(text, "x.md", plain))
+
+    def test_rust_blocks_are_found_without_what_rustdoc_hides(self):
+        [block] = self.of("a\n\n```rust\n# hidden\nlet x = 1;\n#[derive(Debug)]\nstruct Y;\n```\n```sh\nls\n```\n")
+        self.assertEqual((block.where, block.code), ("x.md:3", "let x = 1;\n#[derive(Debug)]\nstruct Y;"))
+        self.assertEqual([b.code for b in self.of("```\n1\n```\n", plain=True)], ["1"])
+        self.assertEqual(self.of("```\n1\n```\n"), [])
+
+    def test_a_block_that_does_not_run_needs_a_reason(self):
+        with self.assertRaisesRegex(Failure, "x.md:1: a block that does not run needs a reason"):
+            self.of("```rust,no_run\n1\n```\n")
+        [block] = self.of("<!-- not run here: no network -->\n```rust,no_run\n1\n```\n")
+        self.assertEqual(block.marks, ["no_run"])
+
+    def test_code_is_cut_after_each_statement(self):
+        code = 'use a::b;\n\nlet x = f(1,\n    ")"); // (\nlet y = x\n    .z();\n// alone\nif x {\n    g();\n}\ny'
+        self.assertEqual(run_blocks.statements(code), [
+            "use a::b;", 'let x = f(1,\n    ")"); // (', "let y = x\n    .z();", "if x {\n    g();\n}", "y"])
 
 
 class Watching(unittest.TestCase):

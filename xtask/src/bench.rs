@@ -51,6 +51,13 @@ pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
     Ok(())
 }
 
+/// How much slower everything becomes beside other work, and under a quota.
+pub(crate) fn busy(ready: &Ready) -> Result<()> {
+    let mut cargo = process::command("cargo");
+    cargo.args(["bench", "--package", "convlens", "--bench", "busy"]);
+    process::run(cargo.current_dir(&ready.checkout))
+}
+
 /// criterion's medians of the benches that ran since `started`.
 fn criterion(dir: &Path, started: SystemTime) -> Result<Times> {
     let mut times = Times::new();

@@ -4,6 +4,7 @@ use crate::cache;
 use crate::libtorch::Libtorch;
 use crate::process::LIBRARY_PATH;
 use crate::step::Step;
+use crate::threads;
 use anyhow::Result;
 use std::path::Path;
 
@@ -15,11 +16,14 @@ pub(crate) fn write(checkout: &Path, libtorch: &Libtorch) -> Result<()> {
     Ok(())
 }
 
-/// cargo's `[env]` cannot set the library path of what it runs; a runner can, for doctests too.
+/// cargo's `[env]` cannot set the library path of what it runs, nor look at the user's variables; a
+/// runner can, for doctests too.
 fn config(libtorch: &Libtorch) -> String {
     let lib = shell_double_quoted(&libtorch.lib());
-    let script =
-        format!("{LIBRARY_PATH}=\"{lib}${{{LIBRARY_PATH}:+:${LIBRARY_PATH}}}\" exec \"$0\" \"$@\"");
+    let script = format!(
+        "{}; {LIBRARY_PATH}=\"{lib}${{{LIBRARY_PATH}:+:${LIBRARY_PATH}}}\" exec \"$0\" \"$@\"",
+        threads::for_the_shell()
+    );
     format!(
         "# Written by `cargo xtask setup`: where libtorch lies on this machine.\n\
          [env]\n\

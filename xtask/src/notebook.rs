@@ -6,7 +6,6 @@ use crate::setup::Ready;
 use crate::step::Step;
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 /// What to do with an executed notebook besides looking for failures.
@@ -126,17 +125,21 @@ pub(crate) fn test_the_runner(ready: &Ready) -> Result<()> {
     Ok(())
 }
 
-/// JupyterLab on the notebooks, until the user ends it.
-pub(crate) fn lab(ready: &Ready) -> Result<()> {
-    println!("JupyterLab starts; end it with Ctrl-C.");
-    let mut command = ready.python.module("jupyterlab");
-    command.arg(ready.checkout.join("notebooks"));
-    // Jupyter refuses to run as root, which in a container everyone is.
-    if process::capture(process::command("id").arg("-u"))?.trim() == "0" {
-        command.arg("--allow-root");
+/// What README, the docs' front pages and the notebooks' prose tell a reader to paste: a block a cell, and
+/// then a statement a cell.
+pub(crate) fn test_the_blocks(ready: &Ready) -> Result<()> {
+    for (what, options) in [("Code blocks", &[][..]), ("Code blocks, line by line", &["--lines"])] {
+        let mut step = Step::start(what);
+        let mut command = ready.python.script(&ready.cache, Script::RunBlocks)?;
+        command.arg(&ready.checkout).arg(ready.checkout.join("target/blocks")).args(options);
+        command.env("CONVLENS_OFFLINE", "1").env("CONVLENS_PROGRESS", "off");
+        let ended = process::watch(&mut command, |line| step.note(line))?;
+        if !ended.success() {
+            bail!("a code block fails when it is pasted");
+        }
+        step.done("every one works when it is pasted");
     }
-    // In our place, so that Ctrl-C reaches Jupyter alone.
-    Err(command.exec()).context("cannot start JupyterLab")
+    Ok(())
 }
 
 /// The page and its pictures, where the reader looks for them.

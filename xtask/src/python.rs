@@ -41,6 +41,7 @@ pub(crate) enum Script {
     Fetch,
     Unpack,
     RunNotebook,
+    RunBlocks,
     RoundTrips,
     Weights,
 }
@@ -51,6 +52,7 @@ impl Script {
             Script::Fetch => "fetch.py",
             Script::Unpack => "unpack.py",
             Script::RunNotebook => "run_notebook.py",
+            Script::RunBlocks => "run_blocks.py",
             Script::RoundTrips => "round_trips.py",
             Script::Weights => "weights.py",
         }
@@ -68,10 +70,11 @@ impl Script {
 }
 
 /// What the scripts are, and what they share.
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: [(&str, &str); 8] = [
     ("fetch.py", include_str!("../python/fetch.py")),
     ("unpack.py", include_str!("../python/unpack.py")),
     ("run_notebook.py", include_str!("../python/run_notebook.py")),
+    ("run_blocks.py", include_str!("../python/run_blocks.py")),
     ("round_trips.py", include_str!("../python/round_trips.py")),
     ("weights.py", include_str!("../python/weights.py")),
     ("changes.py", include_str!("../python/changes.py")),

@@ -6,6 +6,7 @@ use crate::clone;
 use crate::duration::duration;
 use crate::environment::Environment;
 use crate::evcxr;
+use crate::memory;
 use crate::process;
 use crate::record::Record;
 use crate::step::Step;
@@ -160,11 +161,17 @@ fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step
     // evcxr asks `cargo check` about a cell that does not compile: without its own half of the
     // directory, the reader's first typing error would take half a minute.
     for subcommand in ["build", "check"] {
-        let ended = process::watch(&mut cargo(subcommand, dir, environment)?, |line| {
+        let mut command = cargo(subcommand, dir, environment)?;
+        let mut slower = memory::limit_jobs(&mut command);
+        let ended = process::watch(&mut command, |line| {
             let line = line.trim_start();
             let name = ["Compiling ", "Checking "].iter().find_map(|verb| line.strip_prefix(verb));
             if let Some(name) = name.filter(|name| !name.starts_with("ctx ")) {
                 crates += 1;
+                // Where nothing compiles, nothing takes long.
+                if let Some(text) = slower.take() {
+                    step.note(text);
+                }
                 if is_ours(name) && subcommand == "build" {
                     step.note(format!("compiling {}", name.split(' ').next().unwrap_or_default()));
                 }

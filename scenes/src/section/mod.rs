@@ -1,5 +1,6 @@
 //! Seismic sections: amplitudes of a vertical slice through the ground, and masks of what is where.
 //!
+//! <!-- not run here: it needs a file of yours -->
 //! ```no_run
 //! # fn main() -> convlens::Result<()> {
 //! use convlens_scenes::prelude::*;

@@ -1,5 +1,6 @@
 //! Where published weights come from: fetched once, checked, kept in the user's cache directory.
 //!
+//! <!-- not run here: it fetches published weights -->
 //! ```no_run
 //! # fn main() -> convlens::Result<()> {
 //! use convlens::zoo::hub;
