@@ -1,6 +1,7 @@
 //! A photo, and how it becomes a network's input.
 
 mod frame;
+mod jpeg;
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -12,7 +13,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::picture::Picture;
+use crate::picture::{Picture, Tiff};
 use crate::show::{MimeBundle, Show};
 use crate::tensor::{IntoResult, to_floats};
 
@@ -39,9 +40,15 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// Opens a PNG, JPEG, BMP, GIF (its first frame) or WebP file; what is in the file decides,
-    /// not its name. A JPEG's EXIF orientation is respected, grey becomes RGB, 16 bits become 8,
-    /// and what is transparent lies on white.
+    /// Opens a PNG, JPEG, BMP, GIF (its first frame), WebP, TIFF (its first picture) or PNM file (PPM,
+    /// PGM, PBM, PAM); what is in the file decides, not its name. The EXIF orientation of a JPEG or
+    /// TIFF is respected, grey becomes RGB, 16 bits become 8, and what is transparent lies on white.
+    ///
+    /// A TIFF may hold numbers: floats, or integers of other than 8 and 16 bits. From 0 to 1, they go
+    /// from black to white; where they are not all in that range, they do so from the least to the
+    /// greatest in the file. [`Maps::open`](crate::picture::Maps::open) reads the numbers themselves.
+    ///
+    /// A JPEG without its end marker is opened when no row is missing, as most viewers do.
     ///
     /// # Errors
     /// Paths that cannot be read, folders, files of another kind, damaged files (with what the
@@ -80,15 +87,13 @@ impl Photo {
         let guessed = guessed.map_err(|e| Error::Image(e.to_string()))?;
         let Some(format) = guessed.format() else {
             return Err(Error::Image(format!(
-                "not a PNG, JPEG, BMP, GIF or WebP photo: the file begins with {}",
+                "not a PNG, JPEG, BMP, GIF, WebP, TIFF or PNM photo: the file begins with {}",
                 beginning(bytes)
             )));
         };
-        if format == image::ImageFormat::Jpeg && !jpeg_ends(bytes) {
-            return Err(Error::Image(format!(
-                "a truncated Jpeg photo: its {} bytes end in the middle of the picture",
-                bytes.len()
-            )));
+        if format == image::ImageFormat::Tiff {
+            let picture = Tiff::read(bytes, check_size)?.picture()?;
+            return Ok(Photo { picture, title: title.into() });
         }
         let damaged = |e: image::ImageError| {
             Error::Image(format!(
@@ -99,21 +104,22 @@ impl Photo {
         };
         let mut decoder = guessed.into_decoder().map_err(damaged)?;
         let (width, height) = decoder.dimensions();
-        if width == 0 || height == 0 {
-            return Err(Error::Image(format!("the photo is {width} × {height}: it has no pixels")));
-        }
-        let pixels = u64::from(width) * u64::from(height);
-        if pixels > MOST_PIXELS {
-            return Err(Error::Image(format!(
-                "the photo is {width} × {height}, {} megapixels; at most {} are opened: make it \
-                 smaller first",
-                pixels / 1_000_000,
-                MOST_PIXELS / 1_000_000
-            )));
-        }
+        check_size(u64::from(width), u64::from(height))?;
         let orientation =
             decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
-        let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        let markers = (format == image::ImageFormat::Jpeg).then(|| jpeg::Markers::of(bytes));
+        let mut image = match markers.filter(|markers| !markers.ended) {
+            None => DynamicImage::from_decoder(decoder).map_err(damaged)?,
+            Some(markers) => {
+                let whole = jpeg::without_end(bytes, &markers).map_err(damaged)?;
+                whole.ok_or_else(|| {
+                    Error::Image(format!(
+                        "a truncated Jpeg photo: its {} bytes end in the middle of the picture",
+                        bytes.len()
+                    ))
+                })?
+            }
+        };
         image.apply_orientation(orientation);
         Ok(Photo { picture: Picture::from(image), title: title.into() })
     }
@@ -246,20 +252,21 @@ impl View {
     }
 }
 
-/// Whether the end marker follows a JPEG's first scan. The decoder does not miss it: it paints the
-/// rest grey. Segments before the scan are skipped by their lengths, thumbnails included.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        match marker {
-            0xff => at += 1,
-            0xda => return bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]),
-            0x01 | 0xd0..=0xd8 => at += 2,
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-        }
+/// Whether a photo of so many pixels is opened.
+pub(crate) fn check_size(width: u64, height: u64) -> Result<()> {
+    let pixels = width.saturating_mul(height);
+    if pixels == 0 {
+        return Err(Error::Image(format!("the photo is {width} × {height}: it has no pixels")));
     }
-    // No scan at all: the decoder says so.
-    true
+    if pixels > MOST_PIXELS {
+        return Err(Error::Image(format!(
+            "the photo is {width} × {height}, {} megapixels; at most {} are opened: make it \
+             smaller first",
+            pixels / 1_000_000,
+            MOST_PIXELS / 1_000_000
+        )));
+    }
+    Ok(())
 }
 
 /// The first bytes of a file, for an error message.

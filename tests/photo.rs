@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use convlens::error::Error;
 use convlens::photo::{Photo, Preprocess};
+use convlens::picture::Maps;
 use convlens::show::Show;
 use image::RgbImage;
 
@@ -83,7 +85,7 @@ fn damaged_files_say_what_is_wrong() {
     assert_eq!(message(b""), "the file is empty");
     assert_eq!(
         message(b"hello, I am no photo"),
-        "not a PNG, JPEG, BMP, GIF or WebP photo: the file begins with the text \"hello, I am \""
+        "not a PNG, JPEG, BMP, GIF, WebP, TIFF or PNM photo: the file begins with the text \"hello, I am \""
     );
     let text = message(&[0, 159, 146, 150]);
     assert!(text.contains("the bytes [00, 9f, 92, 96]"), "{text}");
@@ -231,4 +233,109 @@ fn a_grey_input_is_the_luma_of_the_photo() {
     assert_eq!(input.size(), [1, 1, 2, 2]);
     let luma = 0.299 + 0.587 * 128.0 / 255.0;
     assert!((input.double_value(&[0, 0, 1, 1]) - luma).abs() < 1e-6);
+}
+
+#[test]
+fn a_jpeg_without_its_end_opens_when_no_row_is_missing() {
+    for name in ["rgb.jpg", "grey.jpg", "cmyk.jpg", "progressive.jpg", "orientation_8.jpg"] {
+        let whole = fs::read(reference("photos").join(name)).expect("a photo");
+        let truth = Photo::from_bytes(&whole).expect("a photo").picture().to_rgb();
+        assert!(whole.ends_with(&[0xff, 0xd9]));
+        let data = &whole[..whole.len() - 2];
+        // As some cameras, tools and interrupted downloads leave it.
+        for end in [&[][..], &[0xff], &[0; 100], &[0xff, 0xff]] {
+            let photo = Photo::from_bytes(&[data, end].concat());
+            let photo = photo.unwrap_or_else(|error| panic!("{name} with {end:?}: {error}"));
+            assert_eq!(photo.picture().to_rgb(), truth, "{name} with {end:?}");
+        }
+        // Whatever opens is whole.
+        for length in (4..data.len()).step_by(7) {
+            for end in [&[][..], &[0; 100]] {
+                match Photo::from_bytes(&[&data[..length], end].concat()) {
+                    Ok(photo) => assert_eq!(photo.picture().to_rgb(), truth, "{name} to {length}"),
+                    Err(Error::Image(text)) => {
+                        assert!(text.contains("truncated") || text.contains("damaged"), "{text}");
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_tiffs_and_ppms_say_so() {
+    for name in
+        ["rgb.tif", "planes.tif", "tiles.tif", "jpeg.tif", "float.tif", "rgb.ppm", "bits.pbm"]
+    {
+        let whole = fs::read(reference("photos").join(name)).expect("a photo");
+        let mut refused = 0;
+        for length in (4..whole.len() - 1).step_by(13) {
+            match Photo::from_bytes(&whole[..length]) {
+                Ok(_) => {}
+                Err(Error::Image(text)) => {
+                    let kind = if name.ends_with(".tif") { "Tiff" } else { "Pnm" };
+                    assert!(text.contains(&format!("a damaged or unsupported {kind}")), "{text}");
+                    refused += 1;
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(refused > 0, "{name}");
+    }
+    // A header that claims 30,000 × 30,000 pixels.
+    let mut large = fs::read(reference("photos/float.tif")).expect("a photo");
+    let entry = |file: &[u8], tag: u16| {
+        let at = file.windows(2).skip(8).position(|pair| pair == tag.to_le_bytes());
+        at.expect("a tag") + 8
+    };
+    for tag in [256, 257, 278] {
+        let at = entry(&large, tag);
+        // A field of 32 bits.
+        large[at + 2..at + 4].copy_from_slice(&4u16.to_le_bytes());
+        large[at + 8..at + 12].copy_from_slice(&30_000u32.to_le_bytes());
+    }
+    assert!(message(&large).contains("900 megapixels"), "{}", message(&large));
+}
+
+#[test]
+fn a_tiff_of_values_that_are_no_numbers_is_refused() {
+    let whole = fs::read(reference("photos/float.tif")).expect("a photo");
+    // Its first value.
+    let first = (-50.0f32 * 37.0).to_le_bytes();
+    let at = whole.windows(4).position(|bytes| bytes == first).expect("a value");
+    let mut odd = whole;
+    odd[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(
+        matches!(Photo::from_bytes(&odd), Err(Error::Image(text)) if text.contains("1 values of the Tiff"))
+    );
+}
+
+#[test]
+fn the_numbers_of_a_tiff_are_read_as_they_are_stored() {
+    let open = |name: &str| Maps::open(reference("photos").join(name)).expect("numbers");
+    for name in ["float.tif", "float_packed.tif"] {
+        let maps = open(name);
+        assert_eq!((maps.count(), maps.height(), maps.width()), (1, 8, 12));
+        let wave: Vec<f32> = (0..96).map(|i| (i as f32 - 50.0) * 37.0).collect();
+        assert_eq!(maps.values(), wave);
+    }
+    // A map a channel, whether the file has them pixel by pixel or plane by plane.
+    for name in ["rgb.tif", "planes.tif", "tiles.tif"] {
+        let maps = open(name);
+        assert_eq!((maps.count(), maps.height(), maps.width()), (3, 8, 12), "{name}");
+        let corner = |c: usize| maps.map(c).map(|map| map[0]);
+        assert_eq!([0, 1, 2].map(corner), [Some(220.0), Some(30.0), Some(40.0)], "{name}");
+    }
+    assert_eq!(open("rgb16_big.tif").values()[0], 220.0 * 257.0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("maps.npy");
+    let maps = Maps::new(2, 1, 3, (0..6).map(|i| i as f32).collect()).expect("maps");
+    maps.save_npy(&path).expect("a file");
+    let again = Maps::open(&path).expect("numbers");
+    assert_eq!((again.count(), again.values()), (2, maps.values()));
+    let text = Maps::open(reference("photos/rgb.png")).expect_err("no numbers").to_string();
+    assert!(text.contains("holds no numbers"), "{text}");
+    let text = Maps::open(folder.path().join("none.tif")).expect_err("no file").to_string();
+    assert!(text.contains("cannot be read"), "{text}");
 }

@@ -13,10 +13,12 @@ use crate::show::{MimeBundle, Row, Show, Table, thousands};
 
 /// Endings of files that are taken for photos. Those of formats that are not read are among them, so
 /// that their files are named as unreadable and not passed over in silence.
-const ENDINGS: [&str; 15] = [
-    "jpg", "jpeg", "png", "bmp", "gif", "webp", "ppm", "pgm", "tif", "tiff", "jfif", "heic",
-    "heif", "avif", "jxl",
+const ENDINGS: [&str; 18] = [
+    "jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "pam",
+    "jfif", "heic", "heif", "avif", "jxl",
 ];
+/// How many of them are named to whoever has none.
+const USUAL: usize = 10;
 
 /// The width of the photos of a sheet.
 const TILE: u32 = 200;
@@ -120,7 +122,7 @@ impl ImageFolder {
                     root,
                     format!(
                         "no photos in it: expected a folder for each class with {} files in it",
-                        ENDINGS[..6].join(", ")
+                        ENDINGS[..USUAL].join(", ")
                     ),
                 ));
             }

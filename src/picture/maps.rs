@@ -7,8 +7,15 @@ use std::sync::Arc;
 use super::file;
 use super::normalize::Extent;
 use super::resize::{self, Resize};
+use super::tiff::Tiff;
 use crate::error::{Error, Result};
 use crate::weights::npy;
+
+/// Files of more values are not read.
+const MOST_VALUES: u64 = 100_000_000;
+
+/// The most rows or columns of a map.
+const LONGEST: usize = i32::MAX as usize;
 
 /// A stack of single-channel maps of the same size, `[count, height, width]`, row by row. Cheap to
 /// clone.
@@ -32,8 +39,14 @@ impl Maps {
     /// or wide, can be made; showing them is an error.
     ///
     /// # Errors
-    /// When the number of values is not `count * height * width`.
+    /// When the number of values is not `count * height * width`, or a side has more than 2³¹ − 1.
     pub fn new(count: usize, height: usize, width: usize, values: Vec<f32>) -> Result<Maps> {
+        // Also of maps that there are none of: their area is asked for.
+        if height.max(width) > LONGEST {
+            return Err(Error::Shape(format!(
+                "maps of {height} × {width} cannot be made: a side has at most {LONGEST} values"
+            )));
+        }
         let expected = count.checked_mul(height).and_then(|n| n.checked_mul(width));
         if expected != Some(values.len()) {
             return Err(Error::Shape(format!(
@@ -43,6 +56,61 @@ impl Maps {
             )));
         }
         Ok(Maps { count, height, width, values: Arc::new(values) })
+    }
+
+    /// Opens the numbers in a file as they are stored: a `.npy`, numpy's file of one array, of the shape
+    /// `[height, width]` or `[count, height, width]`, or the first picture of a TIFF, a map for each of
+    /// its channels. What is in the file decides, not its name.
+    ///
+    /// ```
+    /// use convlens::picture::Maps;
+    /// let path = std::env::temp_dir().join("convlens-open-example.npy");
+    /// Maps::new(1, 2, 2, vec![0.0, 1.0, 2.0, 3.0])?.save_npy(&path)?;
+    /// assert_eq!(Maps::open(&path)?.values(), [0.0, 1.0, 2.0, 3.0]);
+    /// # std::fs::remove_file(path).ok();
+    /// # Ok::<(), convlens::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Files that cannot be read, are damaged or hold something else, and more than 100 million values.
+    pub fn open(path: impl AsRef<Path>) -> Result<Maps> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+        Self::from_bytes(&bytes).map_err(|error| Error::file(path, error))
+    }
+
+    /// The numbers of a file that is in memory, as [`open`](Maps::open) reads them.
+    ///
+    /// # Errors
+    /// As [`open`](Maps::open).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Maps> {
+        let check = |height: u64, width: u64| match height.checked_mul(width) {
+            Some(1..=MOST_VALUES) => Ok(()),
+            _ => Err(Error::Shape(format!(
+                "maps of {height} × {width} are not read: they have 1 to {} million values",
+                MOST_VALUES / 1_000_000
+            ))),
+        };
+        if bytes.starts_with(npy::MAGIC) {
+            let array = npy::parse(bytes).map_err(|e| Error::Image(format!("the file {e}")))?;
+            let (count, height, width) = match *array.header.shape.as_slice() {
+                [height, width] => (1, height, width),
+                [count, height, width] => (count, height, width),
+                ref other => {
+                    return Err(Error::Shape(format!(
+                        "an array of the shape {other:?}, where maps are [height, width] or [count, \
+                         height, width]"
+                    )));
+                }
+            };
+            check((count as u64).saturating_mul(height as u64), width as u64)?;
+            return Maps::new(count, height, width, array.to_f32());
+        }
+        match image::guess_format(bytes) {
+            Ok(image::ImageFormat::Tiff) => Tiff::read(bytes, |w, h| check(h, w))?.maps(),
+            _ => Err(Error::Image("the file holds no numbers: .npy and TIFF are read".into())),
+        }
     }
 
     /// How many maps there are.

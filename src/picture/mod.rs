@@ -45,6 +45,7 @@ mod resize;
 mod sheet;
 mod table;
 mod text;
+mod tiff;
 
 pub use animation::Animation;
 pub use blend::Blend;
@@ -61,3 +62,4 @@ pub use table::{Cell, PictureTable};
 
 pub(crate) use file::write as write_file;
 pub(crate) use text::{font_bytes, wrap};
+pub(crate) use tiff::Tiff;

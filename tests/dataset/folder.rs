@@ -109,3 +109,20 @@ fn photos_of_several_sizes_run_in_batches_of_one_size() {
     let sizes: Vec<_> = maps.photos().iter().map(|p| (p.map.width(), p.map.height())).collect();
     assert_eq!(sizes, [(4, 3), (4, 3), (5, 2), (4, 3), (1, 1)]);
 }
+
+#[test]
+fn photos_in_tiff_and_ppm_and_jpegs_without_an_end_are_read() {
+    let reference = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/photos");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["rgb.tif", "float.tif", "rgb.ppm", "grey.pgm", "bits.pbm"] {
+        std::fs::copy(reference.join(name), folder.path().join(name)).expect("a copy");
+    }
+    let jpeg = std::fs::read(reference.join("rgb.jpg")).expect("a photo");
+    std::fs::write(folder.path().join("cut.jpg"), &jpeg[..jpeg.len() - 2]).expect("a file");
+    let photos = ImageFolder::open(folder.path()).expect("photos");
+    assert_eq!(photos.len(), 6);
+    for index in 0..photos.len() {
+        let photo = photos.photo(index).expect("a photo");
+        assert_eq!(photo.width() * 2, photo.height() * 3);
+    }
+}

@@ -12,7 +12,9 @@ which photo and the largest difference allowed. The script ends by reading all o
 - Alpha is composited over white in 8 bits: round((a * c + (255 - a) * 255) / 255).
 - 16-bit samples become 8-bit ones by rounding to the nearest: (v * 255 + 32767) / 65535.
 - Grey is repeated into three channels.
-- An animated GIF is its first frame.
+- An animated GIF is its first frame, and a TIFF its first picture.
+- Floats of a TIFF are scaled from 0..1; where they are not all in that range, from the least to the
+  greatest.
 - EXIF orientation is applied, so all eight orientations are the same upright picture.
 - The kind is decided by the file's content, never by its name.
 """
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import tifffile
 from PIL import Image, ImageOps
 
 FOLDER = Path(__file__).resolve().parent / "photos"
@@ -80,6 +83,8 @@ def store(name, expected, tolerance, image, **options):
 
 def read(path):
     """The rules above, with Pillow."""
+    if path.suffix == ".tif":
+        return read_tiff(path)
     image = ImageOps.exif_transpose(Image.open(path))
     if image.mode == "I;16":
         return grey3(to_8_bits(np.array(image)))
@@ -87,6 +92,31 @@ def read(path):
         rgba = np.array(image.convert("RGBA"))
         return over_white(rgba[..., :3], rgba[..., 3])
     return np.array(image.convert("RGB"))
+
+
+def read_tiff(path):
+    """The same, with tifffile, which reads floats and 16-bit colours too; Pillow reads the rest."""
+    array = tifffile.imread(path, key=0)
+    if array.dtype == np.uint16:
+        array = to_8_bits(array)
+    elif array.dtype.kind == "f":
+        low, high = (0, 1) if array.min() >= 0 and array.max() <= 1 else (array.min(), array.max())
+        array = ((array.astype(float) - low) / (high - low) * 255).round().astype(np.uint8)
+    else:
+        image = ImageOps.exif_transpose(Image.open(path))
+        if image.mode == "RGBA":
+            rgba = np.array(image)
+            return over_white(rgba[..., :3], rgba[..., 3])
+        return np.array(image.convert("RGB"))
+    if array.ndim == 3 and array.shape[0] == 3:
+        array = np.moveaxis(array, 0, -1)
+    return array if array.ndim == 3 else grey3(array)
+
+
+def tiff(array, **options):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, array, metadata=None, software=False, datetime=False, **options)
+    return buffer.getvalue()
 
 
 def to_8_bits(array):
@@ -155,6 +185,35 @@ def main():
         turned = large if turn is None else large.transpose(turn)
         store(f"orientation_{tag}.jpg", np.array(large), 8, turned, exif=exif, **jpeg)
     store("cmyk.jpg", np.array(large), 8, large.convert("CMYK"), **jpeg)
+
+    for name, options in [("rgb.ppm", {}), ("rgb.tif", {"compression": "tiff_lzw"})]:
+        store(name, rgb, 0, upright, **options)
+    store("grey.pgm", grey3(grey), 0, Image.fromarray(grey))
+    store("bits.tif", grey3((grey > 99) * np.uint8(255)), 0, Image.fromarray(grey > 99), compression="raw")
+    store("bits.pbm", grey3((grey > 99) * np.uint8(255)), 0, Image.fromarray(grey > 99))
+    store("rgba.tif", over_white(rgb, alpha), 1, rgba, compression="tiff_adobe_deflate")
+    store("packed.tif", rgb, 0, upright, compression="packbits")
+    store("jpeg.tif", np.array(large), 8, large, compression="jpeg", quality=92)
+    for tag in (6, 8):
+        exif = Image.Exif()
+        exif[ORIENTATION] = tag
+        turned = large.transpose(STORED[tag])
+        store(f"orientation_{tag}.tif", np.array(large), 0, turned, exif=exif, compression="tiff_lzw")
+    colour = {"photometric": "rgb"}
+    store("grey16.tif", grey3(to_8_bits(deep)), 1, tiff(deep, photometric="minisblack"))
+    store("rgb16_big.tif", rgb, 0, tiff(rgb.astype(np.uint16) * 257, byteorder=">", predictor=True,
+                                        compression="lzw", **colour))
+    store("planes.tif", rgb, 0, tiff(np.moveaxis(rgb, -1, 0), planarconfig="separate", **colour))
+    store("tiles.tif", rgb, 0, tiff(rgb, tile=(16, 16), compression="deflate", **colour))
+    unit = rgb.astype(np.float32) / 255
+    store("unit_float.tif", rgb, 0, tiff(unit, **colour))
+    wave = (np.arange(96, dtype=np.float32).reshape(8, 12) - 50) * 37
+    scaled = ((wave.astype(float) - wave.min()) / (wave.max() - wave.min()) * 255).round()
+    store("float.tif", grey3(scaled.astype(np.uint8)), 0, tiff(wave, photometric="minisblack"))
+    store("float_packed.tif", grey3(scaled.astype(np.uint8)), 0,
+          tiff(wave, photometric="minisblack", compression="deflate", predictor=True))
+    store("half_float.tif", rgb, 1, tiff(unit.astype(np.float16), **colour))
+    store("two_pages.tif", rgb, 0, tiff(np.stack([rgb, 255 - rgb]), **colour))
 
     (FOLDER / "expected.json").write_text(json.dumps(EXPECTED, indent=1) + "\n")
     total = sum(path.stat().st_size for path in FOLDER.rglob("*.*"))
