@@ -1,12 +1,13 @@
 //! A network's architecture as a picture: boxes for layers and groups, arrows for what flows.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use crate::chart::{FlowBox, flow_chart};
-use crate::error::Result;
-use crate::model::{Layer, Layers, Model};
+use crate::error::{Error, Result};
+use crate::model::{Layer, Layers, Model, gathered, last_depth, name_to_depth};
 use crate::picture::Picture;
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, error_bundle, thousands};
 
 /// The default depth is the deepest with at most so many boxes, ...
 const MOST_BOXES: usize = 23;
@@ -14,6 +15,10 @@ const MOST_BOXES: usize = 23;
 const FEWEST_BOXES: usize = 6;
 /// ... and one deeper has no more than that.
 const STILL_READABLE: usize = 60;
+/// More boxes are not drawn, ...
+const MOST_DRAWN: usize = 1000;
+/// ... nor more arrows: nobody could follow them.
+const MOST_ARROWS: usize = 4000;
 
 /// The architecture of a network: a box for each layer or group of layers, with its output's
 /// channels, height and width, and a slab as high as the output is large and as wide as it has
@@ -70,7 +75,7 @@ impl Drawing {
         let deepest = self.layers.iter().map(|layer| layer.name.split('.').count()).max();
         let deepest = deepest.unwrap_or(1);
         let count = |depth: usize| self.stages(depth).len();
-        let depth = (1..=deepest).rev().find(|&d| count(d) <= MOST_BOXES).unwrap_or(1);
+        let depth = last_depth(deepest, |depth| count(depth) <= MOST_BOXES);
         let coarse = count(depth) < FEWEST_BOXES;
         if coarse && depth < deepest && count(depth + 1) <= STILL_READABLE {
             depth + 1
@@ -81,41 +86,35 @@ impl Drawing {
 
     /// The boxes in the order in which they begin to run.
     fn stages(&self, depth: usize) -> Vec<Stage<'_>> {
-        let mut stages: Vec<Stage<'_>> = Vec::new();
-        for layer in &self.layers {
-            let name = crate::model::name_to_depth(&layer.name, depth);
-            match stages.iter_mut().find(|stage| stage.name == name) {
-                Some(stage) => stage.layers.push(layer),
-                None => stages.push(Stage { name, layers: vec![layer] }),
-            }
-        }
-        stages
+        let named = self.layers.iter().map(|layer| (name_to_depth(&layer.name, depth), layer));
+        gathered(named).into_iter().map(|(name, layers)| Stage { name, layers }).collect()
     }
 
     /// The drawing; at most about 1,000 pixels wide, longer networks in columns.
     ///
     /// # Errors
-    /// When there are more boxes than a picture can hold: choose a smaller depth.
+    /// When there are more than 1,000 boxes or 4,000 arrows, or more than a picture can hold: choose a
+    /// smaller depth, or draw a part of the network.
     pub fn picture(&self) -> Result<Picture> {
         let stages = self.stages(self.shown_depth());
-        let mut stage_of = vec![0; self.layers.len()];
+        if stages.len() > MOST_DRAWN {
+            return Err(self.unreadable(stages.len(), MOST_DRAWN, "boxes"));
+        }
+        let mut stage_of: HashMap<&str, usize> = HashMap::new();
         for (index, stage) in stages.iter().enumerate() {
-            for layer in &stage.layers {
-                stage_of[layer.index] = index;
-            }
+            stage_of.extend(stage.layers.iter().map(|layer| (layer.name.as_str(), index)));
         }
-        let mut edges: Vec<(usize, usize)> = Vec::new();
+        let stage = |name: &str| stage_of.get(name).copied().unwrap_or(0);
+        let mut edges: BTreeSet<(usize, usize)> = BTreeSet::new();
         for layer in &self.layers {
-            for input in &layer.inputs {
-                let from = self.layers.iter().find(|other| other.name == *input);
-                let from = from.map_or(0, |other| stage_of[other.index]);
-                let edge = (from, stage_of[layer.index]);
-                if edge.0 != edge.1 && !edges.contains(&edge) {
-                    edges.push(edge);
-                }
-            }
+            let to = stage(&layer.name);
+            let from = layer.inputs.iter().map(|input| stage(input));
+            edges.extend(from.filter(|from| *from != to).map(|from| (from, to)));
         }
-        edges.sort_unstable();
+        if edges.len() > MOST_ARROWS {
+            return Err(self.unreadable(edges.len(), MOST_ARROWS, "arrows"));
+        }
+        let edges: Vec<(usize, usize)> = edges.into_iter().collect();
         let side = |layer: &Layer| spatial(layer).map_or(1, |[h, w]| h.max(w));
         let largest = self.layers.iter().map(side).max().unwrap_or(1) as f64;
         let channels = |layer: &Layer| (1.0 + layer.shape.get(1).copied().unwrap_or(1) as f64).ln();
@@ -132,6 +131,16 @@ impl Drawing {
             e.while_doing(format!("drawing {}: choose a smaller depth", self.network))
         })?;
         Ok(chart.titled(&self.title(stages.len())))
+    }
+
+    fn unreadable(&self, count: usize, most: usize, what: &str) -> Error {
+        Error::Argument(format!(
+            "a drawing of {} with {} {what} could not be read, and at most {} are drawn: choose a smaller \
+             depth, or draw a part, model.between(from, to)?.drawing()",
+            self.network,
+            thousands(count as u64),
+            thousands(most as u64)
+        ))
     }
 
     fn title(&self, boxes: usize) -> String {
@@ -166,14 +175,12 @@ impl Stage<'_> {
     /// "3 blocks" of layers, or "7 layers".
     fn contents(&self) -> String {
         let depth = self.name.split('.').count() + 1;
-        let mut parts: Vec<&str> = Vec::new();
+        let mut parts: HashSet<&str> = HashSet::new();
         let mut blocks = true;
         for layer in &self.layers {
-            let part = crate::model::name_to_depth(&layer.name, depth);
+            let part = name_to_depth(&layer.name, depth);
             blocks &= part != layer.name;
-            if !parts.contains(&part) {
-                parts.push(part);
-            }
+            parts.insert(part);
         }
         match (blocks && parts.len() > 1, self.layers.len()) {
             (true, _) => format!("{} blocks", parts.len()),

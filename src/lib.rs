@@ -48,6 +48,7 @@ pub mod feature_vis;
 pub mod kernels;
 pub mod look;
 pub mod mask;
+mod memory;
 pub mod model;
 mod number;
 pub mod photo;

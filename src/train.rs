@@ -14,7 +14,7 @@ use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::model::{Model, Pass, Weights, with_grad};
 use crate::show::{self, MimeBundle, Pace, Show, error_bundle};
-use crate::tensor::{IntoResult, float_copy};
+use crate::tensor::{IntoResult, float_copy, plain_numbers};
 
 /// What training makes small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,33 @@ pub enum Optimizer {
         /// 0 for none; 0.9 is usual.
         momentum: f64,
     },
+}
+
+/// Larger rates and decays mean nothing, and overflow in single precision.
+const LARGEST_RATE: f64 = 1e30;
+
+impl Optimizer {
+    /// Whether steps of this size, with this penalty, can be taken.
+    pub(crate) fn check(self, learning_rate: f64, weight_decay: f64) -> Result<()> {
+        if !(learning_rate > 0.0 && learning_rate <= LARGEST_RATE) {
+            return Err(Error::Argument(format!(
+                "a learning rate is a number above 0, at most {LARGEST_RATE:e}; got {learning_rate}: \
+                 1e-3 is usual"
+            )));
+        }
+        let momentum = match self {
+            Optimizer::Sgd { momentum } => momentum,
+            Optimizer::Adam => 0.0,
+        };
+        for (what, number) in [("weight decay", weight_decay), ("momentum", momentum)] {
+            if !(0.0..=LARGEST_RATE).contains(&number) {
+                return Err(Error::Argument(format!(
+                    "a {what} is 0 or more, at most {LARGEST_RATE:e}; got {number}"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How a network is trained: options with sensible defaults.
@@ -196,10 +223,21 @@ impl Fit {
     /// Options or shapes that do not fit. A loss that is not finite stops training with the epoch
     /// and the value; the network is then the best that was reached before.
     pub fn run(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<Fitted> {
+        let plain = |tensor: &Tensor, what: &str| {
+            plain_numbers(tensor).map_err(|error| error.while_doing(what))
+        };
+        let (photos, targets) = (&plain(photos, "the photos")?, &plain(targets, "the targets")?);
         self.check(model, photos, targets)?;
-        if let Some((photos, targets)) = &self.validation {
-            self.check(model, photos, targets).map_err(|e| e.while_doing("the validation"))?;
-        }
+        let validation = match &self.validation {
+            None => None,
+            Some((photos, targets)) => {
+                let photos = plain(photos, "the photos of the validation")?;
+                let targets = plain(targets, "the targets of the validation")?;
+                self.check(model, &photos, &targets)
+                    .map_err(|e| e.while_doing("the validation"))?;
+                Some((photos, targets))
+            }
+        };
         tch::manual_seed(self.seed as i64);
         let mut random = StdRng::seed_from_u64(self.seed);
         let mut optimizer = self.build_optimizer(model)?;
@@ -216,7 +254,7 @@ impl Fit {
             let trained = self.epoch(model, photos, targets, epoch, &mut optimizer, &mut random);
             let watched = trained.and_then(|loss| {
                 fitted.losses.push(loss);
-                let Some((photos, targets)) = &self.validation else { return Ok(loss) };
+                let Some((photos, targets)) = &validation else { return Ok(loss) };
                 let loss = self.evaluate(model, photos, targets)?;
                 if !loss.is_finite() {
                     return Err(self.diverged(epoch, &format!("the validation loss is {loss}")));
@@ -296,6 +334,10 @@ impl Fit {
             let (mut x, mut y) = (pick(photos)?, pick(targets)?);
             if let Some(augment) = &self.augment {
                 (x, y) = augment(&x, &y, random);
+                let returned = |t: &Tensor, what: &str| {
+                    plain_numbers(t).map_err(|e| e.while_doing(format!("augment returned {what}")))
+                };
+                (x, y) = (returned(&x, "photos")?, returned(&y, "targets")?);
             }
             let loss = self.loss_of(model, Pass::Training, &x, &y)?;
             let value = loss.f_double_value(&[]).into_result()?;
@@ -350,7 +392,7 @@ impl Fit {
         let count = photos.size()[0];
         let mut total = 0.0;
         for start in (0..count).step_by(self.batch) {
-            let length = (count - start).min(self.batch as i64);
+            let length = (count - start).min(self.batch_size());
             let part = |t: &Tensor| t.f_narrow(0, start, length).into_result();
             let loss = self.loss_of(model, Pass::Inference, &part(photos)?, &part(targets)?)?;
             total += loss.f_double_value(&[]).into_result()? * length as f64;
@@ -375,18 +417,18 @@ impl Fit {
         if pass == Pass::Training { with_grad(compute) } else { compute() }.into_result()
     }
 
+    /// The size of a batch as libtorch counts.
+    fn batch_size(&self) -> i64 {
+        i64::try_from(self.batch).unwrap_or(i64::MAX)
+    }
+
     fn check(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<()> {
         if self.epochs == 0 || self.batch == 0 || self.patience == Some(0) {
             return Err(Error::Argument(
                 "training needs epochs, a batch and a patience of at least 1".into(),
             ));
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(Error::Argument(format!(
-                "a learning rate is a number above 0, got {}",
-                self.learning_rate
-            )));
-        }
+        self.optimizer.check(self.learning_rate, self.weight_decay)?;
         let (x, y) = (photos.size(), targets.size());
         if x.len() != 4 || x[0] == 0 || y.first() != Some(&x[0]) {
             return Err(Error::Shape(format!(
@@ -396,7 +438,7 @@ impl Fit {
         }
         // A batch tells the shapes: modules find theirs out by running.
         let mut batch = x.clone();
-        batch[0] = x[0].min(self.batch as i64);
+        batch[0] = x[0].min(self.batch_size());
         let mut output = model.output_shapes(&batch)?.pop().unwrap_or_default();
         if let Some(photos) = output.first_mut().filter(|count| **count == batch[0]) {
             *photos = x[0];

@@ -134,7 +134,7 @@ fn what_cannot_be_saved_is_said_and_leaves_the_old_file() {
     refused(Weights::new(), "no weights");
     let one = |name: &str, tensor: Tensor| Weights::from([(name.to_owned(), tensor)]);
     let ones = || Tensor::ones([2, 2], (Kind::Float, Device::Cpu));
-    refused(one("a", ones().to_sparse_sparse_dim(2)), "no dense tensor");
+    refused(one("a", ones().to_sparse_sparse_dim(2)), "make it dense");
     refused(one("a", ones().to_kind(Kind::ComplexFloat)), "no ComplexFloat");
     refused(one("__metadata__", ones()), "needs this name");
     let error = weights::save(folder.path().join("no/such/folder"), &one("a", ones()));

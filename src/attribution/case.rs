@@ -10,7 +10,7 @@ use super::goal::{self, Goal};
 use crate::error::{Error, Result};
 use crate::look::Memory;
 use crate::model::{Back, LayerRef, Model, NodeId, Rule};
-use crate::tensor::{IntoResult, to_floats};
+use crate::tensor::{IntoResult, plain_numbers, to_floats};
 
 /// A batch of inputs under one network, and for each the score `y` that is to be explained: what
 /// every method has in common, remembered from one method to the next.
@@ -54,6 +54,7 @@ impl Case {
     /// # Errors
     /// When their number is no multiple of that of these, or the network cannot take them.
     pub fn with_input(&self, input: Tensor) -> Result<Case> {
+        let input = plain_numbers(&input).map_err(|e| e.while_doing("the other inputs"))?;
         let goals = self.goals()?;
         let count = input.size().first().map_or(0, |&count| count as usize);
         if count == 0 || !count.is_multiple_of(self.count()) {
@@ -161,6 +162,8 @@ impl Case {
         values: &Tensor,
     ) -> Result<Vec<f64>> {
         let layer = self.model().find(layer)?;
+        let values =
+            &plain_numbers(values).map_err(|e| e.while_doing("the layer's other values"))?;
         let goals = self.goals()?;
         let _no_grad = tch::no_grad_guard();
         let goal = goals.get(index).ok_or_else(|| {

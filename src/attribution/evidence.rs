@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, plain_numbers};
 
 /// What a method computed for a batch: how much each channel at each place contributes, and how the
 /// channels become one map.
@@ -63,6 +63,7 @@ impl Reduction {
     /// `[N, C, h, w] -> [N, h, w]`
     pub(super) fn reduce(self, values: &Tensor) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
+        let values = &plain_numbers(values).map_err(|e| e.while_doing("the contributions"))?;
         if values.dim() != 4 {
             return Err(Error::Shape(format!(
                 "contributions have the shape [photos, channels, height, width], not {:?}",
@@ -92,6 +93,7 @@ impl Reduction {
 /// What libtorch refuses.
 pub fn principal_component(values: &Tensor) -> Result<Tensor> {
     let _no_grad = tch::no_grad_guard();
+    let values = &plain_numbers(values)?;
     let size = values.size();
     let &[n, c, h, w] = size.as_slice() else {
         return Err(Error::Shape(format!(

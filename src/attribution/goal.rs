@@ -11,7 +11,7 @@ use super::target::Function;
 use crate::error::{Error, Result};
 use crate::look::{best_first, probabilities};
 use crate::model::Model;
-use crate::tensor::{IntoResult, to_floats};
+use crate::tensor::{IntoResult, plain_numbers, to_floats};
 
 /// A target resolved for one photo.
 #[derive(Clone, Debug)]
@@ -154,6 +154,7 @@ impl Function {
         let value = value.map_err(|panic| {
             Error::Argument(format!("{what} panicked: {}", panic_text(panic.as_ref())))
         })?;
+        let value = plain_numbers(&value).map_err(|e| e.while_doing(format!("{what} returns")))?;
         if value.numel() != 1 {
             return Err(Error::Argument(format!(
                 "{what} returns {:?}, but a target is one number: select an element, or take the \

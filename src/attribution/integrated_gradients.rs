@@ -8,7 +8,7 @@ use super::{Baseline, Case, Evidence, InputMethod, Meaning, Sensitivity};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::show::Progress;
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, float_copy, plain_numbers};
 
 /// How many points run through the network at once. More take more memory and are no faster.
 const BATCH: usize = 6;
@@ -90,7 +90,9 @@ impl IntegratedGradients {
     /// photo, another photo (`model.preprocess().apply(&photo)?`).
     #[must_use]
     pub fn baseline_input(mut self, input: &Tensor) -> Self {
-        self.sensitivity.from = Start::Input(Rc::new(input.detach().copy()));
+        // Whether it can stand for an input is seen when there is one.
+        let copy = float_copy(input).unwrap_or_else(|_| input.shallow_clone());
+        self.sensitivity.from = Start::Input(Rc::new(copy));
         self
     }
 }
@@ -101,7 +103,11 @@ impl PathIntegral {
         let size = input.size();
         let (one, what) = match &self.from {
             Start::Everywhere(baseline) => (baseline.pixel(model, size[1])?, baseline.to_string()),
-            Start::Input(one) => (one.shallow_clone(), format!("{:?}", one.size())),
+            Start::Input(one) => {
+                let one = plain_numbers(one).map_err(|e| e.while_doing("the baseline"))?;
+                let size = format!("{:?}", one.size());
+                (one, size)
+            }
         };
         let fits = one.dim() == 4 && one.size()[0] == 1;
         let work = || {

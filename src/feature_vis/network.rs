@@ -151,14 +151,25 @@ impl Network {
 
     /// How many pictures of this size go through the network at once, whole groups.
     fn at_once(&self, height: i64, width: i64) -> Result<usize> {
+        let bytes = self.bytes_of_one(height, width)?;
+        let pictures = (AT_ONCE / bytes.max(1)).clamp(1, MOST) as usize;
+        let groups = if self.diversity.is_some() { self.group } else { 1 };
+        Ok(pictures.div_ceil(groups) * groups)
+    }
+
+    /// Bytes of the activations of one picture of this size.
+    fn bytes_of_one(&self, height: i64, width: i64) -> Result<i64> {
         let [channels, ..] = self.model.input_shape();
         let shapes = self.model.output_shapes(&[1, channels, height, width])?;
         let last = self.readings.iter().map(|reading| reading.from.0).max().unwrap_or(0);
-        let values: i64 =
-            shapes.iter().take(last + 1).map(|shape| shape.iter().product::<i64>()).sum();
-        let pictures = (AT_ONCE / (4 * values).max(1)).clamp(1, MOST) as usize;
-        let groups = if self.diversity.is_some() { self.group } else { 1 };
-        Ok(pictures.div_ceil(groups) * groups)
+        let values = shapes.iter().take(last + 1).map(|shape| shape.iter().product::<i64>());
+        Ok(values.fold(0, i64::saturating_add).saturating_mul(4))
+    }
+
+    /// Bytes of the activations that are kept at once.
+    pub(super) fn bytes_at_once(&self, height: i64, width: i64) -> Result<i64> {
+        let pictures = (self.at_once(height, width)?).min(self.goals.len()) as i64;
+        Ok(self.bytes_of_one(height, width)?.saturating_mul(pictures))
     }
 
     fn froms(&self) -> Vec<NodeId> {

@@ -15,11 +15,12 @@ use super::settings::{FeatureVis, Start};
 use super::transform::{self, grey};
 use super::{Objective, Parametrization};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::{Init, Model};
 use crate::photo::Preprocess;
 use crate::picture::Picture;
 use crate::show::Progress;
-use crate::tensor::{IntoResult, to_floats};
+use crate::tensor::{IntoResult, plain_numbers, to_floats};
 use crate::train::Optimizer;
 
 /// The side of pictures unless another one is set.
@@ -34,8 +35,11 @@ impl FeatureVis {
     /// A picture that diverges, whose loss or values are no longer finite, stops there; the last good
     /// one is kept, and says so.
     ///
+    /// Pictures that take more than a gigabyte of memory, with all that the steps need, say so before the
+    /// first one: 8,192 pixels a side take 7 and more.
+    ///
     /// # Errors
-    /// Settings that make no sense; layers, channels and classes that there are not; sizes that the
+    /// Settings that make no sense; more memory than there is; layers, channels and classes that there are not; sizes that the
     /// network cannot take; a loss that is not finite before the first step.
     pub fn run(
         &self,
@@ -152,6 +156,9 @@ impl<'a> Work<'a> {
         let diversity = vis.diversity.map(|(_, weight)| weight);
         let network = Network::new(self.model, goals, group, diversity)?;
         let sizes = self.sizes(&network)?;
+        if attempt == 0 {
+            self.announce(&network, &sizes, goals.len())?;
+        }
         let seed = vis.seed ^ (attempt as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut noise = StdRng::seed_from_u64(seed);
         let mut chance = StdRng::seed_from_u64(seed.wrapping_add(1));
@@ -174,7 +181,7 @@ impl<'a> Work<'a> {
             for step in 0..vis.steps {
                 let place = octave * vis.steps + step;
                 self.step(&network, &canvas, w, &mut run, place, &mut chance)?;
-                if every.contains(&place) {
+                if every.binary_search(&place).is_ok() {
                     run.keep_frames(|picture| self.pictures(picture))?;
                 }
                 optimizer.step();
@@ -206,7 +213,7 @@ impl<'a> Work<'a> {
         let vis = self.vis;
         let [channels, h, w] = self.model.input_shape();
         let first = match (&vis.start, vis.size) {
-            (Start::Values(values), _) => match values.size().as_slice() {
+            (Start::Values(values), _) => match start_values(values)?.size().as_slice() {
                 &[n, c, h, w] if n > 0 && c == channels => [h, w],
                 size => {
                     return Err(Error::Shape(format!(
@@ -247,16 +254,39 @@ impl<'a> Work<'a> {
         Ok(sizes)
     }
 
+    /// Says what memory the largest pictures take, where that is much.
+    fn announce(&self, network: &Network, sizes: &[[i64; 2]], pictures: usize) -> Result<()> {
+        let area = |[h, w]: &[i64; 2]| h * w;
+        let Some(largest) = sizes.iter().max_by_key(|size| area(size)) else { return Ok(()) };
+        let [h, w] = *largest;
+        let values = (pictures as i64 * self.model.input_shape()[0]).saturating_mul(h * w);
+        // What is optimised with its gradient and the optimiser's two means, and what lies on the way from
+        // there to the network and back: measured.
+        let bytes = values.saturating_mul(4 * 8).saturating_add(network.bytes_at_once(h, w)?);
+        let each = if pictures == 1 { "a picture" } else { &format!("{pictures} pictures") };
+        let way_out = match (sizes.len(), pictures) {
+            (1, 1) => "a smaller .size(..) takes less",
+            (1, _) => "a smaller .size(..) or fewer pictures at once take less",
+            _ => "fewer .octaves(..) take less",
+        };
+        let listener = Rc::clone(&self.vis.listener);
+        let what = format!("{}: {each} of {w} × {h} pixels", self.title);
+        memory::announce(&what, bytes.max(0) as u64, way_out, |line| listener(line))
+    }
+
     /// At which steps frames are kept.
     fn frame_steps(&self, sizes: &[[i64; 2]], pictures: usize) -> Vec<usize> {
         let vis = self.vis;
         let largest = sizes.iter().map(|[h, w]| (h * w) as usize).max().unwrap_or(1);
-        let most = (FRAMES / (3 * largest * pictures).max(1)).min(vis.frames);
         let total = vis.steps * sizes.len();
+        let most = (FRAMES / (3 * largest * pictures).max(1)).min(vis.frames).min(total);
         match most {
             0 | 1 => Vec::new(),
             // The finished picture is one of them.
-            most => (0..most - 1).map(|i| i * total / (most - 1)).collect(),
+            most => {
+                let step = |i: usize| (i as u128 * total as u128 / (most as u128 - 1)) as usize;
+                (0..most - 1).map(step).collect()
+            }
         }
     }
 
@@ -292,7 +322,7 @@ impl<'a> Work<'a> {
                 values.f_repeat([count, 1, 1, 1]).into_result()?
             }
             Start::Values(values) => {
-                let values = values
+                let values = start_values(values)?
                     .f_detach()
                     .and_then(|t| t.f_to_kind(Kind::Float))
                     .and_then(|t| t.f_to_device(self.model.device()))
@@ -587,6 +617,11 @@ impl Run<'_> {
             None => last.f_narrow(0, index as i64, 1).into_result(),
         }
     }
+}
+
+/// What pictures start from, with a value for each place.
+fn start_values(values: &Tensor) -> Result<Tensor> {
+    plain_numbers(values).map_err(|e| e.while_doing("the values that pictures start from"))
 }
 
 /// Whether all values of each picture are finite.

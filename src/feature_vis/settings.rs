@@ -301,22 +301,7 @@ impl FeatureVis {
                 return Err(Error::Argument(format!("{what} are 1 to 1,000,000, got {count}")));
             }
         }
-        let positive = |v: f64| v > 0.0 && v.is_finite();
-        if !positive(self.learning_rate) {
-            return Err(Error::Argument(format!(
-                "a learning rate is a number above 0, got {}",
-                self.learning_rate
-            )));
-        }
-        let momentum = match self.optimizer {
-            Optimizer::Sgd { momentum } => momentum,
-            Optimizer::Adam => 0.0,
-        };
-        for (what, number) in [("weight decay", self.weight_decay), ("momentum", momentum)] {
-            if !(number >= 0.0 && number.is_finite()) {
-                return Err(Error::Argument(format!("a {what} is 0 or more, got {number}")));
-            }
-        }
+        self.optimizer.check(self.learning_rate, self.weight_decay)?;
         if self.octaves > 1 && !(1.0..=8.0).contains(&self.octave_scale) {
             return Err(Error::Argument(format!(
                 "from octave to octave pictures become 1 to 8 times as large, got {}",

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use tch::{TchError, Tensor};
 
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, plain_numbers};
 
 /// A change of all pictures of a step, drawn anew for each step: a picture that excites a channel
 /// whatever happens to it is free of the fine noise that networks also react to. Olah et al. 2017.
@@ -56,6 +56,7 @@ impl Transform {
     /// Options that make no sense; anything but pictures; a jitter that leaves nothing.
     pub fn once(&self, pictures: &Tensor, seed: u64) -> Result<Tensor> {
         self.check()?;
+        let pictures = &plain_numbers(pictures).map_err(|e| e.while_doing("the pictures"))?;
         self.apply(pictures, 0.5, &mut StdRng::seed_from_u64(seed))
     }
 

@@ -7,7 +7,10 @@ use tch::Tensor;
 
 use crate::error::{Error, Result};
 use crate::model::{Model, NodeId, Pass};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, plain_numbers};
+
+/// Of inputs with more values than this it is asked whether there is memory for what follows.
+const LARGE: usize = 1 << 24;
 
 /// A batch of inputs under one network, with the activations that were asked for.
 pub(crate) struct Memory {
@@ -21,7 +24,11 @@ pub(crate) struct Memory {
 impl Memory {
     /// `input` is a batch, `[N, C, H, W]`.
     pub(crate) fn new(model: &Model, input: Tensor) -> Result<Memory> {
+        let input = plain_numbers(&input).map_err(|e| e.while_doing("the input"))?;
         model.check_input(&input)?;
+        if input.numel() > LARGE {
+            model.check_memory(&input.size())?;
+        }
         Ok(Memory {
             model: model.clone(),
             known: RefCell::new(HashMap::from([(model.input(), input)])),
@@ -127,6 +134,25 @@ impl Memory {
         if self.trainings.replace(trainings) != trainings {
             let input = self.model.input();
             self.known.borrow_mut().retain(|id, _| *id == input);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Model, Op};
+
+    #[test]
+    fn an_input_that_no_memory_holds_the_answers_to_is_refused() {
+        let mut net = Model::builder("large", [1, 8, 8]);
+        let x = net.input();
+        net.add("relu", Op::Relu, &[x]);
+        let model = net.build().expect("a network");
+        assert!(model.check_memory(&[1, 1, 1 << 10, 1 << 10]).is_ok());
+        if cfg!(target_os = "linux") {
+            let text =
+                model.check_memory(&[1, 1, 1 << 20, 1 << 20]).expect_err("8.8 TB").to_string();
+            assert!(text.contains("8796.1 GB") && text.contains("Preprocess::shorter"), "{text}");
         }
     }
 }

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::Classes;
 use crate::error::{Error, Result};
 use crate::picture::Region;
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, plain_numbers};
 
 /// Masks of more pixels are not made.
 const MOST_PIXELS: usize = 100_000_000;
@@ -28,7 +28,7 @@ const MOST_PIXELS: usize = 100_000_000;
 pub struct Mask {
     height: usize,
     width: usize,
-    labels: Arc<[u8]>,
+    labels: Arc<Vec<u8>>,
     classes: Classes,
 }
 
@@ -56,7 +56,7 @@ impl Mask {
                 classes.len()
             )));
         }
-        Ok(Mask { height, width, labels: labels.into(), classes: classes.clone() })
+        Ok(Mask { height, width, labels: Arc::new(labels), classes: classes.clone() })
     }
 
     /// A mask from class numbers, `[h, w]` or `[1, h, w]`, or from scores, `[1, classes, h, w]`,
@@ -67,6 +67,7 @@ impl Mask {
     /// number of classes than there are.
     pub fn from_tensor(tensor: &Tensor, classes: Option<&Classes>) -> Result<Mask> {
         let _no_grad = tch::no_grad_guard();
+        let tensor = plain_numbers(tensor).map_err(|error| error.while_doing("the mask"))?;
         let size = tensor.size();
         // One map of scores is of logits: yes or no.
         let (height, width, scored) = match size.as_slice() {
@@ -89,35 +90,17 @@ impl Mask {
                 classes.len()
             )));
         }
-        let numbers = match scored {
-            Some(_) if size[1] == 1 => tensor.f_gt(0.0).into_result()?,
-            Some(_) => tensor.f_argmax(1, false).into_result()?, // [1, C, h, w] -> [1, h, w]
-            None => tensor.f_detach().into_result()?,
-        };
-        let numbers = numbers
-            .f_to_device(Device::Cpu)
-            .and_then(|t| t.f_to_kind(Kind::Int64))
-            .and_then(|t| t.f_contiguous())
-            .into_result()?;
-        let mut values = vec![0i64; height * width];
-        let count = values.len();
-        numbers.f_copy_data(&mut values, count).into_result()?;
+        let labels = labels_of(&tensor, scored.is_some(), height, width)?;
         let numbered;
         let classes = match classes {
             Some(classes) => classes,
             None => {
-                let most = values.iter().copied().max().unwrap_or(0).clamp(0, 255);
-                let count = scored.unwrap_or(most + 1).clamp(1, 257);
+                let most = labels.iter().copied().max().unwrap_or(0);
+                let count = scored.unwrap_or(i64::from(most) + 1).clamp(1, 257);
                 numbered = Classes::numbered(count as usize)?;
                 &numbered
             }
         };
-        let label = |&value: &i64| {
-            u8::try_from(value).map_err(|_| {
-                Error::Argument(format!("{value} is not a class: they are numbered 0 to 255"))
-            })
-        };
-        let labels = values.iter().map(label).collect::<Result<Vec<u8>>>()?;
         Mask::new(height, width, labels, classes)
     }
 
@@ -159,7 +142,7 @@ impl Mask {
     /// How many pixels each class has.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
-        for &label in &*self.labels {
+        for &label in self.labels.iter() {
             // Every label is in the classes.
             counts[usize::from(label)] += 1;
         }
@@ -171,7 +154,7 @@ impl Mask {
     /// # Errors
     /// When libtorch has no memory for them.
     pub fn to_tensor(&self) -> Result<Tensor> {
-        Tensor::f_from_slice(&self.labels)
+        Tensor::f_from_slice(self.labels.as_slice())
             .and_then(|t| t.f_to_kind(Kind::Int64))
             .and_then(|t| t.f_view([1, self.height as i64, self.width as i64]))
             .into_result()
@@ -207,6 +190,37 @@ fn check_size(height: usize, width: usize) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// The labels, row by row, of class numbers or scores. A few rows at a time: libtorch's class numbers take
+/// eight times the memory of ours.
+fn labels_of(tensor: &Tensor, scored: bool, height: usize, width: usize) -> Result<Vec<u8>> {
+    const AT_ONCE: usize = 1 << 20;
+    let rows = (AT_ONCE / width).max(1);
+    let mut labels = Vec::with_capacity(height * width);
+    let mut values = vec![0i64; rows.min(height) * width];
+    for top in (0..height).step_by(rows) {
+        let count = rows.min(height - top);
+        let part = tensor.f_narrow(-2, top as i64, count as i64).into_result()?;
+        let numbers = match scored {
+            true if part.size()[1] == 1 => part.f_gt(0.0),
+            true => part.f_argmax(1, false), // [1, C, h, w] -> [1, h, w]
+            false => part.f_detach(),
+        };
+        let numbers = numbers
+            .and_then(|t| t.f_to_device(Device::Cpu))
+            .and_then(|t| t.f_to_kind(Kind::Int64))
+            .and_then(|t| t.f_contiguous())
+            .into_result()?;
+        let values = &mut values[..count * width];
+        numbers.f_copy_data(values, count * width).into_result()?;
+        for value in values {
+            labels.push(u8::try_from(*value).map_err(|_| {
+                Error::Argument(format!("{value} is not a class: they are numbered 0 to 255"))
+            })?);
+        }
+    }
+    Ok(labels)
 }
 
 impl fmt::Debug for Mask {

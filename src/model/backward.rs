@@ -151,7 +151,9 @@ impl<'a> Walk<'a> {
             }
         }
         let runs = |id: NodeId| needed[id.0] && !fed[id.0];
-        let taken = |id: NodeId| readers[id.0] == 1 && !layers.contains(&id);
+        let mut asked = vec![false; nodes.len()];
+        layers.iter().for_each(|id| asked[id.0] = true);
+        let taken = |id: NodeId| readers[id.0] == 1 && !asked[id.0];
         let (chains, needless) = fused::chains(nodes, runs, taken);
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
         let wanted: Vec<NodeId> = wanted.collect();

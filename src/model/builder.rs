@@ -1,6 +1,6 @@
 //! Puts a network together, layer by layer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use rand::SeedableRng;
@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use tch::nn::{self, VarStore};
 use tch::{Device, Tensor};
 
-use super::op::{Module, ParameterSpec};
+use super::op::{Module, ParameterSpec, countable, too_many};
 use super::weights::{self, Weights};
-use super::{Inner, Model, Node, Op, Parameter};
+use super::{Inner, Model, Names, Node, Op, Parameter};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::{channels_last, float_copy};
@@ -26,6 +26,8 @@ pub struct Builder {
     name: String,
     input_shape: [i64; 3],
     nodes: Vec<Planned>,
+    /// The names that are taken.
+    names: HashSet<String>,
     mistake: Option<Error>,
     preprocess: Preprocess,
     classes: Vec<String>,
@@ -46,8 +48,13 @@ struct Planned {
 impl Builder {
     pub(super) fn new(name: String, input_shape: [i64; 3]) -> Self {
         let [c, h, w] = input_shape;
-        let mistake = (c < 1 || h < 1 || w < 1)
-            .then(|| Error::Argument(format!("an input of [{c}, {h}, {w}] has no pixels")));
+        let mistake = match (c < 1 || h < 1 || w < 1, countable(&[c, h, w])) {
+            (true, _) => {
+                Some(Error::Argument(format!("an input of [{c}, {h}, {w}] has no pixels")))
+            }
+            (false, false) => Some(too_many(&[c, h, w]).while_doing("the input")),
+            (false, true) => None,
+        };
         Builder {
             name,
             input_shape,
@@ -57,6 +64,7 @@ impl Builder {
                 inputs: Vec::new(),
                 shape: vec![1, c, h, w],
             }],
+            names: HashSet::from(["input".to_owned(), "output".to_owned()]),
             mistake,
             preprocess: Preprocess::exact(h, w),
             classes: Vec::new(),
@@ -81,6 +89,7 @@ impl Builder {
                 Vec::new()
             }
         };
+        self.names.insert(name.clone());
         self.nodes.push(Planned { name, op, inputs: inputs.to_vec(), shape });
         NodeId(self.nodes.len() - 1)
     }
@@ -195,7 +204,7 @@ impl Builder {
                  without slashes and control characters"
             )));
         }
-        if name == "output" || self.nodes.iter().any(|node| node.name == name) {
+        if self.names.contains(name) {
             return Err(Error::Argument(format!("{context}: the name is taken")));
         }
         let mut shapes = Vec::with_capacity(inputs.len());
@@ -311,7 +320,8 @@ impl Builder {
             }
             if matches!(planned.op, Op::Module(_)) {
                 let prefix = format!("{}.", planned.name);
-                parameters.extend(given.iter().filter_map(|(name, tensor)| {
+                let own = given.range(prefix.clone()..);
+                parameters.extend(own.map_while(|(name, tensor)| {
                     Some(Parameter {
                         name: name.strip_prefix(&prefix)?.to_owned(),
                         tensor: tensor.shallow_clone(),
@@ -333,6 +343,7 @@ impl Builder {
             inner: Rc::new(Inner {
                 name: self.name,
                 input_shape: self.input_shape,
+                names: Names::of(&nodes),
                 nodes,
                 variables: self.variables,
                 preprocess: self.preprocess,

@@ -1,8 +1,10 @@
 //! Where values that are not finite come from.
 
+use std::collections::BTreeMap;
+
 use tch::{Kind, Tensor};
 
-use super::{Model, NodeId, Pass};
+use super::{Model, NodeId, Op, Pass};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -15,12 +17,27 @@ impl Model {
         }
         // One after the other, each from its inputs alone, so that little is kept.
         let nodes = &self.inner.nodes;
-        let mut known: Vec<(NodeId, Tensor)> = vec![(self.input(), input.shallow_clone())];
+        let mut last = vec![0; nodes.len()];
+        for (index, node) in nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|id| last[id.0] = index);
+        }
+        let mut known: BTreeMap<NodeId, Tensor> =
+            BTreeMap::from([(self.input(), input.shallow_clone())]);
         for (index, node) in nodes.iter().enumerate().skip(1) {
             let id = NodeId(index);
-            let feeds: Vec<(NodeId, &Tensor)> = known.iter().map(|(id, t)| (*id, t)).collect();
-            let mut outputs = self.run_nodes(Pass::Inference, &feeds, &[id])?;
-            let Some(output) = outputs.pop() else { continue };
+            let output = {
+                let _no_grad = tch::no_grad_guard();
+                let inputs = node.inputs.iter().filter_map(|id| known.get(id));
+                // Copies, which somebody else's code may write to.
+                let copies = inputs.map(|input| match node.op {
+                    Op::Module(_) => input.f_alias_copy().into_result(),
+                    _ => Ok(input.shallow_clone()),
+                });
+                let mut inputs = copies.collect::<Result<Vec<Tensor>>>()?;
+                let parameters = node.parameters_for(Pass::Inference);
+                let output = node.op.forward(&mut inputs, &parameters, Pass::Inference, false);
+                output.map_err(|e| e.while_doing(format!("layer {:?}", node.name)))?
+            };
             if let Some(count) = odd(&output)? {
                 let mut text = format!(
                     "layer {:?} ({}) of {} is the first whose output holds {count}",
@@ -35,8 +52,12 @@ impl Model {
                 }
                 return Ok(Some(text));
             }
-            known.push((id, output));
-            known.retain(|(id, _)| nodes[index + 1..].iter().any(|node| node.inputs.contains(id)));
+            for id in node.inputs.iter().filter(|id| last[id.0] == index) {
+                known.remove(id);
+            }
+            if last[index] > index {
+                known.insert(id, output);
+            }
         }
         Ok(None)
     }

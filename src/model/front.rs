@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use tch::Tensor;
 
+use super::receptive_field::Fields;
 use super::{Model, NodeId, Op, Pass, ReceptiveField};
 use crate::error::{Error, Result};
 
@@ -42,10 +43,11 @@ impl Model {
     pub(crate) fn front_for(&self, input: [i64; 2], side: i64) -> Result<Option<Front>> {
         let nodes = &self.inner.nodes;
         let shapes = self.output_shapes(&[1, self.input_shape()[0], input[0], input[1]])?;
-        let leads = self.led_to_output();
+        let (leads, passes) = (self.led_to_output(), self.passes());
         let mut local = vec![false; nodes.len()];
         let mut cost = 0.0;
-        let mut best: Option<(f64, ReceptiveField, Part)> = None;
+        // The layers that everything runs through, with what it costs to come there.
+        let mut ends: Vec<(NodeId, f64)> = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
             let id = NodeId(index);
             local[index] = is_local(&node.op) && node.inputs.iter().all(|input| local[input.0]);
@@ -54,20 +56,43 @@ impl Model {
             }
             // Of multiplications, one for each weight and place.
             let weights: usize = node.parameters.iter().map(|p| p.tensor.numel()).sum();
-            let places: i64 = shapes[index].iter().skip(2).product();
+            let places: i64 = shapes[index].iter().skip(2).product(); // of few enough values
             cost += weights as f64 * places as f64;
             // A group may have the layer's name.
             let named = self.find(node.name.as_str()).ok() == Some(id);
-            if node.inputs.is_empty() || !named || !self.around(id).is_empty() {
-                continue;
+            if !node.inputs.is_empty() && named && passes[index] {
+                ends.push((id, cost));
             }
-            let field = self.receptive_field_for(node.name.as_str(), input)?;
-            let Some(front) = Part::of(&field, side) else { continue };
-            let share = (front.size[0] * front.size[1]) as f64 / (input[0] * input[1]) as f64;
-            let saved = cost * (1.0 - share);
+        }
+        let fields = Fields::new(self, input, &shapes);
+        let share =
+            |part: &Part| (part.size[0] * part.size[1]) as f64 / (input[0] * input[1]) as f64;
+        let part_at = |id: NodeId| -> Result<Option<(ReceptiveField, Part)>> {
+            let field = fields.of(id, self.layer_name(id))?;
+            let part = Part::of(&field, side).filter(|part| share(part) <= MOST);
+            Ok(part.map(|part| (field, part)))
+        };
+        // The later the layer, the more of the input its values see: the last that is of use by halving.
+        let (mut low, mut high) = (0, ends.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match part_at(ends[middle].0)? {
+                Some(_) => low = middle + 1,
+                None => high = middle,
+            }
+        }
+        let least = (side.min(input[0]) * side.min(input[1])) as f64 / (input[0] * input[1]) as f64;
+        let mut best: Option<(f64, ReceptiveField, Part)> = None;
+        for &(id, cost) in ends[..low].iter().rev() {
+            // No earlier one can save more, since it costs less.
+            if best.as_ref().is_some_and(|(most, ..)| cost * (1.0 - least) <= *most) {
+                break;
+            }
+            let Some((field, part)) = part_at(id)? else { continue };
+            let saved = cost * (1.0 - share(&part));
             // Of equals the later one, behind the rectifier.
-            if share <= MOST && best.as_ref().is_none_or(|(most, ..)| saved >= *most) {
-                best = Some((saved, field, front));
+            if best.as_ref().is_none_or(|(most, ..)| saved > *most) {
+                best = Some((saved, field, part));
             }
         }
         let Some((_, field, Part { stride, size })) = best else { return Ok(None) };

@@ -1,5 +1,6 @@
 //! The groups of layers that dotted names make.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{LayerRef, Model, Node};
@@ -10,21 +11,19 @@ impl Model {
     pub fn groups(&self) -> Groups {
         let nodes = &self.inner.nodes;
         let mut groups: Vec<Group> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for node in nodes {
             for (dot, _) in node.name.match_indices('.') {
                 let name = &node.name[..dot];
-                match groups.iter_mut().find(|group| group.name == name) {
-                    Some(group) => group.count(node),
-                    None => {
-                        let mut group = Group { name: name.to_owned(), ..Group::default() };
-                        group.count(node);
-                        groups.push(group);
-                    }
-                }
+                let place = *places.entry(name).or_insert_with(|| {
+                    groups.push(Group { name: name.to_owned(), ..Group::default() });
+                    groups.len() - 1
+                });
+                groups[place].count(node);
             }
         }
         // Where a layer has the name of a group, the name means the layer.
-        groups.retain(|group| nodes.iter().all(|node| node.name != group.name));
+        groups.retain(|group| self.inner.names.layer(&group.name).is_none());
         Groups { network: self.name().to_owned(), groups }
     }
 }
@@ -48,8 +47,8 @@ pub struct Group {
 impl Group {
     fn count(&mut self, node: &Node) {
         self.layers += 1;
-        self.output = node.name.clone();
-        self.shape = node.shape.clone();
+        self.output.clone_from(&node.name);
+        self.shape.clone_from(&node.shape);
         self.parameters += node.trained()[0];
     }
 }

@@ -108,19 +108,15 @@ impl Model {
     }
 
     fn find_name(&self, layer: &str) -> Result<NodeId> {
-        let nodes = &self.inner.nodes;
+        let (nodes, names) = (&self.inner.nodes, &self.inner.names);
         if layer == "output" {
             return Ok(self.output());
         }
-        nodes
-            .iter()
-            .position(|node| node.name == layer)
-            .or_else(|| nodes.iter().rposition(|node| node.is_in(layer)))
-            .map(NodeId)
-            .ok_or_else(|| {
-                let place = format!("{} ({} layers)", self.name(), nodes.len());
-                let names = nodes.iter().map(|node| node.name.as_str()).chain(self.group_names());
-                Error::not_found("layer", layer, place, names)
-            })
+        let found = names.layer(layer).or_else(|| names.last_in(layer));
+        found.map(NodeId).ok_or_else(|| {
+            let place = format!("{} ({} layers)", self.name(), nodes.len());
+            let names = nodes.iter().map(|node| node.name.as_str()).chain(self.group_names());
+            Error::not_found("layer", layer, place, names)
+        })
     }
 }

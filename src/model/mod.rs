@@ -20,7 +20,7 @@ mod weights;
 mod winograd;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
@@ -85,6 +85,7 @@ struct Inner {
     /// Channels, height and width that the network was made for.
     input_shape: [i64; 3],
     nodes: Vec<Node>,
+    names: Names,
     variables: VarStore,
     fuser: Fuser,
     preprocess: Preprocess,
@@ -92,6 +93,28 @@ struct Inner {
     /// How many training passes there were: what a look remembers from before is of no use.
     /// Counted together with all networks that share parameters with this one.
     trainings: Rc<Cell<u64>>,
+}
+
+/// Where the layers are, by name.
+#[derive(Default)]
+struct Names(BTreeMap<String, usize>);
+
+impl Names {
+    fn of(nodes: &[Node]) -> Names {
+        Names(nodes.iter().enumerate().map(|(index, node)| (node.name.clone(), index)).collect())
+    }
+
+    fn layer(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+
+    /// The last layer in a group, which the group's name stands for.
+    fn last_in(&self, group: &str) -> Option<usize> {
+        let prefix = format!("{group}.");
+        let inside =
+            self.0.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+        inside.map(|(_, index)| *index).max()
+    }
 }
 
 struct Node {
@@ -108,11 +131,6 @@ struct Node {
 }
 
 impl Node {
-    /// Whether it belongs to a group of this name.
-    fn is_in(&self, group: &str) -> bool {
-        self.name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
-    }
-
     /// Of the maps in its output, for an input of the size that the network was made for.
     fn pixels(&self) -> i64 {
         match self.shape.as_slice() {
@@ -426,4 +444,34 @@ fn synonyms(class: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn name_to_depth(name: &str, parts: usize) -> &str {
     let end = name.match_indices('.').nth(parts.saturating_sub(1));
     &name[..end.map_or(name.len(), |(dot, _)| dot)]
+}
+
+/// What has one name, together, in the order in which the names come first.
+pub(crate) fn gathered<'a, T>(
+    named: impl IntoIterator<Item = (&'a str, T)>,
+) -> Vec<(&'a str, Vec<T>)> {
+    let mut parts: Vec<(&'a str, Vec<T>)> = Vec::new();
+    let mut places: HashMap<&'a str, usize> = HashMap::new();
+    for (name, member) in named {
+        let place = *places.entry(name).or_insert_with(|| {
+            parts.push((name, Vec::new()));
+            parts.len() - 1
+        });
+        parts[place].1.push(member);
+    }
+    parts
+}
+
+/// The last depth of names, from 1, at which what is shown is `readable`; the deeper, the less so.
+pub(crate) fn last_depth(deepest: usize, readable: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (1, deepest.max(1));
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if readable(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
 }

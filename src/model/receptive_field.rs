@@ -1,7 +1,9 @@
 //! Which part of the input a value of a layer depends on.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
@@ -139,6 +141,35 @@ impl Model {
     ) -> Result<ReceptiveField> {
         let (id, name) = self.find_named(layer)?;
         let shapes = self.output_shapes(&[1, self.input_shape()[0], input[0], input[1]])?;
+        Fields::new(self, input, &shapes).of(id, &name)
+    }
+}
+
+/// The receptive fields of a network's layers, for inputs of one size.
+pub(super) struct Fields<'a> {
+    model: &'a Model,
+    input: [i64; 2],
+    shapes: &'a [Vec<i64>],
+    /// What was found out of each layer: its inputs that count, with the step to each.
+    steps: RefCell<Vec<Option<Rc<Reads>>>>,
+}
+
+/// A layer's inputs with the step to each, for rows and columns, and whether it is gated.
+struct Reads {
+    steps: Vec<(NodeId, [Step; 2])>,
+    gated: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// `shapes` are those of all layers' outputs.
+    pub(super) fn new(model: &'a Model, input: [i64; 2], shapes: &'a [Vec<i64>]) -> Fields<'a> {
+        let steps = RefCell::new(shapes.iter().map(|_| None).collect());
+        Fields { model, input, shapes, steps }
+    }
+
+    /// That of one layer, which goes by this name.
+    pub(super) fn of(&self, id: NodeId, name: &str) -> Result<ReceptiveField> {
+        let (input, shapes) = (self.input, self.shapes);
         let &[_, _, h, w] = shapes[id.0].as_slice() else {
             return Err(Error::Shape(format!(
                 "layer {name:?} has no receptive field: its output is {:?}, not [1, channels, \
@@ -146,7 +177,13 @@ impl Model {
                 shapes[id.0]
             )));
         };
-        let graph = Graph::new(self, id, &shapes)?;
+        if h.max(w) > MOST_PLACES {
+            return Err(Error::Shape(format!(
+                "layer {name:?} has {h} rows and {w} columns, too many to look at one by one: choose \
+                 an input of at most {MOST_PLACES} pixels a side"
+            )));
+        }
+        let graph = self.graph(id)?;
         let both = |axis| Walk { graph: &graph, axis, clipped: false };
         let (down, across) = (both(0), both(1));
         let mut windows = [Vec::new(), Vec::new()];
@@ -155,28 +192,62 @@ impl Model {
             let within = Walk { graph: &graph, axis, clipped: true };
             for i in 0..count {
                 // A value that sees padding alone sees nothing.
-                let (from, to) = within.window(i)?.unwrap_or((0, -1));
+                let (from, to) = within.window(i).unwrap_or((0, -1));
                 windows[axis].push((from, to + 1));
-                let (from, to) = [&down, &across][axis].window(i)?.unwrap_or((0, 0));
+                let (from, to) = [&down, &across][axis].window(i).unwrap_or((0, 0));
                 size[axis] = size[axis].max(to + 1 - from);
             }
         }
         // Over many values: behind transposed convolutions windows do not move evenly.
         const FAR: i64 = 5040;
-        let start = |walk: &Walk<'_>, i| walk.window(i).map(|window| window.unwrap_or((0, 0)).0);
-        let stride =
-            |walk| -> Result<f64> { Ok((start(walk, FAR)? - start(walk, 0)?) as f64 / FAR as f64) };
+        let start = |walk: &Walk<'_>, i| walk.window(i).unwrap_or((0, 0)).0;
+        let stride = |walk| (start(walk, FAR) - start(walk, 0)) as f64 / FAR as f64;
         Ok(ReceptiveField {
-            layer: name,
+            layer: name.to_owned(),
             input,
             size,
-            stride: [stride(&down)?, stride(&across)?],
-            offset: [start(&down, 0)?, start(&across, 0)?],
+            stride: [stride(&down), stride(&across)],
+            offset: [start(&down, 0), start(&across, 0)],
             gated: graph.gated,
             windows,
         })
     }
+
+    fn graph(&self, last: NodeId) -> Result<Graph> {
+        let mut needed = vec![false; last.0 + 1];
+        needed[last.0] = true;
+        let mut graph = Graph { last, reads: Vec::new(), sides: Vec::new(), gated: false };
+        for index in (0..=last.0).rev().filter(|&index| index > 0) {
+            if !needed[index] {
+                continue;
+            }
+            let reads = self.reads(NodeId(index))?;
+            reads.steps.iter().for_each(|(input, _)| needed[input.0] = true);
+            graph.gated |= reads.gated;
+            graph.reads.push((NodeId(index), reads));
+        }
+        graph.sides =
+            self.shapes[..=last.0].iter().map(|shape| side_of(shape).unwrap_or([1, 1])).collect();
+        Ok(graph)
+    }
+
+    fn reads(&self, id: NodeId) -> Result<Rc<Reads>> {
+        if let Some(known) = &self.steps.borrow()[id.0] {
+            return Ok(Rc::clone(known));
+        }
+        let (inputs, gated) = inputs_that_count(self.model, id, self.shapes);
+        let steps = inputs
+            .iter()
+            .map(|&input| Ok((input, steps_of(self.model, id, input, self.shapes)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let reads = Rc::new(Reads { steps, gated });
+        self.steps.borrow_mut()[id.0] = Some(Rc::clone(&reads));
+        Ok(reads)
+    }
 }
+
+/// More rows or columns of a layer are not looked at.
+const MOST_PLACES: i64 = 1 << 20;
 
 /// How the rows or columns of an output depend on those of an input.
 enum Step {
@@ -198,55 +269,29 @@ enum Step {
 /// What each layer up to the one in question reads, by axis.
 struct Graph {
     last: NodeId,
-    /// For every layer: its inputs with the step to each, for rows and columns.
-    reads: Vec<Vec<(NodeId, [Step; 2])>>,
+    /// The layers that lead to it, from the last to the first, with what they read.
+    reads: Vec<(NodeId, Rc<Reads>)>,
     /// The height and width of every layer's output.
     sides: Vec<[i64; 2]>,
     gated: bool,
 }
 
-impl Graph {
-    fn new(model: &Model, last: NodeId, shapes: &[Vec<i64>]) -> Result<Graph> {
-        let mut needed = vec![false; last.0 + 1];
-        needed[last.0] = true;
-        let mut graph = Graph { last, reads: Vec::new(), sides: Vec::new(), gated: false };
-        let mut steps: Vec<Vec<(NodeId, [Step; 2])>> = Vec::new();
-        for index in (0..=last.0).rev() {
-            let mut reads = Vec::new();
-            let id = NodeId(index);
-            if needed[index] {
-                for &input in graph.inputs_that_count(model, id, shapes) {
-                    needed[input.0] = true;
-                    reads.push((input, steps_of(model, id, input, shapes)?));
-                }
-            }
-            steps.push(reads);
+/// A gate that scales whole channels is no part of the window; whether there is one.
+fn inputs_that_count<'m>(
+    model: &'m Model,
+    id: NodeId,
+    shapes: &[Vec<i64>],
+) -> (&'m [NodeId], bool) {
+    let inputs = model.inputs_of(id);
+    match (model.op_of(id), inputs) {
+        (Op::Multiply, [value, gate]) => {
+            let is_gate = side_of(&shapes[gate.0]) == Some([1, 1])
+                && side_of(&shapes[value.0]) != Some([1, 1]);
+            (if is_gate { &inputs[..1] } else { inputs }, is_gate)
         }
-        steps.reverse();
-        graph.reads = steps;
-        graph.sides = shapes.iter().map(|shape| side_of(shape).unwrap_or([1, 1])).collect();
-        Ok(graph)
-    }
-
-    /// A gate that scales whole channels is no part of the window.
-    fn inputs_that_count<'m>(
-        &mut self,
-        model: &'m Model,
-        id: NodeId,
-        shapes: &[Vec<i64>],
-    ) -> &'m [NodeId] {
-        let inputs = model.inputs_of(id);
-        match (model.op_of(id), inputs) {
-            (Op::Multiply, [value, gate]) => {
-                let is_gate = side_of(&shapes[gate.0]) == Some([1, 1])
-                    && side_of(&shapes[value.0]) != Some([1, 1]);
-                self.gated |= is_gate;
-                if is_gate { &inputs[..1] } else { inputs }
-            }
-            // Of the second input only the size is read.
-            (Op::ResizeLike, [_, _]) => &inputs[..1],
-            _ => inputs,
-        }
+        // Of the second input only the size is read.
+        (Op::ResizeLike, [_, _]) => (&inputs[..1], false),
+        _ => (inputs, false),
     }
 }
 
@@ -362,29 +407,68 @@ impl Step {
             }
             (low <= high).then_some((low, high))
         };
-        (first..=last).filter_map(of).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        let all = || first..=last;
+        if let Step::Tried(_) = self {
+            return all().filter_map(of).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        }
+        // Windows move on evenly. So the first place that reads anything begins first, but for the
+        // taps of a dilated kernel that lie in the padding; and so from behind.
+        let gap = match *self {
+            Step::Windows { dilation, .. } => dilation,
+            _ => 1,
+        };
+        let low = {
+            let mut best: Option<i64> = None;
+            for i in all() {
+                let Some((low, _)) = of(i) else { continue };
+                best = Some(best.map_or(low, |best| best.min(low)));
+                if self.back((i, i)).0 >= gap || low == 0 {
+                    break;
+                }
+            }
+            best?
+        };
+        let high = {
+            let mut best: Option<i64> = None;
+            for i in all().rev() {
+                let Some((_, high)) = of(i) else { continue };
+                best = Some(best.map_or(high, |best| best.max(high)));
+                if self.back((i, i)).1 <= end - gap || high == end {
+                    break;
+                }
+            }
+            best?
+        };
+        Some((low, high))
     }
 
     /// The same of an input without ends.
     fn back(&self, (first, last): (i64, i64)) -> (i64, i64) {
-        match *self {
+        let (first, last) = (i128::from(first), i128::from(last));
+        let wide = i128::from;
+        let (from, to) = match *self {
             Step::Same => (first, last),
             Step::Windows { taps, dilation, stride, padding } => {
-                (first * stride - padding, last * stride - padding + dilation * (taps - 1))
+                let span = wide(dilation) * wide(taps - 1);
+                let start = |i: i128| i * wide(stride) - wide(padding);
+                (start(first), start(last) + span)
             }
             Step::Spread { kernel, stride, padding } => {
-                let ceil = |a: i64| -(-a).div_euclid(stride);
-                (ceil(first + padding - kernel + 1), (last + padding).div_euclid(stride))
+                let ceil = |a: i128| -(-a).div_euclid(wide(stride));
+                let start = first + wide(padding) - wide(kernel) + 1;
+                (ceil(start), (last + wide(padding)).div_euclid(wide(stride)))
             }
             Step::Adaptive { from, to } => {
+                let (from, to) = (wide(from), wide(to));
                 ((first * from).div_euclid(to), -(-(last + 1) * from).div_euclid(to) - 1)
             }
             Step::Resized { from, to } if from == to => (first, last),
             Step::Resized { from, to } => {
+                let (from, to) = (wide(from), wide(to));
                 // At (i + ½) · from / to − ½, between the pixel there and the next one.
-                let below = |i: i64| ((2 * i + 1) * from - to).div_euclid(2 * to);
-                let exact = |i: i64| ((2 * i + 1) * from - to).rem_euclid(2 * to) == 0;
-                (below(first), below(last) + i64::from(!exact(last)))
+                let below = |i: i128| ((2 * i + 1) * from - to).div_euclid(2 * to);
+                let exact = |i: i128| ((2 * i + 1) * from - to).rem_euclid(2 * to) == 0;
+                (below(first), below(last) + i128::from(!exact(last)))
             }
             Step::Tried(ref windows) => {
                 // Where it is far from both ends, it shows how it would go on.
@@ -392,12 +476,18 @@ impl Step {
                 let at = |i: usize| windows.get(i).copied().filter(|(low, high)| low <= high);
                 let (low, high) = at(middle).unwrap_or((0, 0));
                 let step = at(middle + 1).or(at(middle)).map_or(0, |(next, _)| next - low);
-                let shift = |i: i64| (i - middle as i64) * step;
-                (low + shift(first).min(shift(last)), high + shift(first).max(shift(last)))
+                let shift = |i: i128| (i - middle as i128) * wide(step);
+                let (a, b) = (shift(first), shift(last));
+                (wide(low) + a.min(b), wide(high) + a.max(b))
             }
-        }
+        };
+        let cut = |place: i128| place.clamp(-wide(BEYOND), wide(BEYOND)) as i64;
+        (cut(from), cut(to))
     }
 }
+
+/// Windows that reach farther are cut off there: beyond any picture.
+const BEYOND: i64 = 1 << 48;
 
 /// From one value back to the input, along one axis.
 struct Walk<'a> {
@@ -410,12 +500,12 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// First and last place of the input that the value at place `i` depends on.
-    fn window(&self, i: i64) -> Result<Option<(i64, i64)>> {
+    fn window(&self, i: i64) -> Option<(i64, i64)> {
         let mut windows: Vec<Option<(i64, i64)>> = vec![None; self.graph.last.0 + 1];
         windows[self.graph.last.0] = Some((i, i));
-        for index in (1..=self.graph.last.0).rev() {
-            let Some(window) = windows[index] else { continue };
-            for (input, steps) in &self.graph.reads[index] {
+        for (id, reads) in &self.graph.reads {
+            let Some(window) = windows[id.0] else { continue };
+            for (input, steps) in &reads.steps {
                 let step = &steps[self.axis];
                 let read = match self.clipped {
                     true => step.back_within(window, self.graph.sides[input.0][self.axis]),
@@ -429,6 +519,6 @@ impl Walk<'_> {
                 });
             }
         }
-        Ok(windows[0])
+        windows[0]
     }
 }

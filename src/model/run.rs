@@ -2,9 +2,11 @@
 
 use tch::Tensor;
 
+use super::op::{countable, too_many};
 use super::{Model, Node, NodeId, Op, Pass, fused, threads, with_grad};
 use crate::error::{Error, Result};
-use crate::tensor::{IntoResult, channels_last};
+use crate::memory;
+use crate::tensor::{IntoResult, channels_last, plain};
 
 impl Model {
     /// Computes the `wanted` layers from the `feeds`, without recording gradients.
@@ -32,8 +34,10 @@ impl Model {
     ) -> Result<Vec<Tensor>> {
         let mut fed = Vec::with_capacity(feeds.len());
         for (name, tensor) in feeds {
-            fed.push((self.find(*name)?, *tensor));
+            let tensor = plain(tensor).map_err(|e| e.while_doing(format!("the feed {name:?}")))?;
+            fed.push((self.find(*name)?, tensor));
         }
+        let fed: Vec<(NodeId, &Tensor)> = fed.iter().map(|(id, tensor)| (*id, tensor)).collect();
         let wanted: Vec<NodeId> =
             wanted.iter().map(|name| self.find(*name)).collect::<Result<_>>()?;
         self.run_nodes(pass, &fed, &wanted)
@@ -78,6 +82,9 @@ impl Model {
                  got {input:?}"
             )));
         }
+        if !countable(input) {
+            return Err(too_many(input).while_doing("an input"));
+        }
         let mut shapes: Vec<Vec<i64>> = Vec::with_capacity(self.inner.nodes.len());
         for node in &self.inner.nodes {
             let shape = match node.op {
@@ -94,10 +101,10 @@ impl Model {
         Ok(shapes)
     }
 
-    /// The least side of a square input that every layer can take.
+    /// The least side of a square input that every layer can take, if it is at most 4,096.
     pub fn minimum_side(&self) -> Option<i64> {
         let [c, h, w] = self.inner.input_shape;
-        (1..=h.max(w)).find(|&side| self.output_shapes(&[1, c, side, side]).is_ok())
+        (1..=h.max(w).min(1 << 12)).find(|&side| self.output_shapes(&[1, c, side, side]).is_ok())
     }
 
     pub(crate) fn check_input(&self, input: &Tensor) -> Result<()> {
@@ -119,6 +126,20 @@ impl Model {
             )),
             _ => error,
         })
+    }
+
+    /// Refuses inputs of this shape where one layer alone, with what it reads, takes more memory than
+    /// there is.
+    pub(crate) fn check_memory(&self, input: &[i64]) -> Result<()> {
+        let shapes = self.output_shapes(input)?;
+        let values = |index: usize| shapes[index].iter().fold(1i64, |a, &b| a.saturating_mul(b));
+        let nodes = self.inner.nodes.iter().enumerate();
+        let most = nodes.map(|(index, node)| {
+            node.inputs.iter().fold(values(index), |sum, id| sum.saturating_add(values(id.0)))
+        });
+        let bytes = most.max().unwrap_or(0).saturating_mul(4).max(0) as u64;
+        let what = format!("{} for an input of {input:?}", self.name());
+        memory::check(&what, bytes, "make the photo smaller first: Preprocess::shorter(..)")
     }
 
     fn describe(&self, node: &Node) -> String {

@@ -7,9 +7,10 @@ use std::sync::PoisonError;
 use tch::Tensor;
 use tch::nn::VarStore;
 
-use super::{Inner, LayerRef, Model, Node, NodeId, Op, Parameter, Pass};
+use super::{Inner, LayerRef, Model, Names, Node, NodeId, Op, Parameter, Pass};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
+use crate::tensor::plain;
 
 impl Model {
     /// The outputs of several layers for one batch of inputs, `[N, C, H, W]`, in a single pass, by
@@ -38,7 +39,8 @@ impl Model {
         let found: Vec<(NodeId, String)> =
             layers.into_iter().map(|layer| self.find_named(layer)).collect::<Result<_>>()?;
         let (wanted, names): (Vec<NodeId>, Vec<String>) = found.into_iter().unzip();
-        let values = self.run_nodes(Pass::Inference, &[(self.input(), input)], &wanted)?;
+        let input = plain(input).map_err(|error| error.while_doing("the input"))?;
+        let values = self.run_nodes(Pass::Inference, &[(self.input(), &input)], &wanted)?;
         Ok(names.into_iter().zip(values).collect())
     }
 
@@ -125,6 +127,7 @@ impl Model {
                 name,
                 input_shape: [c, h, w],
                 variables: self.shared_variables(&kept),
+                names: Names::of(&kept),
                 nodes: kept,
                 preprocess,
                 classes,
@@ -163,6 +166,24 @@ impl Model {
             }
         }
         around.into_iter().collect()
+    }
+
+    /// Which layers everything runs through on its way to the output: no value leads around them.
+    pub(super) fn passes(&self) -> Vec<bool> {
+        let nodes = &self.inner.nodes;
+        let leads = self.led_to_output();
+        // The last reader of each layer, of those that lead to the output.
+        let mut last = vec![0; nodes.len()];
+        for (index, node) in nodes.iter().enumerate().filter(|(index, _)| leads[*index]) {
+            node.inputs.iter().for_each(|id| last[id.0] = index);
+        }
+        let mut reach = 0;
+        let passes = (0..nodes.len()).map(|index| {
+            let passes = leads[index] && reach <= index;
+            reach = reach.max(last[index]);
+            passes
+        });
+        passes.collect()
     }
 
     /// Which nodes depend on a layer, itself among them.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Model, Op, name_to_depth};
+use super::{Model, Op, gathered, last_depth, name_to_depth};
 use crate::error::Result;
 use crate::show::{DASH, MimeBundle, Row, Show, Table, count_or_dash, thousands};
 
@@ -115,12 +115,12 @@ impl Summary {
 
     /// All parameters that training changes or could change.
     pub fn parameters(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.parameters).sum()
+        self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.parameters))
     }
 
     /// Those of them that are not frozen.
     pub fn trainable_parameters(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.trainable).sum()
+        self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.trainable))
     }
 
     /// Multiplications with an addition, for the whole batch.
@@ -141,7 +141,7 @@ impl Summary {
 
     /// Bytes of the parameters.
     pub fn parameter_bytes(&self) -> u64 {
-        4 * self.parameters()
+        self.parameters().saturating_mul(4)
     }
 
     /// The rows, to this depth: each before what it holds.
@@ -160,9 +160,9 @@ impl Summary {
 
     /// The depth that is shown: the deepest that keeps the table readable.
     fn shown_depth(&self) -> usize {
-        let readable = |&depth: &usize| self.lines(depth).len() <= MOST_ROWS;
         let deepest = self.deepest();
-        self.depth.unwrap_or_else(|| (1..=deepest).rev().find(readable).unwrap_or(1)).min(deepest)
+        let readable = |depth: usize| self.lines(depth).len() <= MOST_ROWS;
+        self.depth.unwrap_or_else(|| last_depth(deepest, readable)).min(deepest)
     }
 
     fn table(&self) -> Table {
@@ -239,14 +239,8 @@ fn add_lines<'a>(
     lines: &mut Vec<Line<'a>>,
 ) {
     // A group stands where its first layer runs.
-    let mut parts: Vec<(&'a str, Vec<&'a LayerSummary>)> = Vec::new();
-    for layer in layers {
-        let part = name_to_depth(&layer.name, depth + 1);
-        match parts.iter_mut().find(|(name, _)| *name == part) {
-            Some((_, members)) => members.push(layer),
-            None => parts.push((part, vec![layer])),
-        }
-    }
+    let parts =
+        gathered(layers.iter().map(|layer| (name_to_depth(&layer.name, depth + 1), *layer)));
     for (name, members) in parts {
         let Some(&last) = members.last() else { continue };
         let named = members.iter().find(|layer| layer.name == name);

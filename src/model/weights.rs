@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, plain_numbers};
 
 pub use crate::weights::Weights;
 
@@ -17,7 +17,7 @@ pub(super) fn copy(
     let _no_grad = tch::no_grad_guard();
     for (name, mut variable) in variables {
         if let Some(value) = trained.get(&name) {
-            variable.f_copy_(value).into_result()?;
+            variable.f_copy_(&plain_numbers(value)?).into_result()?;
         }
     }
     Ok(())
@@ -34,10 +34,13 @@ pub(super) fn check(
     for (name, shape) in expected {
         match given.get(&name) {
             None => complaints.push(format!("{name} is missing (expected {shape:?})")),
-            Some(tensor) if tensor.size() != shape => {
-                complaints.push(format!("{name} is {:?}, expected {shape:?}", tensor.size()));
-            }
-            Some(_) => {}
+            Some(tensor) => match plain_numbers(tensor) {
+                Err(error) => complaints.push(format!("{name} cannot be taken: {error}")),
+                Ok(tensor) if tensor.size() != shape => {
+                    complaints.push(format!("{name} is {:?}, expected {shape:?}", tensor.size()));
+                }
+                Ok(_) => {}
+            },
         }
         known.insert(name);
     }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
+/// Regions of more pixels are not made: no picture has as many.
+const MOST_PIXELS: usize = 1 << 27;
+
 /// Which pixels of a picture lie inside, row by row. Cheap to clone.
 ///
 /// ```
@@ -39,15 +42,15 @@ impl Region {
     /// The pixels for which a function of row and column says so.
     ///
     /// # Errors
-    /// When a side is 0, or there are more pixels than memory.
+    /// When a side is 0, or there are more than 134 million pixels.
     pub fn from_fn(
         height: usize,
         width: usize,
         inside: impl Fn(usize, usize) -> bool,
     ) -> Result<Region> {
-        if height.saturating_mul(width) > 1 << 32 {
+        if height.saturating_mul(width) > MOST_PIXELS {
             return Err(Error::Shape(format!(
-                "a region of {height} × {width} pixels is too large"
+                "a region of {height} × {width} pixels is too large: it has at most 2^27, 134 million"
             )));
         }
         let rows = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));

@@ -2,8 +2,9 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::statistics::{as_doubles, is_sparse, thin_out};
-use super::{IntoResult, Statistics, to_floats, to_maps};
+use super::plain::Layout;
+use super::statistics::{as_doubles, thin_out};
+use super::{IntoResult, Statistics, plain, to_floats, to_maps};
 use crate::chart;
 use crate::error::{Error, Result};
 use crate::picture::{Colormap, Maps, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Picture, Sheet};
@@ -41,10 +42,14 @@ pub struct Glance {
 impl Glance {
     /// Looks at a tensor of any kind, layout, device and size, in bounded time.
     pub fn new(tensor: &Tensor) -> Glance {
-        if !tensor.defined() {
+        let layout = Layout::of(tensor);
+        if layout == Layout::Undefined {
             return Glance { line: "an undefined tensor".into(), picture: None };
         }
-        let sparse = is_sparse(tensor);
+        if layout == Layout::Nested {
+            return Glance { line: nested_line(tensor), picture: None };
+        }
+        let sparse = layout == Layout::Sparse;
         let mut line = summary_line(tensor, sparse);
         let _no_grad = tch::no_grad_guard();
         let drawn = if sparse { Ok(None) } else { picture_of(tensor) };
@@ -83,6 +88,23 @@ impl Show for Glance {
             None => MimeBundle::text(&self.line),
         }
     }
+}
+
+/// Tensors of different sizes in one: their sizes.
+fn nested_line(tensor: &Tensor) -> String {
+    const SHOWN: usize = 8;
+    let parts = match tensor.f_unbind(0).into_result() {
+        Ok(parts) => parts,
+        Err(error) => return format!("a nested tensor (its parts cannot be read: {error})"),
+    };
+    let sizes: Vec<String> =
+        parts.iter().take(SHOWN).map(|part| format!("{:?}", part.size())).collect();
+    let more = if parts.len() > SHOWN { ", ..." } else { "" };
+    format!(
+        "a nested tensor of {}: {}{more}; .unbind(0) takes them out",
+        parts.len(),
+        sizes.join(", ")
+    )
 }
 
 fn summary_line(tensor: &Tensor, sparse: bool) -> String {
@@ -272,11 +294,7 @@ fn thinned(tensor: &Tensor) -> Result<(Tensor, String)> {
 
 /// A dense, real tensor; cheap views only, except for kinds that no view can be taken of.
 fn readable(tensor: &Tensor) -> Result<Tensor> {
-    let tensor = tensor.f_detach().into_result()?;
-    if tensor.is_mkldnn() {
-        return tensor.f_to_dense(None, false).into_result();
-    }
-    Ok(tensor)
+    plain(tensor)?.f_detach().into_result()
 }
 
 fn floats(tensor: &Tensor) -> Result<Tensor> {
@@ -304,6 +322,7 @@ impl TryFrom<&Tensor> for Maps {
 
     /// `[h, w]`, `[C, h, w]` or `[1, C, h, w]` of any real kind, for sheets and overlays.
     fn try_from(tensor: &Tensor) -> Result<Maps> {
+        let tensor = &plain(tensor)?;
         let size = tensor.size();
         let stack = match size.len() {
             2 => tensor.f_unsqueeze(0).into_result()?,

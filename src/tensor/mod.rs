@@ -1,11 +1,13 @@
 //! A tensor at a glance: one line of text, and the picture that suits its shape.
 
 mod glance;
+mod plain;
 mod statistics;
 
 use tch::{TchError, Tensor};
 
 pub use glance::Glance;
+pub(crate) use plain::{plain, plain_numbers};
 pub use statistics::Statistics;
 
 use crate::error::{Error, Result};
@@ -69,7 +71,7 @@ pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor> {
 
 /// A copy in 32-bit floats on the CPU that shares nothing with the original.
 pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
-    let floats = tensor
+    let floats = plain_numbers(tensor)?
         .f_detach()
         .and_then(|t| t.f_to_device(tch::Device::Cpu))
         .and_then(|t| t.f_to_kind(tch::Kind::Float))
@@ -91,7 +93,7 @@ pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
 /// When libtorch cannot read this tensor's values, or has no memory for them.
 pub fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
     let _no_grad = tch::no_grad_guard();
-    let plain = tensor
+    let plain = plain_numbers(tensor)?
         .f_detach()
         .and_then(|t| t.f_to_device(tch::Device::Cpu))
         .and_then(|t| t.f_to_kind(tch::Kind::Float))
@@ -105,7 +107,7 @@ pub fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
 
 /// `[C, h, w]` as a stack of maps.
 pub(crate) fn to_maps(tensor: &Tensor) -> Result<Maps> {
-    let size = tensor.size();
+    let size = plain(tensor)?.size();
     let &[c, h, w] = size.as_slice() else {
         return Err(Error::Shape(format!("expected [channels, height, width], got {size:?}")));
     };

@@ -2,7 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::IntoResult;
+use super::plain::Layout;
+use super::{IntoResult, plain};
 use crate::error::Result;
 
 /// More elements than this are sampled.
@@ -79,27 +80,15 @@ impl Statistics {
 
 /// The values that a tensor stores: all of them, or the non-zero ones of a sparse tensor.
 fn stored_values(tensor: &Tensor) -> Result<Tensor> {
+    if !tensor.defined() {
+        return plain(tensor);
+    }
     let tensor = tensor.f_detach().into_result()?;
-    if tensor.is_sparse() {
-        return tensor.f_internal_values().into_result();
+    match Layout::of(&tensor) {
+        Layout::Sparse if tensor.is_sparse() => tensor.f_internal_values().into_result(),
+        Layout::Sparse => tensor.f_values().into_result(),
+        _ => plain(&tensor),
     }
-    if is_compressed(&tensor) {
-        return tensor.f_values().into_result();
-    }
-    if tensor.is_mkldnn() {
-        return tensor.f_to_dense(None, false).into_result();
-    }
-    Ok(tensor)
-}
-
-/// Whether the tensor stores its non-zero values alone.
-pub(super) fn is_sparse(tensor: &Tensor) -> bool {
-    tensor.is_sparse() || is_compressed(tensor)
-}
-
-/// Whether the tensor is sparse in compressed rows, columns or blocks.
-fn is_compressed(tensor: &Tensor) -> bool {
-    tensor.f_crow_indices().is_ok() || tensor.f_ccol_indices().is_ok()
 }
 
 /// At most about `most` evenly spaced elements, and at most about `side` along any dimension,

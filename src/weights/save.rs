@@ -47,9 +47,10 @@ fn plain(name: &str, tensor: &Tensor) -> Result<Tensor> {
     if name == "__metadata__" {
         return refused("safetensors needs this name for itself");
     }
-    if !tensor.defined() || tensor.is_sparse() {
-        return refused("it is no dense tensor");
-    }
+    let tensor = match crate::tensor::plain(tensor) {
+        Ok(tensor) => tensor,
+        Err(error) => return refused(&error.to_string()),
+    };
     match tensor.f_kind().into_result() {
         Ok(
             Kind::Bool

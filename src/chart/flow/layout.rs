@@ -1,6 +1,7 @@
 //! Where the boxes of a flow chart stand: downwards, branches beside each other, long charts in
 //! columns.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Between boxes that stand beside each other.
@@ -23,8 +24,9 @@ impl Layout {
     /// `edges` lead from box to box. Boxes are numbered in the order of execution: an edge to an
     /// earlier box is drawn, but does not count here.
     pub(super) fn new(count: usize, edges: &[(usize, usize)], width: i32, height: i32) -> Layout {
-        let ranks = ranks(count, edges);
-        let places = places(&ranks, edges);
+        let before = before(count, edges);
+        let ranks = ranks(&before);
+        let places = places(&ranks, &before);
         let columns = columns(&ranks, &places, edges, width, height);
         Layout { ranks, places, columns }
     }
@@ -45,33 +47,40 @@ impl Layout {
     }
 }
 
+/// For each box, the earlier ones that an edge comes from.
+fn before(count: usize, edges: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let mut before = vec![Vec::new(); count];
+    for &(from, to) in edges.iter().filter(|(from, to)| from < to) {
+        before[to].push(from);
+    }
+    before
+}
+
 /// The length of the longest way to each box.
-fn ranks(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
-    let mut ranks = vec![0; count];
-    for node in 0..count {
-        let before = edges.iter().filter(|(from, to)| *to == node && from < to);
-        ranks[node] = before.map(|(from, _)| ranks[*from] + 1).max().unwrap_or(0);
+fn ranks(before: &[Vec<usize>]) -> Vec<usize> {
+    let mut ranks = vec![0; before.len()];
+    for node in 0..before.len() {
+        ranks[node] = before[node].iter().map(|from| ranks[*from] + 1).max().unwrap_or(0);
     }
     ranks
 }
 
 /// Below the box before it where that place is free; else the next free one to the right.
-fn places(ranks: &[usize], edges: &[(usize, usize)]) -> Vec<usize> {
+fn places(ranks: &[usize], before: &[Vec<usize>]) -> Vec<usize> {
     let mut places = vec![0; ranks.len()];
     let mut order: Vec<usize> = (0..ranks.len()).collect();
     order.sort_by_key(|&node| ranks[node]);
-    let mut done: Vec<usize> = Vec::new();
+    // Of each rank.
+    let mut taken = vec![BTreeSet::new(); ranks.iter().max().map_or(0, |last| last + 1)];
     for node in order {
-        let before = edges.iter().filter(|(from, to)| *to == node && from < to);
-        let nearest = before
-            .map(|(from, _)| *from)
-            .min_by_key(|&from| (ranks[node] - ranks[from], places[from]));
+        let from = before[node].iter().copied();
+        let nearest = from.min_by_key(|&from| (ranks[node] - ranks[from], places[from]));
         let wanted = nearest.map_or(0, |from| places[from]);
-        let free = |place: &usize| {
-            done.iter().all(|&other| ranks[other] != ranks[node] || places[other] != *place)
-        };
-        places[node] = (wanted..).find(free).unwrap_or(wanted);
-        done.push(node);
+        let taken: &mut BTreeSet<usize> = &mut taken[ranks[node]];
+        let beyond =
+            taken.range(wanted..).zip(wanted..).take_while(|(other, place)| **other == *place);
+        places[node] = wanted + beyond.count();
+        taken.insert(places[node]);
     }
     places
 }
@@ -85,11 +94,21 @@ fn columns(
     height: i32,
 ) -> Vec<Range<usize>> {
     let count = ranks.iter().max().map_or(0, |last| last + 1);
-    let crossing = |rank: usize| {
-        let ends = edges.iter().map(|(from, to)| (ranks[*from], ranks[*to]));
-        ends.filter(|(a, b)| a.min(b) < &rank && a.max(b) >= &rank).count()
-    };
-    let breaks: Vec<usize> = (1..count).filter(|&rank| crossing(rank) == 1).collect();
+    // How many edges lead past the beginning of each rank.
+    let mut crossing = vec![0isize; count + 1];
+    for (from, to) in edges {
+        let (a, b) = (ranks[*from], ranks[*to]);
+        crossing[a.min(b) + 1] += 1;
+        crossing[a.max(b) + 1] -= 1;
+    }
+    let mut edges_there = 0;
+    let mut breaks: Vec<usize> = Vec::new();
+    for (rank, change) in crossing.iter().enumerate().take(count) {
+        edges_there += change;
+        if rank > 0 && edges_there == 1 {
+            breaks.push(rank);
+        }
+    }
     let breadth = places.iter().max().map_or(1, |last| last + 1) as i32;
     let step = height + 28;
     // With room for lanes and the way to the next column.

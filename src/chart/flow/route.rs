@@ -1,6 +1,7 @@
 //! The ways of arrows between boxes: down from a box, along the gap below it, down a lane beside
 //! the boxes, along the gap above the next, and down into it. No way leads through a box.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::layout::{BETWEEN, Layout};
@@ -195,7 +196,16 @@ impl Column<'_> {
             None => {
                 let breadth = self.layout.breadth(passed);
                 let start = self.left(breadth) - BETWEEN + 16;
-                (start..).step_by(APART as usize).find(|&x| free(x)).unwrap_or(start)
+                // The first line that stands apart from all others there.
+                let meets =
+                    |ranks: &Range<usize>| reach.start < ranks.end && ranks.start < reach.end;
+                let others = lanes.iter().filter(|(_, ranks)| meets(ranks));
+                let mut others: Vec<i32> = others.map(|(x, _)| *x).collect();
+                others.sort_unstable();
+                others.into_iter().fold(start, |x, other| match (x - other).abs() < APART {
+                    true => x + (other + 2 * APART - 1 - x) / APART * APART,
+                    false => x,
+                })
             }
         };
         lanes.push((x, reach));
@@ -255,16 +265,21 @@ impl Column<'_> {
         for i in 0..tracks.len() {
             let (before, rest) = tracks.split_at_mut(i);
             let track = &mut rest[0];
-            let clash = |level: usize| {
-                before.iter().any(|other| {
-                    other.gap == track.gap
-                        && (other.level == level
-                            || (track.owner.0 && !other.owner.0 && other.level >= level))
-                        && other.range.0 - APART < track.range.1
-                        && track.range.0 - APART < other.range.1
-                })
-            };
-            track.level = (0..).find(|&level| !clash(level)).unwrap_or(0);
+            let others = before.iter().filter(|other| {
+                other.gap == track.gap
+                    && other.range.0 - APART < track.range.1
+                    && track.range.0 - APART < other.range.1
+            });
+            let mut levels = BTreeSet::new();
+            let mut least = 0;
+            for other in others {
+                levels.insert(other.level);
+                // What goes into a box lies below what comes out of one.
+                if track.owner.0 && !other.owner.0 {
+                    least = least.max(other.level + 1);
+                }
+            }
+            track.level = (least..).find(|level| !levels.contains(level)).unwrap_or(least);
         }
         tracks
     }

@@ -49,11 +49,12 @@ impl BatchNorm2d {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if self.channels > 0 && self.eps >= 0.0 {
+        let finite = self.eps.is_finite() && self.momentum.is_finite();
+        if self.channels > 0 && self.eps >= 0.0 && finite {
             return Ok(());
         }
         Err(Error::Argument(format!(
-            "a batch norm needs channels and an eps of 0 or more, got {self:?}"
+            "a batch norm needs channels, an eps of 0 or more and a finite momentum, got {self:?}"
         )))
     }
 

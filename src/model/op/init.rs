@@ -4,7 +4,7 @@ use rand::distributions::{Distribution, Uniform};
 use rand::rngs::StdRng;
 use tch::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
 /// How a layer's weights start; PyTorch's names and formulas.
@@ -50,9 +50,17 @@ pub(crate) enum Init {
 
 impl Init {
     pub(crate) fn tensor(self, shape: &[i64], random: &mut StdRng) -> Result<Tensor> {
-        let count = shape.iter().product::<i64>().max(0) as usize;
+        let count = shape.iter().fold(1i64, |a, &b| a.saturating_mul(b)).max(0) as usize;
         let values = match self {
             Init::Constant(value) => vec![value as f32; count],
+            // What rand would panic at.
+            Init::Uniform(bound) | Init::Normal(bound)
+                if !(bound as f32).is_finite() || bound < 0.0 =>
+            {
+                return Err(Error::Argument(format!(
+                    "weights cannot start at random with {bound}: give a finite number, 0 or more"
+                )));
+            }
             Init::Uniform(bound) => {
                 let range = Uniform::new_inclusive(-bound as f32, bound as f32);
                 range.sample_iter(random).take(count).collect()

@@ -184,6 +184,14 @@ impl Op {
 
     /// The shape that comes out, or why these shapes cannot go in.
     pub(crate) fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let shape = self.shape_of(inputs)?;
+        match countable(&shape) {
+            true => Ok(shape),
+            false => Err(too_many(&shape)),
+        }
+    }
+
+    fn shape_of(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
         let Some(first) = inputs.first() else {
             return Err(Error::Argument(format!("{} needs an input", self.kind())));
         };
@@ -214,17 +222,19 @@ impl Op {
                         && (0..shape.len()).all(|d| d == 1 || shape[d] == other[d]);
                     if !joins {
                         return Err(Error::Shape(format!(
-                            "only inputs that differ in channels alone can be joined, got {inputs:?}"
+                            "only inputs that differ in channels alone can be joined, got {}",
+                            few(inputs)
                         )));
                     }
-                    shape[1] += other[1];
+                    shape[1] = shape[1].saturating_add(other[1]);
                 }
                 Ok(shape)
             }
             Op::Add => {
                 if inputs.iter().any(|other| other != first) {
                     return Err(Error::Shape(format!(
-                        "only inputs of one shape can be added, got {inputs:?}"
+                        "only inputs of one shape can be added, got {}",
+                        few(inputs)
                     )));
                 }
                 Ok(first.to_vec())
@@ -347,6 +357,33 @@ fn stochastic_depth(input: &Tensor, p: f64) -> Result<Tensor> {
 /// The greatest kernel, stride, padding, dilation or pooled side that makes any sense; sums and
 /// products of such numbers stay far from overflowing.
 const LARGEST: i64 = 1 << 20;
+
+/// Values that no memory holds: sums and products of shapes with fewer stay far from overflowing.
+const MOST_VALUES: i64 = 1 << 40;
+
+/// Whether there are few enough values in this shape to be counted.
+pub(super) fn countable(shape: &[i64]) -> bool {
+    let count = shape.iter().try_fold(1i64, |count, &side| {
+        // A side of 0 must not hide another one.
+        count.checked_mul(side.max(1)).filter(|count| *count <= MOST_VALUES)
+    });
+    count.is_some()
+}
+
+pub(super) fn too_many(shape: &[i64]) -> Error {
+    Error::Shape(format!(
+        "{shape:?} are more values than any memory holds (at most 2^40): choose smaller sizes"
+    ))
+}
+
+/// The first of many shapes.
+fn few(shapes: &[&[i64]]) -> String {
+    const SHOWN: usize = 8;
+    match shapes.len().checked_sub(SHOWN) {
+        None | Some(0) => format!("{shapes:?}"),
+        Some(more) => format!("{:?} and {more} more", &shapes[..SHOWN]),
+    }
+}
 
 fn four(shape: &[i64]) -> Result<[i64; 4]> {
     shape.try_into().map_err(|_| {

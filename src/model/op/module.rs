@@ -11,7 +11,7 @@ use tch::{Kind, Tensor, nn};
 
 use super::Pass;
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, plain};
 
 /// A closure or a module of `tch::nn` as a layer. What happens inside it stays its own affair:
 /// its output can be looked at and differentiated like any other.
@@ -76,14 +76,16 @@ impl Module {
 
     /// tch's modules panic at what libtorch refuses.
     fn caught(&self, inputs: &[Tensor], training: bool) -> Result<Tensor> {
-        catch_unwind(AssertUnwindSafe(|| (self.run)(inputs, training))).map_err(|panic| {
+        let output = catch_unwind(AssertUnwindSafe(|| (self.run)(inputs, training)));
+        let output = output.map_err(|panic| {
             let text = panic
                 .downcast_ref::<String>()
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("without a message");
             Error::Argument(format!("it panicked: {}", text.lines().next().unwrap_or_default()))
-        })
+        })?;
+        plain(&output).map_err(|error| error.while_doing("what it returned"))
     }
 }
 
