@@ -28,6 +28,26 @@ fn error_of(bytes: &[u8]) -> String {
 // Files
 
 #[test]
+fn a_tiff_of_one_channel_holds_amplitudes_and_others_are_pictures() {
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/photos");
+    for name in ["float.tif", "float_packed.tif"] {
+        let section = Section::open(photos.join(name)).expect("a section");
+        assert_eq!((section.height(), section.width()), (8, 12));
+        let wave: Vec<f32> = (0..96).map(|i| (i as f32 - 50.0) * 37.0).collect();
+        assert_eq!(section.amplitudes(), wave);
+    }
+    let deep = Section::open(photos.join("grey16.tif")).expect("a section");
+    assert_eq!((deep.amplitudes()[0], deep.amplitudes()[95]), (0.0, 65535.0));
+    for name in ["rgb.tif", "rgb.ppm", "grey.pgm"] {
+        let section = Section::open(photos.join(name)).expect("a section");
+        assert!(section.amplitudes().iter().all(|v| (0.0..=1.0).contains(v)), "{name}");
+    }
+    let whole = std::fs::read(photos.join("float.tif")).expect("a file");
+    let text = error_of(&whole[..whole.len() / 2]);
+    assert!(text.contains("damaged or unsupported Tiff"), "{text}");
+}
+
+#[test]
 fn every_format_of_segy_is_read_as_segyio_reads_it() {
     for name in ["ibm", "ieee", "int32", "int16", "int8", "little", "extended"] {
         let section = Section::open(reference(&format!("{name}.sgy"))).expect(name);

@@ -5,6 +5,7 @@ use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use convlens::photo::Photo;
+use convlens::picture::Maps;
 use convlens::tensor::to_floats;
 use convlens::{Error, Result, weights};
 
@@ -18,7 +19,9 @@ const NPY: &[u8] = b"\x93NUMPY";
 const HEAD: u64 = 3600;
 
 impl Section {
-    /// Opens a section: a SEG-Y file, a two-dimensional `.npy` array of numbers, or a picture (PNG, JPEG, BMP, GIF, WebP) in grey, 0 to 1.
+    /// Opens a section: a SEG-Y file, a two-dimensional `.npy` array of numbers, a TIFF of one channel,
+    /// whose numbers are the amplitudes as they are stored, or a picture in grey, 0 to 1: what
+    /// [`Photo::open`] opens.
     ///
     /// SEG-Y: revisions 0 and 1, samples of the formats 1 (IBM floats), 2, 3 and 8 (integers of 4,
     /// 2 and 1 bytes) and 5 (IEEE floats), big-endian as the standard wants it or little-endian as
@@ -77,13 +80,17 @@ impl Section {
         let mut bytes = Vec::new();
         source.by_ref().take(HEAD).read_to_end(&mut bytes).map_err(fail)?;
         let array = bytes.starts_with(NPY);
-        let picture = !array && image::guess_format(&bytes).is_ok();
-        if array || picture {
+        let format = image::guess_format(&bytes);
+        if array || format.is_ok() {
             if inline.is_some() {
                 return Err("has no inlines: it is not a SEG-Y file".into());
             }
             source.read_to_end(&mut bytes).map_err(fail)?;
-            return if array { from_array(&bytes) } else { from_picture(&bytes) };
+            return match format {
+                _ if array => from_array(&bytes),
+                Ok(image::ImageFormat::Tiff) => from_tiff(&bytes),
+                _ => from_picture(&bytes),
+            };
         }
         let mut segy = Segy::new(source, &bytes)?;
         let (inline, width, traces) = segy.traces(inline)?;
@@ -107,6 +114,16 @@ fn from_array(bytes: &[u8]) -> Parsed<Section> {
     };
     let values = to_floats(&array).map_err(|e| e.to_string())?;
     Section::new(height as usize, width as usize, values).map_err(|e| e.to_string())
+}
+
+/// The numbers of one channel; of several, they are a picture's.
+fn from_tiff(bytes: &[u8]) -> Parsed<Section> {
+    let maps = Maps::from_bytes(bytes).map_err(|e| format!("is {e}"))?;
+    if maps.count() > 1 {
+        return from_picture(bytes);
+    }
+    let values = maps.values().to_vec();
+    Section::new(maps.height(), maps.width(), values).map_err(|e| e.to_string())
 }
 
 fn from_picture(bytes: &[u8]) -> Parsed<Section> {
