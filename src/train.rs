@@ -127,7 +127,7 @@ impl Default for Fit {
             budget: None,
             validation: None,
             augment: None,
-            listener: Rc::new(show::line),
+            listener: Rc::new(show::tell),
         }
     }
 }
@@ -209,8 +209,8 @@ impl Fit {
         self
     }
 
-    /// Where the lines go that tell how it is going; to standard output by default, at most one a
-    /// second.
+    /// Where the lines go that tell how it is going; to standard output by default, at most
+    /// eight of them.
     pub fn listener(mut self, listener: impl Fn(&str) + 'static) -> Self {
         self.listener = Rc::new(listener);
         self
@@ -281,9 +281,14 @@ impl Fit {
             }
             let last = epoch + 1 == self.epochs || fitted.stopped.is_some();
             let now = Instant::now();
-            if pace.due(now) || (last && pace.spoken()) {
-                let done = (epoch + 1) as f64;
-                let left = pace.elapsed(now).as_secs_f64() * (self.epochs as f64 / done - 1.0);
+            let rest = self.epochs as f64 / (epoch + 1) as f64 - 1.0;
+            let left = pace.elapsed(now).as_secs_f64() * rest;
+            // The last line is the last epoch's.
+            let due = match last {
+                true => pace.spoken() || pace.due(now, None),
+                false => pace.due(now, Duration::try_from_secs_f64(left).ok()),
+            };
+            if due {
                 (self.listener)(&fitted.line(self.epochs, (!last).then_some(left)));
             }
             if last {

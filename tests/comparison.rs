@@ -95,7 +95,7 @@ fn networks_are_rows_photos_columns_and_each_cell_says_what_is_predicted() {
     }
     let (picture, text) = shown(&sheet);
     assert_eq!(text, lines.join("\n"));
-    assert!(picture.width() <= 1100);
+    assert!(picture.width() <= 1000);
     assert!(sheet.get(2, 0).is_none() && sheet.get(0, 3).is_none());
 }
 
@@ -329,7 +329,7 @@ fn many_columns_go_on_below_and_keep_a_size_that_can_be_seen() {
     let model = pooling("net", 1);
     let sheet = compare::networks([&model], &photos, &GradCam::default()).expect("a sheet");
     let (picture, text) = shown(&sheet);
-    assert!(picture.width() <= 1100 && picture.height() > 3 * 2 * 150, "{picture:?}");
+    assert!(picture.width() <= 1000 && picture.height() > 3 * 2 * 150, "{picture:?}");
     assert_eq!(text.lines().count(), 2 + 12);
 }
 
@@ -418,4 +418,38 @@ fn nothing_to_show_is_an_error_that_says_why() {
     }
     let nowhere = compare::networks([&model], &photos, &GradCam::at("nowhere"));
     assert!(refusal(nowhere).starts_with("no layer \"nowhere\" in net"));
+}
+
+#[test]
+fn a_comparison_of_very_many_has_pages() {
+    let classes = 250;
+    let names: Vec<String> = (0..classes).map(|i| format!("class {i}")).collect();
+    let mut net = Model::builder("many", [3, 16, 16]).classes(names).seed(1);
+    let x = net.input();
+    let x = net.add("late", Conv2d::new(3, 8, 3).padding(1).stride(2), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("classifier", Linear::new(8, classes), &[x]);
+    let model = net.build().expect("a network");
+    let photos = photos(["one", "two"]);
+    let sheet = compare::classes(&model, 0..classes, &photos, &GradCam::default());
+    let sheet = sheet.expect("a sheet");
+    assert_eq!((sheet.rows(), sheet.columns(), sheet.pages()), (250, 2, 5));
+    let (first, text) = shown(&sheet);
+    assert!(first.height() < 20_000, "{first:?}");
+    assert_eq!(
+        text.lines().last(),
+        Some("page 0 of 5: rows 0 to 49 of 250, counted from 0; .page(n) shows another")
+    );
+    assert!(text.contains("class 49") && !text.contains("class 50"));
+    let last = sheet.clone().page(4);
+    assert!(shown(&last).1.contains("rows 200 to 249 of 250"));
+    let error = sheet.clone().page(5).picture().expect_err("no such page").to_string();
+    assert!(error.contains("no page 5") && error.contains("there are 5"), "{error}");
+    // Many photos and one row: the columns are divided.
+    let many: Vec<Photo> = photos.iter().cycle().take(150).cloned().collect();
+    let wide = compare::classes(&model, [7], &many, &GradCam::default()).expect("a sheet");
+    assert_eq!(wide.pages(), 2);
+    let text = shown(&wide.page(1)).1;
+    assert!(text.contains("rows 0 to 0 of 1, columns 100 to 149 of 150"), "{text}");
 }

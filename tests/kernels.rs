@@ -190,7 +190,7 @@ fn pictures_flow_into_rows_and_titles_stand_above() {
     let five = (0..5).map(|i| (format!("network {i}"), tile.clone()));
     let bundle = side_by_side(five);
     let picture = bundle.as_picture().expect("a picture");
-    assert!(picture.width() <= 1100 && picture.height() > 2 * 200, "{picture:?}");
+    assert!(picture.width() <= 1000 && picture.height() > 2 * 200, "{picture:?}");
     let mixed = side_by_side([("a", "text".bundle()), ("<b>", tile.bundle())]);
     assert!(mixed.to_html().contains("<b>&lt;b&gt;</b>"));
 }

@@ -1,7 +1,10 @@
 //! What cells show: ours, images, results, options, lists, several at once.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use convlens::chart::{Chart, SmallMultiples};
 use convlens::prelude::*;
-use convlens::show::together;
+use convlens::show::{side_by_side, together};
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, RgbaImage};
 
 fn picture(shade: u8) -> Picture {
@@ -110,4 +113,171 @@ fn what_has_nothing_to_show_prints_nothing() {
     ().evcxr_display();
     let saved: Result<(), String> = Ok(());
     saved.evcxr_display();
+}
+
+// How pictures travel
+
+/// The picture as the notebook gets it: its kind, its file, and its pixels.
+fn travelled(bundle: &MimeBundle) -> (&'static str, Vec<u8>, RgbImage) {
+    let (mime, content) = bundle.entries().swap_remove(0);
+    let file = STANDARD.decode(content).expect("base64");
+    let pixels = image::load_from_memory(&file).expect("an image").to_rgb8();
+    (mime, file, pixels)
+}
+
+/// A picture of this size, 4 pixels into its card.
+fn within_card(card: &RgbImage, picture: &Picture) -> RgbImage {
+    assert_eq!(card.dimensions(), (picture.width() + 10, picture.height() + 10));
+    image::imageops::crop_imm(card, 5, 5, picture.width(), picture.height()).to_image()
+}
+
+fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    let differences = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)));
+    differences.sum::<f64>() / a.as_raw().len() as f64
+}
+
+#[test]
+fn photos_travel_as_jpeg_with_all_of_their_colours_resolution() {
+    let photo = Photo::open("assets/photos/cat_and_dog.jpg").expect("a photo").picture();
+    let (mime, file, pixels) = travelled(&photo.bundle());
+    assert_eq!(mime, "image/jpeg");
+    assert!(file.len() * 3 < photo.to_png().len(), "{} bytes", file.len());
+    assert!(mean_difference(&pixels, &photo.to_rgb()) < 4.0);
+    // The frame header: three components, each sampled at every pixel.
+    let frame = file.windows(2).position(|marker| marker == [0xff, 0xc0]).expect("a header");
+    let sampling = [11, 14, 17].map(|at| file[frame + at]);
+    assert_eq!((file[frame + 9], sampling), (3, [0x11; 3]));
+    // In HTML, beside text, it is the same.
+    let html = together(["some text".bundle(), photo.bundle()]).to_html();
+    assert!(html.contains("<img src=\"data:image/jpeg;base64,"), "{}", &html[..200]);
+}
+
+#[test]
+fn what_has_few_colours_travels_as_it_is() {
+    let dots = Picture::indexed(3, 2, vec![0, 1, 2, 2, 1, 0], vec![[9; 3], [200, 0, 0], [0, 0, 7]]);
+    let few = Picture::rgb(60, 40, [[0, 0, 250], [250, 0, 0]].concat().repeat(1200));
+    for picture in [dots.expect("a picture"), few.expect("a picture")] {
+        let (mime, _, pixels) = travelled(&picture.bundle());
+        assert_eq!((mime, &pixels), ("image/png", &picture.to_rgb()), "no card: it has an edge");
+    }
+    let chart = Chart::lines([("loss", vec![2.0, 1.0, 0.5])]).title("a chart");
+    let (mime, _, pixels) = travelled(&chart.bundle());
+    let drawn = chart.picture().expect("a chart");
+    assert_eq!((mime, within_card(&pixels, &drawn)), ("image/png", drawn.to_rgb()));
+}
+
+#[test]
+fn large_sheets_lose_nothing_that_an_eye_could_see() {
+    let values = (0..64 * 100 * 100u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32);
+    let sheet = Sheet::new(Maps::new(64, 100, 100, values.collect()).expect("maps"));
+    let drawn = sheet.render().expect("a sheet").picture;
+    let (mime, file, pixels) = travelled(&sheet.bundle());
+    assert_eq!(mime, "image/png");
+    assert!(file.len() * 4 < drawn.to_png().len() * 3, "{} bytes", file.len());
+    let shown = within_card(&pixels, &drawn);
+    let saved = drawn.to_rgb();
+    let most = shown.as_raw().iter().zip(saved.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!((1..=8).contains(&most.unwrap_or(0)), "{most:?} of 255");
+    // Not even nearly white is the page.
+    let white = |image: &RgbImage| image.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
+    assert!(white(&shown) >= white(&saved) && shown.get_pixel(0, 0).0 == [255; 3]);
+    // What is computed and saved knows nothing of that.
+    assert_eq!(image::load_from_memory(&drawn.to_png()).expect("a PNG").to_rgb8(), saved);
+}
+
+#[test]
+fn what_ends_in_white_lies_on_a_card_with_an_edge() {
+    let captioned = picture(90).captioned("a caption");
+    let (_, _, card) = travelled(&captioned.bundle());
+    assert_eq!(within_card(&card, &captioned), captioned.to_rgb());
+    let (right, bottom) = (card.width() - 1, card.height() - 1);
+    for (x, y) in [(0, 0), (right, 0), (0, bottom), (right, bottom), (right / 2, 0)] {
+        assert_eq!(card.get_pixel(x, y).0, [208; 3], "the edge at {x}, {y}");
+    }
+    assert_eq!([card.get_pixel(1, 1).0, card.get_pixel(4, 4).0], [[255; 3]; 2]);
+    let bare = travelled(&picture(90).bundle()).2;
+    assert_eq!(bare.dimensions(), (30, 20), "a photo has its own edge");
+    let black = Sheet::pictures(vec![picture(0), picture(9)]).dark();
+    let drawn = black.render().expect("a sheet").picture;
+    assert_eq!(travelled(&black.bundle()).2.dimensions(), (drawn.width(), drawn.height()));
+}
+
+#[test]
+fn pictures_beside_each_other_line_up_under_titles_of_any_length() {
+    let long = "a title that is so long that it takes several lines above its picture ".repeat(3);
+    let row = side_by_side([("short", picture(10)), (&long, picture(20))]);
+    let row = row.as_picture().expect("a picture").to_rgb();
+    let tops = [10, 20].map(|shade| {
+        row.enumerate_pixels().find(|(_, _, pixel)| pixel.0 == [shade; 3]).map(|(_, y, _)| y)
+    });
+    assert!(tops[0].is_some() && tops[0] == tops[1], "{tops:?}");
+}
+
+// Long tables and long names
+
+#[test]
+fn long_tables_fold_and_have_all_rows_behind_a_click() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let layers = model.layers();
+    let bundle = layers.bundle();
+    let text = bundle.as_text();
+    let lines: Vec<&str> = text.lines().collect();
+    // The caption, the titles, ten rows, how many follow, five rows.
+    assert_eq!((lines.len(), layers.len()), (2 + 10 + 1 + 5, 67), "{text}");
+    assert_eq!(
+        lines[..4],
+        [
+            "squeezenet1_1: 67 layers",
+            "    Layer                            Kind               Output shape       Parameters",
+            " 0  input                            Input              [1, 3, 224, 224]            –",
+            " 1  features.0                       Conv2d             [1, 64, 111, 111]       1,792",
+        ]
+    );
+    assert_eq!(lines[12], "… 52 more rows");
+    assert!(lines[17].starts_with("66  "), "{}", lines[17]);
+    let html = bundle.to_html();
+    let (short, rest) = html.split_once("<details>").expect("a fold");
+    let rows = |html: &str| html.matches("<tr>").count() - 1;
+    assert_eq!((rows(short), rows(rest)), (10 + 1 + 5, 67));
+    assert!(short.contains("<tr><td colspan=\"5\">… 52 more rows</td></tr>"), "{short}");
+    assert!(rest.starts_with("<summary>all 67 rows</summary>\n<table>"), "{rest}");
+    assert!(rest.ends_with("</table>\n</details>"));
+    // All of it is there where it is asked for as text.
+    assert_eq!(layers.to_string().lines().count(), 2 + 67);
+}
+
+#[test]
+fn names_of_any_length_are_cut_for_display() {
+    let name = "x".repeat(100_000);
+    let mut net = Model::builder(&name, [3, 8, 8]);
+    let x = net.input();
+    let x = net.add(&name, convlens::model::Conv2d::new(3, 4, 3), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    let longest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let layers = model.layers().to_string();
+    let cut = "x".repeat(99) + "…";
+    assert!(layers.lines().nth(3).expect("a row").contains(&format!("1  {cut}  Conv2d")));
+    assert!(layers.lines().skip(1).all(|line| longest(line) < 200));
+    assert!(model.summary().expect("a summary").to_string().contains(&cut));
+    for (bundle, widest) in [
+        (Chart::bars([(name.as_str(), 1.0), ("b", 2.0)]).axes(&name, &name).bundle(), 1300),
+        (Chart::lines([(name.as_str(), vec![1.0, 2.0])]).axes(&name, &name).bundle(), 640),
+        (Chart::scatter([("a", vec![(1.0, 2.0)])]).mark([(1.0, 2.0, &name)]).bundle(), 640),
+        (Chart::bars([("a", 1.0)]).title(&name).bundle(), 640),
+        (SmallMultiples::new([Chart::bars([(&name, 1.0)]).title(&name)]).bundle(), 1000),
+        (PictureTable::new([&name]).title(&name).row(&name, [picture(1).into()]).bundle(), 1000),
+        (Sheet::pictures(vec![picture(1)]).captions([&name]).title(&name).bundle(), 1000),
+        (side_by_side([(&name, picture(1))]), 1000),
+        (picture(1).captioned(&name).bundle(), 1000),
+        (model.drawing().bundle(), 1000),
+    ] {
+        let picture = bundle.as_picture().expect("a picture");
+        assert!(picture.width() <= widest && picture.height() < 1000, "{picture:?}");
+    }
+    let texts = Chart::bars([(name.as_str(), 1.0)]).title(&name).bundle();
+    assert_eq!(texts.as_text(), format!("{}…\n{cut}: 1", "x".repeat(199)));
+    let many = Chart::bars((0..100_000).map(|i| (i.to_string(), 1.0))).picture();
+    assert!(many.expect_err("too many").to_string().contains("at most 1000"));
 }

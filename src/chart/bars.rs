@@ -4,8 +4,8 @@
 use plotters::prelude::*;
 
 use super::{BLUE, FAINT, INK, TEXT, drawn, failed, text, text_width};
-use crate::error::Result;
-use crate::picture::Picture;
+use crate::error::{Error, Result};
+use crate::picture::{Picture, wrap};
 
 /// From one bar to the next.
 const ROW: i32 = 26;
@@ -13,6 +13,10 @@ const ROW: i32 = 26;
 const MARGIN: i32 = 8;
 /// How long the longest bar may be.
 const LENGTH: i32 = 320;
+/// No name makes the chart wider than this.
+const WIDEST_NAME: f32 = 420.0;
+/// More bars are not drawn.
+const MOST: usize = 1000;
 
 /// Bars of values in `[0, 1]`, written as percentages.
 pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
@@ -27,7 +31,16 @@ pub(super) fn bars(
     [x_name, y_name]: [&str; 2],
     write: impl Fn(f64) -> String,
 ) -> Result<Picture> {
+    if rows.len() > MOST {
+        return Err(Error::Argument(format!(
+            "{} bars are more than anyone reads: give at most {MOST}, such as the largest",
+            rows.len()
+        )));
+    }
     let font = text()?;
+    let fitted = |name: &str| wrap(name, TEXT as f32, WIDEST_NAME, 1).concat();
+    let rows: Vec<(String, f64)> = rows.iter().map(|(name, v)| (fitted(name), *v)).collect();
+    let (x_name, y_name) = (&*fitted(x_name), &*fitted(y_name));
     let widest = |texts: &mut dyn Iterator<Item = String>| -> Result<i32> {
         // Widths are known only to a drawing area, so a small one measures them.
         let mut widest = 0;

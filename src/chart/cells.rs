@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::{Axes, FAINT, INK, drawn, extent, failed, text};
 use crate::error::{Error, Result};
 use crate::number::number;
-use crate::picture::{Colormap, Picture};
+use crate::picture::{Colormap, Picture, shortened};
 use crate::show::{MimeBundle, Show};
 
 /// A table of values as coloured cells with a colour bar: columns that have names, and rows that lie
@@ -133,7 +133,8 @@ impl std::fmt::Debug for Cells {
 
 impl Show for Cells {
     fn bundle(&self) -> MimeBundle {
-        let text = format!("cells: {} values of {}", self.values.len(), self.columns.join(", "));
+        let names: Vec<_> = self.columns.iter().map(|name| shortened(name, 100)).collect();
+        let text = format!("cells: {} values of {}", self.values.len(), names.join(", "));
         self.picture().map(|picture| MimeBundle::picture(picture, text)).bundle()
     }
 }
@@ -160,13 +161,15 @@ fn draw(chart: &Cells, [low, high]: [f32; 2]) -> Result<Picture> {
             .build_cartesian_2d(-0.5..columns as f64 - 0.5, -half..top)
             .map_err(failed)?;
         let unnamed = |_: f64| String::new();
-        let names = chart.axes.each_ref().map(String::as_str);
+        let names = chart.axes.each_ref().map(|name| shortened(name, 100));
+        let names = names.each_ref().map(|name| name.as_ref());
         let row = |y: f64| number(y, 4);
         Axes { font: &font, x_labels: columns, x: &unnamed, y: &row, names }.draw(&mut axes)?;
         // Names are wider than cells: a word a line.
         for (i, name) in chart.columns.iter().enumerate() {
             let (x, mut y) = axes.plotting_area().map_coordinate(&(i as f64, -half));
-            for word in name.split(' ') {
+            for word in name.split(' ').take(4) {
+                let word = &*shortened(word, 12);
                 let (wide, high) = area.estimate_text_size(word, &font).map_err(failed)?;
                 let place = (x - wide as i32 / 2, y + 10);
                 area.draw(&Text::new(word.to_owned(), place, font.clone())).map_err(failed)?;

@@ -4,7 +4,7 @@ use super::bars::bars as draw_bars;
 use super::{Bins, extent, plot};
 use crate::error::{Error, Result};
 use crate::number::number;
-use crate::picture::Picture;
+use crate::picture::{Picture, shortened};
 use crate::show::{MimeBundle, Show, error_bundle};
 
 /// Values as lines, points, bars or a histogram, with a title, named axes and a legend.
@@ -238,6 +238,7 @@ impl Chart {
     }
 
     fn text(&self) -> String {
+        let title = self.title.as_deref().map(|title| shortened(title, 200).into_owned());
         let (kind, names): (&str, Vec<&str>) = match &self.content {
             Content::Lines { series, .. } => {
                 ("lines", series.iter().map(|(name, _)| name.as_str()).collect())
@@ -246,16 +247,21 @@ impl Chart {
                 ("points", series.iter().map(|(name, _)| name.as_str()).collect())
             }
             Content::Bars(bars) => {
-                let rows = bars.iter().map(|(name, v)| format!("\n{name}: {}", number(*v, 3)));
-                return self.title.clone().unwrap_or_else(|| "bars".into())
-                    + &rows.collect::<String>();
+                let rows = bars
+                    .iter()
+                    .map(|(name, v)| format!("\n{}: {}", shortened(name, 100), number(*v, 3)));
+                return title.unwrap_or_else(|| "bars".into()) + &rows.collect::<String>();
             }
             Content::Bins(series, _) => {
                 ("histogram", series.iter().map(|(name, _)| name.as_str()).collect())
             }
         };
-        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-        let mut text = self.title.clone().unwrap_or_else(|| kind.to_owned());
+        let names: Vec<_> = names
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .map(|name| shortened(name, 100))
+            .collect();
+        let mut text = title.unwrap_or_else(|| kind.to_owned());
         if !names.is_empty() {
             text += &format!(": {}", names.join(", "));
         }

@@ -51,8 +51,16 @@ const TEXT: u32 = 14;
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
+/// No chart is larger.
+const MOST_PIXELS: u64 = 40_000_000;
+
 /// Draws on a white ground of `width × height` pixels.
 fn drawn(width: u32, height: u32, draw: impl FnOnce(&Area) -> Result<()>) -> Result<Picture> {
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(Error::Argument(format!(
+            "a chart of {width} × {height} pixels is too large: show less in it"
+        )));
+    }
     let mut pixels = vec![255u8; (width * height * 3) as usize];
     {
         let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();

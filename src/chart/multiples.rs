@@ -7,7 +7,7 @@ use crate::picture::Picture;
 use crate::show::{MimeBundle, Show, error_bundle};
 
 /// How wide a row is unless the charts say otherwise.
-const WIDTH: u32 = 1050;
+const WIDTH: u32 = 990;
 
 /// Several charts of one kind in rows, each under its title, all on the same axes.
 ///

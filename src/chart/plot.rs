@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::number::number;
-use crate::picture::{Picture, wrap};
+use crate::picture::{Picture, shortened, wrap};
 
 /// From one line of the heading to the next.
 const LINE: i32 = 20;
@@ -19,6 +19,8 @@ const MARGIN: i32 = 10;
 const SWATCH: i32 = 18;
 /// Lines of more values than these go up and down within a few pixels.
 const DENSE: usize = 200;
+/// Characters beside a mark.
+const WORDS: usize = 60;
 /// Axes end here: not far beyond, sums and differences of their ends have no numbers.
 const END: f64 = 1e300;
 
@@ -50,7 +52,10 @@ pub(super) fn draw(plot: &Plot) -> Result<Picture> {
             false => number(v, 3),
         };
         let x_labels = (width as usize / 75).max(2);
-        let names = [plot.axes[0].as_str(), plot.axes[1].as_str()];
+        // As many characters as fit along each axis.
+        let names = [(&plot.axes[0], width), (&plot.axes[1], height)];
+        let names = names.map(|(name, along)| shortened(name, along as usize / 9));
+        let names = [names[0].as_ref(), names[1].as_ref()];
         Axes { font: &font, x_labels, x: &x, y: &y, names }.draw(&mut axes)?;
         match &plot.content {
             Content::Lines { series, from, step } => {
@@ -236,7 +241,8 @@ fn marks(axes: &mut Canvas, plot: &Plot, font: &TextStyle<'static>) -> Result<()
     for (x, y, words) in marks() {
         let (px, py) = axes.plotting_area().map_coordinate(&(*x, *y));
         let (px, py) = (px - x_range.start, py - y_range.start);
-        let (wide, high) = area.estimate_text_size(words, font).map_err(failed)?;
+        let (wide, high) =
+            area.estimate_text_size(&shortened(words, WORDS), font).map_err(failed)?;
         let (wide, high) = (wide as i32, high as i32);
         let right = px + 9 + wide < x_range.end - x_range.start;
         let left = if right { px + 9 } else { px - 9 - wide };
@@ -252,7 +258,8 @@ fn marks(axes: &mut Canvas, plot: &Plot, font: &TextStyle<'static>) -> Result<()
     let circles = marks().map(|(x, y, _)| Circle::new((*x, *y), 4, INK.stroke_width(2)));
     axes.draw_series(circles).map_err(failed)?;
     for (place, (.., words)) in places.into_iter().zip(marks()) {
-        area.draw(&Text::new(words.clone(), place, font.clone())).map_err(failed)?;
+        area.draw(&Text::new(shortened(words, WORDS).into_owned(), place, font.clone()))
+            .map_err(failed)?;
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! What a comparison comes out as: rows and columns of outcomes with their titles.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use super::{Outcome, draw};
 use crate::attribution::{Heatmap, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::picture::Picture;
+use crate::picture::{Picture, shortened};
 use crate::show::{MimeBundle, Show, error_bundle};
 use crate::zoo;
 
@@ -22,7 +24,11 @@ pub struct Comparison {
     pub(super) rows: Vec<Row>,
     pub(super) photos: bool,
     pub(super) lying: bool,
+    pub(super) page: usize,
 }
+
+/// A page has about so many pictures at most: more are too much for eyes and notebooks.
+const MOST: usize = 100;
 
 #[derive(Clone)]
 pub(super) struct Row {
@@ -46,7 +52,8 @@ impl Comparison {
         rows: Vec<Row>,
     ) -> Result<Comparison> {
         let lying = columns.len() == 1 && rows.len() > 1;
-        let sheet = Comparison { heading: heading.into(), columns, rows, photos: false, lying };
+        let sheet =
+            Comparison { heading: heading.into(), columns, rows, photos: false, lying, page: 0 };
         if sheet.cells().next().is_none() {
             return Err(Error::Argument("a comparison without any picture".into()));
         }
@@ -123,6 +130,86 @@ impl Comparison {
         Ok(self)
     }
 
+    /// Another page of a comparison of more than 100 pictures, counted from 0.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let photo = Photo::open("assets/photos/cat.png")?;
+    /// let sheet = compare::classes(&zoo::squeezenet1_1()?, 0..3, &photo, &GradCam::default())?;
+    /// assert_eq!(sheet.pages(), 1);
+    /// assert!(sheet.page(1).picture().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn page(mut self, page: usize) -> Comparison {
+        self.page = page;
+        self
+    }
+
+    /// How many pages there are: one for up to 100 pictures.
+    pub fn pages(&self) -> usize {
+        let [row_pages, column_pages] = self.division().map(|[count, each]| count.div_ceil(each));
+        (row_pages * column_pages).max(1)
+    }
+
+    /// How many rows and columns there are, and how many of them a page has.
+    fn division(&self) -> [[usize; 2]; 2] {
+        let (rows, columns) = (self.rows.len(), self.columns.len());
+        let wide = columns.clamp(1, MOST);
+        [[rows, (MOST / wide).max(1)], [columns, wide]]
+    }
+
+    /// The rows and columns of the page.
+    fn part(&self) -> [Range<usize>; 2] {
+        let [[rows, tall], [columns, wide]] = self.division();
+        let across = columns.div_ceil(wide).max(1);
+        let (row, column) = (self.page / across * tall, self.page % across * wide);
+        [row..rows.min(row.saturating_add(tall)), column..columns.min(column + wide)]
+    }
+
+    /// What the page shows as a comparison of its own; the whole where there is one page.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub(super) fn shown(&self) -> Result<Cow<'_, Comparison>> {
+        let pages = self.pages();
+        if self.page >= pages {
+            return Err(Error::Argument(format!(
+                "there is no page {} of this comparison: pages are numbered from 0, and there {}",
+                self.page,
+                if pages == 1 { "is one".to_owned() } else { format!("are {pages}") }
+            )));
+        }
+        if pages == 1 {
+            return Ok(Cow::Borrowed(self));
+        }
+        let [rows, columns] = self.part();
+        let cut = |row: &Row| {
+            let cells = row.cells.iter().skip(columns.start).take(columns.len());
+            Row { title: row.title.clone(), cells: cells.cloned().collect() }
+        };
+        let rows = self.rows[rows].iter().map(cut).collect();
+        let columns = self.columns[columns.clone()].to_vec();
+        let heading = self.heading.clone();
+        Ok(Cow::Owned(Comparison { heading, columns, rows, page: 0, ..*self }))
+    }
+
+    /// What a page has, where there are several.
+    pub(super) fn page_note(&self) -> Option<String> {
+        let (pages, [[rows, _], [columns, wide]]) = (self.pages(), self.division());
+        let [row, column] = self.part();
+        let mut part = format!("rows {} to {} of {rows}", row.start, row.end.saturating_sub(1));
+        if wide < columns {
+            let last = column.end.saturating_sub(1);
+            part += &format!(", columns {} to {last} of {columns}", column.start);
+        }
+        let page = self.page;
+        (pages > 1).then(|| {
+            format!("page {page} of {pages}: {part}, counted from 0; .page(n) shows another")
+        })
+    }
+
     /// How many rows there are, photos aside.
     pub fn rows(&self) -> usize {
         self.rows.len()
@@ -138,10 +225,10 @@ impl Comparison {
         self.rows.get(row)?.cells.get(column)
     }
 
-    /// The sheet as one picture, 1,100 pixels wide at most.
+    /// The sheet as one picture, 1,000 pixels wide at most.
     ///
     /// # Errors
-    /// When it would have more than 134 million pixels.
+    /// When there is no such [page](Comparison::page), or it would have more than 134 million pixels.
     pub fn picture(&self) -> Result<Picture> {
         draw::picture(self)
     }
@@ -227,19 +314,25 @@ pub(super) fn described(target: &Target, model: &Model) -> String {
 impl fmt::Display for Comparison {
     /// The sheet in words: a line for each cell under its row.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let one_line = |text: &str| text.lines().collect::<Vec<_>>().join(", ");
+        let one_line = |text: &str| {
+            let line = text.lines().collect::<Vec<_>>().join(", ");
+            shortened(&line, 200).into_owned()
+        };
         let (rows, columns) = (self.rows(), self.columns());
         let heading = if self.heading.is_empty() { "a comparison" } else { &self.heading };
         write!(f, "{}: {rows} × {columns}", one_line(heading))?;
-        for row in &self.rows {
+        let Ok(page) = self.shown() else {
+            return write!(f, "\nthere is no page {}, but {}", self.page, self.pages());
+        };
+        for row in &page.rows {
             write!(f, "\n{}", one_line(&row.title))?;
             for (cell, column) in row.cells.iter().zip(&self.columns) {
-                let words = [column.as_str(), &cell.said()];
-                let words: Vec<&str> = words.into_iter().filter(|text| !text.is_empty()).collect();
+                let words = [shortened(column, 200), Cow::Owned(cell.said())];
+                let words: Vec<_> = words.into_iter().filter(|text| !text.is_empty()).collect();
                 write!(f, "\n  {}", words.join(": "))?;
             }
         }
-        for note in self.notes() {
+        for note in page.notes().into_iter().chain(self.page_note()) {
             write!(f, "\n{note}")?;
         }
         Ok(())

@@ -9,13 +9,14 @@ const MOST_COLUMNS: usize = 5;
 /// A few pictures in a row are no larger than they are in a row of three.
 const LARGEST: u32 = 320;
 /// What the titles of rows leave of a notebook's column, and what lies between pictures.
-const ROOM: u32 = 930;
+const ROOM: u32 = 820;
 const GUTTER: u32 = 8;
 /// Between the parts of a sheet that goes on below.
 const GAP: u32 = 12;
 
 pub(super) fn picture(sheet: &Comparison) -> Result<Picture> {
-    let laid = Laid::out(sheet);
+    let page = sheet.shown()?;
+    let laid = Laid::out(&page);
     let count = laid.columns.len().max(1);
     let bands = count.div_ceil(MOST_COLUMNS);
     let each = count.div_ceil(bands);
@@ -26,7 +27,7 @@ pub(super) fn picture(sheet: &Comparison) -> Result<Picture> {
     }
     let picture =
         if let [one] = drawn.as_slice() { one.clone() } else { Picture::above(&drawn, GAP) };
-    let notes = sheet.notes();
+    let notes: Vec<String> = page.notes().into_iter().chain(sheet.page_note()).collect();
     Ok(if notes.is_empty() { picture } else { picture.captioned(&notes.join("\n")) })
 }
 

@@ -6,7 +6,7 @@ use super::{FeatureVis, Objective, Patterns};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::picture::{Cell, PictureTable};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Progress, Show, error_bundle};
 
 /// Pictures of several layers: what [`FeatureVis::layers`] and [`FeatureVis::rows`] make. A notebook
 /// shows them as a table with a row for each layer.
@@ -67,12 +67,24 @@ impl FeatureVis {
         model: &Model,
         rows: impl IntoIterator<Item = (N, O)>,
     ) -> Result<PatternGrid> {
-        let rows = rows.into_iter().map(|(name, objectives)| {
+        let asked: Vec<(N, O)> = rows.into_iter().collect();
+        // All rows are one task, whose lines tell of each in turn.
+        let mut progress = self
+            .listener
+            .is_none()
+            .then(|| Progress::new(format!("{}, layers", model.name()), asked.len() as u64));
+        let mut rows = Vec::with_capacity(asked.len());
+        for (name, objectives) in asked {
             let name = name.into();
             let patterns = self.run(model, objectives).map_err(|e| e.while_doing(&name))?;
-            Ok((name, patterns))
-        });
-        let rows = rows.collect::<Result<Vec<_>>>()?;
+            rows.push((name, patterns));
+            if let Some(progress) = &mut progress {
+                progress.advance(rows.len() as u64);
+            }
+        }
+        if let Some(progress) = progress {
+            progress.finish();
+        }
         if rows.is_empty() {
             return Err(Error::Argument("a grid of no layers shows nothing: name some".into()));
         }

@@ -19,7 +19,7 @@ use crate::memory;
 use crate::model::{Init, Model};
 use crate::photo::Preprocess;
 use crate::picture::Picture;
-use crate::show::Progress;
+use crate::show::{self, Progress};
 use crate::tensor::{IntoResult, plain_numbers, to_floats};
 use crate::train::Optimizer;
 
@@ -117,8 +117,13 @@ fn progress(
     if let Some(time) = vis.budget {
         progress = progress.at_most(time.saturating_sub(started.elapsed()));
     }
-    let listener = Rc::clone(&vis.listener);
-    progress.listen(move |line| listener(line))
+    match &vis.listener {
+        Some(listener) => {
+            let listener = Rc::clone(listener);
+            progress.listen(move |line| listener(line))
+        }
+        None => progress,
+    }
 }
 
 struct Work<'a> {
@@ -269,9 +274,11 @@ impl<'a> Work<'a> {
             (1, _) => "a smaller .size(..) or fewer pictures at once take less",
             _ => "fewer .octaves(..) take less",
         };
-        let listener = Rc::clone(&self.vis.listener);
         let what = format!("{}: {each} of {w} × {h} pixels", self.title);
-        memory::announce(&what, bytes.max(0) as u64, way_out, |line| listener(line))
+        memory::announce(&what, bytes.max(0) as u64, way_out, |text| match &self.vis.listener {
+            Some(listener) => listener(text),
+            None => show::line(text),
+        })
     }
 
     /// At which steps frames are kept.

@@ -9,7 +9,6 @@ use tch::Tensor;
 use super::{Parametrization, Regularizer, Transform};
 use crate::error::{Error, Result};
 use crate::photo::Photo;
-use crate::show;
 use crate::train::Optimizer;
 
 /// How pictures are made that excite a part of a network: activation maximisation.
@@ -51,7 +50,8 @@ pub struct FeatureVis {
     pub(super) retries: usize,
     pub(super) budget: Option<Duration>,
     pub(super) frames: usize,
-    pub(super) listener: Rc<dyn Fn(&str)>,
+    /// Standard output, where there is none.
+    pub(super) listener: Option<Rc<Listener>>,
 }
 
 /// What a picture is before the first step.
@@ -68,6 +68,9 @@ pub(super) enum Start {
     /// Values before the sigmoid, `[1, C, h, w]` or one a picture.
     Values(Rc<Tensor>),
 }
+
+/// Hears the lines that tell how it is going.
+type Listener = dyn Fn(&str);
 
 impl Default for FeatureVis {
     fn default() -> Self {
@@ -89,7 +92,7 @@ impl Default for FeatureVis {
             retries: 0,
             budget: None,
             frames: 16,
-            listener: Rc::new(show::line),
+            listener: None,
         }
     }
 }
@@ -290,7 +293,7 @@ impl FeatureVis {
 
     /// Where the lines go that tell how it is going; to standard output by default.
     pub fn listener(mut self, listener: impl Fn(&str) + 'static) -> Self {
-        self.listener = Rc::new(listener);
+        self.listener = Some(Rc::new(listener));
         self
     }
 

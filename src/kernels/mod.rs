@@ -256,7 +256,7 @@ struct Fit {
 
 impl Fit {
     fn of(count: usize, inputs: usize, side: usize) -> Fit {
-        const WIDTH: usize = 1080;
+        const WIDTH: usize = 970;
         const HEIGHT: usize = 1600;
         const GUTTER: usize = 2;
         let side = side.max(1);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::chart;
+use crate::picture::shortened;
 use crate::show::{MimeBundle, Show, error_bundle};
 
 /// One class and how probable the network finds it.
@@ -43,7 +44,8 @@ impl fmt::Display for Predictions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} sees in {}:", self.network, self.photo)?;
         for row in &self.rows {
-            write!(f, "\n{:5.1} %  {} ({})", 100.0 * row.probability, row.name, row.class)?;
+            let name = shortened(&row.name, 100);
+            write!(f, "\n{:5.1} %  {name} ({})", 100.0 * row.probability, row.class)?;
         }
         Ok(())
     }
@@ -55,7 +57,9 @@ impl Show for Predictions {
             .rows
             .iter()
             .take(MOST_BARS)
-            .map(|row| (format!("{} ({})", shortened(&row.name), row.class), row.probability))
+            .map(|row| {
+                (format!("{} ({})", shortened(&row.name, BESIDE), row.class), row.probability)
+            })
             .collect();
         match chart::percentage_bars(&bars) {
             Ok(picture) if self.rows.len() > MOST_BARS => {
@@ -71,12 +75,5 @@ impl Show for Predictions {
 /// More bars than this are not drawn; the text has them all.
 const MOST_BARS: usize = 50;
 
-/// A class's name at a length that fits beside its bar.
-fn shortened(name: &str) -> String {
-    const MOST: usize = 40;
-    if name.chars().count() <= MOST {
-        return name.to_owned();
-    }
-    let start: String = name.chars().take(MOST - 1).collect();
-    start + "…"
-}
+/// Characters of a class's name that fit beside its bar.
+const BESIDE: usize = 40;

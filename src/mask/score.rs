@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Classes, Mask};
 use crate::error::{Error, Result};
+use crate::picture::shortened;
 use crate::show::{MimeBundle, Show, escape_html};
 
 /// How well a predicted mask agrees with the true one, from the confusion matrix `n`, where
@@ -133,7 +134,12 @@ impl SegmentationScore {
         let row = |(class, name): (usize, &String)| {
             let share = self.truly(class) as f64 / self.pixels().max(1) as f64;
             let iou = percent(self.iou(class));
-            [name.clone(), iou, percent(self.recall(class)), percent(Some(share))]
+            [
+                shortened(name, 60).into_owned(),
+                iou,
+                percent(self.recall(class)),
+                percent(Some(share)),
+            ]
         };
         self.classes.names().iter().enumerate().map(row).collect()
     }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::colormap::FRAME;
+use super::layout::COLUMN;
 use super::picture::{MOST_PIXELS, Picture};
 use super::text::{Align, INK, Lettering, size_for};
 
@@ -15,20 +17,37 @@ const MOST_LINES: usize = 40;
 impl Picture {
     /// The picture with a text under it, on white: at the text's own line breaks, wrapped to the
     /// picture's width. A picture too narrow for that becomes wider. Text is 13 pixels high, and
-    /// in proportion on pictures wider than 1,100 pixels, which notebooks shrink.
+    /// in proportion on pictures wider than 1,000 pixels, which notebooks shrink.
     pub fn captioned(&self, text: &str) -> Picture {
         let (block, width) = self.text_block(text);
         let height = u64::from(self.height()) + u64::from(block.height() + INSET);
         let below = self.height().saturating_add(INSET / 2);
+        let apron = self.apron() + block.height() + INSET;
         place(width.into(), height, &[(self.clone(), 0, 0), (block, INSET, below)])
+            .with_apron(apron)
     }
 
     /// The picture with a text above it, as [`captioned`](Picture::captioned) puts one under it.
     pub fn titled(&self, text: &str) -> Picture {
-        let (block, width) = self.text_block(text);
-        let below = block.height() + INSET;
+        self.under(self.text_block(text), 0)
+    }
+
+    /// Pictures with their titles, these standing on one line.
+    pub(crate) fn all_titled(titled: &[(&str, &Picture)]) -> Vec<Picture> {
+        let blocks: Vec<(Picture, u32)> =
+            titled.iter().map(|(title, picture)| picture.text_block(title)).collect();
+        let highest = blocks.iter().map(|(block, _)| block.height()).max().unwrap_or(0);
+        let pictures = titled.iter().zip(blocks);
+        pictures.map(|((_, picture), block)| picture.under(block, highest)).collect()
+    }
+
+    /// A text, at least so high, above the picture.
+    fn under(&self, (block, width): (Picture, u32), least: u32) -> Picture {
+        let free = least.saturating_sub(block.height());
+        let below = block.height() + free + INSET;
         let height = u64::from(self.height()) + u64::from(below);
-        place(width.into(), height, &[(block, INSET, INSET / 2), (self.clone(), 0, below)])
+        place(width.into(), height, &[(block, INSET, free + INSET / 2), (self.clone(), 0, below)])
+            .with_apron(self.apron())
     }
 
     fn text_block(&self, text: &str) -> (Picture, u32) {
@@ -62,15 +81,12 @@ impl Picture {
     }
 }
 
-/// Rows of pictures are broken before they are wider than a notebook.
-const ROW: u64 = 1100;
-
 impl Picture {
     /// Pictures beside each other, as many in a row as a notebook is wide, their tops aligned, on
     /// white, `gap` pixels apart; the rows as long as each other where all are of one width.
     pub fn flowed(pictures: &[Picture], gap: u32) -> Picture {
         let fits = |row: &[Picture]| {
-            offsets(row.iter().map(Picture::width), gap).1 <= ROW || row.len() == 1
+            offsets(row.iter().map(Picture::width), gap).1 <= COLUMN as u64 || row.len() == 1
         };
         let most = (1..=pictures.len()).rev().find(|&n| pictures.chunks(n).all(fits)).unwrap_or(1);
         let rows = pictures.len().div_ceil(most).max(1);
@@ -78,6 +94,70 @@ impl Picture {
         let rows: Vec<Picture> =
             pictures.chunks(each).map(|row| Picture::beside(row, gap)).collect();
         Picture::above(&rows, gap)
+    }
+}
+
+/// White around what lies on a card.
+const CARD: u32 = 4;
+
+impl Picture {
+    /// What ends in white, such as a chart, a sheet or a caption, on a card: a little more white and
+    /// an edge, so that nothing is lost on a dark page. Other pictures as they are.
+    pub(crate) fn on_card(&self) -> Picture {
+        let (width, height) = (self.width() as usize, self.height() as usize);
+        let rim = (CARD + 1) as usize;
+        let (wide, high) = (width + 2 * rim, height + 2 * rim);
+        if !self.ends_in_white() || wide as u64 * high as u64 > MOST_PIXELS {
+            return self.clone();
+        }
+        // In each row the edge, white, the picture, white, and the edge.
+        let framed = |data: &[u8], white: &[u8], edge: &[u8]| {
+            let depth = white.len();
+            let mut card = edge.repeat(wide * high);
+            let inner = card.chunks_exact_mut(wide * depth).skip(1).take(high - 2);
+            for (y, row) in inner.enumerate() {
+                row[depth..(wide - 1) * depth].copy_from_slice(&white.repeat(wide - 2));
+                let from = (y + 1).checked_sub(rim).filter(|&from| from < height);
+                if let Some(from) = from {
+                    let pixels = &data[from * width * depth..(from + 1) * width * depth];
+                    row[rim * depth..(rim + width) * depth].copy_from_slice(pixels);
+                }
+            }
+            card
+        };
+        match self.palette() {
+            None => {
+                let card = framed(self.data(), &[255; 3], &FRAME);
+                image::RgbImage::from_raw(wide as u32, high as u32, card).unwrap_or_default().into()
+            }
+            Some(palette) => {
+                let mut palette = palette.to_vec();
+                let white = palette.iter().position(|colour| *colour == [255; 3]).unwrap_or(0);
+                let far = |colour: &[u8; 3]| -> u32 {
+                    colour.iter().map(|&c| u32::from(c.abs_diff(FRAME[0]))).sum()
+                };
+                if palette.len() < 256 && !palette.contains(&FRAME) {
+                    palette.push(FRAME);
+                }
+                let nearest = palette.iter().enumerate().min_by_key(|(_, colour)| far(colour));
+                let edge = nearest.map_or(0, |(place, _)| place);
+                let card = framed(self.data(), &[white as u8], &[edge as u8]);
+                Picture::from_indexed(wide as u32, high as u32, card, palette)
+            }
+        }
+    }
+
+    /// Whether a good part of the picture's border is white.
+    fn ends_in_white(&self) -> bool {
+        let (width, height) = (self.width() as usize, self.height() as usize);
+        let is_white = |at: usize| match self.palette() {
+            Some(palette) => palette.get(usize::from(self.data()[at])) == Some(&[255; 3]),
+            None => self.data()[at * 3..at * 3 + 3] == [255; 3],
+        };
+        let across = (0..width).flat_map(|x| [x, (height - 1) * width + x]);
+        let down = (0..height).flat_map(|y| [y * width, y * width + width - 1]);
+        let white = across.chain(down).filter(|&at| is_white(at)).count();
+        white * 8 >= 2 * (width + height)
     }
 }
 

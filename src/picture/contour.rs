@@ -1,6 +1,7 @@
 //! Lines of equal value on a photo, by marching squares.
 
 use super::colormap::Colormap;
+use super::layout::COLUMN;
 use super::maps::Maps;
 
 /// Lines on RGB bytes, at equal steps of a map of the same size in 0..=1: each with a dark seam that
@@ -8,7 +9,7 @@ use super::maps::Maps;
 pub(super) fn draw(photo: &[u8], map: &Maps, levels: u8, colormap: Colormap) -> Vec<u8> {
     let size = (map.height(), map.width());
     // As text, lines grow on pictures that notebooks shrink.
-    let thickness = 2.0 * (map.width() as f32 / 1100.0).max(1.0);
+    let thickness = 2.0 * (map.width() as f32 / COLUMN as f32).max(1.0);
     let at = |level: u8| f32::from(level) / (f32::from(levels) + 1.0);
     let lines: Vec<_> = (1..=levels).map(|level| segments(map, at(level))).collect();
     let mut pixels: Vec<[f32; 3]> =

@@ -1,7 +1,10 @@
 //! Where things stand on a contact sheet.
 
-/// A notebook's column; wider pictures are shrunk by browsers.
-pub(super) const COLUMN: usize = 1100;
+/// A notebook's column, of about a thousand pixels in JupyterLab and on GitHub, less the card on which
+/// a picture lies there; wider pictures are shrunk by browsers.
+pub(super) const COLUMN: usize = 990;
+/// White around everything on a sheet.
+pub(super) const MARGIN: usize = 5;
 /// What is still high on a screen.
 const HIGHEST: usize = 1000;
 /// Something smaller is shown with each of its values as a block, about this large.
@@ -115,16 +118,21 @@ pub(super) fn tile_size(
     native.fitted(low).thick()
 }
 
-/// Tiles of such a size that their usual number of columns fits into a notebook's column: a browser
-/// would shrink the sheet anyway.
-pub(super) fn within_column(tile: Size, count: usize, gutter: usize) -> Size {
-    const LEAST: usize = 224;
-    let columns = columns(count, tile.width + gutter);
-    let room = (COLUMN / columns).saturating_sub(gutter);
+/// Tiles of such a size that so many columns fit into a notebook's column: a browser would shrink the
+/// sheet anyway, and its letters with it. What was enlarged stays so by a whole factor.
+pub(super) fn within_column(native: Size, tile: Size, columns: usize, gutter: usize) -> Size {
+    /// Smaller ones could hardly be seen.
+    const LEAST: usize = 48;
+    let room = (COLUMN - 2 * MARGIN + gutter) / columns.max(1);
+    let room = room.saturating_sub(gutter);
+    let factor = room / native.width.max(1);
     if tile.width <= room || tile.longer() <= LEAST {
-        return tile;
+        tile
+    } else if factor >= 1 && tile.width > native.width {
+        native.times(factor).thick()
+    } else {
+        tile.fitted((room * tile.longer() / tile.width).max(LEAST))
     }
-    tile.fitted((room * tile.longer() / tile.width).max(LEAST))
 }
 
 /// How many tiles the budget pays for.
@@ -138,7 +146,8 @@ pub(super) fn columns(count: usize, cell_width: usize) -> usize {
     let square = (count as f64).sqrt().ceil() as usize;
     let most = square.max(8).min(count).max(1);
     let least = square.min(8).max(square / 2).clamp(1, most);
-    let fit = (COLUMN / cell_width.max(1)).clamp(least, most);
+    // Tiles can be made a little smaller to fit.
+    let fit = (COLUMN * 11 / 10 / cell_width.max(1)).clamp(least, most);
     if let Some(even) = (fit * 2 / 3..=fit).rev().find(|&c| c > 0 && count.is_multiple_of(c)) {
         return even.max(1);
     }

@@ -31,6 +31,7 @@ mod compose;
 mod contour;
 mod file;
 mod gradient;
+mod jpeg;
 mod layout;
 mod legend;
 mod maps;
@@ -61,5 +62,8 @@ pub use sheet::{Rendered, Sheet};
 pub use table::{Cell, PictureTable};
 
 pub(crate) use file::write as write_file;
-pub(crate) use text::{font_bytes, wrap};
+pub(crate) use jpeg::encode as to_jpeg;
+pub(crate) use picture::image_element;
+pub(crate) use png::smallest as to_smallest_png;
+pub(crate) use text::{font_bytes, shortened, wrap};
 pub(crate) use tiff::Tiff;

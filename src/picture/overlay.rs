@@ -150,7 +150,8 @@ impl Overlay {
         if self.colorbar.unwrap_or(matches!(self.blend, Blend::Signed { .. }))
             && let Some(bar) = self.bar()?
         {
-            picture = Picture::above(&[picture, bar], 4);
+            let apron = bar.height() + 4;
+            picture = Picture::above(&[picture, bar], 4).with_apron(apron);
         }
         Ok(if remarks.is_empty() { picture } else { picture.captioned(&remarks.join("\n")) })
     }

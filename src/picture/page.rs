@@ -6,15 +6,15 @@ use std::thread;
 use super::colorbar;
 use super::colormap::{Colormap, FRAME, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
 use super::compose::place;
-use super::layout::Size;
+use super::layout::{MARGIN, Size};
 use super::normalize::{Extent, mark, number, quantize};
 use super::picture::{MOST_PIXELS, Picture};
 use super::resize;
 use super::text::{Align, INK, Lettering, ink, size_for};
 use crate::error::{Error, Result};
 
-/// White around everything.
-const MARGIN: usize = 5;
+/// Levels of the colour map in a sheet's palette, which has room for some colours more.
+const LEVELS: u8 = 240;
 
 /// Which tiles, how large, in how many columns.
 pub(super) struct Grid {
@@ -164,7 +164,7 @@ impl<'a> Page<'a> {
         let size = colorbar::strip_size(&self.lettering, room, labels);
         self.width = self.width.max(size.width + 2 * MARGIN);
         let row: Vec<u8> =
-            (0..size.width).map(|x| (x * usize::from(shades.levels) / size.width) as u8).collect();
+            (0..size.width).map(|x| (x * usize::from(LEVELS) / size.width) as u8).collect();
         let (width, height) = (size.width as u32, size.height as u32);
         let strip = Picture::from_indexed(width, height, row.repeat(size.height), shades.palette());
         self.colorbar = Some(colorbar::labelled(&mut self.lettering, strip, labels));
@@ -253,14 +253,18 @@ impl<'a> Page<'a> {
             .map(|picture| grid.scaled(picture))
             .collect::<Result<Vec<Picture>>>()?;
         for (row, pictures) in self.rows.iter_mut().zip(pictures.chunks(grid.columns)) {
-            *row = pictures.iter().map(|p| p.height() as usize).max().unwrap_or(1);
+            *row = Heads::of(pictures.iter()).height() as usize;
         }
+        let heads: Vec<u32> =
+            pictures.chunks(grid.columns).map(|row| Heads::of(row.iter()).head).collect();
+        let row_heights = self.rows.clone();
         let Arrangement { height, ends, mut placed, .. } = self.arrange()?;
         for (i, picture) in pictures.into_iter().enumerate() {
             let free = grid.tile.width.saturating_sub(picture.width() as usize);
             let x = MARGIN + (i % grid.columns) * (grid.tile.width + grid.gutter) + free / 2;
-            // Standing on their captions.
-            let y = ends[i / grid.columns] - picture.height() as usize;
+            // Standing on one line, bars of colours and captions of their own below it.
+            let row = i / grid.columns;
+            let y = ends[row] - row_heights[row] + (heads[row] - head(&picture)) as usize;
             placed.push((picture, x as u32, y as u32));
         }
         if self.dark {
@@ -270,6 +274,31 @@ impl<'a> Page<'a> {
             placed.insert(0, (ground, 0, 0));
         }
         Ok(place(self.width as u64, height as u64, &placed))
+    }
+}
+
+/// What pictures in a row line up by: the height of the pictures, without what is at their feet.
+pub(super) fn head(picture: &Picture) -> u32 {
+    picture.height() - picture.apron()
+}
+
+/// How high a row of pictures is that stand on one line.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Heads {
+    pub(super) head: u32,
+    apron: u32,
+}
+
+impl Heads {
+    pub(super) fn of<'a>(pictures: impl Iterator<Item = &'a Picture>) -> Heads {
+        pictures.fold(Heads { head: 1, apron: 0 }, |row, picture| Heads {
+            head: row.head.max(head(picture)),
+            apron: row.apron.max(picture.apron()),
+        })
+    }
+
+    pub(super) fn height(self) -> u32 {
+        self.head + self.apron
     }
 }
 
@@ -295,35 +324,34 @@ fn stamp(ground: Picture, mut placed: Vec<(Picture, u32, u32)>) -> Picture {
 #[derive(Clone, Copy)]
 pub(super) struct Shades {
     pub(super) colormap: Colormap,
-    pub(super) levels: u8,
     /// The page is black.
     pub(super) dark: bool,
 }
 
 impl Shades {
     fn ground(self) -> u8 {
-        self.levels
+        LEVELS
     }
 
     /// NaN, +∞ and −∞.
     fn odd(self) -> [u8; 3] {
-        let first = self.levels + INK.len() as u8;
+        let first = LEVELS + INK.len() as u8;
         [first, first + 1, first + 2]
     }
 
     fn frame(self) -> u8 {
-        self.levels + INK.len() as u8 + 3
+        LEVELS + INK.len() as u8 + 3
     }
 
     fn level(self, row: &[f32], tile: &Tile<'_>, out: &mut [u8]) {
-        quantize(row, tile.range, self.levels - 1, out);
+        quantize(row, tile.range, LEVELS - 1, out);
         if !tile.finite {
             mark(row, self.odd(), out);
         }
     }
 
     fn palette(self) -> Vec<[u8; 3]> {
-        let last = usize::from(self.levels) - 1;
+        let last = usize::from(LEVELS) - 1;
         let level = |i: usize| self.colormap.entry(((i * 255 + last / 2) / last) as u8);
         let odd = [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY];
         (0..=last).map(level).chain(ink(self.dark)).chain(odd).chain([FRAME]).collect()

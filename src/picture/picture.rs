@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageFormat, RgbImage};
 
-use super::{file, png};
+use super::{file, jpeg, png};
 use crate::error::{Error, Result};
 
 /// No picture is made larger than this.
@@ -27,6 +26,8 @@ pub(super) const MOST_PIXELS: u64 = 1 << 27;
 #[derive(Clone)]
 pub struct Picture {
     pixels: Arc<Pixels>,
+    /// Rows at the foot that belong to the picture but are none of it: a bar of colours, a caption.
+    apron: u32,
 }
 
 struct Pixels {
@@ -87,7 +88,18 @@ impl Picture {
     }
 
     fn from_parts(width: u32, height: u32, data: Vec<u8>, palette: Option<Vec<[u8; 3]>>) -> Self {
-        Picture { pixels: Arc::new(Pixels { width, height, data, palette }) }
+        Picture { pixels: Arc::new(Pixels { width, height, data, palette }), apron: 0 }
+    }
+
+    /// The same with so many rows at its foot below what pictures in a row line up by.
+    pub(super) fn with_apron(mut self, rows: u32) -> Picture {
+        self.apron = rows.min(self.height().saturating_sub(1));
+        self
+    }
+
+    /// How many rows at the foot are a bar of colours or a caption.
+    pub(super) fn apron(&self) -> u32 {
+        self.apron
     }
 
     /// Width in pixels.
@@ -132,19 +144,14 @@ impl Picture {
         png::encode(self)
     }
 
-    /// The PNG in base64, as notebooks store it.
+    /// The PNG in base64.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.to_png())
     }
 
     /// An HTML `img` element that holds the picture itself.
     pub fn to_html(&self) -> String {
-        let (width, height) = (self.width(), self.height());
-        let data = self.to_base64();
-        format!(
-            "<img src=\"data:image/png;base64,{data}\" width=\"{width}\" height=\"{height}\" \
-             alt=\"picture, {width} by {height} pixels\">"
-        )
+        image_element("image/png", &self.to_png(), self.width(), self.height())
     }
 
     /// Writes the picture to a file: PNG, JPEG (at quality 90), WebP (lossless) or BMP by the
@@ -164,7 +171,7 @@ impl Picture {
         let done = match ending.as_deref() {
             None | Some("png") => return Ok(self.to_png()),
             Some("jpg" | "jpeg") => {
-                self.to_rgb().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 90))
+                return jpeg::encode(self, 90).map_err(|error| Error::file(path, error));
             }
             Some("webp") => self.to_rgb().write_to(&mut bytes, ImageFormat::WebP),
             Some("bmp") => self.to_rgb().write_to(&mut bytes, ImageFormat::Bmp),
@@ -196,6 +203,7 @@ impl Picture {
         if (width, height) == (self.width(), self.height()) {
             return Ok(self.clone());
         }
+        let apron = u64::from(self.apron) * u64::from(height) / u64::from(self.height());
         let whole = width.is_multiple_of(self.width()) && height.is_multiple_of(self.height());
         if whole && self.palette().is_some() {
             return Ok(self.repeated(width / self.width(), height / self.height()));
@@ -203,7 +211,8 @@ impl Picture {
         // Triangle blurs less where a picture shrinks; the cubic is smoother where it grows.
         let grows = width >= self.width() && height >= self.height();
         let filter = if grows { FilterType::CatmullRom } else { FilterType::Triangle };
-        Ok(imageops::resize(&self.to_rgb(), width, height, filter).into())
+        let resized = Picture::from(imageops::resize(&self.to_rgb(), width, height, filter));
+        Ok(resized.with_apron(apron as u32))
     }
 
     /// Every pixel as a block of `factor` by `factor`, so that single pixels can be seen.
@@ -241,8 +250,18 @@ impl Picture {
             }
         }
         let (width, height) = (self.width() * across as u32, self.height() * down as u32);
-        Picture::from_parts(width, height, data, self.pixels.palette.clone())
+        let palette = self.pixels.palette.clone();
+        Picture::from_parts(width, height, data, palette).with_apron(self.apron * down as u32)
     }
+}
+
+/// An HTML `img` element that holds its file.
+pub(crate) fn image_element(mime: &str, file: &[u8], width: u32, height: u32) -> String {
+    let data = STANDARD.encode(file);
+    format!(
+        "<img src=\"data:{mime};base64,{data}\" width=\"{width}\" height=\"{height}\" \
+         alt=\"picture, {width} by {height} pixels\">"
+    )
 }
 
 fn check_size(width: u32, height: u32, depth: usize, bytes: usize) -> Result<()> {

@@ -21,8 +21,8 @@ const BUDGET: u64 = 6_000_000;
 /// enlarged by a whole factor, with their indices below. Whatever is not shown is announced, on
 /// the picture and in the [note](Rendered::note).
 ///
-/// Maps are drawn in 240 levels of the colour map; in 112 where the tiles have more than a million
-/// pixels together, which saves a fifth of the bytes and cannot be told by eye.
+/// Maps are drawn in 240 levels of the colour map. Unless the size of tiles is set, they are made
+/// smaller where the sheet would be wider than a notebook's column of 1,000 pixels.
 ///
 /// ```
 /// use convlens::picture::{Colormap, Maps, Normalize, Sheet};
@@ -128,7 +128,7 @@ impl Sheet {
     }
 
     /// The number of tiles in a row. The default makes full rows that fit into a notebook where
-    /// possible: 8 columns for 64 maps.
+    /// possible: 8 columns for 64 maps. Of more columns, the tiles are smaller.
     pub fn columns(mut self, columns: usize) -> Sheet {
         self.columns = Some(columns);
         self
@@ -313,8 +313,10 @@ impl Sheet {
         let caption = if has_captions { 18 } else { 0 };
         let side = self.tile.map(|side| side as usize);
         let mut tile = layout::tile_size(native, count, side, budget, gutter, caption);
-        if let (Content::Pictures(_), None, None) = (&self.content, self.tile, self.columns) {
-            tile = layout::within_column(tile, count, gutter);
+        if self.tile.is_none() {
+            let columns = self.columns.map(|columns| columns.min(count));
+            let columns = columns.unwrap_or_else(|| layout::columns(count, tile.width + gutter));
+            tile = layout::within_column(native, tile, columns, gutter);
         }
         let affordable = layout::affordable(tile, budget, gutter, caption);
         if affordable == 0 {
@@ -376,9 +378,7 @@ impl Sheet {
         };
         let mut page =
             Page::new(grid, captions, matches!(self.captions, Captions::Usual), self.dark);
-        let pixels = grid.tile.width * grid.tile.height * grid.shown;
-        let levels = if pixels > 1 << 20 { 112 } else { 240 };
-        let shades = Shades { colormap: self.colormap, levels, dark: self.dark };
+        let shades = Shades { colormap: self.colormap, dark: self.dark };
         let scale = match (per_map, range) {
             (true, _) => Some(["min".to_owned(), String::new(), "max".to_owned()]),
             (false, Some((low, high))) => {

@@ -3,8 +3,9 @@
 use super::colormap::FRAME;
 use super::compose::place;
 use super::layout::COLUMN;
+use super::page::{Heads, head};
 use super::picture::{MOST_PIXELS, Picture};
-use super::text::{Align, Lettering, size_for};
+use super::text::{Align, Lettering, shortened, size_for};
 use crate::error::{Error, Result};
 
 /// White around everything.
@@ -15,9 +16,11 @@ const GUTTER: u32 = 8;
 const ROWS: u32 = 12;
 /// Pictures are made no wider to fill the column, and no narrower to fit into it.
 const WIDEST: u32 = 480;
-const NARROWEST: u32 = 150;
+const NARROWEST: u32 = 120;
+/// A table higher than this is for nobody's eyes.
+const HIGHEST: u64 = 32_000;
 /// Pixels of all pictures together, about: notebooks store them.
-const BUDGET: f64 = 2e6;
+const BUDGET: f64 = 1.2e6;
 /// The titles of rows take no more of the column.
 const TITLES: f32 = 150.0;
 /// Lines that a title and a caption may have.
@@ -53,8 +56,9 @@ impl From<Picture> for Cell {
 /// Pictures in rows and columns that have titles, such as networks by photos, each with a caption.
 ///
 /// The pictures are brought to one width, so that the table fits into a notebook's column of
-/// 1,100 pixels; a table of so many columns that they would be narrower than 150 pixels is wider,
-/// and its text larger in proportion. Pictures of a row stand on their captions. A cell may say why
+/// 1,000 pixels; a table of so many columns that they would be narrower than 120 pixels is wider,
+/// and its text larger in proportion. Pictures of a row stand on one line, and what belongs to each,
+/// such as a bar of colours, hangs below it. A cell may say why
 /// its picture is missing; where that is the last cell of a row with fewer cells than columns, it
 /// reaches to the end of the row. A row without any picture is only as high as its text.
 ///
@@ -64,7 +68,7 @@ impl From<Picture> for Cell {
 /// let table = PictureTable::new(["cat", "dog"])
 ///     .row("squeezenet1_1", [Cell::new(photo.clone(), "tabby, 62 %"), photo.into()])
 ///     .row("resnet152", [Cell::missing("not in the cache")]);
-/// assert!(table.render()?.width() <= 1100);
+/// assert!(table.render()?.width() <= 1000);
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -118,7 +122,10 @@ impl PictureTable {
 
     /// The table as text: a line for each row, with the captions.
     pub fn note(&self) -> String {
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let one_line = |text: &str| {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            shortened(&words, 200).into_owned()
+        };
         let mut lines: Vec<String> = self.title.iter().map(|title| one_line(title)).collect();
         if self.columns.iter().any(|column| !column.is_empty()) {
             let titles: Vec<String> = self.columns.iter().map(|title| one_line(title)).collect();
@@ -138,7 +145,8 @@ impl PictureTable {
     ///
     /// # Errors
     /// When there are no columns or no rows, a row has more cells than there are columns, the
-    /// pictures would be 0 wide, or the whole would have more than 134 million pixels.
+    /// pictures would be 0 wide, or the whole would be more than 32,000 pixels high or have more than 134
+    /// million.
     pub fn render(&self) -> Result<Picture> {
         self.check()?;
         let mut plan = Plan::new(self);
@@ -244,7 +252,7 @@ impl Plan {
 
     /// An error when a table so high is larger than any picture.
     fn check(&self, height: u64) -> Result<()> {
-        if u64::from(self.width).saturating_mul(height) <= MOST_PIXELS {
+        if u64::from(self.width).saturating_mul(height) <= MOST_PIXELS && height <= HIGHEST {
             return Ok(());
         }
         Err(Error::Argument(format!(
@@ -283,28 +291,35 @@ impl Plan {
         let line = self.lettering.line_height();
         let sizes: Vec<Option<(u32, u32)>> =
             row.cells.iter().map(|cell| cell.picture.as_ref().map(|p| self.fitted(p))).collect();
-        let title = self.lettering.wrap(&row.title, self.titles as f32, usize::MAX);
+        let title = self.lettering.wrap(&row.title, self.titles as f32, TITLE_LINES);
         let mut height = sizes.iter().flatten().map(|(_, height)| *height).max().unwrap_or(0);
         // A row of texts is as high as they are.
         for (i, cell) in row.cells.iter().enumerate().filter(|(_, cell)| cell.picture.is_none()) {
             let lines = self.explanation(row, i, &cell.text).len().min(12) as u32;
             height = height.max(lines * line + 2 * GUTTER);
         }
-        height = height.max(title.len().min(TITLE_LINES) as u32 * line);
+        height = height.max(title.len() as u32 * line);
         self.check(top + u64::from(height))?;
+        let fitted = row.cells.iter().zip(sizes).map(|(cell, size)| {
+            let picture = cell.picture.as_ref().zip(size);
+            picture.map(|(picture, (width, height))| picture.resized(width, height)).transpose()
+        });
+        let fitted = fitted.collect::<Result<Vec<Option<Picture>>>>()?;
+        // What hangs below some pictures of a row adds to its height.
+        let heads = Heads::of(fitted.iter().flatten());
+        height = height.max(heads.height());
 
         let mut captions = 0;
-        for (i, (cell, size)) in row.cells.iter().zip(sizes).enumerate() {
+        for (i, (cell, picture)) in row.cells.iter().zip(fitted).enumerate() {
             let left = self.left(i);
-            let (Some(picture), Some((width, picture_height))) = (&cell.picture, size) else {
+            let Some(picture) = picture else {
                 if !cell.text.trim().is_empty() {
                     self.draw_explanation(row, i, height, top, placed);
                 }
                 continue;
             };
-            let free = self.tile.saturating_sub(width);
-            let above = height - picture_height;
-            let picture = picture.resized(width, picture_height)?;
+            let free = self.tile.saturating_sub(picture.width());
+            let above = height - heads.height() + heads.head - head(&picture);
             placed.push((picture, left + free / 2, top + u64::from(above)));
             let lines = self.lettering.wrap(&cell.text, self.tile as f32, CAPTION_LINES);
             if !lines.is_empty() {
@@ -326,7 +341,7 @@ impl Plan {
     fn fitted(&self, picture: &Picture) -> (u32, u32) {
         let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
         let tile = f64::from(self.tile);
-        let scale = (tile / width).min(1.5 * tile / height);
+        let scale = (tile / width).min(1.5 * tile / f64::from(head(picture)));
         let side = |length: f64| ((length * scale).round() as u32).max(1);
         (side(width).min(self.tile), side(height))
     }

@@ -1,9 +1,11 @@
 //! Lettering: lines of text as pictures, set in the embedded font.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ab_glyph::{Font, FontRef, GlyphId, PxScale, ScaleFont, point};
 
+use super::layout::COLUMN;
 use super::picture::Picture;
 
 /// DejaVu Sans, the characters of Western languages and of formulas.
@@ -16,6 +18,17 @@ pub(crate) fn font_bytes() -> &'static [u8] {
 pub(crate) fn wrap(text: &str, height: f32, width: f32, most: usize) -> Vec<String> {
     // DejaVu reaches 0.928 em up and 0.236 em down.
     Lettering::new(height / 1.164).wrap(text, width, most)
+}
+
+/// A text of at most so many characters, the last of them an ellipsis where it was longer.
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some(_) => {
+            let start: String = text.chars().take(most.saturating_sub(1)).collect();
+            Cow::Owned(start + "…")
+        }
+    }
 }
 
 /// From the white ground to the ink, in the steps that smooth the edges of letters.
@@ -48,13 +61,39 @@ pub(super) fn ink(dark: bool) -> [[u8; 3]; 12] {
 /// Where long names are broken.
 const SEAMS: [char; 6] = ['_', '-', '/', '.', ':', ','];
 
+/// What ends in one of these is a file's name, which is not broken.
+const FILES: [&str; 22] = [
+    "jpg",
+    "jpeg",
+    "png",
+    "gif",
+    "bmp",
+    "webp",
+    "tif",
+    "tiff",
+    "ppm",
+    "pgm",
+    "npy",
+    "npz",
+    "sgy",
+    "segy",
+    "json",
+    "txt",
+    "csv",
+    "safetensors",
+    "pt",
+    "pth",
+    "pt2",
+    "onnx",
+];
+
 /// How high text is, from one line to the next, in ems.
 const LEADING: f32 = 1.3;
 
 /// The size of text, in pixels an em, on a picture of this width. Notebooks shrink what is wider
-/// than their column of about 1,100 pixels, so text grows with the picture.
+/// than their column of about 1,000 pixels, so text grows with the picture.
 pub(super) fn size_for(width: u32) -> f32 {
-    13.0 * (width as f32 / 1100.0).max(1.0)
+    13.0 * (width as f32 / COLUMN as f32).max(1.0)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +153,14 @@ impl Lettering {
     }
 
     /// Text in lines that are at most so wide: at the given line breaks, else between words, else
-    /// within a word, after a sign such as `_` or `/` if there is one. What does not fit into `most` lines ends in an ellipsis.
+    /// within a word, after a sign such as `_` or `/` if there is one. Of a file's name that does not
+    /// fit into a line, its end is kept, which tells it from others. What does not fit into `most`
+    /// lines ends in an ellipsis.
     pub(super) fn wrap(&self, text: &str, width: f32, most: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for paragraph in text.lines() {
             let paragraph: String = paragraph.chars().filter_map(printable).collect();
-            self.wrap_paragraph(paragraph.trim_end(), width, &mut lines);
+            self.wrap_paragraph(paragraph.trim_end(), width, most, &mut lines);
             if lines.len() > most {
                 break;
             }
@@ -137,10 +178,21 @@ impl Lettering {
         lines
     }
 
-    fn wrap_paragraph(&self, text: &str, width: f32, lines: &mut Vec<String>) {
+    fn wrap_paragraph(&self, text: &str, width: f32, most: usize, lines: &mut Vec<String>) {
         let mut line = String::new();
         let mut used = 0.0;
-        for word in text.split_inclusive(' ') {
+        let unbroken = |word| {
+            if !is_file(word) || self.width(word.trim_end()) <= width {
+                return vec![Cow::Borrowed(word)];
+            }
+            let parts = word.split_inclusive(['/', '\\']);
+            parts.map(|part| self.end_of(part, width)).collect::<Vec<Cow<'_, str>>>()
+        };
+        for word in text.split_inclusive(' ').flat_map(unbroken) {
+            if lines.len() > most {
+                return;
+            }
+            let word = word.as_ref();
             let bare = self.width(word.trim_end());
             if used + bare > width && !line.is_empty() {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
@@ -152,6 +204,9 @@ impl Lettering {
                 continue;
             }
             for character in word.chars() {
+                if lines.len() > most {
+                    return;
+                }
                 let advance = self.advance(character);
                 if used + advance > width && !line.is_empty() && character != ' ' {
                     let rest = match line.rfind(SEAMS) {
@@ -166,6 +221,20 @@ impl Lettering {
             }
         }
         lines.push(line.trim_end().to_owned());
+    }
+
+    /// As much of the end of a word as fits.
+    fn end_of<'w>(&self, word: &'w str, width: f32) -> Cow<'w, str> {
+        if self.width(word.trim_end()) <= width {
+            return Cow::Borrowed(word);
+        }
+        let mut used = self.advance('…');
+        let fits = |(_, character): &(usize, char)| {
+            used += self.advance(*character);
+            used <= width || *character == ' '
+        };
+        let start = word.char_indices().rev().take_while(fits).last();
+        Cow::Owned(format!("…{}", start.map_or("", |(start, _)| &word[start..])))
     }
 
     /// Lines as a picture of the given width.
@@ -234,6 +303,13 @@ fn stamp(font: &FontRef<'_>, scale: PxScale, (id, quarter): (GlyphId, u8)) -> Op
     })
 }
 
+/// Whether a word is a file's name, or a path to one.
+fn is_file(word: &str) -> bool {
+    let name = word.trim_end_matches([' ', ',', ';', ':', ')', '"']);
+    let Some((stem, ending)) = name.rsplit_once('.') else { return false };
+    !stem.is_empty() && FILES.iter().any(|known| known.eq_ignore_ascii_case(ending))
+}
+
 /// Control and format characters are not set; a tab is a space.
 fn printable(character: char) -> Option<char> {
     match character {
@@ -245,5 +321,37 @@ fn printable(character: char) -> Option<char> {
         | '\u{FE00}'..='\u{FE0F}'
         | '\u{FEFF}' => None,
         other => (!other.is_control()).then_some(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_not_broken() {
+        let lettering = Lettering::new(13.0);
+        let wrap = |text: &str, width: f32| lettering.wrap(text, width, 3);
+        // A name that fits has a line of its own; a path is broken between its folders.
+        assert_eq!(
+            wrap("the photo cat_0012.jpg: 62 %", 100.0),
+            ["the photo", "cat_0012.jpg:", "62 %"]
+        );
+        assert_eq!(wrap("cats_and_dogs/cat_0012.jpg", 110.0), ["cats_and_dogs/", "cat_0012.jpg"]);
+        // The end tells it from others.
+        assert_eq!(wrap("n02124075_Egyptian_cat_0012.JPEG", 110.0), ["…cat_0012.JPEG"]);
+        // Other long words are broken where their parts meet.
+        assert_eq!(
+            wrap("features.12.expand3x3.conv", 90.0),
+            ["features.12.", "expand3x3.", "conv"]
+        );
+    }
+
+    #[test]
+    fn long_texts_are_not_read_to_their_end() {
+        let lettering = Lettering::new(13.0);
+        let text = "cat/".repeat(1 << 20) + "cat.jpg";
+        assert_eq!(lettering.wrap(&text, 50.0, 2).len(), 2);
+        assert_eq!(lettering.wrap(&"x".repeat(1 << 20), 50.0, 1).concat(), "xxxx…");
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::carried::Carried;
 use crate::picture::Picture;
 
 /// What a cell shows, in up to three forms: a picture, HTML, and plain text, which is always
@@ -56,12 +57,17 @@ impl MimeBundle {
         self.picture.is_none() && self.html.is_none()
     }
 
-    /// The forms by MIME type, each type once.
+    /// The forms by MIME type, each type once. A picture is an `image/jpeg` where it is a photo or
+    /// a blend, else an `image/png`; on white, it has a margin and an edge, so that it stands out
+    /// from a dark page. [`as_picture`](MimeBundle::as_picture) has its exact pixels.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let mut entries = Vec::new();
         match (&self.file, &self.picture) {
             (Some(file), _) => entries.push(("image/png", STANDARD.encode(file))),
-            (None, Some(picture)) => entries.push(("image/png", picture.to_base64())),
+            (None, Some(picture)) => {
+                let carried = Carried::new(picture);
+                entries.push((carried.mime, STANDARD.encode(&carried.file)));
+            }
             (None, None) => {}
         }
         if let Some(html) = &self.html {
@@ -80,7 +86,7 @@ impl MimeBundle {
         match (&self.html, &self.picture) {
             (Some(html), _) => html.clone(),
             (None, Some(picture)) => {
-                format!("<div>{}</div>", picture.to_html())
+                format!("<div>{}</div>", Carried::new(picture).to_html())
             }
             (None, None) => format!("<pre>{}</pre>", escape_html(&self.text)),
         }
@@ -111,12 +117,13 @@ impl MimeBundle {
         let text: Vec<String> =
             parts.iter().map(|(title, part)| format!("{title}: {}", part.text)).collect();
         let text = text.join("\n");
-        let pictures: Option<Vec<Picture>> = parts
+        let pictures: Option<Vec<(&str, &Picture)>> = parts
             .iter()
-            .map(|(title, part)| part.picture.as_ref().map(|picture| picture.titled(title)))
+            .map(|(title, part)| part.picture.as_ref().map(|picture| (title.as_str(), picture)))
             .collect();
         match pictures {
             Some(pictures) if !pictures.is_empty() => {
+                let pictures = Picture::all_titled(&pictures);
                 MimeBundle::picture(Picture::flowed(&pictures, 16), text)
             }
             _ if parts.iter().all(|(_, part)| part.is_text()) => MimeBundle::text(text),

@@ -1,6 +1,7 @@
 //! The one door to the notebook: nothing else in this crate writes to standard output.
 
 mod bundle;
+mod carried;
 mod duration;
 mod impls;
 mod progress;
@@ -11,7 +12,7 @@ use std::fmt::Display;
 pub use bundle::{MimeBundle, escape_html};
 pub(crate) use duration::duration;
 pub use progress::Progress;
-pub(crate) use progress::{Pace, megabytes};
+pub(crate) use progress::{Pace, megabytes, tell};
 
 pub(crate) use table::{DASH, Row, Table, count_or_dash, thousands};
 

@@ -1,5 +1,7 @@
-//! Long work tells how far it is: whole lines, at most one a second.
+//! Long work tells how far it is: whole lines, a few of them however long it takes.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::duration::duration;
@@ -7,44 +9,73 @@ use super::line;
 
 /// Nothing is said of work that ends within this time.
 const QUIET: Duration = Duration::from_secs(2);
-/// Between two lines.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Lines that a task may have, its last one included: a stock kernel keeps each for ever.
+const MOST: usize = 8;
+/// By this factor at least, more time has passed at each line than at the one before.
+const GROWTH: f64 = 3.0;
 
-/// When long work speaks: not during the first two seconds, then at most once a second.
+/// When long work speaks: not during the first two seconds, then at growing distances.
 pub(crate) struct Pace {
     started: Instant,
-    told: Option<Instant>,
+    lines: usize,
+    /// The time after the start at which a line is due; none when there were enough.
+    next: Option<Duration>,
 }
 
 impl Pace {
     pub(crate) fn start() -> Self {
-        Pace { started: Instant::now(), told: None }
+        Pace { started: Instant::now(), lines: 0, next: Some(QUIET) }
     }
 
     pub(crate) fn elapsed(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started)
     }
 
-    /// Whether it is time for a line; whoever hears yes writes one.
-    pub(crate) fn due(&mut self, now: Instant) -> bool {
-        let due = match self.told {
-            None => self.elapsed(now) >= QUIET,
-            Some(told) => now.saturating_duration_since(told) >= PAUSE,
-        };
-        if due {
-            self.told = Some(now);
+    /// Whether it is time for a line; whoever hears yes writes one. `left` is how long the work
+    /// will still take, as far as that is known: lines are spread over that.
+    pub(crate) fn due(&mut self, now: Instant, left: Option<Duration>) -> bool {
+        let elapsed = self.elapsed(now);
+        if self.next.is_none_or(|next| elapsed < next) {
+            return false;
         }
-        due
+        self.lines += 1;
+        // One is kept for the end.
+        let rest = (MOST - 1).saturating_sub(self.lines);
+        let whole = left.map_or(1.0, |left| 1.0 + left.as_secs_f64() / elapsed.as_secs_f64());
+        let growth = whole.powf(1.0 / (rest + 1) as f64).clamp(GROWTH, 1e3);
+        self.next = (rest > 0).then(|| elapsed.mul_f64(growth));
+        true
     }
 
     /// Whether anything was said.
     pub(crate) fn spoken(&self) -> bool {
-        self.told.is_some()
+        self.lines > 0
     }
 }
 
+/// What the lines of a task say.
+struct Task {
+    what: String,
+    total: Option<u64>,
+    bytes: bool,
+    /// What was done before this work began.
+    from: u64,
+    done: u64,
+    /// The work stops by itself after this time.
+    at_most: Option<Duration>,
+    pace: Pace,
+}
+
+thread_local! {
+    /// The tasks that speak to the notebook, each begun within the one before.
+    static RUNNING: RefCell<Vec<Rc<RefCell<Task>>>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Says how far long work is, in whole lines of standard output: nothing during the first two
-/// seconds, then at most a line a second, with the time left.
+/// seconds, then at most eight lines, at growing distances, with the time left.
+///
+/// Work that begins while other work runs has no lines of its own: it is named in those of the
+/// other. With the environment variable `CONVLENS_PROGRESS=off` nothing is printed.
 ///
 /// ```
 /// use convlens::show::Progress;
@@ -55,22 +86,17 @@ impl Pace {
 /// progress.finish(); // it took no time, so nothing was said
 /// ```
 pub struct Progress {
-    what: String,
-    total: Option<u64>,
-    bytes: bool,
-    /// What was done before this work began.
-    from: u64,
-    done: u64,
-    /// The work stops by itself after this time.
-    at_most: Option<Duration>,
-    pace: Pace,
-    listener: Box<dyn FnMut(&str)>,
+    task: Rc<RefCell<Task>>,
+    /// Who hears the lines in the place of the notebook.
+    listener: Option<Box<Listener>>,
 }
+
+type Listener = dyn FnMut(&str);
 
 impl Progress {
     /// Work on `what` begins now; `total` steps are to be done, or nobody knows how many (`None`).
     pub fn new(what: impl Into<String>, total: impl Into<Option<u64>>) -> Self {
-        Progress {
+        let task = Rc::new(RefCell::new(Task {
             what: what.into(),
             total: total.into(),
             bytes: false,
@@ -78,31 +104,36 @@ impl Progress {
             done: 0,
             at_most: None,
             pace: Pace::start(),
-            listener: Box::new(line),
-        }
+        }));
+        RUNNING.with_borrow_mut(|running| running.push(Rc::clone(&task)));
+        Progress { task, listener: None }
     }
 
     /// The steps are bytes: lines count in MB and tell the rate.
-    pub fn bytes(mut self) -> Self {
-        self.bytes = true;
+    pub fn bytes(self) -> Self {
+        self.task.borrow_mut().bytes = true;
         self
     }
 
     /// This much was done already, earlier; it does not count for the rate.
-    pub fn from(mut self, done: u64) -> Self {
-        (self.from, self.done) = (done, done);
+    pub fn from(self, done: u64) -> Self {
+        {
+            let mut task = self.task.borrow_mut();
+            (task.from, task.done) = (done, done);
+        }
         self
     }
 
     /// The work stops by itself after this time: no more than that is left.
-    pub fn at_most(mut self, time: Duration) -> Self {
-        self.at_most = Some(time);
+    pub fn at_most(self, time: Duration) -> Self {
+        self.task.borrow_mut().at_most = Some(time);
         self
     }
 
     /// Hands the lines to `listener` instead of printing them.
     pub fn listen(mut self, listener: impl FnMut(&str) + 'static) -> Self {
-        self.listener = Box::new(listener);
+        self.leave();
+        self.listener = Some(Box::new(listener));
         self
     }
 
@@ -117,41 +148,99 @@ impl Progress {
     }
 
     pub(crate) fn advance_at(&mut self, done: u64, now: Instant) {
-        self.done = done;
-        if self.pace.due(now) {
-            let text = self.so_far(self.pace.elapsed(now));
-            (self.listener)(&text);
+        self.task.borrow_mut().done = done;
+        let chain = self.chain();
+        let Some(outermost) = chain.first() else { return };
+        let due = {
+            let mut task = outermost.borrow_mut();
+            let left = task.left(now);
+            task.pace.due(now, left)
+        };
+        if due {
+            let words: Vec<String> = chain.iter().map(|task| task.borrow().so_far(now)).collect();
+            self.tell(&words.join("; "));
         }
     }
 
     pub(crate) fn finish_at(mut self, now: Instant) {
-        if self.pace.spoken() {
-            let elapsed = duration(self.pace.elapsed(now));
-            let text = format!("{}: {} in {elapsed}", self.what, self.amount(self.done));
-            (self.listener)(&text);
+        let outermost = self.chain().first().is_some_and(|task| Rc::ptr_eq(task, &self.task));
+        if outermost && self.task.borrow().pace.spoken() {
+            let text = self.task.borrow().in_all(now);
+            self.tell(&text);
         }
     }
 
-    fn so_far(&self, elapsed: Duration) -> String {
+    /// The tasks that this one was begun in, and itself.
+    fn chain(&self) -> Vec<Rc<RefCell<Task>>> {
+        let is_this = |task: &Rc<RefCell<Task>>| Rc::ptr_eq(task, &self.task);
+        RUNNING.with_borrow(|running| match running.iter().position(is_this) {
+            Some(place) => running[..=place].to_vec(),
+            None => vec![Rc::clone(&self.task)],
+        })
+    }
+
+    fn leave(&self) {
+        // When the thread ends, there is nothing to leave any more.
+        let _ = RUNNING.try_with(|running| {
+            running.borrow_mut().retain(|task| !Rc::ptr_eq(task, &self.task));
+        });
+    }
+
+    fn tell(&mut self, text: &str) {
+        match &mut self.listener {
+            Some(listener) => listener(text),
+            None => tell(text),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Prints a line on how far work is, unless nobody wants any.
+pub(crate) fn tell(text: &str) {
+    if std::env::var_os("CONVLENS_PROGRESS").is_none_or(|value| value != "off") {
+        line(text);
+    }
+}
+
+impl Task {
+    fn so_far(&self, now: Instant) -> String {
         let mut text = format!("{}: ", self.what);
         text += &match self.total {
             Some(total) => format!("{} of {}", self.amount(self.done), self.amount(total)),
             None => self.amount(self.done),
         };
-        // Steps a second since the work began.
-        let rate = self.done.saturating_sub(self.from) as f64 / elapsed.as_secs_f64();
         if self.bytes {
-            text += &format!(", {:.1} MB/s", rate / 1e6);
+            text += &format!(", {:.1} MB/s", self.rate(now) / 1e6);
         }
-        if let Some(left) = self.total.map(|total| total.saturating_sub(self.done))
-            && rate > 0.0
-        {
-            // Beyond a year it is no estimate any more.
-            let left = Duration::from_secs_f64((left as f64 / rate).min(3.2e7));
-            let stops = self.at_most.map_or(left, |time| time.saturating_sub(elapsed));
-            text += &format!(", {} left", duration(left.min(stops)));
+        if let Some(left) = self.left(now) {
+            text += &format!(", {} left", duration(left));
         }
         text
+    }
+
+    fn in_all(&self, now: Instant) -> String {
+        let elapsed = duration(self.pace.elapsed(now));
+        format!("{}: {} in {elapsed}", self.what, self.amount(self.done))
+    }
+
+    /// Steps a second since the work began.
+    fn rate(&self, now: Instant) -> f64 {
+        let elapsed = self.pace.elapsed(now).as_secs_f64();
+        if elapsed > 0.0 { self.done.saturating_sub(self.from) as f64 / elapsed } else { 0.0 }
+    }
+
+    fn left(&self, now: Instant) -> Option<Duration> {
+        let steps = self.total?.saturating_sub(self.done);
+        let rate = Some(self.rate(now)).filter(|rate| *rate > 0.0)?;
+        // Beyond a year it is no estimate any more.
+        let left = Duration::from_secs_f64((steps as f64 / rate).min(3.2e7));
+        let stops = self.at_most.map(|time| time.saturating_sub(self.pace.elapsed(now)));
+        Some(stops.map_or(left, |stops| stops.min(left)))
     }
 
     fn amount(&self, count: u64) -> String {
@@ -182,7 +271,7 @@ mod tests {
         let lines = Rc::new(RefCell::new(Vec::new()));
         let sink = lines.clone();
         let progress = progress.listen(move |line| sink.borrow_mut().push(line.to_owned()));
-        let began = progress.pace.started;
+        let began = progress.task.borrow().pace.started;
         Heard { lines, progress, began }
     }
 
@@ -207,21 +296,62 @@ mod tests {
     }
 
     #[test]
-    fn long_work_says_at_most_a_line_a_second_with_the_time_left() {
+    fn long_work_says_how_much_time_is_left_at_growing_distances() {
         let mut heard = listen(Progress::new("training", 400));
-        for step in 1..=40 {
-            heard.advance(step * 10, step as f64 * 0.125);
+        for step in 1..=400 {
+            heard.advance(step, step as f64 * 0.125);
         }
         assert_eq!(
-            heard.finish(5.0),
+            heard.finish(50.0),
             [
-                "training: 160 of 400, 3.0 s left",
-                "training: 240 of 400, 2.0 s left",
-                "training: 320 of 400, 1.0 s left",
-                "training: 400 of 400, 0.0 s left",
-                "training: 400 in 5.0 s",
+                "training: 16 of 400, 48 s left",
+                "training: 48 of 400, 44 s left",
+                "training: 144 of 400, 32 s left",
+                "training: 400 in 50 s",
             ]
         );
+    }
+
+    #[test]
+    fn no_task_has_more_than_eight_lines_and_they_last_to_the_end() {
+        let day = 86_400;
+        for total in [None, Some(day)] {
+            let mut heard = listen(Progress::new("searching", total));
+            for second in 1..=day {
+                heard.advance(second, second as f64);
+            }
+            let lines = heard.finish(day as f64);
+            assert_eq!(lines.len(), 8, "{lines:?}");
+        }
+        let mut heard = listen(Progress::new("searching", day));
+        for second in 1..=day {
+            heard.advance(second, second as f64);
+        }
+        // The one before the end comes after hours; without a total it came after half an hour.
+        assert!(heard.finish(day as f64)[6].starts_with("searching: 19147 of 86400, "));
+    }
+
+    #[test]
+    fn work_within_other_work_speaks_in_its_lines() {
+        let outer = Progress::new("comparing networks", 2);
+        let began = outer.task.borrow().pace.started;
+        let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
+        let inner = Progress::new("Score-CAM, channels", 512);
+        assert_eq!(inner.chain().len(), 2);
+        inner.task.borrow_mut().done = 256;
+        let words: Vec<String> =
+            inner.chain().iter().map(|task| task.borrow().so_far(at(4.0))).collect();
+        assert_eq!(words[0], "comparing networks: 0 of 2");
+        assert!(words[1].starts_with("Score-CAM, channels: 256 of 512, 4."), "{}", words[1]);
+        // The lines are counted for the outer work alone.
+        assert!(outer.task.borrow_mut().pace.due(at(4.0), None));
+        assert!(!inner.task.borrow().pace.spoken());
+        drop(inner);
+        assert_eq!(outer.chain().len(), 1);
+        // Who listens hears of one task alone.
+        assert_eq!(Progress::new("alone", 3).listen(|_| ()).chain().len(), 1);
+        drop(outer);
+        assert!(RUNNING.with_borrow(Vec::is_empty));
     }
 
     #[test]

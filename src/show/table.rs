@@ -1,6 +1,15 @@
 //! Tables that read well as text and as HTML without styles.
 
 use super::{MimeBundle, escape_html};
+use crate::picture::shortened;
+
+/// A cell has at most so many characters: names can be of any length.
+const CELL: usize = 100;
+/// A table of more rows is folded: these at its beginning and at its end are shown, the rest behind a
+/// click.
+const MOST_ROWS: usize = 30;
+const FIRST: usize = 10;
+const LAST: usize = 5;
 
 /// A table with a line above it and lines below.
 pub(crate) struct Table {
@@ -23,11 +32,11 @@ impl Row {
         Row { depth: 0, cells }
     }
 
-    /// The cells, the first one behind `step` for each level of its depth.
+    /// The cells as they are shown, the first one behind `step` for each level of its depth.
     fn indented(&self, step: &str) -> Vec<String> {
-        let indent = |(i, cell): (usize, &String)| match i {
-            0 => step.repeat(self.depth) + cell,
-            _ => cell.clone(),
+        let indent = |(i, cell): (usize, &String)| {
+            let cell = shortened(cell, CELL);
+            if i == 0 { step.repeat(self.depth.min(CELL)) + &cell } else { cell.into_owned() }
         };
         self.cells.iter().enumerate().map(indent).collect()
     }
@@ -37,17 +46,33 @@ impl Row {
 pub(crate) const DASH: &str = "–";
 
 impl Table {
+    /// The whole table.
     pub(crate) fn text(&self) -> String {
-        let titles = self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-        let rows: Vec<Vec<String>> =
-            std::iter::once(titles).chain(self.rows.iter().map(|row| row.indented("  "))).collect();
+        self.text_of(self.rows.len(), 0)
+    }
+
+    /// The first and the last rows, and between them how many are left out.
+    fn text_of(&self, first: usize, last: usize) -> String {
+        let titles: Vec<String> =
+            self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();
+        let indented = |rows: &[Row]| -> Vec<Vec<String>> {
+            rows.iter().map(|row| row.indented("  ")).collect()
+        };
+        let left_out = self.rows.len() - first - last;
+        let mut rows = vec![titles];
+        rows.extend(indented(&self.rows[..first]));
+        let gap = rows.len();
+        rows.extend(indented(&self.rows[self.rows.len() - last..]));
         let width = |i: usize| {
             let cells = rows.iter().filter_map(|row| row.get(i));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let mut lines = vec![self.caption.clone()];
-        for row in &rows {
+        for (i, row) in rows.iter().enumerate() {
+            if i == gap && left_out > 0 {
+                lines.push(format!("… {left_out} more rows"));
+            }
             let padded = row.iter().zip(&widths).zip(&self.columns);
             let padded = padded.map(|((cell, &width), (_, number))| match number {
                 true => format!("{cell:>width$}"),
@@ -60,24 +85,15 @@ impl Table {
     }
 
     fn html(&self) -> String {
-        let cell = |tag: &str, number: bool, text: &str| {
-            let side = if number { "right" } else { "left" };
-            format!("<{tag} align=\"{side}\" style=\"text-align:{side}\">{text}</{tag}>")
-        };
-        let mut html = format!("<p>{}</p>\n<table>\n<thead><tr>", escape_html(&self.caption));
-        for (title, number) in &self.columns {
-            html += &cell("th", *number, &escape_html(title));
+        let mut html = format!("<p>{}</p>\n", escape_html(&self.caption));
+        let (first, last) = self.folded();
+        html += &self.html_of(first, last);
+        if first + last < self.rows.len() {
+            let all = self.rows.len();
+            html += &format!("\n<details><summary>all {all} rows</summary>\n");
+            html += &self.html_of(all, 0);
+            html += "\n</details>";
         }
-        html += "</tr></thead>\n<tbody>\n";
-        for row in &self.rows {
-            html += "<tr>";
-            // Spaces of an em: nothing else indents where styles are stripped.
-            for (text, (_, number)) in row.indented("\u{2003}").iter().zip(&self.columns) {
-                html += &cell("td", *number, &escape_html(text));
-            }
-            html += "</tr>\n";
-        }
-        html += "</tbody>\n</table>";
         if !self.notes.is_empty() {
             let notes: Vec<String> = self.notes.iter().map(|note| escape_html(note)).collect();
             html += &format!("\n<p>{}</p>", notes.join("<br>\n"));
@@ -85,8 +101,52 @@ impl Table {
         html
     }
 
+    fn html_of(&self, first: usize, last: usize) -> String {
+        let cell = |tag: &str, number: bool, text: &str| {
+            let side = if number { "right" } else { "left" };
+            format!("<{tag} align=\"{side}\" style=\"text-align:{side}\">{text}</{tag}>")
+        };
+        let mut html = String::from("<table>\n<thead><tr>");
+        for (title, number) in &self.columns {
+            html += &cell("th", *number, &escape_html(title));
+        }
+        html += "</tr></thead>\n<tbody>\n";
+        let left_out = self.rows.len() - first - last;
+        let rows = self.rows[..first].iter().map(Some);
+        let gap = (left_out > 0).then_some(None);
+        let end = self.rows[self.rows.len() - last..].iter().map(Some);
+        for row in rows.chain(gap).chain(end) {
+            html += "<tr>";
+            match row {
+                // Spaces of an em: nothing else indents where styles are stripped.
+                Some(row) => {
+                    for (text, (_, number)) in row.indented("\u{2003}").iter().zip(&self.columns) {
+                        html += &cell("td", *number, &escape_html(text));
+                    }
+                }
+                None => {
+                    let across = self.columns.len();
+                    html += &format!("<td colspan=\"{across}\">… {left_out} more rows</td>");
+                }
+            }
+            html += "</tr>\n";
+        }
+        html + "</tbody>\n</table>"
+    }
+
+    /// How many of the first and of the last rows are shown at once.
+    fn folded(&self) -> (usize, usize) {
+        match self.rows.len() {
+            count if count > MOST_ROWS => (FIRST, LAST),
+            count => (count, 0),
+        }
+    }
+
+    /// What a notebook shows: of a long table the first and the last rows, and in HTML all of them
+    /// behind a click.
     pub(crate) fn bundle(&self) -> MimeBundle {
-        MimeBundle::html(self.html(), self.text())
+        let (first, last) = self.folded();
+        MimeBundle::html(self.html(), self.text_of(first, last))
     }
 }
 

@@ -417,6 +417,26 @@ fn a_sheet_of_many_maps_shows_64_and_says_so() {
 }
 
 #[test]
+fn sheets_fit_into_a_notebooks_column() {
+    let dots =
+        |side: u32| vec![Picture::rgb(side, side, vec![9; (side * side * 3) as usize]).unwrap(); 8];
+    for (sheet, width) in [
+        (Sheet::new(waves(64, 224, 224)).columns(8), 990),
+        (Sheet::new(waves(64, 112, 112)), 934),
+        (Sheet::new(waves(8, 30, 30)).columns(16), 758),
+        (Sheet::new(waves(16, 30, 30)).columns(16), 550),
+        (Sheet::new(waves(1, 3000, 1500)), 990),
+        (Sheet::pictures(dots(224)).columns(8), 990),
+        (Sheet::pictures(dots(400)), 814),
+        // Who asks for a size gets it.
+        (Sheet::new(waves(8, 224, 224)).columns(8).tile(224), 8 * 224 + 7 * 4 + 10),
+    ] {
+        let rendered = sheet.render().unwrap();
+        assert_eq!(rendered.picture.width(), width, "{}", rendered.note);
+    }
+}
+
+#[test]
 fn tiles_hold_the_levels_of_their_values() {
     let sheet = Sheet::new(ramp()).colormap(Colormap::Gray).without_captions().gutter(0);
     let picture = sheet.render().unwrap().picture.to_rgb();

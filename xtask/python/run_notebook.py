@@ -296,6 +296,8 @@ def main():
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--stored", action="store_true")
     arguments = parser.parse_args()
+    # How far long work was at some moment is nothing to store.
+    os.environ["CONVLENS_PROGRESS"] = "off"
     path = arguments.notebook.resolve()
     log_file = arguments.output.with_suffix(".kernel.log")
     try:

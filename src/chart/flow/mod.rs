@@ -21,6 +21,8 @@ const MARGIN: i32 = 12;
 const SLAB_SIDE: i32 = 40;
 /// No text makes a box wider than this.
 const WIDEST_TEXT: i32 = 230;
+/// More letters have no place in it.
+const MOST_LETTERS: usize = 100;
 /// More pixels are not drawn.
 const MOST_PIXELS: i64 = 40_000_000;
 
@@ -43,8 +45,12 @@ pub(crate) fn flow_chart(boxes: &[FlowBox], edges: &[(usize, usize)]) -> Result<
         for one in boxes {
             let mut lines = Vec::new();
             for line in &one.lines {
-                let mut shown = line.clone();
                 // The end of a long name tells more than its beginning.
+                let long = line.chars().count().saturating_sub(MOST_LETTERS);
+                let mut shown = match long {
+                    0 => line.clone(),
+                    _ => format!("…{}", line.chars().skip(long).collect::<String>()),
+                };
                 while width(&shown)? > WIDEST_TEXT && shown.chars().count() > 2 {
                     shown = format!("…{}", shown.chars().skip(2).collect::<String>());
                 }
