@@ -7,7 +7,7 @@ use crate::chart::{FlowBox, flow_chart};
 use crate::error::{Error, Result};
 use crate::model::{Layer, Layers, Model, gathered, last_depth, name_to_depth};
 use crate::picture::Picture;
-use crate::show::{MimeBundle, Show, error_bundle, thousands};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle, thousands};
 
 /// The default depth is the deepest with at most so many boxes, ...
 const MOST_BOXES: usize = 23;
@@ -34,7 +34,7 @@ const MOST_ARROWS: usize = 4000;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Drawing {
     network: String,
@@ -58,9 +58,8 @@ impl Model {
 impl Drawing {
     /// Draws groups so deep: 1 draws a box for each name without its dots, as `"layer1"`. A depth
     /// beyond the deepest name draws every layer. The default is the deepest that stays readable.
-    pub fn depth(mut self, depth: usize) -> Drawing {
-        self.depth = Some(depth.max(1));
-        self
+    pub fn depth(&self, depth: usize) -> Drawing {
+        Drawing { depth: Some(depth.max(1)), ..self.clone() }
     }
 
     /// How many boxes there are.
@@ -223,6 +222,12 @@ impl fmt::Display for Drawing {
             write!(f, "\n{}", stage.lines().join(", "))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Drawing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Drawing of {}", self.network))
     }
 }
 

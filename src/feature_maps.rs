@@ -7,8 +7,8 @@ use tch::Tensor;
 use crate::error::{Error, Result};
 use crate::look::Look;
 use crate::picture::{Maps, Overlay, Picture, Sheet};
-use crate::show::{MimeBundle, Show, error_bundle};
-use crate::tensor::{Glance, IntoResult};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
+use crate::tensor::{Glance, IntoResult, to_floats};
 
 /// The activation of one layer for one photo, tied to both.
 ///
@@ -60,6 +60,31 @@ impl FeatureMaps {
                 self.layer
             ))),
         }
+    }
+
+    /// The mean activation of each channel over its pixels: how much of what a channel looks for is in
+    /// the photo. Of a layer that is not spatial, its values. The mean of them all is
+    /// `maps.tensor().mean(None)`.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+    /// let means = look.layer("features.3")?.means()?;
+    /// assert_eq!(means.len(), 128);
+    /// Chart::bars([("channel 0", means[0]), ("channel 1", means[1])]);
+    /// Chart::histogram([("mean activations", &means)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When libtorch cannot read the activation.
+    pub fn means(&self) -> Result<Vec<f32>> {
+        let pixels = [1, self.count() as i64, -1];
+        let values = self.activation.f_reshape(pixels).into_result()?;
+        let mean = values.f_mean_dim([2i64].as_slice(), false, tch::Kind::Float).into_result()?;
+        to_floats(&mean)
     }
 
     /// A contact sheet of the channels, to be set in other columns, colours and scales.
@@ -114,7 +139,7 @@ pub(crate) fn no_channel(layer: &str, count: usize, channel: usize) -> Error {
 
 impl fmt::Debug for FeatureMaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FeatureMaps({}, {:?})", self.layer, self.activation.size())
+        debug_line(f, format_args!("FeatureMaps of {}, {:?}", self.layer, self.activation.size()))
     }
 }
 

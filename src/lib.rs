@@ -51,6 +51,7 @@ pub mod mask;
 mod memory;
 pub mod model;
 mod number;
+mod panic;
 pub mod photo;
 pub mod picture;
 pub mod prelude;

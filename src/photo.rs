@@ -14,7 +14,7 @@ use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
 use crate::picture::{Picture, Tiff};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, to_floats};
 
 /// Photos of more pixels than this are refused before they are decoded.
@@ -140,9 +140,8 @@ impl Photo {
     }
 
     /// The same photo under another title.
-    pub fn titled(mut self, title: &str) -> Photo {
-        self.title = title.into();
-        self
+    pub fn titled(&self, title: &str) -> Photo {
+        Photo { title: title.into(), ..self.clone() }
     }
 
     /// The title: the file's name without its ending, unless another was given.
@@ -177,16 +176,9 @@ impl Photo {
     }
 }
 
-impl AsRef<[Photo]> for Photo {
-    /// One photo where several may stand.
-    fn as_ref(&self) -> &[Photo] {
-        std::slice::from_ref(self)
-    }
-}
-
 impl fmt::Debug for Photo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Photo({}, {} × {})", self.title, self.width(), self.height())
+        debug_line(f, format_args!("Photo {}, {} × {}", self.title, self.width(), self.height()))
     }
 }
 
@@ -354,22 +346,18 @@ impl Preprocess {
     }
 
     /// Resizes with cubic instead of linear weights, as some networks were trained.
-    pub fn bicubic(mut self) -> Self {
-        self.bicubic = true;
-        self
+    pub fn bicubic(&self) -> Self {
+        Self { bicubic: true, ..self.clone() }
     }
 
     /// Cuts this square out of the middle.
-    pub fn crop(mut self, side: i64) -> Self {
-        self.crop = Some(side);
-        self
+    pub fn crop(&self, side: i64) -> Self {
+        Self { crop: Some(side), ..self.clone() }
     }
 
     /// `(value − mean) / deviation`, channel by channel in the order RGB.
-    pub fn normalize(mut self, mean: [f64; 3], deviation: [f64; 3]) -> Self {
-        self.mean = mean;
-        self.deviation = deviation;
-        self
+    pub fn normalize(&self, mean: [f64; 3], deviation: [f64; 3]) -> Self {
+        Self { mean, deviation, ..self.clone() }
     }
 
     /// The same part of the photo, `factor` times as large.

@@ -13,7 +13,8 @@ use tch::{Kind, Reduction, Tensor};
 use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::model::{Model, Pass, Weights, with_grad};
-use crate::show::{self, MimeBundle, Pace, Show, error_bundle};
+use crate::panic::caught;
+use crate::show::{self, MimeBundle, Pace, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, float_copy, plain_numbers};
 
 /// What training makes small.
@@ -134,86 +135,76 @@ impl Default for Fit {
 
 impl Fit {
     /// How often every photo is seen.
-    pub fn epochs(mut self, epochs: usize) -> Self {
-        self.epochs = epochs;
-        self
+    pub fn epochs(&self, epochs: usize) -> Self {
+        Self { epochs, ..self.clone() }
     }
 
     /// How many photos make a step.
-    pub fn batch(mut self, photos: usize) -> Self {
-        self.batch = photos;
-        self
+    pub fn batch(&self, photos: usize) -> Self {
+        Self { batch: photos, ..self.clone() }
     }
 
     /// The optimiser's step size.
-    pub fn learning_rate(mut self, rate: f64) -> Self {
-        self.learning_rate = rate;
-        self
+    pub fn learning_rate(&self, rate: f64) -> Self {
+        Self { learning_rate: rate, ..self.clone() }
     }
 
     /// Lets the learning rate fall to zero along half a cosine, Loshchilov and Hutter 2017.
-    pub fn cosine(mut self) -> Self {
-        self.cosine = true;
-        self
+    pub fn cosine(&self) -> Self {
+        Self { cosine: true, ..self.clone() }
     }
 
     /// The L2 penalty on all parameters.
-    pub fn weight_decay(mut self, decay: f64) -> Self {
-        self.weight_decay = decay;
-        self
+    pub fn weight_decay(&self, decay: f64) -> Self {
+        Self { weight_decay: decay, ..self.clone() }
     }
 
     /// Which optimiser.
-    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
-        self.optimizer = optimizer;
-        self
+    pub fn optimizer(&self, optimizer: Optimizer) -> Self {
+        Self { optimizer, ..self.clone() }
     }
 
     /// What is made small.
-    pub fn loss(mut self, loss: Loss) -> Self {
-        self.loss = loss;
-        self
+    pub fn loss(&self, loss: Loss) -> Self {
+        Self { loss, ..self.clone() }
     }
 
     /// Decides the order of the photos, and dropout.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
     }
 
     /// Stops when the validation loss (without validation photos, the training loss) has not
     /// improved for this many epochs. The network of the best epoch is kept.
-    pub fn patience(mut self, epochs: usize) -> Self {
-        self.patience = Some(epochs);
-        self
+    pub fn patience(&self, epochs: usize) -> Self {
+        Self { patience: Some(epochs), ..self.clone() }
     }
 
     /// Stops after the epoch in which this time has passed.
-    pub fn time_budget(mut self, time: Duration) -> Self {
-        self.budget = Some(time);
-        self
+    pub fn time_budget(&self, time: Duration) -> Self {
+        Self { budget: Some(time), ..self.clone() }
     }
 
     /// Photos and targets that are not trained on, to see what was learnt beyond them.
-    pub fn validation(mut self, photos: &Tensor, targets: &Tensor) -> Self {
-        self.validation = Some((Rc::new(photos.shallow_clone()), Rc::new(targets.shallow_clone())));
-        self
+    pub fn validation(&self, photos: &Tensor, targets: &Tensor) -> Self {
+        Self {
+            validation: Some((Rc::new(photos.shallow_clone()), Rc::new(targets.shallow_clone()))),
+            ..self.clone()
+        }
     }
 
     /// Changes each batch before it is learnt from: flips, shifts, lighting.
     pub fn augment(
-        mut self,
+        &self,
         change: impl Fn(&Tensor, &Tensor, &mut StdRng) -> (Tensor, Tensor) + 'static,
     ) -> Self {
-        self.augment = Some(Rc::new(change));
-        self
+        Self { augment: Some(Rc::new(change)), ..self.clone() }
     }
 
     /// Where the lines go that tell how it is going; to standard output by default, at most
     /// eight of them.
-    pub fn listener(mut self, listener: impl Fn(&str) + 'static) -> Self {
-        self.listener = Rc::new(listener);
-        self
+    pub fn listener(&self, listener: impl Fn(&str) + 'static) -> Self {
+        Self { listener: Rc::new(listener), ..self.clone() }
     }
 
     /// Trains the network on photos `[N, C, H, W]` and as many targets. Frozen parameters (without
@@ -338,7 +329,8 @@ impl Fit {
             let pick = |t: &Tensor| t.f_index_select(0, &indices_tensor).into_result();
             let (mut x, mut y) = (pick(photos)?, pick(targets)?);
             if let Some(augment) = &self.augment {
-                (x, y) = augment(&x, &y, random);
+                (x, y) = caught(|| augment(&x, &y, random))
+                    .map_err(|error| error.while_doing("the augmentation"))?;
                 let returned = |t: &Tensor, what: &str| {
                     plain_numbers(t).map_err(|e| e.while_doing(format!("augment returned {what}")))
                 };
@@ -504,7 +496,7 @@ fn snapshot(model: &Model) -> Result<Weights> {
 }
 
 /// How a training went. A notebook shows the curve of the losses.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Fitted {
     network: String,
     losses: Vec<f64>,
@@ -563,6 +555,12 @@ impl fmt::Display for Fitted {
             write!(f, ", validation {loss:.4}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Fitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Fitted {}, {} epochs", self.network, self.losses.len()))
     }
 }
 

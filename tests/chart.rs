@@ -257,7 +257,8 @@ fn charts_of_nothing_and_sizes_that_cannot_be_drawn_are_refused() {
         let text = message(&great);
         assert!(text.contains("1e300 at most"), "{text}");
     }
-    let multiples = SmallMultiples::new([]).picture().expect_err("refused").to_string();
+    let multiples =
+        SmallMultiples::new(&[] as &[Chart]).picture().expect_err("refused").to_string();
     assert!(multiples.contains("at least one chart"), "{multiples}");
     assert!(SmallMultiples::new([line()]).columns(0).picture().is_err());
     // A point alone, a very long line and a name that does not fit are drawn.

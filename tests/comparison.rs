@@ -188,7 +188,7 @@ fn a_method_that_does_not_suit_a_network_leaves_its_cell_to_the_reason() {
     let text = shown(&sheet).1;
     assert!(text.contains("take GradCam"), "{text}");
 
-    let methods: &[&dyn Attribution] = &[&GradCam::default(), &GradCam::at("nowhere")];
+    let methods: [&dyn Attribution; 2] = [&GradCam::default(), &GradCam::at("nowhere")];
     let sheet = compare::methods(&pair[0], methods, &photos).expect("a sheet");
     let text = shown(&sheet).1;
     assert!(text.contains("Grad-CAM\n  first: no layer \"nowhere\" in pooling"), "{text}");
@@ -198,7 +198,7 @@ fn a_method_that_does_not_suit_a_network_leaves_its_cell_to_the_reason() {
 fn methods_are_named_with_the_layer_where_each_looks() {
     let photos = photos(["first", "second"]);
     let model = pooling("net", 1);
-    let methods: &[&dyn Attribution] = &[&GradCam::default(), &HiResCam::at("early")];
+    let methods: [&dyn Attribution; 2] = [&GradCam::default(), &HiResCam::at("early")];
     let text = shown(&compare::methods(&model, methods, &photos).expect("a sheet")).1;
     let titles: Vec<&str> = text.lines().filter(|line| !line.starts_with("  ")).collect();
     assert_eq!(titles, ["net: 2 × 2", "Grad-CAM, late", "HiResCAM, early"]);
@@ -209,7 +209,7 @@ fn layers_are_rows_with_their_size_and_methods_columns() {
     let photo = &photos(["photo"])[0];
     let model = pooling("net", 1);
     let bee = |layer| GradCam::at(layer).class("bee");
-    let methods: &[&dyn AtLayer] = &[&HiResCam::at, &bee];
+    let methods: [&dyn AtLayer; 2] = [&HiResCam::at, &bee];
     let sheet = compare::layers(&model, ["early", "late"], methods, photo).expect("a sheet");
     let titles: Vec<String> = shown(&sheet).1.lines().map(str::to_owned).collect();
     assert_eq!(titles[..2], ["net, photo: 2 × 2", "early, 16 × 16"]);
@@ -268,7 +268,7 @@ fn what_is_to_be_known_of_one_photo_names_it_and_what_holds_of_all_is_said_once(
     let photos = photos(["first", "second"]);
     let model = pooling("net", 1);
     let path = IntegratedGradients::default().steps(3);
-    let methods: &[&dyn Attribution] = &[&path, &GuidedBackprop::default()];
+    let methods: [&dyn Attribution; 2] = [&path, &GuidedBackprop::default()];
     let sheet = compare::methods(&model, methods, &photos).expect("a sheet");
     let text = shown(&sheet).1;
     let notes: Vec<&str> = text.lines().skip(1 + 2 * 3).collect();
@@ -398,10 +398,10 @@ fn nothing_to_show_is_an_error_that_says_why() {
         (compare::networks(no_networks, &photos, &cam), "networks"),
         (compare::networks(["squeezenet1_1"], &no_photos, &cam), "photos"),
         (compare::networks_with(no_networks, picture), "networks"),
-        (compare::methods(&model, &[], &photos), "methods"),
-        (compare::methods(&model, &[&cam], &no_photos), "photos"),
-        (compare::layers(&model, no_layers, &[&GradCam::at], &photos[0]), "layers"),
-        (compare::layers(&model, ["late"], &[], &photos[0]), "methods"),
+        (compare::methods(&model, [], &photos), "methods"),
+        (compare::methods(&model, [&cam], &no_photos), "photos"),
+        (compare::layers(&model, no_layers, [&GradCam::at], &photos[0]), "layers"),
+        (compare::layers(&model, ["late"], [], &photos[0]), "methods"),
         (compare::classes(&model, no_classes, &photos, &cam), "classes"),
         (compare::classes(&model, ["bee"], &no_photos, &cam), "photos"),
     ] {

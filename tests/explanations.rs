@@ -218,7 +218,7 @@ fn a_batch_is_explained_as_its_photos_are() {
 #[test]
 fn a_batch_of_no_photos_is_refused() {
     let model = network(3, 6);
-    let text = model.look_at_all(&[]).expect_err("none").to_string();
+    let text = model.look_at_all(&[] as &[Photo]).expect_err("none").to_string();
     assert!(text.contains("give at least one"), "{text}");
     assert!(model.look_inputs(&Tensor::zeros([0, 3, 12, 12], tch::kind::FLOAT_CPU)).is_err());
     assert!(model.look_input(&Tensor::zeros([0, 3, 12, 12], tch::kind::FLOAT_CPU)).is_err());
@@ -356,7 +356,7 @@ fn a_target_that_is_no_number_is_explained_by_every_method() {
     }
     for method in methods_for(&Target::function("boom", |_| panic!("on purpose"))) {
         let text = failure(&look, &method);
-        assert!(text.contains("\"boom\" panicked: on purpose"), "{text}");
+        assert!(text.contains("\"boom\": it panicked: on purpose"), "{text}");
     }
     nothing_is_left_behind(&model);
 }

@@ -934,7 +934,7 @@ fn an_animation_keeps_to_its_bytes() {
         let value = |i: usize| (127.5 * (peers::formula::formula(i, p) + 1.0)) as u8;
         Picture::rgb(400, 300, (0..360_000).map(value).collect()).expect("a picture")
     };
-    let animation = Animation::new((0..4).map(noise).collect()).expect("an animation");
+    let animation = Animation::new((0..4).map(noise)).expect("an animation");
     let bytes = animation.to_png().len();
     assert!((150_000..=300_000).contains(&bytes), "{bytes}: four pictures and a still one");
     let less = animation.clone().byte_budget(200_000).to_png();
@@ -943,7 +943,9 @@ fn an_animation_keeps_to_its_bytes() {
     assert!((160..400).contains(&still.width()));
     let error = Animation::new(vec![noise(0), noise(1).resized(10, 10).expect("a picture")]);
     assert!(error.expect_err("two sizes").to_string().contains("one size"));
-    assert!(Animation::new(Vec::new()).expect_err("none").to_string().contains("no pictures"));
+    assert!(
+        Animation::new(&[] as &[Picture]).expect_err("none").to_string().contains("no pictures")
+    );
 }
 
 #[test]

@@ -267,7 +267,7 @@ fn names_of_any_length_are_cut_for_display() {
         (Chart::scatter([("a", vec![(1.0, 2.0)])]).mark([(1.0, 2.0, &name)]).bundle(), 640),
         (Chart::bars([("a", 1.0)]).title(&name).bundle(), 640),
         (SmallMultiples::new([Chart::bars([(&name, 1.0)]).title(&name)]).bundle(), 1000),
-        (PictureTable::new([&name]).title(&name).row(&name, [picture(1).into()]).bundle(), 1000),
+        (PictureTable::new([&name]).title(&name).row(&name, [picture(1)]).bundle(), 1000),
         (Sheet::pictures(vec![picture(1)]).captions([&name]).title(&name).bundle(), 1000),
         (side_by_side([(&name, picture(1))]), 1000),
         (picture(1).captioned(&name).bundle(), 1000),

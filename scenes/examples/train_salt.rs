@@ -33,18 +33,6 @@ fn tiles(seeds: Range<u64>) -> Outcome<Vec<Section>> {
     Ok(seeds.map(|seed| Salt::default().seed(seed).section()).collect::<convlens::Result<_>>()?)
 }
 
-/// `[N, 1, 128, 128]`, from -1 to 1.
-fn inputs(tiles: &[Section]) -> Outcome<Tensor> {
-    let inputs = tiles.iter().map(Section::to_tensor).collect::<convlens::Result<Vec<_>>>()?;
-    Ok(Tensor::cat(&inputs, 0))
-}
-
-/// 1 where there is salt, 0 elsewhere, `[N, 1, 128, 128]`.
-fn targets(tiles: &[Section]) -> Outcome<Tensor> {
-    let labels = tiles.iter().map(Section::labels_tensor).collect::<convlens::Result<Vec<_>>>()?;
-    Ok(Tensor::stack(&labels, 0).to_kind(Kind::Float))
-}
-
 /// Half of the batches mirrored, each tile louder or softer.
 fn varied(x: &Tensor, y: &Tensor, random: &mut StdRng) -> (Tensor, Tensor) {
     let gains: Vec<f32> = (0..x.size()[0]).map(|_| random.gen_range(0.7..1.4)).collect();
@@ -111,7 +99,10 @@ fn main() -> Outcome<()> {
         .learning_rate(4e-3)
         .cosine()
         .augment(varied);
-    println!("{}", fit.run(&model, &inputs(&known)?, &targets(&known)?)?);
+    let (inputs, labels) = Section::tensors(&known)?;
+    // 1 where there is salt, 0 elsewhere, [N, 1, 128, 128]
+    let targets = labels.unsqueeze(1).to_kind(Kind::Float);
+    println!("{}", fit.run(&model, &inputs, &targets)?);
     let weights = halved(&model)?;
     println!("trained in {:.0?}", begun.elapsed());
     for (name, tiles) in [("learnt from", &known[..400]), ("unseen", &unseen)] {

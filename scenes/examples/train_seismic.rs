@@ -40,17 +40,6 @@ fn sections(seeds: std::ops::Range<u64>) -> Outcome<Vec<Section>> {
         .collect::<convlens::Result<_>>()?)
 }
 
-fn inputs(sections: &[Section]) -> Outcome<Tensor> {
-    let inputs = sections.iter().map(Section::to_tensor).collect::<convlens::Result<Vec<_>>>()?;
-    Ok(Tensor::cat(&inputs, 0))
-}
-
-fn targets(sections: &[Section]) -> Outcome<Tensor> {
-    let labels =
-        sections.iter().map(Section::labels_tensor).collect::<convlens::Result<Vec<_>>>()?;
-    Ok(Tensor::cat(&labels, 0))
-}
-
 /// Windows of a batch: for each section the matrix that takes places of the window to places of
 /// the section, both from -1 to 1. `nearest` for labels.
 fn windows(batch: &Tensor, matrices: &[f32], size: [i64; 2], nearest: bool) -> Tensor {
@@ -155,7 +144,7 @@ fn tested(model: &Model, unseen: &[Section]) -> Outcome<SegmentationScore> {
 
 /// The encoder after its pretext task, which needs no labels.
 fn pretrained(fcn: &Fcn, pretext: &str) -> Outcome<Model> {
-    let unlabelled = inputs(&sections(100..148)?)?;
+    let (unlabelled, _) = Section::tensors(sections(100..148)?)?;
     let fit = Fit::default().batch(12).learning_rate(2e-3).cosine();
     let (task, fit) = match pretext {
         "rotation" => (Task::Rotation(5), fit.epochs(60).augment(turned)),
@@ -211,7 +200,8 @@ fn main() -> Outcome<()> {
     };
     let known = sections(0..5)?;
     let fit = Fit::default().epochs(EPOCHS).batch(5).learning_rate(4e-3).cosine().augment(varied);
-    println!("{}", fit.run(&model, &inputs(&known)?, &targets(&known)?)?);
+    let (inputs, targets) = Section::tensors(&known)?;
+    println!("{}", fit.run(&model, &inputs, &targets)?);
     let weights = halved(&model)?;
     println!("trained in {:.0?}\n\nlearnt from:\n{}", begun.elapsed(), tested(&model, &known)?);
     let score = tested(&model, &sections(1000..1012)?)?;

@@ -16,8 +16,11 @@
 //!
 //! - [`seismic`] makes sections of the ground and tiles with salt; [`section`] holds them, and opens
 //!   those of others: SEG-Y, numpy's arrays, pictures.
-//! - [`robot`] is what a small robot sees, and what its sensors will find ahead.
-//! - [`pets`] draws cats and dogs, and writes labelled folders of them.
+//!   [`Section::tensors`](section::Section::tensors) makes them what a network learns from.
+//! - [`robot`] is what a small robot sees, and what its sensors will find ahead;
+//!   [`Scene::tensors`](robot::Scene::tensors) for learning.
+//! - [`pets`] draws cats and dogs, and writes labelled folders of them, which
+//!   [`ImageFolder::tensors`](convlens::dataset::ImageFolder::tensors) reads.
 //! - [`networks`] has a trained network for each of the first two.
 
 mod noise;

@@ -277,3 +277,20 @@ fn what_cannot_be_made_or_read_is_refused_with_the_reason() {
     let error = Reading::from_look(&look).expect_err("a thousand classes").to_string();
     assert!(error.contains("squeezenet1_1") && error.contains("1000"), "{error}");
 }
+
+#[test]
+fn scenes_become_what_a_network_learns_from() {
+    let scenes = [made(3), made(4)];
+    let (pictures, detected) = Scene::tensors(&scenes).expect("tensors");
+    let model = networks::robot_range().expect("a network");
+    for (i, scene) in scenes.iter().enumerate() {
+        let look = model.look(&scene.photo().expect("a photo")).expect("a look");
+        let input = look.layer("input").expect("the input").tensor();
+        let difference = (pictures.narrow(0, i as i64, 1) - input).abs().max();
+        assert!(difference.double_value(&[]) < 1e-6, "{difference:?}");
+        let truth = scene.truth().to_tensor().expect("a tensor");
+        assert_eq!(detected.narrow(0, i as i64, 1), truth);
+    }
+    let none: [Scene; 0] = [];
+    assert!(Scene::tensors(none).expect_err("none").to_string().contains("no scenes"));
+}

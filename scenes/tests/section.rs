@@ -273,3 +273,45 @@ fn mask_and_prediction_have_the_same_colours_and_one_legend() {
     assert_eq!(text, "section, 200 traces of 2 samples, with its mask");
     assert_eq!(mask.bundle().as_text(), "200 × 2: water 50.0 %, sand 50.0 %");
 }
+
+#[test]
+fn sections_become_what_a_network_learns_from() {
+    let labels = |value: u8| vec![value; 6];
+    let section = |value: f32, label: u8| {
+        let section = Section::new(2, 3, vec![value, 1.0, -1.0, 0.5, 0.0, 1.0]).expect("a section");
+        section.with_labels(labels(label), &classes()).expect("labels")
+    };
+    let both = [section(0.25, 1), section(-0.5, 2)];
+    let (amplitudes, labels) = Section::tensors(&both).expect("tensors");
+    assert_eq!((amplitudes.size(), labels.size()), (vec![2, 1, 2, 3], vec![2, 2, 3]));
+    for (i, section) in both.iter().enumerate() {
+        assert_eq!(amplitudes.narrow(0, i as i64, 1), section.to_tensor().expect("a tensor"));
+        assert_eq!(labels.narrow(0, i as i64, 1), section.labels_tensor().expect("labels"));
+    }
+    let bare = Section::new(2, 3, vec![0.0; 6]).expect("a section");
+    let narrow =
+        Section::new(2, 1, vec![0.0; 2]).expect("a section").with_labels(vec![0; 2], &classes());
+    for (sections, part) in [
+        (vec![], "no sections"),
+        (vec![both[0].clone(), bare], "labels"),
+        (vec![both[0].clone(), narrow.expect("labels")], "one size"),
+    ] {
+        let error = Section::tensors(sections).expect_err("refused").to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn what_shows_itself_prints_a_line_that_says_how() {
+    let section = Section::new(1, 2, vec![0.0, 1.0]).expect("a section").titled("a line");
+    let section = section.with_labels(vec![0, 1], &classes()).expect("labels");
+    let score = section.score(section.mask().expect("a mask")).expect("a score");
+    let mask = section.mask().expect("a mask");
+    for (line, starts) in [
+        (format!("{section:?}"), "Section a line, 1 × 2; "),
+        (format!("{mask:?}"), "Mask of 1 × 2, 3 classes; "),
+        (format!("{score:?}"), "SegmentationScore of 3 classes; "),
+    ] {
+        assert!(line.starts_with(starts) && line.ends_with("let it = …; it"), "{line}");
+    }
+}

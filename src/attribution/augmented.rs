@@ -1,5 +1,7 @@
 //! Smoothing by flips and scales.
 
+use std::rc::Rc;
+
 use tch::{Kind, Tensor};
 
 use super::finish::{resized, scaled};
@@ -23,23 +25,29 @@ use crate::tensor::IntoResult;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Augmented<A> {
-    method: A,
+    /// Shared by copies, so that it need not be one that can be copied.
+    method: Rc<A>,
     factors: Vec<f64>,
 }
 
 impl<A: Attribution> Augmented<A> {
     /// With pytorch-grad-cam's factors: 0.9, 1 and 1.1.
     pub fn new(method: A) -> Self {
-        Augmented { method, factors: vec![0.9, 1.0, 1.1] }
+        Augmented { method: Rc::new(method), factors: vec![0.9, 1.0, 1.1] }
     }
 
     /// With other factors on the values of the input.
     #[must_use]
-    pub fn factors(mut self, factors: impl IntoIterator<Item = f64>) -> Self {
-        self.factors = factors.into_iter().collect();
-        self
+    pub fn factors(&self, factors: impl IntoIterator<Item = f64>) -> Self {
+        Self { factors: factors.into_iter().collect(), ..self.clone() }
+    }
+}
+
+impl<A> Clone for Augmented<A> {
+    fn clone(&self) -> Self {
+        Augmented { method: Rc::clone(&self.method), factors: self.factors.clone() }
     }
 }
 

@@ -1,7 +1,5 @@
 //! A target as it applies to one photo under one network: a score that can be computed.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use tch::{Kind, Tensor};
@@ -11,6 +9,7 @@ use super::target::Function;
 use crate::error::{Error, Result};
 use crate::look::{best_first, probabilities};
 use crate::model::Model;
+use crate::panic::caught;
 use crate::tensor::{IntoResult, plain_numbers, to_floats};
 
 /// A target resolved for one photo.
@@ -144,16 +143,14 @@ impl Function {
         // Of its own, which it may write to.
         let copy = || output.f_alias_copy().into_result();
         let copy = if recording { crate::model::with_grad(copy) } else { copy() }?;
-        let run = || catch_unwind(AssertUnwindSafe(|| (self.compute)(&copy)));
+        let run = || caught(|| (self.compute)(&copy));
         let value = if recording {
             crate::model::with_grad(run)
         } else {
             let _no_grad = tch::no_grad_guard();
             run()
         };
-        let value = value.map_err(|panic| {
-            Error::Argument(format!("{what} panicked: {}", panic_text(panic.as_ref())))
-        })?;
+        let value = value.map_err(|error| error.while_doing(&what))?;
         let value = plain_numbers(&value).map_err(|e| e.while_doing(format!("{what} returns")))?;
         if value.numel() != 1 {
             return Err(Error::Argument(format!(
@@ -171,13 +168,6 @@ impl Function {
         }
         value.f_reshape([0i64; 0]).and_then(|t| t.f_to_kind(Kind::Float)).into_result()
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text =
-        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
-    text.lines().next().unwrap_or(text)
 }
 
 fn index_of(target: &Target, model: &Model, count: usize) -> Result<Option<usize>> {

@@ -43,9 +43,10 @@ impl GuidedGradCam {
 
     /// Resizes the map by repeating its pixels: captum's default.
     #[must_use]
-    pub fn nearest(mut self) -> Self {
-        self.sensitivity.nearest = true;
-        self
+    pub fn nearest(&self) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.nearest = true;
+        changed
     }
 }
 

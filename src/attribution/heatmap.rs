@@ -1,5 +1,6 @@
 //! What an explanation comes out as.
 
+use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -10,7 +11,7 @@ use super::{Evidence, Meaning};
 use crate::error::{Error, Result};
 use crate::photo::View;
 use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_maps};
 
 /// What is said of a gradient in colour that would be plain grey.
@@ -18,7 +19,7 @@ const ZERO_GRADIENT: &str = "the gradient is 0 everywhere";
 
 /// Where a network looks: raw values at the layer's own resolution, tied to the photo and to what is
 /// explained. Normalising, resizing, colours and blending are decided when it is shown.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Heatmap {
     raw: Maps,
     channels: Maps,
@@ -356,6 +357,21 @@ impl Heatmap {
     fn seen_size(&self) -> (usize, usize) {
         let seen = self.view.seen();
         (seen.height() as usize, seen.width() as usize)
+    }
+}
+
+impl fmt::Debug for Heatmap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(
+            f,
+            format_args!(
+                "Heatmap by {} for {}, {} × {}",
+                self.method,
+                self.target(),
+                self.width(),
+                self.height()
+            ),
+        )
     }
 }
 

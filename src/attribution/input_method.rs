@@ -26,25 +26,23 @@ pub struct InputMethod<S> {
     pub(super) sensitivity: S,
 }
 
-impl<S> InputMethod<S> {
+impl<S: Clone> InputMethod<S> {
     pub(super) fn of(sensitivity: S) -> Self {
         InputMethod { target: Target::Predicted, first_component: false, sensitivity }
     }
 
     /// For this class: an index, a name, or any other [`Target`].
     #[must_use]
-    pub fn class(mut self, target: impl Into<Target>) -> Self {
-        self.target = target.into();
-        self
+    pub fn class(&self, target: impl Into<Target>) -> Self {
+        Self { target: target.into(), ..self.clone() }
     }
 
     /// One signed map, the first principal component of what the channels say; see
     /// [`principal_component`](super::principal_component). Where there is one channel, as in
     /// occlusion and with grey photos, it is that channel as it is.
     #[must_use]
-    pub fn principal_component(mut self) -> Self {
-        self.first_component = true;
-        self
+    pub fn principal_component(&self) -> Self {
+        Self { first_component: true, ..self.clone() }
     }
 }
 

@@ -74,26 +74,29 @@ impl IntegratedGradients {
     /// Takes so many points on the whole way, placed by Gauss and Legendre, however large the gap:
     /// captum's rule, which takes 50 unless told otherwise.
     #[must_use]
-    pub fn steps(mut self, count: usize) -> Self {
-        self.sensitivity.steps = Some(count);
-        self
+    pub fn steps(&self, count: usize) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.steps = Some(count);
+        changed
     }
 
     /// Starts from an input that is the same everywhere: a value of the normalised input, or a colour.
     #[must_use]
-    pub fn baseline(mut self, baseline: impl Into<Baseline>) -> Self {
-        self.sensitivity.from = Start::Everywhere(baseline.into());
-        self
+    pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.from = Start::Everywhere(baseline.into());
+        changed
     }
 
     /// Starts from this input, `[1, C, H, W]`, prepared as the network expects it: noise, a blurred
     /// photo, another photo (`model.preprocess().apply(&photo)?`).
     #[must_use]
-    pub fn baseline_input(mut self, input: &Tensor) -> Self {
+    pub fn baseline_input(&self, input: &Tensor) -> Self {
         // Whether it can stand for an input is seen when there is one.
         let copy = float_copy(input).unwrap_or_else(|_| input.shallow_clone());
-        self.sensitivity.from = Start::Input(Rc::new(copy));
-        self
+        let mut changed = self.clone();
+        changed.sensitivity.from = Start::Input(Rc::new(copy));
+        changed
     }
 }
 

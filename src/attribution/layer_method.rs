@@ -102,21 +102,19 @@ impl<W: Default> LayerMethod<W> {
     }
 }
 
-impl<W> LayerMethod<W> {
+impl<W: Clone> LayerMethod<W> {
     /// For this class: an index, a name, or any other [`Target`].
     #[must_use]
-    pub fn class(mut self, target: impl Into<Target>) -> Self {
-        self.target = target.into();
-        self
+    pub fn class(&self, target: impl Into<Target>) -> Self {
+        Self { target: target.into(), ..self.clone() }
     }
 
     /// The first principal component of the channels' contributions in place of their sum, which is
     /// smoother: pytorch-grad-cam's `eigen_smooth`. See
     /// [`principal_component`](super::principal_component).
     #[must_use]
-    pub fn principal_component(mut self) -> Self {
-        self.reduction = Some(Reduction::PrincipalComponent);
-        self
+    pub fn principal_component(&self) -> Self {
+        Self { reduction: Some(Reduction::PrincipalComponent), ..self.clone() }
     }
 }
 

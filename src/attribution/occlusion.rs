@@ -54,23 +54,26 @@ impl Occlusion {
     /// The windows' height and width in pixels of the input: 32 unless set, or a quarter of the
     /// photo's shorter side where that is less.
     #[must_use]
-    pub fn window(mut self, pixels: usize) -> Self {
-        self.sensitivity.window = Some(pixels);
-        self
+    pub fn window(&self, pixels: usize) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.window = Some(pixels);
+        changed
     }
 
     /// How many pixels lie between the starts of two windows: half a window unless set.
     #[must_use]
-    pub fn stride(mut self, pixels: usize) -> Self {
-        self.sensitivity.stride = Some(pixels);
-        self
+    pub fn stride(&self, pixels: usize) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.stride = Some(pixels);
+        changed
     }
 
     /// What covers the windows: a value of the normalised input, or a colour.
     #[must_use]
-    pub fn baseline(mut self, baseline: impl Into<Baseline>) -> Self {
-        self.sensitivity.baseline = baseline.into();
-        self
+    pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.baseline = baseline.into();
+        changed
     }
 }
 

@@ -31,9 +31,10 @@ pub struct GradientMagnitude {
 impl Saliency {
     /// The sum of the magnitudes over the colours, `Σᶜ |∂y/∂xᶜ|`, in place of the greatest.
     #[must_use]
-    pub fn sum(mut self) -> Self {
-        self.sensitivity.sum = true;
-        self
+    pub fn sum(&self) -> Self {
+        let mut changed = self.clone();
+        changed.sensitivity.sum = true;
+        changed
     }
 }
 

@@ -1,5 +1,7 @@
 //! SmoothGrad.
 
+use std::rc::Rc;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::{Kind, Tensor};
@@ -34,9 +36,10 @@ const MOST: usize = 10_000;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SmoothGrad<M> {
-    method: M,
+    /// Shared by copies, so that it need not be one that can be copied.
+    method: Rc<M>,
     noise: f64,
     samples: usize,
     seed: u64,
@@ -54,45 +57,41 @@ enum Mean {
 impl<M: Attribution> SmoothGrad<M> {
     /// The mean of 25 copies with noise of 0.15 of the range, PAIR's settings.
     pub fn new(method: M) -> Self {
+        let method = Rc::new(method);
         SmoothGrad { method, noise: 0.15, samples: 25, seed: 0, mean: Mean::Contributions }
     }
 
     /// The noise's standard deviation, as a share of the range of the photo's values: 0.15 unless set.
     #[must_use]
-    pub fn noise(mut self, share: f64) -> Self {
-        self.noise = share;
-        self
+    pub fn noise(&self, share: f64) -> Self {
+        Self { noise: share, ..self.clone() }
     }
 
     /// How many copies: 25 unless set.
     #[must_use]
-    pub fn samples(mut self, count: usize) -> Self {
-        self.samples = count;
-        self
+    pub fn samples(&self, count: usize) -> Self {
+        Self { samples: count, ..self.clone() }
     }
 
     /// Other noise of the same kind: 0 unless set.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
     }
 
     /// The mean of the squares of the contributions, which is never negative: SmoothGrad², Hooker et
     /// al. 2019, <https://arxiv.org/abs/1806.10758>.
     #[must_use]
-    pub fn squared(mut self) -> Self {
-        self.mean = Mean::Squares;
-        self
+    pub fn squared(&self) -> Self {
+        Self { mean: Mean::Squares, ..self.clone() }
     }
 
     /// The mean of the magnitudes of the contributions, which is never negative either: what captum's
     /// `NoiseTunnel` makes of its `Saliency`, which returns magnitudes unless told otherwise. Of this
     /// and [`squared`](SmoothGrad::squared), the last one counts.
     #[must_use]
-    pub fn absolute(mut self) -> Self {
-        self.mean = Mean::Magnitudes;
-        self
+    pub fn absolute(&self) -> Self {
+        Self { mean: Mean::Magnitudes, ..self.clone() }
     }
 
     fn check(&self) -> Result<()> {
@@ -183,6 +182,12 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
                 Evidence { meaning: Meaning::Magnitude, ..mean }
             }
         })
+    }
+}
+
+impl<M> Clone for SmoothGrad<M> {
+    fn clone(&self) -> Self {
+        SmoothGrad { method: Rc::clone(&self.method), ..*self }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an explanation is about: which output, or which function of the outputs.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -77,8 +78,8 @@ impl Target {
     }
 
     /// A class of a network that segments, in this region of its output.
-    pub fn pixels_in(class: impl Into<Target>, region: Region) -> Target {
-        Target::Pixels { class: Box::new(class.into()), region: Some(region) }
+    pub fn pixels_in(class: impl Into<Target>, region: impl Borrow<Region>) -> Target {
+        Target::Pixels { class: Box::new(class.into()), region: Some(region.borrow().clone()) }
     }
 
     /// Any function from the outputs for one photo, without the dimension of the batch (`[classes]`
@@ -110,15 +111,9 @@ impl From<String> for Target {
     }
 }
 
-impl From<&String> for Target {
-    fn from(name: &String) -> Self {
-        Target::Name(name.clone())
-    }
-}
-
-impl From<&Target> for Target {
-    fn from(target: &Target) -> Self {
-        target.clone()
+impl<T: Clone + Into<Target>> From<&T> for Target {
+    fn from(target: &T) -> Self {
+        target.clone().into()
     }
 }
 
@@ -143,12 +138,6 @@ impl<T: Into<Target> + Clone> From<&[T]> for Target {
 
 impl From<Prediction> for Target {
     fn from(prediction: Prediction) -> Self {
-        prediction.class.into()
-    }
-}
-
-impl From<&Prediction> for Target {
-    fn from(prediction: &Prediction) -> Self {
         prediction.class.into()
     }
 }

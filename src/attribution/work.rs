@@ -90,9 +90,10 @@ macro_rules! long_work {
             /// How many inputs run through the network at once, 6 unless set: more take more memory,
             /// and the result is the same.
             #[must_use]
-            pub fn batch(mut self, inputs: usize) -> Self {
-                self.$($work).+.batch = inputs;
-                self
+            pub fn batch(&self, inputs: usize) -> Self {
+                let mut changed = self.clone();
+                changed.$($work).+.batch = inputs;
+                changed
             }
 
             /// Stops after this time, between two batches, with what was done until then; a remark
@@ -100,9 +101,10 @@ macro_rules! long_work {
             /// runs the method several times, as [`SmoothGrad`](crate::attribution::SmoothGrad) does,
             /// gives each run this time.
             #[must_use]
-            pub fn budget(mut self, time: std::time::Duration) -> Self {
-                self.$($work).+.budget = Some(time);
-                self
+            pub fn budget(&self, time: std::time::Duration) -> Self {
+                let mut changed = self.clone();
+                changed.$($work).+.budget = Some(time);
+                changed
             }
         }
     };

@@ -1,12 +1,14 @@
 //! A table of values as coloured cells: columns with names, rows at distances from below.
 
+use std::fmt;
+
 use plotters::prelude::*;
 
 use super::{Axes, FAINT, INK, drawn, extent, failed, text};
 use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::{Colormap, Picture, shortened};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 
 /// A table of values as coloured cells with a colour bar: columns that have names, and rows that lie
 /// at even distances, such as depths or times, from below.
@@ -51,30 +53,26 @@ impl Cells {
 
     /// What the columns are, and what the rows are.
     #[must_use]
-    pub fn axes(mut self, columns: impl Into<String>, rows: impl Into<String>) -> Cells {
-        self.axes = [columns.into(), rows.into()];
-        self
+    pub fn axes(&self, columns: impl Into<String>, rows: impl Into<String>) -> Cells {
+        Cells { axes: [columns.into(), rows.into()], ..self.clone() }
     }
 
     /// How far it is from one row to the next, 1 by default; the lowest is at 0.
     #[must_use]
-    pub fn step(mut self, step: f64) -> Cells {
-        self.step = step;
-        self
+    pub fn step(&self, step: f64) -> Cells {
+        Cells { step, ..self.clone() }
     }
 
     /// The values at the ends of the colour map; those of the least and the greatest cell by default.
     #[must_use]
-    pub fn range(mut self, low: f32, high: f32) -> Cells {
-        self.range = Some([low, high]);
-        self
+    pub fn range(&self, low: f32, high: f32) -> Cells {
+        Cells { range: Some([low, high]), ..self.clone() }
     }
 
     /// The colours, [`Viridis`](Colormap::Viridis) by default.
     #[must_use]
-    pub fn colormap(mut self, colormap: Colormap) -> Cells {
-        self.colormap = colormap;
-        self
+    pub fn colormap(&self, colormap: Colormap) -> Cells {
+        Cells { colormap, ..self.clone() }
     }
 
     /// The cells with their axes and, on the right, a colour bar.
@@ -125,9 +123,9 @@ impl Cells {
     }
 }
 
-impl std::fmt::Debug for Cells {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cells({} columns, {} values)", self.columns.len(), self.values.len())
+impl fmt::Debug for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Cells of {} columns", self.columns.len()))
     }
 }
 

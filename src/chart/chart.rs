@@ -1,21 +1,27 @@
 //! One chart: what it shows, how it is set up, and how it shows itself.
 
+use std::fmt;
+
 use super::bars::bars as draw_bars;
-use super::{Bins, extent, plot};
+use super::{Bins, Named, Number, Points, Values, extent, plot};
 use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::{Picture, shortened};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 
 /// Values as lines, points, bars or a histogram, with a title, named axes and a legend.
 ///
 /// Values that are not finite are left out, and the text under the chart says how many there are.
 ///
+/// Values are numbers of any kind in vectors, slices and arrays, or tensors; see [`Values`]. In the
+/// last expression of a cell, hand variables over by reference: what that expression moves, evcxr
+/// cannot show.
+///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let losses = vec![2.0, 1.1, 0.7, 0.5, 0.45];
-/// let chart = Chart::lines([("training", losses)]).title("a small network").axes("epoch", "loss");
+/// let chart = Chart::lines([("training", &losses)]).title("a small network").axes("epoch", "loss");
 /// assert_eq!((chart.picture()?.width(), chart.picture()?.height()), (640, 300));
 /// Chart::bars([("tabby", 0.62), ("tiger cat", 0.31)]);
 /// Chart::scatter([("cats", vec![(0.1, 2.0), (0.4, 2.5)]), ("dogs", vec![(0.9, 0.3)])]);
@@ -23,7 +29,7 @@ use crate::show::{MimeBundle, Show, error_bundle};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Chart {
     pub(super) content: Content,
     pub(super) title: Option<String>,
@@ -36,9 +42,11 @@ pub struct Chart {
     pub(super) logarithmic: bool,
     /// The ranges of the axes, where they are shared with other charts.
     pub(super) shared: Option<[(f64, f64); 2]>,
+    /// Why the values could not be read.
+    mistake: Option<Error>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Content {
     Lines {
         series: Vec<(String, Vec<f64>)>,
@@ -62,37 +70,40 @@ impl Chart {
             reach: Vec::new(),
             logarithmic: false,
             shared: None,
+            mistake: None,
         }
     }
 
     /// Values over their index, a line each. A series without a name has no place in the legend;
     /// neither has a single one of any name where there is a title.
-    pub fn lines<N: Into<String>>(series: impl IntoIterator<Item = (N, Vec<f64>)>) -> Chart {
-        Chart::of(Content::Lines { series: named(series), from: 0.0, step: 1.0 })
+    pub fn lines(series: impl IntoIterator<Item: Named<Value: Values>>) -> Chart {
+        let (series, mistake) = read(series);
+        Chart { mistake, ..Chart::of(Content::Lines { series, from: 0.0, step: 1.0 }) }
     }
 
     /// Points `(x, y)`, a colour for each series.
-    pub fn scatter<N: Into<String>>(
-        series: impl IntoIterator<Item = (N, Vec<(f64, f64)>)>,
-    ) -> Chart {
-        Chart::of(Content::Points(named(series)))
+    pub fn scatter(series: impl IntoIterator<Item: Named<Value: Points>>) -> Chart {
+        let series = series.into_iter().map(|one| (one.name().to_owned(), one.value().points()));
+        Chart::of(Content::Points(series.collect()))
     }
 
     /// Horizontal bars, a name on the left and the value on the right of each.
-    pub fn bars<N: Into<String>>(bars: impl IntoIterator<Item = (N, f64)>) -> Chart {
-        Chart::of(Content::Bars(named(bars)))
+    pub fn bars(bars: impl IntoIterator<Item: Named<Value: Number>>) -> Chart {
+        let bars = bars.into_iter().map(|bar| (bar.name().to_owned(), bar.value().number()));
+        Chart::of(Content::Bars(bars.collect()))
     }
 
     /// How often which values occur, in ranges of the same width: as many as the values are worth by
     /// Rice's rule, `2 n^(1/3)`, from 8 to 64.
-    pub fn histogram<N: Into<String>>(series: impl IntoIterator<Item = (N, Vec<f64>)>) -> Chart {
-        let series: Vec<(String, Vec<f64>)> = named(series);
+    pub fn histogram(series: impl IntoIterator<Item: Named<Value: Values>>) -> Chart {
+        let (series, mistake) = read(series);
         let all: Vec<f64> = series.iter().flat_map(|(_, values)| values).copied().collect();
         let most = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
         let bins = |values: &[f64]| Bins::within(values, extent(&all), most);
         let finite = all.iter().filter(|v| v.is_finite()).count();
         let bins = series.iter().map(|(name, values)| (name.clone(), bins(values))).collect();
-        Chart::of(Content::Bins(bins, all.len() - finite)).axes("value", "count")
+        let chart = Chart { mistake, ..Chart::of(Content::Bins(bins, all.len() - finite)) };
+        chart.axes("value", "count")
     }
 
     /// The same of values that are counted already.
@@ -102,35 +113,35 @@ impl Chart {
 
     /// A line or two above the chart; what is longer ends in an ellipsis.
     #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Chart {
-        self.title = Some(title.into());
-        self
+    pub fn title(&self, title: impl Into<String>) -> Chart {
+        Chart { title: Some(title.into()), ..self.clone() }
     }
 
     /// What the horizontal and the vertical axis are of.
     #[must_use]
-    pub fn axes(mut self, x: impl Into<String>, y: impl Into<String>) -> Chart {
-        self.axes = [x.into(), y.into()];
-        self
+    pub fn axes(&self, x: impl Into<String>, y: impl Into<String>) -> Chart {
+        Chart { axes: [x.into(), y.into()], ..self.clone() }
     }
 
     /// Of lines: where the first value stands, and how far it is to the next; 0 and 1 unless set.
     #[must_use]
-    pub fn from(mut self, first: f64, next: f64) -> Chart {
-        if let Content::Lines { from, step, .. } = &mut self.content {
+    pub fn from(&self, first: f64, next: f64) -> Chart {
+        let mut changed = self.clone();
+        if let Content::Lines { from, step, .. } = &mut changed.content {
             (*from, *step) = (first, next);
         }
-        self
+        changed
     }
 
     /// A logarithmic vertical axis for lines and points, on which every step is a multiple. Values of 0
     /// and below have no place on it. Bars and histograms stay as they are.
     #[must_use]
-    pub fn log_y(mut self) -> Chart {
-        if self.logarithmic {
-            return self;
+    pub fn log_y(&self) -> Chart {
+        let mut changed = self.clone();
+        if changed.logarithmic {
+            return changed;
         }
-        match &mut self.content {
+        match &mut changed.content {
             Content::Lines { series, .. } => {
                 series.iter_mut().flat_map(|(_, values)| values).for_each(|y| *y = logarithm(*y));
             }
@@ -138,12 +149,12 @@ impl Chart {
                 let points = series.iter_mut().flat_map(|(_, points)| points);
                 points.for_each(|(_, y)| *y = logarithm(*y));
             }
-            Content::Bars(_) | Content::Bins(..) => return self,
+            Content::Bars(_) | Content::Bins(..) => return changed,
         }
-        self.marks.iter_mut().for_each(|(_, y, _)| *y = logarithm(*y));
-        self.reach.iter_mut().for_each(|y| *y = logarithm(*y));
-        self.logarithmic = true;
-        self
+        changed.marks.iter_mut().for_each(|(_, y, _)| *y = logarithm(*y));
+        changed.reach.iter_mut().for_each(|y| *y = logarithm(*y));
+        changed.logarithmic = true;
+        changed
     }
 
     /// Points to mark with a few words each, `(x, y, words)`. Bars have no place for them.
@@ -159,22 +170,22 @@ impl Chart {
 
     /// Makes the vertical axis, or that of bars, reach this value, 0 for instance.
     #[must_use]
-    pub fn reaching(mut self, value: f64) -> Chart {
-        self.reach.push(if self.logarithmic { logarithm(value) } else { value });
-        self
+    pub fn reaching(&self, value: f64) -> Chart {
+        let mut changed = self.clone();
+        changed.reach.push(if changed.logarithmic { logarithm(value) } else { value });
+        changed
     }
 
     /// Width and height in pixels; 640 × 300 unless set. Bars are as large as they need to be.
     #[must_use]
-    pub fn size(mut self, width: u32, height: u32) -> Chart {
-        self.size = (width, height);
-        self
+    pub fn size(&self, width: u32, height: u32) -> Chart {
+        Chart { size: (width, height), ..self.clone() }
     }
 
     /// The chart as a picture.
     ///
     /// # Errors
-    /// When there is no series, the size is below 200 × 120 or above 4,000 pixels, lines have a step
+    /// When there is no series, a tensor's values cannot be read, the size is below 200 × 120 or above 4,000 pixels, lines have a step
     /// that is not a positive number, or an axis would reach beyond 1e300.
     pub fn picture(&self) -> Result<Picture> {
         self.check()?;
@@ -193,6 +204,9 @@ impl Chart {
     }
 
     fn check(&self) -> Result<()> {
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
+        }
         let empty = match &self.content {
             Content::Lines { series, .. } => series.is_empty(),
             Content::Points(series) => series.is_empty(),
@@ -237,6 +251,17 @@ impl Chart {
         }
     }
 
+    /// "3 lines", for whom the picture is not drawn.
+    fn contents(&self) -> String {
+        let (count, one, more) = match &self.content {
+            Content::Lines { series, .. } => (series.len(), "line", "lines"),
+            Content::Points(series) => (series.len(), "series of points", "series of points"),
+            Content::Bars(bars) => (bars.len(), "bar", "bars"),
+            Content::Bins(series, _) => (series.len(), "histogram", "histograms"),
+        };
+        format!("{count} {}", if count == 1 { one } else { more })
+    }
+
     fn text(&self) -> String {
         let title = self.title.as_deref().map(|title| shortened(title, 200).into_owned());
         let (kind, names): (&str, Vec<&str>) = match &self.content {
@@ -274,8 +299,27 @@ fn logarithm(value: f64) -> f64 {
     if value > 0.0 { value.log10() } else { f64::NAN }
 }
 
-fn named<N: Into<String>, T>(series: impl IntoIterator<Item = (N, T)>) -> Vec<(String, T)> {
-    series.into_iter().map(|(name, values)| (name.into(), values)).collect()
+/// The series with their names, and the first reason why one could not be read.
+fn read(
+    series: impl IntoIterator<Item: Named<Value: Values>>,
+) -> (Vec<(String, Vec<f64>)>, Option<Error>) {
+    let mut mistake = None;
+    let series = series.into_iter().map(|one| {
+        let name = one.name().to_owned();
+        let values = one.value().values().unwrap_or_else(|error| {
+            mistake.get_or_insert(error.while_doing(format!("the series {name:?}")));
+            Vec::new()
+        });
+        (name, values)
+    });
+    let series = series.collect();
+    (series, mistake)
+}
+
+impl fmt::Debug for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Chart of {}", self.contents()))
+    }
 }
 
 impl Show for Chart {

@@ -10,6 +10,7 @@ mod flow;
 mod histogram;
 mod multiples;
 mod plot;
+mod values;
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -19,6 +20,7 @@ use plotters::style::register_font;
 pub use cells::Cells;
 pub use chart::Chart;
 pub use multiples::SmallMultiples;
+pub use values::{Named, Number, Points, Values};
 
 pub(crate) use bars::percentage_bars;
 pub(crate) use flow::{FlowBox, flow_chart};

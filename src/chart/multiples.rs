@@ -1,10 +1,13 @@
 //! Several charts beside each other, on the same axes, so that they can be compared.
 
+use std::borrow::Borrow;
+use std::fmt;
+
 use super::chart::Chart;
 use super::plot;
 use crate::error::{Error, Result};
 use crate::picture::Picture;
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 
 /// How wide a row is unless the charts say otherwise.
 const WIDTH: u32 = 990;
@@ -21,7 +24,7 @@ const WIDTH: u32 = 990;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SmallMultiples {
     charts: Vec<Chart>,
     columns: usize,
@@ -30,22 +33,21 @@ pub struct SmallMultiples {
 
 impl SmallMultiples {
     /// These charts, in this order, three in a row.
-    pub fn new(charts: impl IntoIterator<Item = Chart>) -> SmallMultiples {
-        SmallMultiples { charts: charts.into_iter().collect(), columns: 3, own_axes: false }
+    pub fn new(charts: impl IntoIterator<Item = impl Borrow<Chart>>) -> SmallMultiples {
+        let charts = charts.into_iter().map(|chart| chart.borrow().clone()).collect();
+        SmallMultiples { charts, columns: 3, own_axes: false }
     }
 
     /// How many in a row.
     #[must_use]
-    pub fn columns(mut self, columns: usize) -> SmallMultiples {
-        self.columns = columns;
-        self
+    pub fn columns(&self, columns: usize) -> SmallMultiples {
+        SmallMultiples { columns, ..self.clone() }
     }
 
     /// Every chart on axes of its own.
     #[must_use]
-    pub fn own_axes(mut self) -> SmallMultiples {
-        self.own_axes = true;
-        self
+    pub fn own_axes(&self) -> SmallMultiples {
+        SmallMultiples { own_axes: true, ..self.clone() }
     }
 
     /// The charts as one picture.
@@ -76,6 +78,12 @@ impl SmallMultiples {
         let rows: Vec<Picture> =
             pictures.chunks(columns).map(|row| Picture::beside(row, 0)).collect();
         Ok(Picture::above(&rows, 4))
+    }
+}
+
+impl fmt::Debug for SmallMultiples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("SmallMultiples of {} charts", self.charts.len()))
     }
 }
 

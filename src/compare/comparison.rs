@@ -9,7 +9,7 @@ use crate::attribution::{Heatmap, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::picture::{Picture, shortened};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::zoo;
 
 /// Pictures in rows and columns, with titles, and under each what is predicted.
@@ -92,21 +92,18 @@ impl Comparison {
     }
 
     /// Another line above the sheet.
-    pub fn title(mut self, title: impl Into<String>) -> Comparison {
-        self.heading = title.into();
-        self
+    pub fn title(&self, title: impl Into<String>) -> Comparison {
+        Comparison { heading: title.into(), ..self.clone() }
     }
 
     /// Without the photos by themselves.
-    pub fn without_photos(mut self) -> Comparison {
-        self.photos = false;
-        self
+    pub fn without_photos(&self) -> Comparison {
+        Comparison { photos: false, ..self.clone() }
     }
 
     /// The sheet with its rows as columns.
-    pub fn transposed(mut self) -> Comparison {
-        self.lying = !self.lying;
-        self
+    pub fn transposed(&self) -> Comparison {
+        Comparison { lying: !self.lying, ..self.clone() }
     }
 
     /// The heat maps drawn in another way than their own.
@@ -123,11 +120,12 @@ impl Comparison {
     ///
     /// # Errors
     /// The first that `draw` returns.
-    pub fn drawn(mut self, draw: impl Fn(&Heatmap) -> Result<Picture>) -> Result<Comparison> {
-        for cell in self.rows.iter_mut().flat_map(|row| &mut row.cells) {
+    pub fn drawn(&self, draw: impl Fn(&Heatmap) -> Result<Picture>) -> Result<Comparison> {
+        let mut changed = self.clone();
+        for cell in changed.rows.iter_mut().flat_map(|row| &mut row.cells) {
             cell.draw(&draw)?;
         }
-        Ok(self)
+        Ok(changed)
     }
 
     /// Another page of a comparison of more than 100 pictures, counted from 0.
@@ -142,9 +140,8 @@ impl Comparison {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn page(mut self, page: usize) -> Comparison {
-        self.page = page;
-        self
+    pub fn page(&self, page: usize) -> Comparison {
+        Comparison { page, ..self.clone() }
     }
 
     /// How many pages there are: one for up to 100 pictures.
@@ -341,7 +338,10 @@ impl fmt::Display for Comparison {
 
 impl fmt::Debug for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Comparison({:?}, {} × {})", self.heading, self.rows(), self.columns())
+        debug_line(
+            f,
+            format_args!("Comparison {:?}, {} × {}", self.heading, self.rows(), self.columns()),
+        )
     }
 }
 

@@ -30,10 +30,12 @@ mod comparison;
 mod draw;
 mod network;
 mod outcome;
+mod photos;
 
 pub use comparison::Comparison;
 pub use network::Network;
 pub use outcome::Outcome;
+pub use photos::Photos;
 
 use comparison::{Row, described};
 
@@ -62,10 +64,11 @@ use crate::show::{Progress, Show};
 /// No networks or no photos; when nothing at all could be explained.
 pub fn networks<'n, N: Into<Network<'n>>>(
     networks: impl IntoIterator<Item = N>,
-    photos: impl AsRef<[Photo]>,
+    photos: impl Photos,
     method: &dyn Attribution,
 ) -> Result<Comparison> {
-    let photos = some(photos.as_ref(), "photos")?;
+    let photos = photos.photos();
+    let photos = some(&photos, "photos")?;
     let networks = listed(networks, "networks")?;
     let mut work = Work::on("comparing networks", networks.len() * photos.len());
     let rows = networks.into_iter().map(|network| {
@@ -123,27 +126,31 @@ pub fn networks_with<'n, N: Into<Network<'n>>, C: Into<String>, P: Show>(
     Comparison::new(String::new(), vec![String::new(); columns], rows)
 }
 
-/// Where one network looks in several photos, by several methods.
+/// Where one network looks in several photos, by several methods, each of which is borrowed as by
+/// [`Look::explain`].
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
+/// let model = zoo::squeezenet1_1()?;
 /// let photo = Photo::open("assets/photos/cat.png")?;
-/// let (plain, smooth) = (GradCam::default(), GradCam::default().principal_component());
-/// compare::methods(&zoo::squeezenet1_1()?, &[&plain, &smooth], &photo)?;
+/// compare::methods(&model, [&GradCam::default(), &Saliency::default()], &photo)?;
+/// let smooth = GradCam::default().principal_component(); // variables are borrowed in the same way
+/// compare::methods(&model, [&GradCam::at("features.9"), &smooth], [&photo, &photo])?;
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
 /// No methods or no photos; when nothing at all could be explained.
-pub fn methods(
+pub fn methods<const N: usize>(
     model: &Model,
-    methods: &[&dyn Attribution],
-    photos: impl AsRef<[Photo]>,
+    methods: [&dyn Attribution; N],
+    photos: impl Photos,
 ) -> Result<Comparison> {
-    let photos = some(photos.as_ref(), "photos")?;
-    let methods = some(methods, "methods")?;
+    let photos = photos.photos();
+    let photos = some(&photos, "photos")?;
+    some(&methods, "methods")?;
     let mut rows: Vec<Row> = methods.iter().map(|method| Row::new(method.name())).collect();
     let mut work = Work::on("comparing methods", methods.len() * photos.len());
     for photo in photos {
@@ -164,7 +171,7 @@ pub fn methods(
 /// use convlens::prelude::*;
 /// let photo = Photo::open("assets/photos/cat.png")?;
 /// let model = zoo::squeezenet1_1()?;
-/// compare::layers(&model, ["features.7", "features.12"], &[&GradCam::at], &photo)?;
+/// compare::layers(&model, ["features.7", "features.12"], [&GradCam::at], &photo)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -172,13 +179,13 @@ pub fn methods(
 /// # Errors
 /// No layers or no methods; a photo that the network cannot look at; when nothing at all could be
 /// explained.
-pub fn layers(
+pub fn layers<const N: usize>(
     model: &Model,
     layers: impl IntoIterator<Item = impl Into<LayerRef>>,
-    methods: &[&dyn AtLayer],
+    methods: [&dyn AtLayer; N],
     photo: &Photo,
 ) -> Result<Comparison> {
-    let methods = some(methods, "methods")?;
+    some(&methods, "methods")?;
     let layers: Vec<LayerRef> = layers.into_iter().map(Into::into).collect();
     let layers = some(&layers, "layers")?;
     let mut work = Work::on("comparing layers", methods.len() * layers.len());
@@ -223,10 +230,11 @@ pub fn layers(
 pub fn classes(
     model: &Model,
     classes: impl IntoIterator<Item = impl Into<Target>>,
-    photos: impl AsRef<[Photo]>,
+    photos: impl Photos,
     method: &dyn Attribution,
 ) -> Result<Comparison> {
-    let photos = some(photos.as_ref(), "photos")?;
+    let photos = photos.photos();
+    let photos = some(&photos, "photos")?;
     let classes: Vec<Target> = classes.into_iter().map(Into::into).collect();
     let classes = some(&classes, "classes")?;
     let mut rows: Vec<Row> =
@@ -250,10 +258,14 @@ pub fn classes(
 /// A method for any layer: `GradCam::at`, or a closure from the layer to a method.
 ///
 /// ```
-/// use convlens::compare::AtLayer;
+/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
-/// let tabby = |layer| GradCam::at(layer).class("tabby");
-/// let methods: &[&dyn AtLayer] = &[&GradCam::at, &tabby];
+/// let model = zoo::squeezenet1_1()?;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// let layers = ["features.7", "features.12"];
+/// compare::layers(&model, layers, [&GradCam::at, &|layer| GradCam::at(layer).class("tabby")], &photo)?;
+/// # Ok(())
+/// # }
 /// ```
 pub trait AtLayer {
     /// The method at this layer.

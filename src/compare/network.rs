@@ -70,6 +70,20 @@ impl From<String> for Network<'_> {
     }
 }
 
+impl From<&String> for Network<'_> {
+    /// One of [`zoo::names`], with its published weights.
+    fn from(name: &String) -> Self {
+        name.as_str().into()
+    }
+}
+
+impl From<&&str> for Network<'_> {
+    /// One of [`zoo::names`], with its published weights.
+    fn from(name: &&str) -> Self {
+        (*name).into()
+    }
+}
+
 impl From<&Model> for Network<'_> {
     /// A network under its own name.
     fn from(model: &Model) -> Self {

@@ -65,6 +65,18 @@ impl From<RangeInclusive<usize>> for Channels {
     }
 }
 
+impl<const N: usize> From<&[usize; N]> for Channels {
+    fn from(channels: &[usize; N]) -> Self {
+        Channels(channels.to_vec())
+    }
+}
+
+impl From<&Channels> for Channels {
+    fn from(channels: &Channels) -> Self {
+        channels.clone()
+    }
+}
+
 impl<const N: usize> From<[usize; N]> for Channels {
     fn from(channels: [usize; N]) -> Self {
         Channels(channels.to_vec())

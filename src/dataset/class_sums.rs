@@ -12,12 +12,12 @@ use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::number::number;
-use crate::show::{MimeBundle, Row, Show, Table, thousands, together};
+use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands, together};
 
 /// For every photo and each class, the sum of the mean activations of that class's top maps: article
 /// 2's `sum_top_feature_maps_by_class`. A notebook shows a chart for the maps of each class, with a
 /// line for the photos of each, and a table of the means. See [`ImageFolder::class_sums`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClassSums {
     network: String,
     layer: String,
@@ -233,6 +233,20 @@ impl ClassSums {
 impl fmt::Display for ClassSums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table().text())
+    }
+}
+
+impl fmt::Debug for ClassSums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(
+            f,
+            format_args!(
+                "ClassSums of {} in {}, {} photos",
+                self.layer,
+                self.network,
+                self.photos.len()
+            ),
+        )
     }
 }
 

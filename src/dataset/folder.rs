@@ -1,5 +1,6 @@
 //! Photos with classes: a folder a class, or photos in memory.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::photo::{Photo, Preprocess};
 use crate::picture::{Cell, PictureTable};
-use crate::show::{MimeBundle, Row, Show, Table, thousands};
+use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands};
 
 /// Endings of files that are taken for photos. Those of formats that are not read are among them, so
 /// that their files are named as unreadable and not passed over in silence.
@@ -137,7 +138,7 @@ impl ImageFolder {
     /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let (cat, dog) = (Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?);
-    /// let pets = ImageFolder::of_photos([("cat", vec![cat]), ("dog", vec![dog])])?;
+    /// let pets = ImageFolder::of_photos([("cat", [&cat]), ("dog", [&dog])])?;
     /// assert_eq!(pets.len(), 2);
     /// # Ok(())
     /// # }
@@ -145,12 +146,15 @@ impl ImageFolder {
     ///
     /// # Errors
     /// When there are no photos, or a class is named twice.
-    pub fn of_photos<S: Into<String>>(
-        classes: impl IntoIterator<Item = (S, Vec<Photo>)>,
+    pub fn of_photos<S: Into<String>, P: IntoIterator<Item: Borrow<Photo>>>(
+        classes: impl IntoIterator<Item = (S, P)>,
     ) -> Result<ImageFolder> {
         let classes = classes.into_iter().map(|(name, photos)| Class {
             name: name.into(),
-            photos: photos.into_iter().map(Source::Memory).collect(),
+            photos: photos
+                .into_iter()
+                .map(|photo| Source::Memory(photo.borrow().clone()))
+                .collect(),
         });
         let classes: Vec<Class> = classes.collect();
         let mut known = HashSet::new();
@@ -227,16 +231,14 @@ impl ImageFolder {
 
     /// Prepares photos in this way instead of the network's own:
     /// [`Preprocess::feature_map_visualizer`] is article 2's.
-    pub fn preprocess(mut self, preprocess: Preprocess) -> ImageFolder {
-        self.preprocess = Some(preprocess);
-        self
+    pub fn preprocess(&self, preprocess: Preprocess) -> ImageFolder {
+        ImageFolder { preprocess: Some(preprocess), ..self.clone() }
     }
 
     /// How many photos run through the network at once, 8 unless set: more take more memory, and
     /// the result is the same up to rounding.
-    pub fn batch(mut self, photos: usize) -> ImageFolder {
-        self.batch = photos.max(1);
-        self
+    pub fn batch(&self, photos: usize) -> ImageFolder {
+        ImageFolder { batch: photos.max(1), ..self.clone() }
     }
 
     /// The names of the classes.
@@ -455,7 +457,15 @@ fn file_name(path: &Path) -> String {
 
 impl fmt::Debug for ImageFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ImageFolder({}, {:?}, {:?})", self.name, self.class_names(), self.counts())
+        debug_line(
+            f,
+            format_args!(
+                "ImageFolder {}, {:?}, {:?}",
+                self.name,
+                self.class_names(),
+                self.counts()
+            ),
+        )
     }
 }
 

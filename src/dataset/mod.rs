@@ -10,6 +10,7 @@
 //! let dogs = train.classes(["dog"])?;
 //! dogs.activation_maps(&model, "layer4", tops.maps("dog")?)?; // their sum over its photos
 //! model.look(&train.photo(0)?)?.top_maps("layer4")?; // the most active ones on one photo
+//! let (photos, classes) = train.tensors(&model)?; // what `Fit` learns from
 //! # Ok(())
 //! # }
 //! ```
@@ -30,6 +31,7 @@ mod over_photos;
 mod overlay;
 mod patches;
 mod reduce;
+mod tensors;
 mod top_maps;
 mod top_maps_file;
 

@@ -11,7 +11,7 @@ use crate::look::Look;
 use crate::model::LayerRef;
 use crate::number::number;
 use crate::picture::{Maps, Sheet};
-use crate::show::{MimeBundle, Show, together};
+use crate::show::{MimeBundle, Show, debug_line, together};
 
 /// How many maps are drawn unless more are asked for.
 const SHOWN: usize = 24;
@@ -69,28 +69,28 @@ impl Look {
 
 impl MapRanking {
     /// How many maps are drawn; 24 unless set.
-    pub fn count(mut self, maps: usize) -> MapRanking {
-        self.count = maps;
-        self
+    pub fn count(&self, maps: usize) -> MapRanking {
+        MapRanking { count: maps, ..self.clone() }
     }
 
     /// How many stand in a row; 6 unless set.
-    pub fn columns(mut self, columns: usize) -> MapRanking {
-        self.columns = Some(columns);
-        self
+    pub fn columns(&self, columns: usize) -> MapRanking {
+        MapRanking { columns: Some(columns), ..self.clone() }
     }
 
     /// Maps are multiplied by `gain` and cut at 1, instead of being divided by their maximum each:
     /// they can then be compared. Article 2 takes 2 for ResNet, 1 for VGG.
-    pub fn raw(mut self, gain: f32) -> MapRanking {
-        self.drawn.gain = Some(gain);
-        self
+    pub fn raw(&self, gain: f32) -> MapRanking {
+        let mut changed = self.clone();
+        changed.drawn.gain = Some(gain);
+        changed
     }
 
     /// The maps alone in grey, without the photo under them.
-    pub fn maps_alone(mut self) -> MapRanking {
-        self.drawn.alone = true;
-        self
+    pub fn maps_alone(&self) -> MapRanking {
+        let mut changed = self.clone();
+        changed.drawn.alone = true;
+        changed
     }
 
     /// The layer's name.
@@ -158,7 +158,7 @@ impl MapRanking {
 
 impl fmt::Debug for MapRanking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MapRanking({}, {:?})", self.layer, self.top(5))
+        debug_line(f, format_args!("MapRanking of {}, first {:?}", self.layer, self.top(5)))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::number::number;
 use crate::picture::{Maps, Picture, Sheet};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_floats};
 
 /// How many photos are kept at most, as in article 2.
@@ -210,27 +210,27 @@ pub(super) fn none_readable(photos: &ImageFolder, unreadable: &[Unreadable]) -> 
 impl PhotoMaps {
     /// Maps are multiplied by `gain` and cut at 1, instead of being divided by their maximum each:
     /// pictures of several photos can then be compared. Article 2 takes 2 for ResNet, 1 for VGG.
-    pub fn raw(mut self, gain: f32) -> PhotoMaps {
-        self.drawn.gain = Some(gain);
-        self
+    pub fn raw(&self, gain: f32) -> PhotoMaps {
+        let mut changed = self.clone();
+        changed.drawn.gain = Some(gain);
+        changed
     }
 
     /// The maps alone in grey, without the photos under them.
-    pub fn maps_alone(mut self) -> PhotoMaps {
-        self.drawn.alone = true;
-        self
+    pub fn maps_alone(&self) -> PhotoMaps {
+        let mut changed = self.clone();
+        changed.drawn.alone = true;
+        changed
     }
 
     /// Leaves out the photo that stands beside every map.
-    pub fn without_photos(mut self) -> PhotoMaps {
-        self.beside = false;
-        self
+    pub fn without_photos(&self) -> PhotoMaps {
+        PhotoMaps { beside: false, ..self.clone() }
     }
 
     /// How many tiles stand in a row; a photo and the map beside it are one.
-    pub fn columns(mut self, columns: usize) -> PhotoMaps {
-        self.columns = Some(columns);
-        self
+    pub fn columns(&self, columns: usize) -> PhotoMaps {
+        PhotoMaps { columns: Some(columns), ..self.clone() }
     }
 
     /// The layer's name.
@@ -325,7 +325,7 @@ impl PhotoMaps {
 
 impl fmt::Debug for PhotoMaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PhotoMaps({}, {} photos)", self.title(), self.photos.len())
+        debug_line(f, format_args!("PhotoMaps of {}, {} photos", self.title(), self.photos.len()))
     }
 }
 

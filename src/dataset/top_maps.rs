@@ -15,7 +15,7 @@ use super::reduce::{greatest, reduce};
 use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model, NodeId};
-use crate::show::{MimeBundle, Row, Show, Table, thousands};
+use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands};
 
 /// Finds the maps of a layer that belong to a class: options, and [`run`](TopMapSearch::run).
 ///
@@ -54,23 +54,20 @@ impl TopMapSearch {
     }
 
     /// How many maps count of every photo.
-    pub fn per_photo(mut self, maps: usize) -> TopMapSearch {
-        self.per_photo = maps;
-        self
+    pub fn per_photo(&self, maps: usize) -> TopMapSearch {
+        TopMapSearch { per_photo: maps, ..self.clone() }
     }
 
     /// How many maps are in the list of every class, before what they share is dropped.
-    pub fn per_class(mut self, maps: usize) -> TopMapSearch {
-        self.per_class = maps;
-        self
+    pub fn per_class(&self, maps: usize) -> TopMapSearch {
+        TopMapSearch { per_class: maps, ..self.clone() }
     }
 
     /// Keeps the result in this file, as [`TopMaps::save`] does. A search that was interrupted goes on
     /// where it was when it is started again, and one that was finished is opened: while it works, what
     /// it has counted lies beside the file, under its name with `.part`, at most a second old.
-    pub fn file(mut self, path: impl AsRef<Path>) -> TopMapSearch {
-        self.file = Some(path.as_ref().to_path_buf());
-        self
+    pub fn file(&self, path: impl AsRef<Path>) -> TopMapSearch {
+        TopMapSearch { file: Some(path.as_ref().to_path_buf()), ..self.clone() }
     }
 
     /// Looks at all photos, each once. No more than a batch of activations is kept.
@@ -231,7 +228,7 @@ impl ClassMaps {
 
 /// The feature maps that belong to each class of a data set, unique to it, as [`TopMapSearch`]
 /// finds them. A notebook shows them as a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TopMaps {
     pub(super) network: String,
     pub(super) layer: String,
@@ -393,6 +390,20 @@ pub(super) fn unreadable_notes(unreadable: &[Unreadable]) -> Vec<String> {
 impl fmt::Display for TopMaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table().text())
+    }
+}
+
+impl fmt::Debug for TopMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(
+            f,
+            format_args!(
+                "TopMaps of {} in {}, {} classes",
+                self.layer,
+                self.network,
+                self.classes.len()
+            ),
+        )
     }
 }
 

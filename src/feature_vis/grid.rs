@@ -1,16 +1,17 @@
 //! What several layers look for, beside each other.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use super::{FeatureVis, Objective, Patterns};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::picture::{Cell, PictureTable};
-use crate::show::{MimeBundle, Progress, Show, error_bundle};
+use crate::show::{MimeBundle, Progress, Show, debug_line, error_bundle};
 
 /// Pictures of several layers: what [`FeatureVis::layers`] and [`FeatureVis::rows`] make. A notebook
 /// shows them as a table with a row for each layer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PatternGrid {
     network: String,
     rows: Vec<(String, Patterns)>,
@@ -62,7 +63,7 @@ impl FeatureVis {
     ///
     /// # Errors
     /// As [`run`](FeatureVis::run); no rows.
-    pub fn rows<N: Into<String>, O: IntoIterator<Item = Objective>>(
+    pub fn rows<N: Into<String>, O: IntoIterator<Item: Borrow<Objective>>>(
         &self,
         model: &Model,
         rows: impl IntoIterator<Item = (N, O)>,
@@ -114,6 +115,12 @@ impl fmt::Display for PatternGrid {
         let rows: Vec<String> =
             self.rows.iter().map(|(_, patterns)| patterns.to_string()).collect();
         f.write_str(&rows.join("\n"))
+    }
+}
+
+impl fmt::Debug for PatternGrid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("PatternGrid of {}, {} rows", self.network, self.rows.len()))
     }
 }
 

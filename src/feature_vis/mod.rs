@@ -39,6 +39,8 @@ pub use regularizer::Regularizer;
 pub use settings::FeatureVis;
 pub use transform::Transform;
 
+use std::borrow::Borrow;
+
 use crate::error::Result;
 use crate::model::{LayerRef, Model};
 
@@ -51,7 +53,7 @@ impl Model {
     pub fn patterns(
         &self,
         layer: impl Into<LayerRef>,
-        channels: impl IntoIterator<Item = usize>,
+        channels: impl IntoIterator<Item = impl Borrow<usize>>,
     ) -> Result<Patterns> {
         FeatureVis::default().run(self, Objective::channels(layer, channels))
     }

@@ -1,5 +1,6 @@
 //! What a picture is to excite.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -51,10 +52,11 @@ impl Objective {
     /// Several channels of a layer, a picture each.
     pub fn channels(
         layer: impl Into<LayerRef>,
-        channels: impl IntoIterator<Item = usize>,
+        channels: impl IntoIterator<Item = impl Borrow<usize>>,
     ) -> Vec<Objective> {
         let layer = layer.into();
-        channels.into_iter().map(|channel| Objective::channel(&layer, channel)).collect()
+        let channels = channels.into_iter().map(|channel| *channel.borrow());
+        channels.map(|channel| Objective::channel(&layer, channel)).collect()
     }
 
     /// One channel at one place, the middle of its map: of an even number of rows or columns, the
@@ -84,18 +86,18 @@ impl Objective {
     /// with the channels there.
     pub fn direction(
         layer: impl Into<LayerRef>,
-        direction: impl IntoIterator<Item = f32>,
+        direction: impl IntoIterator<Item = impl Borrow<f32>>,
     ) -> Objective {
-        let direction = direction.into_iter().collect();
+        let direction = direction.into_iter().map(|value| *value.borrow()).collect();
         Objective::of(Term::Direction { layer: layer.into(), direction, cosine: false })
     }
 
     /// The same by angle alone: the mean over all places of the cosine, as torch-lucent has it.
     pub fn direction_cosine(
         layer: impl Into<LayerRef>,
-        direction: impl IntoIterator<Item = f32>,
+        direction: impl IntoIterator<Item = impl Borrow<f32>>,
     ) -> Objective {
-        let direction = direction.into_iter().collect();
+        let direction = direction.into_iter().map(|value| *value.borrow()).collect();
         Objective::of(Term::Direction { layer: layer.into(), direction, cosine: true })
     }
 
@@ -121,10 +123,11 @@ impl Objective {
     /// The same for several channels of a layer, a picture each.
     pub fn unreachable_channels(
         layer: impl Into<LayerRef>,
-        channels: impl IntoIterator<Item = usize>,
+        channels: impl IntoIterator<Item = impl Borrow<usize>>,
     ) -> Vec<Objective> {
         let layer = layer.into();
-        channels.into_iter().map(|channel| Objective::unreachable(&layer, channel)).collect()
+        let channels = channels.into_iter().map(|channel| *channel.borrow());
+        channels.map(|channel| Objective::unreachable(&layer, channel)).collect()
     }
 }
 
@@ -197,6 +200,15 @@ impl std::iter::Sum for Objective {
 impl IntoIterator for Objective {
     type Item = Objective;
     type IntoIter = std::iter::Once<Objective>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
+    }
+}
+
+impl<'a> IntoIterator for &'a Objective {
+    type Item = &'a Objective;
+    type IntoIter = std::iter::Once<&'a Objective>;
 
     fn into_iter(self) -> Self::IntoIter {
         std::iter::once(self)

@@ -10,11 +10,11 @@ use crate::chart::{COLOURS, Chart};
 use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::{Animation, Picture, Sheet};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::IntoResult;
 
 /// A picture that was made to excite a part of a network.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pattern {
     inner: Rc<Made>,
     starts: usize,
@@ -183,6 +183,12 @@ impl fmt::Display for Pattern {
     }
 }
 
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Pattern {self}"))
+    }
+}
+
 impl Show for Pattern {
     fn bundle(&self) -> MimeBundle {
         let caption = self.to_string();
@@ -193,7 +199,7 @@ impl Show for Pattern {
 /// Pictures that excite parts of a network: what [`FeatureVis::run`](super::FeatureVis::run) makes.
 /// A notebook shows them as a sheet with the index of the channel below each, and its layer where
 /// layers differ.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Patterns {
     title: String,
     /// Whether their layers differ.
@@ -269,9 +275,8 @@ impl Patterns {
 
     /// White labels on black, as article 3 draws them.
     #[must_use]
-    pub fn dark(mut self) -> Patterns {
-        self.dark = true;
-        self
+    pub fn dark(&self) -> Patterns {
+        Patterns { dark: true, ..self.clone() }
     }
 
     /// The pictures as a contact sheet, to be set up further.
@@ -381,6 +386,12 @@ impl fmt::Display for Patterns {
             write!(f, "\n{pattern}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Patterns of {}, {}", self.title, self.len()))
     }
 }
 

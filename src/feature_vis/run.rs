@@ -1,5 +1,6 @@
 //! The optimisation: step by step, all pictures in one batch.
 
+use std::borrow::Borrow;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -44,9 +45,10 @@ impl FeatureVis {
     pub fn run(
         &self,
         model: &Model,
-        objectives: impl IntoIterator<Item = Objective>,
+        objectives: impl IntoIterator<Item = impl Borrow<Objective>>,
     ) -> Result<Patterns> {
-        let objectives: Vec<Objective> = objectives.into_iter().collect();
+        let objectives = objectives.into_iter().map(|objective| objective.borrow().clone());
+        let objectives: Vec<Objective> = objectives.collect();
         self.check()?;
         let goals = objectives.iter().map(|objective| Goal::new(objective, model));
         let goals = goals.collect::<Result<Vec<_>>>()?;

@@ -156,145 +156,126 @@ impl FeatureVis {
     }
 
     /// What is optimised.
-    pub fn parametrization(mut self, parametrization: Parametrization) -> Self {
-        self.parametrization = parametrization;
-        self
+    pub fn parametrization(&self, parametrization: Parametrization) -> Self {
+        Self { parametrization, ..self.clone() }
     }
 
     /// Starts from normal noise of this deviation: of frequencies with [`Parametrization::Fourier`], of
     /// pixels before the sigmoid otherwise. 0.01 by default.
-    pub fn noise(mut self, deviation: f64) -> Self {
-        self.start = Start::Normal(deviation);
-        self
+    pub fn noise(&self, deviation: f64) -> Self {
+        Self { start: Start::Normal(deviation), ..self.clone() }
     }
 
     /// Starts from uniform noise: article 3's `dist`. It is of pixels, before the sigmoid if there is
     /// one.
-    pub fn uniform(mut self, low: f64, high: f64) -> Self {
-        self.start = Start::Uniform(low, high);
-        self
+    pub fn uniform(&self, low: f64, high: f64) -> Self {
+        Self { start: Start::Uniform(low, high), ..self.clone() }
     }
 
     /// Starts from a photo, whose proportions the pictures then have.
-    pub fn from_photo(mut self, photo: &Photo) -> Self {
-        self.start = Start::Photo(photo.clone());
-        self
+    pub fn from_photo(&self, photo: &Photo) -> Self {
+        Self { start: Start::Photo(photo.clone()), ..self.clone() }
     }
 
     /// Starts from these values, `[1, C, h, w]` or one for each picture: pixels, before the sigmoid if
     /// there is one. Their size is that of the pictures.
-    pub fn from_values(mut self, values: &Tensor) -> Self {
-        self.start = Start::Values(Rc::new(values.shallow_clone()));
-        self
+    pub fn from_values(&self, values: &Tensor) -> Self {
+        Self { start: Start::Values(Rc::new(values.shallow_clone())), ..self.clone() }
     }
 
     /// The side of the square pictures in pixels; of pictures that start from a photo, the shorter
     /// side. With several [`octaves`](FeatureVis::octaves), that of the first.
-    pub fn size(self, side: i64) -> Self {
+    pub fn size(&self, side: i64) -> Self {
         self.height_and_width(side, side)
     }
 
     /// The size in pixels.
-    pub fn height_and_width(mut self, height: i64, width: i64) -> Self {
-        self.size = Some([height, width]);
-        self
+    pub fn height_and_width(&self, height: i64, width: i64) -> Self {
+        Self { size: Some([height, width]), ..self.clone() }
     }
 
     /// Steps at each size.
-    pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = steps;
-        self
+    pub fn steps(&self, steps: usize) -> Self {
+        Self { steps, ..self.clone() }
     }
 
     /// The optimiser's step size.
-    pub fn learning_rate(mut self, rate: f64) -> Self {
-        self.learning_rate = rate;
-        self
+    pub fn learning_rate(&self, rate: f64) -> Self {
+        Self { learning_rate: rate, ..self.clone() }
     }
 
     /// Which optimiser.
-    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
-        self.optimizer = optimizer;
-        self
+    pub fn optimizer(&self, optimizer: Optimizer) -> Self {
+        Self { optimizer, ..self.clone() }
     }
 
     /// The optimiser's L2 penalty on what is optimised.
-    pub fn weight_decay(mut self, decay: f64) -> Self {
-        self.weight_decay = decay;
-        self
+    pub fn weight_decay(&self, decay: f64) -> Self {
+        Self { weight_decay: decay, ..self.clone() }
     }
 
     /// What happens to all pictures at each step, one after the other; none for an empty list.
-    pub fn transforms(mut self, transforms: impl IntoIterator<Item = Transform>) -> Self {
-        self.transforms = transforms.into_iter().collect();
-        self
+    pub fn transforms(&self, transforms: impl IntoIterator<Item = Transform>) -> Self {
+        Self { transforms: transforms.into_iter().collect(), ..self.clone() }
     }
 
     /// Adds `weight` times a regulariser to the loss.
-    pub fn regularizer(mut self, regularizer: Regularizer, weight: f64) -> Self {
-        self.regularizers.push((regularizer, weight));
-        self
+    pub fn regularizer(&self, regularizer: Regularizer, weight: f64) -> Self {
+        let mut changed = self.clone();
+        changed.regularizers.push((regularizer, weight));
+        changed
     }
 
     /// At how many sizes there are steps, each starting from the picture of the one before,
     /// enlarged by cubic interpolation: article 2's schedule. The optimiser starts anew at each.
-    pub fn octaves(mut self, count: usize) -> Self {
-        self.octaves = count;
-        self
+    pub fn octaves(&self, count: usize) -> Self {
+        Self { octaves: count, ..self.clone() }
     }
 
     /// How much larger the pictures become from size to size; 1.2 by default. Sides are rounded down.
-    pub fn octave_scale(mut self, factor: f64) -> Self {
-        self.octave_scale = factor;
-        self
+    pub fn octave_scale(&self, factor: f64) -> Self {
+        Self { octave_scale: factor, ..self.clone() }
     }
 
     /// Colours from 0 to 1 go into the network as they are, not normalised as its photos are. Of
     /// [`Parametrization::Pixels`], which are the network's input, nothing changes.
-    pub fn without_normalization(mut self) -> Self {
-        self.normalized = false;
-        self
+    pub fn without_normalization(&self) -> Self {
+        Self { normalized: false, ..self.clone() }
     }
 
     /// Makes `count` pictures of each objective that differ: `weight` times the sum over the others
     /// of the cosine between the Gram matrices of the layer's channels, divided by `count`, is added
     /// to the loss. Olah et al. 2017. The objectives have to be of one layer.
-    pub fn diversity(mut self, count: usize, weight: f64) -> Self {
-        self.diversity = Some((count, weight));
-        self
+    pub fn diversity(&self, count: usize, weight: f64) -> Self {
+        Self { diversity: Some((count, weight)), ..self.clone() }
     }
 
     /// Decides the noise and the transforms. The same seed gives the same picture, bit for bit, on
     /// the same machine. Each picture starts from the same noise, whatever else is made beside it.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
     }
 
     /// How often a picture that excites nothing, whose map has no value above 0, is begun again, each
     /// time from another seed.
-    pub fn retries(mut self, retries: usize) -> Self {
-        self.retries = retries;
-        self
+    pub fn retries(&self, retries: usize) -> Self {
+        Self { retries, ..self.clone() }
     }
 
     /// Stops after about this time, with the pictures as they are then.
-    pub fn budget(mut self, time: Duration) -> Self {
-        self.budget = Some(time);
-        self
+    pub fn budget(&self, time: Duration) -> Self {
+        Self { budget: Some(time), ..self.clone() }
     }
 
     /// How many pictures of the way are kept for
     /// [`Patterns::animation`](super::Patterns::animation); 16 by default, 0 for none.
-    pub fn frames(mut self, frames: usize) -> Self {
-        self.frames = frames;
-        self
+    pub fn frames(&self, frames: usize) -> Self {
+        Self { frames, ..self.clone() }
     }
 
     /// Where the lines go that tell how it is going; to standard output by default.
-    pub fn listener(mut self, listener: impl Fn(&str) + 'static) -> Self {
-        self.listener = Some(Rc::new(listener));
-        self
+    pub fn listener(&self, listener: impl Fn(&str) + 'static) -> Self {
+        Self { listener: Some(Rc::new(listener)), ..self.clone() }
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::picture::{Colormap, Maps, NAN, NEGATIVE_INFINITY, Normalize, POSITIVE_INFINITY};
 use crate::picture::{Picture, Sheet};
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_floats};
 
 /// The kernels of a convolution as a contact sheet.
@@ -147,16 +147,14 @@ impl Kernels {
     }
 
     /// Shows each kernel's part for this input channel, in grey.
-    pub fn input(mut self, channel: usize) -> Kernels {
-        self.part = Some(Part::Input(channel));
-        self
+    pub fn input(&self, channel: usize) -> Kernels {
+        Kernels { part: Some(Part::Input(channel)), ..self.clone() }
     }
 
     /// Shows each kernel's parts for all input channels, in grey: a row for each kernel, a column
     /// for each input. Of large layers the title says how much is shown.
-    pub fn all(mut self) -> Kernels {
-        self.part = Some(Part::All);
-        self
+    pub fn all(&self) -> Kernels {
+        Kernels { part: Some(Part::All), ..self.clone() }
     }
 
     /// A contact sheet of the kernels, to be set in other columns, sizes and colours.
@@ -189,7 +187,7 @@ impl Kernels {
         if self.coloured && self.part.is_none() {
             let tiles = values.chunks(3 * area).map(|kernel| coloured(kernel, height, width));
             let captions = (0..count).map(|i| i.to_string());
-            return Ok(Sheet::pictures(tiles.collect::<Result<_>>()?)
+            return Ok(Sheet::pictures(tiles.collect::<Result<Vec<_>>>()?)
                 .captions(captions)
                 .tile(tile_side(height.max(width)))
                 .first(64)
@@ -300,7 +298,10 @@ fn coloured(kernel: &[f32], height: usize, width: usize) -> Result<Picture> {
 
 impl fmt::Debug for Kernels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kernels({} of {}, {:?})", self.layer, self.network, self.weight.size())
+        debug_line(
+            f,
+            format_args!("Kernels of {} of {}, {:?}", self.layer, self.network, self.weight.size()),
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
 use crate::number::number;
 use crate::picture::Picture;
-use crate::show::{MimeBundle, Show, error_bundle, thousands};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle, thousands};
 use crate::tensor::{IntoResult, Statistics, to_floats};
 
 /// What the weights and biases of a layer are like; a notebook shows it as histograms.
@@ -24,7 +24,7 @@ use crate::tensor::{IntoResult, Statistics, to_floats};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WeightStatistics {
     network: String,
     layer: String,
@@ -138,6 +138,12 @@ impl fmt::Display for WeightStatistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}:", self.layer, self.network)?;
         self.parameters.iter().try_for_each(|parameter| write!(f, "\n{}", parameter.line()))
+    }
+}
+
+impl fmt::Debug for WeightStatistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("WeightStatistics of {} of {}", self.layer, self.network))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Several photos under one network, in one pass.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use super::{Look, Memory, Predictions};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::photo::{Photo, View};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy};
 
 /// A batch of photos under one network: they run together, and remember together what a
@@ -38,11 +39,14 @@ impl Model {
     ///
     /// # Errors
     /// When there is no photo, one cannot be prepared, or they do not become inputs of one size.
-    pub fn look_at_all<'a>(&self, photos: impl IntoIterator<Item = &'a Photo>) -> Result<Looks> {
+    pub fn look_at_all(
+        &self,
+        photos: impl IntoIterator<Item = impl Borrow<Photo>>,
+    ) -> Result<Looks> {
         let mut views = Vec::new();
         let mut inputs = Vec::new();
         for photo in photos {
-            let (view, input) = self.viewed(photo, self.preprocess())?;
+            let (view, input) = self.viewed(photo.borrow(), self.preprocess())?;
             views.push(Rc::new(view));
             inputs.push(input);
         }
@@ -127,8 +131,7 @@ impl Looks {
 
 impl fmt::Debug for Looks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let photos: Vec<_> = self.views.iter().map(|view| view.photo()).collect();
-        write!(f, "Looks({} at {photos:?})", self.model().name())
+        debug_line(f, format_args!("Looks of {} at {} photos", self.model().name(), self.len()))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::mask::{Classes, Mask};
 use crate::model::{LayerRef, Model, NodeId};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::Picture;
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy, to_floats};
 
 pub use looks::Looks;
@@ -243,7 +243,7 @@ pub(crate) fn class_scores(model: &Model, output: &Tensor) -> Result<Tensor> {
 
 impl fmt::Debug for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Look({} at {:?})", self.model().name(), self.photo())
+        debug_line(f, format_args!("Look of {} at {}", self.model().name(), self.photo().title()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::chart;
 use crate::picture::shortened;
-use crate::show::{MimeBundle, Show, error_bundle};
+use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 
 /// One class and how probable the network finds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Prediction {
 }
 
 /// The most probable classes of a photo, best first.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Predictions {
     pub(super) rows: Vec<Prediction>,
     pub(super) network: String,
@@ -48,6 +48,15 @@ impl fmt::Display for Predictions {
             write!(f, "\n{:5.1} %  {name} ({})", 100.0 * row.probability, row.class)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Predictions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(
+            f,
+            format_args!("Predictions of {} on {}, {}", self.network, self.photo, self.rows.len()),
+        )
     }
 }
 

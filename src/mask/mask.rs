@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::Classes;
 use crate::error::{Error, Result};
 use crate::picture::Region;
+use crate::show::debug_line;
 use crate::tensor::{IntoResult, plain_numbers};
 
 /// Masks of more pixels are not made.
@@ -225,6 +226,14 @@ fn labels_of(tensor: &Tensor, scored: bool, height: usize, width: usize) -> Resu
 
 impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mask({} × {}, {} classes)", self.height, self.width, self.classes.len())
+        debug_line(
+            f,
+            format_args!(
+                "Mask of {} × {}, {} classes",
+                self.height,
+                self.width,
+                self.classes.len()
+            ),
+        )
     }
 }

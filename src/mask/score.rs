@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Classes, Mask};
 use crate::error::{Error, Result};
 use crate::picture::shortened;
-use crate::show::{MimeBundle, Show, escape_html};
+use crate::show::{MimeBundle, Show, debug_line, escape_html};
 
 /// How well a predicted mask agrees with the true one, from the confusion matrix `n`, where
 /// `n[t][p]` pixels of class `t` are predicted as class `p`.
@@ -22,7 +22,7 @@ use crate::show::{MimeBundle, Show, escape_html};
 /// assert_eq!(score.iou(0), Some(0.5));
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SegmentationScore {
     classes: Classes,
     /// Row by row, `[truth, predicted]`.
@@ -168,6 +168,12 @@ impl fmt::Display for SegmentationScore {
         }
         let totals = self.totals().map(|(label, value)| format!("{label}: {value}"));
         f.write_str(&totals.join(", "))
+    }
+}
+
+impl fmt::Debug for SegmentationScore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("SegmentationScore of {} classes", self.classes.len()))
     }
 }
 

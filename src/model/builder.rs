@@ -131,10 +131,9 @@ impl Builder {
     ///
     /// // A network as one writes it with tch, perhaps trained already ...
     /// let store = nn::VarStore::new(tch::Device::Cpu);
-    /// let root = store.root();
-    /// let conv1 = nn::conv2d(&root / "conv1", 1, 8, 5, Default::default());
-    /// let conv2 = nn::conv2d(&root / "conv2", 8, 16, 5, Default::default());
-    /// let fc = nn::linear(&root / "fc", 16 * 4 * 4, 10, Default::default());
+    /// let conv1 = nn::conv2d(store.root() / "conv1", 1, 8, 5, Default::default());
+    /// let conv2 = nn::conv2d(store.root() / "conv2", 8, 16, 5, Default::default());
+    /// let fc = nn::linear(store.root() / "fc", 16 * 4 * 4, 10, Default::default());
     ///
     /// // ... comes under the lens layer by layer.
     /// let mut net = Model::builder("mine", [1, 28, 28]).variables(store);
@@ -173,7 +172,19 @@ impl Builder {
         self.add(name, Module::function(run), inputs)
     }
 
-    /// Where a module of this name keeps its parameters.
+    /// Where a module of this name keeps its parameters. A notebook's cell cannot keep what this
+    /// returns, since it borrows the builder: write it where it is used.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("mine", [1, 28, 28]);
+    /// let conv1 = tch::nn::conv2d(net.path("conv1"), 1, 8, 5, Default::default());
+    /// net.module("conv1", conv1, net.input());
+    /// assert_eq!(net.build()?.parameters("conv1")?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn path(&self, name: &str) -> nn::Path<'_> {
         name.split('.').fold(self.variables.root(), |path, part| path.sub(part))
     }

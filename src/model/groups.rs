@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::{LayerRef, Model, Node};
-use crate::show::{MimeBundle, Row, Show, Table, count_or_dash};
+use crate::show::{MimeBundle, Row, Show, Table, count_or_dash, debug_line};
 
 impl Model {
     /// The groups of layers, and which layer each name means.
@@ -60,7 +60,7 @@ impl From<Group> for LayerRef {
 }
 
 /// The groups of a network, each before the groups in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Groups {
     network: String,
     groups: Vec<Group>,
@@ -126,6 +126,12 @@ impl IntoIterator for Groups {
 impl fmt::Display for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table().text())
+    }
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Groups of {}, {}", self.network, self.len()))
     }
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 use super::layer_ref::place;
 use super::{LayerRef, Model};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Row, Show, Table, count_or_dash, thousands};
+use crate::show::{MimeBundle, Row, Show, Table, count_or_dash, debug_line, thousands};
 
 /// One layer of a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Layer {
     /// Its place in the order of execution; the input is 0.
@@ -52,6 +52,12 @@ impl fmt::Display for Layer {
     }
 }
 
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Layer {self}"))
+    }
+}
+
 impl Show for Layer {
     fn bundle(&self) -> MimeBundle {
         MimeBundle::text(self.to_string())
@@ -74,7 +80,7 @@ impl Show for Layer {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Layers {
     network: String,
     /// `None`: all of them.
@@ -245,6 +251,12 @@ impl<'a> IntoIterator for &'a Layers {
 impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table().text())
+    }
+}
+
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Layers of {}, {}", self.network, self.len()))
     }
 }
 

@@ -45,6 +45,7 @@ pub use weights::Weights;
 
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
+use crate::show::debug_line;
 use fused::{Fused, Fuser};
 
 pub(crate) use grad_mode::with_grad;
@@ -431,7 +432,7 @@ impl Model {
 
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Model({}, {} layers)", self.name(), self.inner.nodes.len())
+        debug_line(f, format_args!("Model {}, {} layers", self.name(), self.inner.nodes.len()))
     }
 }
 

@@ -10,12 +10,12 @@ use tch::{Kind, Tensor};
 use super::op::Padding;
 use super::{LayerRef, Model, NodeId, Op};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, to_floats};
 
 /// The receptive field of a layer: which pixels of the input each of its values depends on, for
 /// inputs of one size. See [`Model::receptive_field`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ReceptiveField {
     pub(crate) layer: String,
     /// Height and width of the input.
@@ -98,6 +98,18 @@ impl fmt::Display for ReceptiveField {
             f.write_str("; its channels are scaled by what the whole input says")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ReceptiveField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(
+            f,
+            format_args!(
+                "ReceptiveField of {}, {} × {} pixels",
+                self.layer, self.size[1], self.size[0]
+            ),
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Model, Op, gathered, last_depth, name_to_depth};
 use crate::error::Result;
-use crate::show::{DASH, MimeBundle, Row, Show, Table, count_or_dash, thousands};
+use crate::show::{DASH, MimeBundle, Row, Show, Table, count_or_dash, debug_line, thousands};
 
 /// The table is at most this long, unless another depth is chosen.
 const MOST_ROWS: usize = 100;
@@ -28,7 +28,7 @@ const MOST_ROWS: usize = 100;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Summary {
     network: String,
     input: Vec<i64>,
@@ -108,9 +108,8 @@ impl Summary {
 
     /// Shows groups so deep, and folds deeper ones: 1 shows a row for each name without its dots,
     /// as `"layer1"`. A depth beyond the deepest name shows everything.
-    pub fn depth(mut self, depth: usize) -> Summary {
-        self.depth = Some(depth.max(1));
-        self
+    pub fn depth(&self, depth: usize) -> Summary {
+        Summary { depth: Some(depth.max(1)), ..self.clone() }
     }
 
     /// All parameters that training changes or could change.
@@ -302,6 +301,12 @@ impl Line<'_> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table().text())
+    }
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Summary of {}, {} layers", self.network, self.layers.len()))
     }
 }
 

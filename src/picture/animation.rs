@@ -1,11 +1,12 @@
 //! Pictures one after the other in one file: animated PNG.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::path::Path;
 
 use color_quant::NeuQuant;
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter};
 
+use super::compose::cloned;
 use super::file;
 use super::picture::Picture;
 use super::png::few_colours;
@@ -28,7 +29,7 @@ const NARROWEST: u32 = 160;
 /// assert!(animation.to_png().starts_with(b"\x89PNG"));
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Animation {
     frames: Vec<Picture>,
@@ -41,7 +42,8 @@ impl Animation {
     ///
     /// # Errors
     /// When there are none, or their sizes differ.
-    pub fn new(frames: Vec<Picture>) -> Result<Animation> {
+    pub fn new(frames: impl IntoIterator<Item = impl Borrow<Picture>>) -> Result<Animation> {
+        let frames = cloned(frames);
         let sizes: Vec<(u32, u32)> = frames.iter().map(|p| (p.width(), p.height())).collect();
         match sizes.first() {
             None => Err(Error::Argument("an animation of no pictures shows nothing".into())),
@@ -53,16 +55,14 @@ impl Animation {
     }
 
     /// How long each picture stays, in milliseconds; 150 by default.
-    pub fn delay(mut self, milliseconds: u16) -> Animation {
-        self.delay = milliseconds;
-        self
+    pub fn delay(&self, milliseconds: u16) -> Animation {
+        Animation { delay: milliseconds, ..self.clone() }
     }
 
     /// How many bytes the file may have, about; 300,000 by default. Larger pictures become
     /// smaller, down to a width of 160 pixels.
-    pub fn byte_budget(mut self, bytes: usize) -> Animation {
-        self.budget = bytes;
-        self
+    pub fn byte_budget(&self, bytes: usize) -> Animation {
+        Animation { budget: bytes, ..self.clone() }
     }
 
     /// The pictures.

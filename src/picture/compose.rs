@@ -1,5 +1,6 @@
 //! Pictures put together, and text put to them.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use super::colormap::FRAME;
@@ -62,7 +63,8 @@ impl Picture {
 
     /// Pictures in a row, their tops aligned, on white, `gap` pixels apart. No picture at all
     /// makes a single white pixel.
-    pub fn beside(pictures: &[Picture], gap: u32) -> Picture {
+    pub fn beside(pictures: impl IntoIterator<Item = impl Borrow<Picture>>, gap: u32) -> Picture {
+        let pictures = cloned(pictures);
         let (lefts, width) = offsets(pictures.iter().map(Picture::width), gap);
         let height = pictures.iter().map(Picture::height).max().unwrap_or(1);
         let placed: Vec<_> =
@@ -72,13 +74,19 @@ impl Picture {
 
     /// Pictures in a column, their left sides aligned, on white, `gap` pixels apart. No picture at
     /// all makes a single white pixel.
-    pub fn above(pictures: &[Picture], gap: u32) -> Picture {
+    pub fn above(pictures: impl IntoIterator<Item = impl Borrow<Picture>>, gap: u32) -> Picture {
+        let pictures = cloned(pictures);
         let (tops, height) = offsets(pictures.iter().map(Picture::height), gap);
         let width = pictures.iter().map(Picture::width).max().unwrap_or(1);
         let placed: Vec<_> =
             pictures.iter().zip(tops).map(|(picture, top)| (picture.clone(), 0, top)).collect();
         place(width.into(), height, &placed)
     }
+}
+
+/// The pictures themselves, which share their pixels.
+pub(super) fn cloned(pictures: impl IntoIterator<Item = impl Borrow<Picture>>) -> Vec<Picture> {
+    pictures.into_iter().map(|picture| picture.borrow().clone()).collect()
 }
 
 impl Picture {

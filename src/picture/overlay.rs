@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 /// assert_eq!((picture.width(), picture.height()), (32, 24));
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Overlay {
     photo: Picture,
     map: Maps,
@@ -96,47 +96,41 @@ impl Overlay {
 
     /// How map and photo become one picture.
     #[must_use]
-    pub fn blend(mut self, blend: Blend) -> Overlay {
-        self.blend = blend;
-        self
+    pub fn blend(&self, blend: Blend) -> Overlay {
+        Overlay { blend, ..self.clone() }
     }
 
     /// Other colours than those that usually go with the blend.
     #[must_use]
-    pub fn colormap(mut self, colormap: Colormap) -> Overlay {
-        self.colormap = Some(colormap);
-        self
+    pub fn colormap(&self, colormap: Colormap) -> Overlay {
+        Overlay { colormap: Some(colormap), ..self.clone() }
     }
 
     /// How the map grows to the photo's size. The default is [`Resize::HalfPixel`].
     #[must_use]
-    pub fn resize(mut self, resize: Resize) -> Overlay {
-        self.resize = resize;
-        self
+    pub fn resize(&self, resize: Resize) -> Overlay {
+        Overlay { resize, ..self.clone() }
     }
 
     /// Which values of the map become 0 and 1, before it is resized. With the default,
     /// [`Normalize::PerMap`], the map is scaled once more after resizing, as pytorch-grad-cam does
     /// it. The default of [`Blend::Signed`] is [`Normalize::Symmetric`].
     #[must_use]
-    pub fn normalize(mut self, normalize: Normalize) -> Overlay {
-        self.normalize = Some(normalize);
-        self
+    pub fn normalize(&self, normalize: Normalize) -> Overlay {
+        Overlay { normalize: Some(normalize), ..self.clone() }
     }
 
     /// A bar of the colours under the picture, with the values that they stand for in the map's
     /// own numbers. The default shows one with [`Blend::Signed`].
     #[must_use]
-    pub fn with_colorbar(mut self) -> Overlay {
-        self.colorbar = Some(true);
-        self
+    pub fn with_colorbar(&self) -> Overlay {
+        Overlay { colorbar: Some(true), ..self.clone() }
     }
 
     /// No bar of colours.
     #[must_use]
-    pub fn without_colorbar(mut self) -> Overlay {
-        self.colorbar = Some(false);
-        self
+    pub fn without_colorbar(&self) -> Overlay {
+        Overlay { colorbar: Some(false), ..self.clone() }
     }
 
     /// The picture, of the photo's size; higher by the bar of colours if there is one, and by its

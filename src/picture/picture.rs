@@ -1,6 +1,5 @@
 //! A picture: pixels in memory, and the ways out.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -276,16 +275,6 @@ fn check_size(width: u32, height: u32, depth: usize, bytes: usize) -> Result<()>
         )));
     }
     Ok(())
-}
-
-impl fmt::Debug for Picture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Picture({} × {}, ", self.width(), self.height())?;
-        match self.palette() {
-            Some(palette) => write!(f, "{} colours)", palette.len()),
-            None => f.write_str("RGB)"),
-        }
-    }
 }
 
 impl From<RgbImage> for Picture {

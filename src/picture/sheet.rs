@@ -1,5 +1,6 @@
 //! Contact sheets: many maps or pictures on one page.
 
+use std::borrow::Borrow;
 use std::thread;
 
 use super::colormap::Colormap;
@@ -8,6 +9,7 @@ use super::maps::Maps;
 use super::normalize::{Extent, Normalize, number, odd_counts};
 use super::page::{Grid, Page, Shades, Tile};
 use super::picture::{MOST_PIXELS, Picture};
+use super::table::Cell;
 use crate::error::{Error, Result};
 
 /// How many maps are shown unless more are asked for.
@@ -31,7 +33,7 @@ const BUDGET: u64 = 6_000_000;
 /// assert!(sheet.render()?.note.starts_with("the 25 of 100 maps with the highest mean"));
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Sheet {
     content: Content,
@@ -46,6 +48,8 @@ pub struct Sheet {
     colorbar: Option<bool>,
     dark: bool,
     budget: u64,
+    /// What stands where a picture should be.
+    missing: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,14 +85,31 @@ pub struct Rendered {
 
 impl Sheet {
     /// A sheet of maps.
-    pub fn new(maps: Maps) -> Sheet {
-        Sheet::of(Content::Maps(maps))
+    pub fn new(maps: impl Borrow<Maps>) -> Sheet {
+        Sheet::of(Content::Maps(maps.borrow().clone()))
     }
 
-    /// A sheet of pictures, which may differ in size. Colour map, normalisation and colour bar do
-    /// not apply.
-    pub fn pictures(pictures: Vec<Picture>) -> Sheet {
-        Sheet::of(Content::Pictures(pictures))
+    /// A sheet of pictures, which may differ in size: whatever makes a [`Cell`], such as photos, heat
+    /// maps and pairs of one with its caption. Colour map, normalisation and colour bar do not apply.
+    pub fn pictures(pictures: impl IntoIterator<Item = impl Into<Cell>>) -> Sheet {
+        let (mut drawn, mut captions, mut missing) = (Vec::new(), Vec::new(), None);
+        for cell in pictures {
+            let Cell { picture, text } = cell.into();
+            match picture {
+                Some(picture) => {
+                    drawn.push(picture);
+                    captions.push(text);
+                }
+                None => {
+                    missing.get_or_insert(text);
+                }
+            }
+        }
+        let sheet = Sheet { missing, ..Sheet::of(Content::Pictures(drawn)) };
+        match captions.iter().all(String::is_empty) {
+            true => sheet,
+            false => sheet.captions(captions),
+        }
     }
 
     fn of(content: Content) -> Sheet {
@@ -105,110 +126,97 @@ impl Sheet {
             colorbar: None,
             dark: false,
             budget: BUDGET,
+            missing: None,
         }
     }
 
     /// A caption for each map or picture, in the order in which they were given to the sheet. The
     /// default is the index for maps, nothing for pictures.
-    pub fn captions<S: Into<String>>(mut self, captions: impl IntoIterator<Item = S>) -> Sheet {
-        self.captions = Captions::Given(captions.into_iter().map(Into::into).collect());
-        self
+    pub fn captions<S: Into<String>>(&self, captions: impl IntoIterator<Item = S>) -> Sheet {
+        let captions = captions.into_iter().map(Into::into).collect();
+        Sheet { captions: Captions::Given(captions), ..self.clone() }
     }
 
     /// No captions.
-    pub fn without_captions(mut self) -> Sheet {
-        self.captions = Captions::Without;
-        self
+    pub fn without_captions(&self) -> Sheet {
+        Sheet { captions: Captions::Without, ..self.clone() }
     }
 
     /// A title above the sheet.
-    pub fn title(mut self, title: impl Into<String>) -> Sheet {
-        self.title = Some(title.into());
-        self
+    pub fn title(&self, title: impl Into<String>) -> Sheet {
+        Sheet { title: Some(title.into()), ..self.clone() }
     }
 
     /// The number of tiles in a row. The default makes full rows that fit into a notebook where
     /// possible: 8 columns for 64 maps. Of more columns, the tiles are smaller.
-    pub fn columns(mut self, columns: usize) -> Sheet {
-        self.columns = Some(columns);
-        self
+    pub fn columns(&self, columns: usize) -> Sheet {
+        Sheet { columns: Some(columns), ..self.clone() }
     }
 
     /// The length of a tile's longer side, in pixels. Larger than a map, its pixels are repeated;
     /// smaller, they are averaged.
-    pub fn tile(mut self, pixels: u32) -> Sheet {
-        self.tile = Some(pixels);
-        self
+    pub fn tile(&self, pixels: u32) -> Sheet {
+        Sheet { tile: Some(pixels), ..self.clone() }
     }
 
     /// Pixels between tiles; 4 by default.
-    pub fn gutter(mut self, pixels: u32) -> Sheet {
-        self.gutter = pixels;
-        self
+    pub fn gutter(&self, pixels: u32) -> Sheet {
+        Sheet { gutter: pixels, ..self.clone() }
     }
 
     /// The colours; [`Colormap::Greys`] by default.
-    pub fn colormap(mut self, colormap: Colormap) -> Sheet {
-        self.colormap = colormap;
-        self
+    pub fn colormap(&self, colormap: Colormap) -> Sheet {
+        Sheet { colormap, ..self.clone() }
     }
 
     /// Which values the first and the last colour stand for; each map's own by default.
-    pub fn normalize(mut self, normalize: Normalize) -> Sheet {
-        self.normalize = normalize;
-        self
+    pub fn normalize(&self, normalize: Normalize) -> Sheet {
+        Sheet { normalize, ..self.clone() }
     }
 
     /// A bar of the colours with their values. The default shows one whenever all maps share a
     /// scale.
-    pub fn with_colorbar(mut self) -> Sheet {
-        self.colorbar = Some(true);
-        self
+    pub fn with_colorbar(&self) -> Sheet {
+        Sheet { colorbar: Some(true), ..self.clone() }
     }
 
     /// No bar of colours.
-    pub fn without_colorbar(mut self) -> Sheet {
-        self.colorbar = Some(false);
-        self
+    pub fn without_colorbar(&self) -> Sheet {
+        Sheet { colorbar: Some(false), ..self.clone() }
     }
 
     /// White labels on a black page.
-    pub fn dark(mut self) -> Sheet {
-        self.dark = true;
-        self
+    pub fn dark(&self) -> Sheet {
+        Sheet { dark: true, ..self.clone() }
     }
 
     /// The first `n`; the default are the first 64.
-    pub fn first(mut self, n: usize) -> Sheet {
-        self.selection = Selection::First(n);
-        self
+    pub fn first(&self, n: usize) -> Sheet {
+        Sheet { selection: Selection::First(n), ..self.clone() }
     }
 
     /// The `n` maps with the highest mean of their finite values, the highest first. Of pictures,
     /// the first `n`.
-    pub fn top(mut self, n: usize) -> Sheet {
-        self.selection = Selection::Top(n);
-        self
+    pub fn top(&self, n: usize) -> Sheet {
+        Sheet { selection: Selection::Top(n), ..self.clone() }
     }
 
     /// These, in this order.
-    pub fn channels(mut self, channels: &[usize]) -> Sheet {
-        self.selection = Selection::Channels(channels.to_vec());
-        self
+    pub fn channels(&self, channels: impl IntoIterator<Item = impl Borrow<usize>>) -> Sheet {
+        let channels = channels.into_iter().map(|channel| *channel.borrow()).collect();
+        Sheet { selection: Selection::Channels(channels), ..self.clone() }
     }
 
     /// All of them, as far as the [pixel budget](Sheet::pixel_budget) goes.
-    pub fn all(mut self) -> Sheet {
-        self.selection = Selection::All;
-        self
+    pub fn all(&self) -> Sheet {
+        Sheet { selection: Selection::All, ..self.clone() }
     }
 
     /// How many pixels the tiles may take together, with captions and gutters; 6 million by
     /// default, and never more than 134 million. Where they would take more, large tiles become
     /// smaller, unless their size is set; then fewer are shown.
-    pub fn pixel_budget(mut self, pixels: u64) -> Sheet {
-        self.budget = pixels;
-        self
+    pub fn pixel_budget(&self, pixels: u64) -> Sheet {
+        Sheet { budget: pixels, ..self.clone() }
     }
 
     /// The sheet as a picture.
@@ -216,7 +224,7 @@ impl Sheet {
     /// # Errors
     /// When there is nothing to show: no maps, empty ones, none selected, no columns, tiles of
     /// size 0, a budget smaller than a tile; when there is no such channel; when the range of the
-    /// normalisation is not valid.
+    /// normalisation is not valid; what should be a picture and is none.
     pub fn render(&self) -> Result<Rendered> {
         let chosen = self.choose()?;
         let grid = self.grid(chosen.len())?;
@@ -227,14 +235,14 @@ impl Sheet {
         }
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match &self.content {
             Content::Maps(maps) => maps.count(),
             Content::Pictures(pictures) => pictures.len(),
         }
     }
 
-    fn noun(&self, count: usize) -> &'static str {
+    pub(crate) fn noun(&self, count: usize) -> &'static str {
         match (&self.content, count) {
             (Content::Maps(_), 1) => "map",
             (Content::Maps(_), _) => "maps",
@@ -245,6 +253,9 @@ impl Sheet {
 
     /// The indices of what is to be shown, the budget aside.
     fn choose(&self) -> Result<Vec<usize>> {
+        if let Some(text) = &self.missing {
+            return Err(Error::Argument(format!("a sheet is made of pictures, not of: {text}")));
+        }
         let count = self.count();
         if count == 0 {
             return Err(Error::Argument(format!(

@@ -1,5 +1,7 @@
 //! A table of pictures: titles of rows at the left, of columns above, a caption under each picture.
 
+use std::rc::Rc;
+
 use super::colormap::FRAME;
 use super::compose::place;
 use super::layout::COLUMN;
@@ -28,16 +30,31 @@ const TITLE_LINES: usize = 4;
 const CAPTION_LINES: usize = 3;
 
 /// A picture with its caption, or a text in the place of a picture that is missing.
+///
+/// Whatever a notebook shows as a picture becomes one, by value or by reference, alone or in a pair
+/// with its caption: a [`Picture`], a photo, a heat map, an overlay, a sheet, a chart, a tensor, and a
+/// [`Result`] of any of them, whose error then stands in the cell. What shows itself in words becomes
+/// these words.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    picture: Option<Picture>,
-    text: String,
+    pub(super) picture: Option<Picture>,
+    pub(super) text: String,
 }
 
 impl Cell {
     /// A picture and the one or two lines under it.
-    pub fn new(picture: Picture, caption: impl Into<String>) -> Cell {
-        Cell { picture: Some(picture), text: caption.into() }
+    pub fn new(picture: impl Into<Cell>, caption: impl Into<String>) -> Cell {
+        let cell = picture.into();
+        match cell.picture {
+            Some(_) => Cell { text: caption.into(), ..cell },
+            // Why there is none is worth more than what it would have been.
+            None => cell,
+        }
+    }
+
+    /// A picture without a caption.
+    pub(crate) fn pictured(picture: Picture) -> Cell {
+        Cell { picture: Some(picture), text: String::new() }
     }
 
     /// Why there is no picture here: "resnet152: not in the cache".
@@ -46,10 +63,9 @@ impl Cell {
     }
 }
 
-impl From<Picture> for Cell {
-    /// A picture without a caption.
-    fn from(picture: Picture) -> Cell {
-        Cell::new(picture, "")
+impl From<&Cell> for Cell {
+    fn from(cell: &Cell) -> Cell {
+        cell.clone()
     }
 }
 
@@ -66,17 +82,19 @@ impl From<Picture> for Cell {
 /// use convlens::picture::{Cell, Picture, PictureTable};
 /// let photo = Picture::rgb(32, 24, vec![128; 32 * 24 * 3])?;
 /// let table = PictureTable::new(["cat", "dog"])
-///     .row("squeezenet1_1", [Cell::new(photo.clone(), "tabby, 62 %"), photo.into()])
+///     .row("squeezenet1_1", [&photo, &photo])
+///     .row("alexnet", [(&photo, "tabby, 62 %"), (&photo, "Saluki, 71 %")])
 ///     .row("resnet152", [Cell::missing("not in the cache")]);
 /// assert!(table.render()?.width() <= 1000);
 /// # Ok::<(), convlens::error::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct PictureTable {
     title: Option<String>,
     columns: Vec<String>,
-    rows: Vec<Row>,
+    /// Shared, so that adding one does not copy all.
+    rows: Vec<Rc<Row>>,
     tile: Option<u32>,
 }
 
@@ -98,26 +116,27 @@ impl PictureTable {
         }
     }
 
-    /// One more row. Cells that are missing at its end stay white.
+    /// One more row, of pictures or whatever else makes a [`Cell`]. Cells that are missing at its end
+    /// stay white.
     pub fn row(
-        mut self,
+        &self,
         title: impl Into<String>,
-        cells: impl IntoIterator<Item = Cell>,
+        cells: impl IntoIterator<Item = impl Into<Cell>>,
     ) -> PictureTable {
-        self.rows.push(Row { title: title.into(), cells: cells.into_iter().collect() });
-        self
+        let mut changed = self.clone();
+        let cells = cells.into_iter().map(Into::into).collect();
+        changed.rows.push(Rc::new(Row { title: title.into(), cells }));
+        changed
     }
 
     /// A title above the table.
-    pub fn title(mut self, title: impl Into<String>) -> PictureTable {
-        self.title = Some(title.into());
-        self
+    pub fn title(&self, title: impl Into<String>) -> PictureTable {
+        PictureTable { title: Some(title.into()), ..self.clone() }
     }
 
     /// The width of the pictures, in pixels.
-    pub fn tile(mut self, pixels: u32) -> PictureTable {
-        self.tile = Some(pixels);
-        self
+    pub fn tile(&self, pixels: u32) -> PictureTable {
+        PictureTable { tile: Some(pixels), ..self.clone() }
     }
 
     /// The table as text: a line for each row, with the captions.
@@ -172,6 +191,11 @@ impl PictureTable {
         let placed: Vec<(Picture, u32, u32)> =
             placed.into_iter().map(|(picture, x, y)| (picture, x, y as u32)).collect();
         Ok(place(plan.width.into(), height, &placed))
+    }
+
+    /// How many rows and columns there are.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        [self.rows.len(), self.columns.len()]
     }
 
     fn check(&self) -> Result<()> {

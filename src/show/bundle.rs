@@ -1,17 +1,19 @@
 //! One output in the forms that notebooks, terminals and pages understand.
 
+use std::fmt;
 use std::rc::Rc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::carried::Carried;
+use super::debug_line;
 use crate::picture::Picture;
 
 /// What a cell shows, in up to three forms: a picture, HTML, and plain text, which is always
 /// there. JupyterLab prefers HTML to the picture, and GitHub strips styles from HTML, so pictures
 /// go without HTML and tables without a picture.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MimeBundle {
     picture: Option<Picture>,
     /// A PNG file in the place of the picture's own.
@@ -177,6 +179,12 @@ pub fn escape_html(text: &str) -> String {
         }
     }
     escaped
+}
+
+impl fmt::Debug for MimeBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("MimeBundle of {}", self.text))
+    }
 }
 
 #[cfg(test)]

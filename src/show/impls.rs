@@ -1,13 +1,13 @@
 //! What cells show of types that are not ours.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::Deref;
 
 use image::buffer::ConvertBuffer;
 use image::{DynamicImage, ImageBuffer, Pixel, RgbaImage};
 
-use super::{MimeBundle, Show, error_bundle, print};
-use crate::picture::{Animation, Overlay, Picture, PictureTable, Sheet};
+use super::{MimeBundle, Show, debug_line, error_bundle, print};
+use crate::picture::{Animation, Cell, Overlay, Picture, PictureTable, Sheet};
 
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> MimeBundle {
@@ -155,6 +155,46 @@ impl Show for PictureTable {
             Err(error) => error_bundle(&error),
         }
     }
+}
+
+impl<T: Show> From<T> for Cell {
+    /// What a notebook shows of it: the picture without a caption, or the words.
+    fn from(shown: T) -> Cell {
+        let bundle = shown.bundle();
+        match bundle.as_picture() {
+            Some(picture) => Cell::pictured(picture.clone()),
+            None => Cell::missing(bundle.as_text()),
+        }
+    }
+}
+
+impl<T: Show, S: Into<String>> From<(T, S)> for Cell {
+    /// What a notebook shows of it, and its caption.
+    fn from((shown, caption): (T, S)) -> Cell {
+        Cell::new(shown, caption)
+    }
+}
+
+macro_rules! debug_lines {
+    ($($kind:ty: |$it:ident| $text:expr;)*) => {
+        $(impl fmt::Debug for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let $it = self;
+                debug_line(f, $text)
+            }
+        })*
+    };
+}
+// Here and not beside the types, since `picture` does not know `show`.
+debug_lines! {
+    Picture: |picture| format!("Picture of {} × {}", picture.width(), picture.height());
+    Animation: |animation| format!("Animation of {} pictures", animation.frames().len());
+    Sheet: |sheet| format!("Sheet of {} {}", sheet.count(), sheet.noun(sheet.count()));
+    PictureTable: |table| {
+        let [rows, columns] = table.size();
+        format!("PictureTable of {rows} × {columns}")
+    };
+    Overlay: |_overlay| "Overlay of a map";
 }
 
 impl Show for DynamicImage {

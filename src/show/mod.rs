@@ -7,7 +7,7 @@ mod impls;
 mod progress;
 mod table;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 pub use bundle::{MimeBundle, escape_html};
 pub(crate) use duration::duration;
@@ -43,6 +43,38 @@ pub trait Show {
     }
 }
 
+/// What `{:?}` prints of something that shows itself: in one line what it is, and how to see it.
+///
+/// evcxr falls back to `{:?}` where the call that shows a cell's last expression does not compile:
+/// where that expression moves a variable (borrow it, or end the cell with a name), and where
+/// [`Show`] is not in scope. A type that implements `Show` should print nothing else.
+///
+/// ```
+/// use std::fmt;
+/// struct Answer;
+/// impl fmt::Debug for Answer {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         convlens::show::debug_line(f, "the answer")
+///     }
+/// }
+/// let line = "the answer; to see it, end the cell with its name: let it = …; it";
+/// assert_eq!(format!("{Answer:?}"), line);
+/// ```
+///
+/// # Errors
+/// Those of the formatter.
+pub fn debug_line(f: &mut fmt::Formatter<'_>, what: impl Display) -> fmt::Result {
+    const MOST: usize = 200;
+    let what = what.to_string();
+    let words: Vec<&str> = what.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => write!(f, "{}…", &line[..end])?,
+        None => f.write_str(&line)?,
+    }
+    f.write_str("; to see it, end the cell with its name: let it = …; it")
+}
+
 /// Shows several things in one cell, under each other.
 ///
 /// A cell keeps only what its last `show!` has shown: what a loop makes goes to [`together`].
@@ -60,15 +92,15 @@ macro_rules! show {
     };
 }
 
-/// Several bundles as one: pictures stacked into one picture, texts and tables in HTML.
+/// Several things as one, under each other: pictures stacked into one picture, texts and tables in HTML.
 ///
 /// ```
 /// use convlens::prelude::*;
-/// let ramps = (2..5).map(|n| Tensor::arange(n, tch::kind::FLOAT_CPU).bundle());
+/// let ramps = (2..5).map(|n| Tensor::arange(n, tch::kind::FLOAT_CPU));
 /// together(ramps);
 /// ```
-pub fn together(parts: impl IntoIterator<Item = MimeBundle>) -> MimeBundle {
-    MimeBundle::stack(parts.into_iter().collect())
+pub fn together(parts: impl IntoIterator<Item = impl Show>) -> MimeBundle {
+    MimeBundle::stack(parts.into_iter().map(|part| part.bundle()).collect())
 }
 
 /// Several things beside each other under their titles: the same layer of several networks, or of
@@ -95,10 +127,27 @@ pub fn side_by_side<S: Into<String>, T: Show>(
     )
 }
 
+/// From now on, a panic says in one line what it is: of libtorch's refusals, such as shapes that do
+/// not fit in a `matmul`, the message without the hundreds of C++ frames behind it. Set-up's own
+/// kernel does this as it starts; in another kernel call it once, in any cell.
+///
+/// ```
+/// convlens::show::short_panics();
+/// ```
+pub fn short_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        match crate::panic::words_of_libtorch(crate::panic::text(panic.payload())) {
+            Some(words) => eprintln!("{words}"),
+            None => eprintln!("{panic}"),
+        }
+    }));
+}
+
 /// An error as a cell shows it.
 pub(crate) fn error_bundle(error: &impl Display) -> MimeBundle {
     let text = error.to_string();
-    let html = format!("<p><b>Error:</b></p>\n<pre>{}</pre>", escape_html(&text));
+    let text = crate::panic::without_frames(&text);
+    let html = format!("<p><b>Error:</b></p>\n<pre>{}</pre>", escape_html(text));
     MimeBundle::html(html, format!("Error: {text}"))
 }
 

@@ -1,5 +1,7 @@
 //! What a notebook shows of a tensor.
 
+use std::fmt;
+
 use tch::{Device, Kind, Tensor};
 
 use super::plain::Layout;
@@ -8,7 +10,7 @@ use super::{IntoResult, Statistics, plain, to_floats, to_maps};
 use crate::chart;
 use crate::error::{Error, Result};
 use crate::picture::{Colormap, Maps, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Picture, Sheet};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 
 /// At most this many rows or columns of one map are drawn.
 const SIDE: i64 = 1 << 11;
@@ -33,7 +35,7 @@ const TILES: i64 = 64;
 /// | `[N, 3, h, w]` | a contact sheet of pictures |
 /// | `[N, 1, h, w]` | a contact sheet of maps |
 /// | `[N, C, h, w]` | a contact sheet of the first channels of the first photos |
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Glance {
     line: String,
     picture: Option<Picture>,
@@ -78,6 +80,12 @@ impl Glance {
     /// The picture, where the shape suggests one.
     pub fn picture(&self) -> Option<&Picture> {
         self.picture.as_ref()
+    }
+}
+
+impl fmt::Debug for Glance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Glance at a {}", self.line))
     }
 }
 

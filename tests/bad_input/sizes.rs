@@ -147,7 +147,7 @@ fn sheets_and_tables_of_any_layout_are_drawn_or_refused() {
                 Err(error) => assert!(matches!(error, Error::Argument(_)), "{error:?}"),
             }
         }
-        let table = PictureTable::new(["a", "b"]).row("row", [photo.clone().into()]).tile(tile);
+        let table = PictureTable::new(["a", "b"]).row("row", [&photo]).tile(tile);
         if let Err(error) = table.render() {
             assert!(matches!(error, Error::Argument(_)), "{error:?}");
         }

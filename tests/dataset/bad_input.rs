@@ -18,7 +18,7 @@ fn a_folder_without_photos_is_refused() {
     assert!(text.contains("cannot be read"), "{text}");
     let text = failure(ImageFolder::open(folder.path().join("cat/readme.txt")));
     assert!(text.contains("this is a file; name the folder"), "{text}");
-    assert!(failure(ImageFolder::of_photos::<&str>([])).contains("no photos"));
+    assert!(failure(ImageFolder::of_photos::<&str, Vec<Photo>>([])).contains("no photos"));
 }
 
 #[test]

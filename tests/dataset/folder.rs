@@ -126,3 +126,33 @@ fn photos_in_tiff_and_ppm_and_jpegs_without_an_end_are_read() {
         assert_eq!(photo.width() * 2, photo.height() * 3);
     }
 }
+
+#[test]
+fn labelled_photos_become_what_a_network_learns_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    red_and_blue(folder.path(), [3, 2]);
+    let (photos, model) = (ImageFolder::open(folder.path()).expect("photos"), colours());
+    let (inputs, classes) = photos.tensors(&model).expect("tensors");
+    assert_eq!(Vec::<i64>::try_from(&classes).expect("integers"), [0, 0, 0, 1, 1]);
+    for i in 0..photos.len() {
+        let look = model.look(&photos.photo(i).expect("a photo")).expect("a look");
+        let input = look.layer("input").expect("the input").tensor();
+        assert_eq!(inputs.narrow(0, i as i64, 1), input);
+    }
+    let small = photos.preprocess(Preprocess::exact(8, 9)).tensors(&model).expect("tensors").0;
+    assert_eq!(small.size(), [5, 3, 8, 9]);
+
+    let sized = |side: u32| {
+        let pixels = Picture::rgb(side, side, vec![9; (side * side * 3) as usize]);
+        Photo::from_image(&pixels.expect("pixels").to_rgb().into()).expect("a photo")
+    };
+    let mixed = ImageFolder::of_photos([("any", [sized(2), sized(3)])]).expect("photos");
+    let error = mixed.preprocess(Preprocess::keep()).tensors(&model).expect_err("two sizes");
+    assert!(
+        matches!(error, convlens::Error::Shape(_)) && error.to_string().contains("one size"),
+        "{error}"
+    );
+    let many = ImageFolder::of_photos([("any", vec![sized(2); 700])]).expect("photos");
+    let huge = many.preprocess(Preprocess::exact(1024, 1024)).tensors(&model);
+    assert!(huge.expect_err("700 · 3 · 1024² · 4 bytes").to_string().contains("8.8 GB"));
+}

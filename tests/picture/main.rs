@@ -392,7 +392,8 @@ fn pictures_stand_beside_and_above_each_other_on_white() {
     let column = Picture::above(&[dot(1, 2, 1), dot(2, 1, 1)], 0);
     let reds: Vec<u8> = column.to_rgb().pixels().map(|pixel| pixel.0[0]).collect();
     assert_eq!(reds, [1, 1, 2, 255]);
-    for none in [Picture::beside(&[], 5), Picture::above(&[], u32::MAX)] {
+    let empty: [Picture; 0] = [];
+    for none in [Picture::beside(&empty, 5), Picture::above(&empty, u32::MAX)] {
         assert_eq!((none.width(), none.height()), (1, 1));
     }
     let far = Picture::beside(&[dot(1, 1, 1), dot(1, 1, 1)], u32::MAX);
@@ -574,7 +575,7 @@ fn maps_are_chosen_by_number_by_channel_and_by_mean() {
     let (row, note) = greys(sheet().top(2));
     assert!(note.starts_with("the 2 of 4 maps with the highest mean"), "{note}");
     assert!(row[0] > 225 && row[1].abs_diff(102) < 3, "{row:?}");
-    let (row, note) = greys(sheet().channels(&[3, 0]));
+    let (row, note) = greys(sheet().channels([3, 0]));
     assert!(note.starts_with("2 of 4 maps;"), "{note}");
     assert!(row[0].abs_diff(102) < 3 && row[1].abs_diff(26) < 3, "{row:?}");
     assert!(greys(sheet().first(3)).1.starts_with("the first 3 of 4 maps"));
@@ -613,12 +614,12 @@ fn nothing_to_show_is_a_clear_error() {
     let cases: [(Sheet, &str); 11] = [
         (Sheet::new(Maps::new(0, 3, 3, vec![]).unwrap()), "0 maps"),
         (Sheet::new(Maps::new(3, 0, 3, vec![]).unwrap()), "no pixels"),
-        (Sheet::pictures(vec![]), "0 pictures"),
+        (Sheet::pictures([""; 0]), "0 pictures"),
         (Sheet::new(ramp()).columns(0), "0 columns"),
         (Sheet::new(ramp()).tile(0), "0 pixels"),
         (Sheet::new(ramp()).first(0), "0 of 1 maps selected"),
-        (Sheet::new(ramp()).channels(&[]), "0 of 1 maps selected"),
-        (Sheet::new(ramp()).channels(&[0, 1]), "no map 1: they are numbered 0 to 0"),
+        (Sheet::new(ramp()).channels([0; 0]), "0 of 1 maps selected"),
+        (Sheet::new(ramp()).channels([0, 1]), "no map 1: they are numbered 0 to 0"),
         (Sheet::new(ramp()).pixel_budget(0), "budget of 0 pixels"),
         (Sheet::new(ramp()).normalize(Normalize::Range(2.0, 1.0)), "from 2 to 1"),
         (Sheet::new(ramp()).normalize(Normalize::Percentile(0.0, 101.0)), "between 0 and 100"),
@@ -640,8 +641,7 @@ fn no_combination_of_options_panics() {
             let picture = |i: u32| {
                 Picture::rgb(1 + i * 7, 30 - i, vec![9; ((1 + i * 7) * (30 - i) * 3) as usize])
             };
-            sheet =
-                Sheet::pictures((0..1 + roll(20) as u32).map(|i| picture(i).unwrap()).collect());
+            sheet = Sheet::pictures((0..1 + roll(20) as u32).map(|i| picture(i).unwrap()));
         }
         if roll(2) == 0 {
             sheet = sheet.gutter([0, 1, 2, 3, 11, 40, u32::MAX][roll(7)]);

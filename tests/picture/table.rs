@@ -23,7 +23,7 @@ fn found(picture: &Picture, shade: u8) -> (usize, [u32; 4]) {
 #[test]
 fn pictures_of_any_size_come_to_one_width_and_stand_on_one_line() {
     let table = PictureTable::new(["", "", ""])
-        .row("", [dot(100, 640, 480).into(), dot(150, 480, 480).into(), dot(200, 300, 900).into()]);
+        .row("", [dot(100, 640, 480), dot(150, 480, 480), dot(200, 300, 900)]);
     let picture = table.tile(320).render().unwrap();
     let (wide, wide_box) = found(&picture, 100);
     let (square, square_box) = found(&picture, 150);
@@ -110,13 +110,13 @@ fn a_missing_picture_says_why_and_a_row_of_them_is_low() {
 #[test]
 fn long_titles_wrap_where_their_parts_meet() {
     let table = |title: &str| {
-        PictureTable::new([title]).tile(150).row("", [dot(90, 150, 100).into()]).render().unwrap()
+        PictureTable::new([title]).tile(150).row("", [dot(90, 150, 100)]).render().unwrap()
     };
     let [short, long] = ["vgg16", "efficientnet_lite0_trained_with_autoaugment"].map(table);
     assert_eq!(short.width(), long.width());
     let lines = (long.height() - short.height()) / 17 + 1;
     assert_eq!(lines, 3, "efficientnet_lite0_ | trained_with_ | autoaugment");
-    let rows = PictureTable::new([""]).row("a title ".repeat(90), [dot(90, 150, 20).into()]);
+    let rows = PictureTable::new([""]).row("a title ".repeat(90), [dot(90, 150, 20)]);
     let height = rows.render().unwrap().height();
     assert!((68..100).contains(&height), "four lines, with an ellipsis: {height}");
 }
@@ -137,9 +137,9 @@ fn a_table_as_text_has_a_line_for_each_row() {
 fn tables_that_cannot_be_drawn_say_why() {
     let cell = || Cell::from(dot(9, 3, 3));
     let table = || PictureTable::new(["a", "b"]);
-    let no_columns: [&str; 0] = [];
+    let (no_columns, no_cells): ([&str; 0], [Cell; 0]) = ([], []);
     for (table, part) in [
-        (PictureTable::new(no_columns).row("", []), "0 columns"),
+        (PictureTable::new(no_columns).row("", &no_cells), "0 columns"),
         (table(), "0 rows"),
         (table().row("x", [cell(), cell(), cell()]), "\"x\" has 3 cells, but the table has 2"),
         (table().row("x", [cell()]).tile(0), "0 pixels"),
@@ -150,9 +150,9 @@ fn tables_that_cannot_be_drawn_say_why() {
         let error = table.render().unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
-    let tall = (0..300).fold(table(), |table, _| table.row("x", [dot(9, 200, 200).into()]));
+    let tall = (0..300).fold(table(), |table, _| table.row("x", [dot(9, 200, 200)]));
     assert!(tall.render().unwrap_err().to_string().contains("fewer rows"));
-    let rows = (0..200_000).fold(table(), |table, _| table.row("x", [Cell::missing("y")]));
+    let rows = (0..10_000).fold(table(), |table, _| table.row("x", [Cell::missing("y")]));
     assert!(rows.render().unwrap_err().to_string().contains("fewer rows"));
 }
 
@@ -163,7 +163,7 @@ fn no_text_and_no_picture_is_too_strange_for_a_table() {
             .title(text)
             .row(text, [Cell::new(dot(9, 1, 700), text), Cell::new(dot(9, 3000, 1), text)])
             .row(text, [Cell::missing(text)])
-            .row(text, []);
+            .row(text, [""; 0]);
         let picture = table.render().unwrap();
         assert!(picture.width() <= 1000 && picture.height() < 2500, "{picture:?}");
     }
@@ -176,10 +176,7 @@ fn a_table_looks_as_it_did() {
     let photo = peers().photo.resized(156, 117).unwrap();
     let table = PictureTable::new(["the photo", "a crop, under a title that does not fit"])
         .title("Two rows and what is missing")
-        .row(
-            "as it is",
-            [photo.clone().into(), Cell::new(photo.clone(), "a caption\nof two lines")],
-        )
+        .row("as it is", [(&photo, ""), (&photo, "a caption\nof two lines")])
         .row("squeezenet1_1", [Cell::missing("this one is missing"), photo.into()])
         .row("resnet152", [Cell::missing("not in the cache")]);
     assert_as_before(&table.render().unwrap(), "table.png");

@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 
 /// What every kernel executes before it says that it is ready. rust-analyzer reads all of tch for
 /// the first variable that holds a tensor; with this it does so while the reader reads. And a panic
-/// says what it is without ten seconds of looking for the names of libtorch's frames. And its `?`
+/// says what it is in one line, without ten seconds of looking for the names of frames. And its `?`
 /// tells evcxr that cells return errors: it would learn that from the first cell's failing to
 /// compile, and show that cell's result by `{:?}`.
 pub(crate) const PRELOAD: [&str; 2] = [
     "use convlens::prelude::*;",
-    "std::panic::set_hook(Box::new(|panic| eprintln!(\"{panic}\")));
+    "show::short_panics();
      let preload = Tensor::f_from_slice(&[0i64])?; drop(preload);",
 ];
 

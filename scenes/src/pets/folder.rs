@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use convlens::photo::Photo;
 use convlens::picture::{Cell, PictureTable};
-use convlens::show::{MimeBundle, Progress, Show};
+use convlens::show::{MimeBundle, Progress, Show, debug_line};
 use convlens::{Error, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -65,21 +65,18 @@ struct Item {
 
 impl PetSet {
     /// What chooses all pictures; 0 by default.
-    pub fn seed(mut self, seed: u64) -> PetSet {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> PetSet {
+        PetSet { seed, ..self.clone() }
     }
 
     /// How many pictures of each class for training, 1 to 100,000; 120 by default.
-    pub fn train(mut self, count: usize) -> PetSet {
-        self.train = count;
-        self
+    pub fn train(&self, count: usize) -> PetSet {
+        PetSet { train: count, ..self.clone() }
     }
 
     /// How many of each class for testing, 1 to 100,000; 40 by default.
-    pub fn test(mut self, count: usize) -> PetSet {
-        self.test = count;
-        self
+    pub fn test(&self, count: usize) -> PetSet {
+        PetSet { test: count, ..self.clone() }
     }
 
     /// Writes the folder, or what is missing in it if it holds the same set: JPEG files of 256 ×
@@ -220,7 +217,7 @@ impl Item {
 }
 
 /// A folder of cats and dogs, as [`PetSet::write`] leaves it. A cell shows some of its pictures.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PetFolder {
     path: PathBuf,
     set: PetSet,
@@ -275,6 +272,12 @@ impl fmt::Display for PetFolder {
             self.path.display(),
             self.written
         )
+    }
+}
+
+impl fmt::Debug for PetFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("PetFolder {}", self.path.display()))
     }
 }
 

@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use convlens::photo::Photo;
 use convlens::picture::{Picture, Region};
-use convlens::show::{MimeBundle, Show};
+use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::{Error, Result};
 use image::DynamicImage;
 use rand::rngs::StdRng;
@@ -96,9 +96,8 @@ impl Default for Pets {
 
 impl Pets {
     /// What chooses everything about the picture; 0 by default.
-    pub fn seed(mut self, seed: u64) -> Pets {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Pets {
+        Pets { seed, ..self.clone() }
     }
 
     /// A cat.
@@ -112,9 +111,8 @@ impl Pets {
     }
 
     /// Pixels along each side, 64 to 1024; 256 by default.
-    pub fn side(mut self, pixels: usize) -> Pets {
-        self.side = pixels;
-        self
+    pub fn side(&self, pixels: usize) -> Pets {
+        Pets { side: pixels, ..self.clone() }
     }
 
     /// Draws it.
@@ -201,8 +199,15 @@ impl Pet {
 
 impl fmt::Debug for Pet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (width, height) = (self.picture.width(), self.picture.height());
-        write!(f, "Pet({}, {width} × {height})", self.title)
+        debug_line(
+            f,
+            format_args!(
+                "Pet {}, {} × {}",
+                self.title,
+                self.picture.width(),
+                self.picture.height()
+            ),
+        )
     }
 }
 

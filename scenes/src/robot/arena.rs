@@ -38,16 +38,14 @@ pub struct Arena {
 
 impl Arena {
     /// Where everything stands and how it looks; 0 by default.
-    pub fn seed(mut self, seed: u64) -> Arena {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Arena {
+        Arena { seed, ..self.clone() }
     }
 
     /// These obstacles and no others, at most 64, in an arena of 6 × 6 m whose walls are out of
     /// the sensors' reach. By default the seed chooses obstacles and walls.
-    pub fn obstacles(mut self, obstacles: impl IntoIterator<Item = Obstacle>) -> Arena {
-        self.obstacles = Some(obstacles.into_iter().collect());
-        self
+    pub fn obstacles(&self, obstacles: impl IntoIterator<Item = Obstacle>) -> Arena {
+        Arena { obstacles: Some(obstacles.into_iter().collect()), ..self.clone() }
     }
 
     /// Makes it.

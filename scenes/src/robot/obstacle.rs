@@ -67,24 +67,24 @@ impl Obstacle {
     }
 
     /// Turns a block to the left by so many degrees; a cylinder stays what it is.
-    pub fn turned(mut self, degrees: f32) -> Obstacle {
-        if let Plan::Rectangle { half, .. } = self.plan {
-            let (sin, cos) = degrees.to_radians().sin_cos();
-            self.plan = Plan::Rectangle { half, cos, sin };
+    pub fn turned(&self, degrees: f32) -> Obstacle {
+        match self.plan {
+            Plan::Rectangle { half, .. } => {
+                let (sin, cos) = degrees.to_radians().sin_cos();
+                Obstacle { plan: Plan::Rectangle { half, cos, sin }, ..self.clone() }
+            }
+            _ => self.clone(),
         }
-        self
     }
 
     /// How high it is, in cm.
-    pub fn height(mut self, height: f32) -> Obstacle {
-        self.height = height;
-        self
+    pub fn height(&self, height: f32) -> Obstacle {
+        Obstacle { height, ..self.clone() }
     }
 
     /// Its colour under white light, in sRGB.
-    pub fn colour(mut self, colour: [u8; 3]) -> Obstacle {
-        self.colour = Some(colour);
-        self
+    pub fn colour(&self, colour: [u8; 3]) -> Obstacle {
+        Obstacle { colour: Some(colour), ..self.clone() }
     }
 
     /// The radius of the circle around the ground plan.

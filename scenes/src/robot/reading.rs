@@ -6,7 +6,7 @@ use std::sync::Arc;
 use convlens::chart::Cells;
 use convlens::look::Look;
 use convlens::picture::{Colormap, Picture};
-use convlens::show::{MimeBundle, Show};
+use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::tensor::to_floats;
 use convlens::{Error, Result};
 use tch::Tensor;
@@ -77,9 +77,8 @@ impl Reading {
     }
 
     /// The same reading under another title.
-    pub fn titled(mut self, title: &str) -> Reading {
-        self.title = title.into();
-        self
+    pub fn titled(&self, title: &str) -> Reading {
+        Reading { title: title.into(), ..self.clone() }
     }
 
     /// The same reading with the picture that it belongs to.
@@ -171,7 +170,7 @@ impl fmt::Display for Reading {
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reading({self})")
+        debug_line(f, format_args!("Reading {self}"))
     }
 }
 

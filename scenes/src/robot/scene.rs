@@ -1,13 +1,14 @@
 //! A scene: the robot's picture, and the truth about it.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use convlens::Result;
 use convlens::mask::{Classes, Mask};
 use convlens::photo::Photo;
 use convlens::picture::{Picture, Region};
-use convlens::show::{MimeBundle, Show};
+use convlens::show::{MimeBundle, Show, debug_line};
+use convlens::{Error, Result};
 use image::DynamicImage;
 use tch::{Kind, Tensor};
 
@@ -65,6 +66,38 @@ impl Scene {
         Ok(bytes.f_permute([0, 3, 1, 2])?.f_contiguous()?)
     }
 
+    /// Scenes as what a network learns from: pictures `[N, 3, 64, 80]`, from -1 to 1 as the preprocessing
+    /// of [`robot_range`](crate::networks::robot_range) has them, and what is detected, `[N, 325]`. They are
+    /// the photos and the targets of [`Fit::run`](convlens::train::Fit::run) with binary cross entropy.
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens_scenes::prelude::*;
+    /// let scenes = [Arena::default().seed(1).scene()?, Arena::default().seed(2).scene()?];
+    /// let (pictures, detected) = convlens_scenes::robot::Scene::tensors(&scenes)?;
+    /// assert_eq!((pictures.size(), detected.size()), (vec![2, 3, 64, 80], vec![2, 325]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// No scene at all.
+    pub fn tensors(
+        scenes: impl IntoIterator<Item = impl Borrow<Scene>>,
+    ) -> Result<(Tensor, Tensor)> {
+        let (mut pictures, mut detected) = (Vec::new(), Vec::new());
+        for scene in scenes {
+            pictures.push(scene.borrow().to_tensor()?);
+            detected.push(scene.borrow().truth.to_tensor()?);
+        }
+        if pictures.is_empty() {
+            return Err(Error::Argument("a tensor of no scenes: give at least one".into()));
+        }
+        let pictures = Tensor::f_cat(&pictures, 0)?.f_to_kind(Kind::Float)?;
+        let pictures = pictures.f_div_scalar(127.5)?.f_sub_scalar(1.0)?;
+        Ok((pictures, Tensor::f_cat(&detected, 0)?))
+    }
+
     /// What each sensor detects at each distance: 1 or 0.
     pub fn truth(&self) -> &Reading {
         &self.truth
@@ -101,7 +134,10 @@ impl Scene {
 
 impl fmt::Debug for Scene {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scene({}, {} obstacles)", self.title, self.world.obstacles.len())
+        debug_line(
+            f,
+            format_args!("Scene {}, {} obstacles", self.title, self.world.obstacles.len()),
+        )
     }
 }
 

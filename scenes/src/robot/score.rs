@@ -4,7 +4,7 @@ use std::fmt;
 
 use convlens::Result;
 use convlens::picture::{Colormap, Picture};
-use convlens::show::{MimeBundle, Show};
+use convlens::show::{MimeBundle, Show, debug_line};
 
 use super::Reading;
 use super::reading::map;
@@ -32,7 +32,7 @@ use super::sensor::{DISTANCES, Sensor, distance};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RangeScore {
     pairs: Vec<(Reading, Reading)>,
 }
@@ -168,6 +168,12 @@ impl fmt::Display for RangeScore {
         let detected = |sensor: Sensor| self.mean(|step| self.detected(sensor, step));
         f.write_str(&line("something detected", &detected))?;
         f.write_str(&self.totals())
+    }
+}
+
+impl fmt::Debug for RangeScore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("RangeScore of {} readings", self.pairs.len()))
     }
 }
 

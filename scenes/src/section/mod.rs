@@ -18,10 +18,12 @@ mod open;
 mod paint;
 mod segy;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
 use convlens::mask::{Classes, Mask, SegmentationScore};
+use convlens::show::debug_line;
 use convlens::tensor::to_floats;
 pub use convlens::zoo::F3_FACIES;
 use convlens::{Error, Result};
@@ -90,9 +92,8 @@ impl Section {
     }
 
     /// The same section under another title.
-    pub fn titled(mut self, title: &str) -> Section {
-        self.title = title.into();
-        self
+    pub fn titled(&self, title: &str) -> Section {
+        Section { title: title.into(), ..self.clone() }
     }
 
     /// The title: the file's name without its ending, unless another was given.
@@ -195,6 +196,48 @@ impl Section {
         self.mask()?.to_tensor()
     }
 
+    /// Labelled sections of one size as what a network learns from: amplitudes `[N, 1, height, width]`,
+    /// each scaled as by [`to_tensor`](Section::to_tensor), and labels `[N, height, width]`. They are the
+    /// photos and the targets of [`Fit::run`](convlens::train::Fit::run).
+    ///
+    /// ```
+    /// # fn main() -> convlens::Result<()> {
+    /// use convlens_scenes::prelude::*;
+    /// let world = Seismic::default().size(48, 64);
+    /// let sections = [world.seed(1).section()?, world.seed(2).section()?];
+    /// let (amplitudes, labels) = Section::tensors(&sections)?;
+    /// assert_eq!((amplitudes.size(), labels.size()), (vec![2, 1, 48, 64], vec![2, 48, 64]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// No section at all, one without labels, sections of several sizes.
+    pub fn tensors(
+        sections: impl IntoIterator<Item = impl Borrow<Section>>,
+    ) -> Result<(Tensor, Tensor)> {
+        let (mut amplitudes, mut labels) = (Vec::new(), Vec::new());
+        let mut first: Option<[usize; 2]> = None;
+        for section in sections {
+            let section = section.borrow();
+            let size = [section.height, section.width];
+            let expected = *first.get_or_insert(size);
+            if size != expected {
+                return Err(Error::Shape(format!(
+                    "sections of one tensor have one size, but {} is {size:?} and others {expected:?}: \
+                     crop or resize them",
+                    section.title
+                )));
+            }
+            amplitudes.push(section.to_tensor()?);
+            labels.push(section.labels_tensor()?);
+        }
+        if amplitudes.is_empty() {
+            return Err(Error::Argument("a tensor of no sections: give at least one".into()));
+        }
+        Ok((Tensor::f_cat(&amplitudes, 0)?, Tensor::f_cat(&labels, 0)?))
+    }
+
     /// A part of the section, labels included.
     ///
     /// # Errors
@@ -263,8 +306,7 @@ fn percentile(values: &mut [f32], share: f64) -> f32 {
 
 impl fmt::Debug for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let labels = if self.mask.is_some() { ", labelled" } else { "" };
-        write!(f, "Section({}, {} × {}{labels})", self.title, self.height, self.width)
+        debug_line(f, format_args!("Section {}, {} × {}", self.title, self.height, self.width))
     }
 }
 

@@ -94,47 +94,40 @@ impl Seismic {
     const SIDES: std::ops::RangeInclusive<usize> = 32..=4096;
 
     /// The line through the basin: its horizons, folds, faults and salt; 0 by default.
-    pub fn seed(mut self, seed: u64) -> Seismic {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Seismic {
+        Seismic { seed, ..self.clone() }
     }
 
     /// The basin: the beds that were laid down in it, which all its lines share, as those of one
     /// survey do; 0 by default.
-    pub fn survey(mut self, survey: u64) -> Seismic {
-        self.survey = survey;
-        self
+    pub fn survey(&self, survey: u64) -> Seismic {
+        Seismic { survey, ..self.clone() }
     }
 
     /// Samples from top to bottom and traces from left to right, 32 to 4096; 448 each by default.
-    pub fn size(mut self, height: usize, width: usize) -> Seismic {
-        (self.height, self.width) = (height, width);
-        self
+    pub fn size(&self, height: usize, width: usize) -> Seismic {
+        Seismic { height, width, ..self.clone() }
     }
 
     /// The frequency at which the wavelet's spectrum peaks, in Hz: 30 by default, or as much as
     /// the sampling rate carries, `0.2 height / 1.792 s`. At most half of the Nyquist frequency.
-    pub fn frequency(mut self, hertz: f64) -> Seismic {
-        self.frequency = Some(hertz);
-        self
+    pub fn frequency(&self, hertz: f64) -> Seismic {
+        Seismic { frequency: Some(hertz), ..self.clone() }
     }
 
     /// The standard deviation of the noise as a share of the signal's; 0.2 by default.
-    pub fn noise(mut self, share: f64) -> Seismic {
-        self.noise = share;
-        self
+    pub fn noise(&self, share: f64) -> Seismic {
+        Seismic { noise: share, ..self.clone() }
     }
 
     /// How many faults, at most 64; 6 by default.
-    pub fn faults(mut self, count: usize) -> Seismic {
-        self.faults = count;
-        self
+    pub fn faults(&self, count: usize) -> Seismic {
+        Seismic { faults: count, ..self.clone() }
     }
 
     /// Without a diapir: the Zechstein stays a layer.
-    pub fn without_salt(mut self) -> Seismic {
-        self.salt = false;
-        self
+    pub fn without_salt(&self) -> Seismic {
+        Seismic { salt: false, ..self.clone() }
     }
 
     /// Makes it: amplitudes of mean 0 and standard deviation 1, with [F3's facies](f3_facies) as

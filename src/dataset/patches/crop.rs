@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::number::number;
 use crate::photo::Photo;
 use crate::picture::{Cell, Picture, Sheet};
-use crate::show::{MimeBundle, Show};
+use crate::show::{MimeBundle, Show, debug_line};
 
 /// The longer side of what is drawn of a crop.
 const SIDE: u32 = 160;
@@ -121,7 +121,15 @@ impl Patch {
 
 impl fmt::Debug for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Patch({}, rows {:?}, columns {:?})", self.caption(), self.rows, self.columns)
+        debug_line(
+            f,
+            format_args!(
+                "Patch {}, rows {:?}, columns {:?}",
+                self.caption(),
+                self.rows,
+                self.columns
+            ),
+        )
     }
 }
 
@@ -133,7 +141,7 @@ impl Show for Patch {
 }
 
 /// The crops that excite one map most, the greatest value first. A notebook shows them as a sheet.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MapPatches {
     network: String,
     layer: String,
@@ -187,6 +195,20 @@ impl MapPatches {
     pub(super) fn cells(&self) -> Result<Vec<Cell>> {
         let cell = |patch: &Patch| Ok(Cell::new(drawn(&patch.crop()?)?, patch.caption()));
         self.patches.iter().map(cell).collect()
+    }
+}
+
+impl fmt::Debug for MapPatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(
+            f,
+            format_args!(
+                "MapPatches of map {} of {}, {}",
+                self.map,
+                self.layer,
+                self.patches.len()
+            ),
+        )
     }
 }
 

@@ -8,6 +8,7 @@ mod record;
 mod search;
 mod selectivity;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::feature_maps::no_channel;
 use crate::model::{Model, ReceptiveField};
 use crate::picture::PictureTable;
-use crate::show::{DASH, MimeBundle, Row, Show, Table, thousands};
+use crate::show::{DASH, MimeBundle, Row, Show, Table, debug_line, thousands};
 
 use super::folder::ImageFolder;
 
@@ -109,9 +110,8 @@ impl TopPatches {
 
     /// The photos have moved to this folder.
     #[must_use]
-    pub fn photos_in(mut self, folder: impl AsRef<Path>) -> TopPatches {
-        self.photos = Photos::Folder(Some(folder.as_ref().to_path_buf()));
-        self
+    pub fn photos_in(&self, folder: impl AsRef<Path>) -> TopPatches {
+        TopPatches { photos: Photos::Folder(Some(folder.as_ref().to_path_buf())), ..self.clone() }
     }
 
     /// The network's name.
@@ -170,9 +170,9 @@ impl TopPatches {
     pub fn sheet(
         &self,
         layer: &str,
-        maps: impl IntoIterator<Item = usize>,
+        maps: impl IntoIterator<Item = impl Borrow<usize>>,
     ) -> Result<PictureTable> {
-        let rows = maps.into_iter().map(|map| self.map(layer, map));
+        let rows = maps.into_iter().map(|map| self.map(layer, *map.borrow()));
         let rows: Vec<MapPatches> = rows.collect::<Result<_>>()?;
         let columns = rows.iter().map(|row| row.patches().len()).max().unwrap_or(0);
         let title = format!("{} · {layer} · the crops that excite maps most", self.inner.network);
@@ -246,7 +246,7 @@ impl TopPatches {
 
 impl fmt::Debug for TopPatches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TopPatches({}, {:?})", self.inner.network, self.layers())
+        debug_line(f, format_args!("TopPatches of {}, {:?}", self.inner.network, self.layers()))
     }
 }
 

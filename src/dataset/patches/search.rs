@@ -54,17 +54,15 @@ impl PatchSearch {
     }
 
     /// How many photos are kept for each map; 9 unless set.
-    pub fn per_map(mut self, photos: usize) -> PatchSearch {
-        self.per_map = photos;
-        self
+    pub fn per_map(&self, photos: usize) -> PatchSearch {
+        PatchSearch { per_map: photos, ..self.clone() }
     }
 
     /// Keeps the result in this file, as JSON. A search that was interrupted goes on where it was when
     /// it is started again, and one that was finished is opened: while it works, what it has found lies
     /// beside the file, under its name with `.part`, 12 bytes for every map and photo.
-    pub fn file(mut self, path: impl AsRef<Path>) -> PatchSearch {
-        self.file = Some(path.as_ref().to_path_buf());
-        self
+    pub fn file(&self, path: impl AsRef<Path>) -> PatchSearch {
+        PatchSearch { file: Some(path.as_ref().to_path_buf()), ..self.clone() }
     }
 
     /// Looks at all photos, each once. Memory does not grow with their number: what every photo made of

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::feature_maps::no_channel;
 use crate::number::number;
-use crate::show::{MimeBundle, Row, Show, Table};
+use crate::show::{MimeBundle, Row, Show, Table, debug_line};
 
 /// How selective each map of a layer is for the classes, by its mean over space on every photo.
 ///
@@ -20,7 +20,7 @@ use crate::show::{MimeBundle, Row, Show, Table};
 /// all, 0 is as good as 1 the other way round.
 ///
 /// A notebook shows the maps with the greatest index.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Selectivity {
     pub(super) layer: String,
     pub(super) classes: Vec<String>,
@@ -156,6 +156,12 @@ impl Selectivity {
 impl fmt::Display for Selectivity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table().text())
+    }
+}
+
+impl fmt::Debug for Selectivity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_line(f, format_args!("Selectivity of {}, {} maps", self.layer, self.count()))
     }
 }
 

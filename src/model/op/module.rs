@@ -4,13 +4,13 @@ use std::any::type_name;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use tch::{Kind, Tensor, nn};
 
 use super::Pass;
 use crate::error::{Error, Result};
+use crate::panic::caught;
 use crate::tensor::{IntoResult, plain};
 
 /// A closure or a module of `tch::nn` as a layer. What happens inside it stays its own affair:
@@ -76,15 +76,7 @@ impl Module {
 
     /// tch's modules panic at what libtorch refuses.
     fn caught(&self, inputs: &[Tensor], training: bool) -> Result<Tensor> {
-        let output = catch_unwind(AssertUnwindSafe(|| (self.run)(inputs, training)));
-        let output = output.map_err(|panic| {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("without a message");
-            Error::Argument(format!("it panicked: {}", text.lines().next().unwrap_or_default()))
-        })?;
+        let output = caught(|| (self.run)(inputs, training))?;
         plain(&output).map_err(|error| error.while_doing("what it returned"))
     }
 }

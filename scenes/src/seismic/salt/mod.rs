@@ -75,29 +75,25 @@ impl Salt {
     const SIDES: RangeInclusive<usize> = 64..=1024;
 
     /// The place in the ground; 0 by default.
-    pub fn seed(mut self, seed: u64) -> Salt {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Salt {
+        Salt { seed, ..self.clone() }
     }
 
     /// Samples from top to bottom and traces from left to right, 64 to 1024; 128 each by default.
     /// The challenge's tiles have 101.
-    pub fn size(mut self, height: usize, width: usize) -> Salt {
-        (self.height, self.width) = (height, width);
-        self
+    pub fn size(&self, height: usize, width: usize) -> Salt {
+        Salt { height, width, ..self.clone() }
     }
 
     /// Which body of salt is in the tile; by default the seed decides.
-    pub fn body(mut self, body: SaltBody) -> Salt {
-        self.body = Some(body);
-        self
+    pub fn body(&self, body: SaltBody) -> Salt {
+        Salt { body: Some(body), ..self.clone() }
     }
 
     /// The standard deviation of the noise as a share of the signal's, 0 to 10; by default the seed
     /// decides.
-    pub fn noise(mut self, share: f64) -> Salt {
-        self.noise = Some(share);
-        self
+    pub fn noise(&self, share: f64) -> Salt {
+        Salt { noise: Some(share), ..self.clone() }
     }
 
     /// Makes it: amplitudes of mean 0 and standard deviation 1, with the classes "not salt" and
