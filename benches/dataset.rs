@@ -1,4 +1,4 @@
-//! How long data sets take: article 2's top maps and the crops that excite maps, with decoding,
+//! How long data sets take: FeatureMapVisualizer's top maps and the crops that excite maps, with decoding,
 //! beside the batched forward pass alone, repeated in the same way. `cargo xtask bench --peers` puts the
 //! Python beside them.
 //!

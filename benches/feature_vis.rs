@@ -1,4 +1,5 @@
-//! How long article 3's recipe takes; `cargo xtask bench --peers` puts its Python cell beside it.
+//! How long plain ascent takes; `cargo xtask bench --peers` puts beside it the Python cell of
+//! *Visualizing Convolutional Layers in a Trained VGG Network*.
 //!
 //! Ten channels of a VGG-16 that was never trained, at the sizes and from the noise of the article, 20
 //! steps of its 200, on both sides.
@@ -17,13 +18,13 @@ const LAYERS: [(&str, &str, i64, [f64; 2], usize); 3] = [
 ];
 const STEPS: usize = 20;
 
-fn article_3(criterion: &mut Criterion) {
+fn plain_ascent(criterion: &mut Criterion) {
     let model = zoo::vgg16_untrained(0).expect("a network");
     let mut group = criterion.benchmark_group("feature_vis");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     group.warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(5));
     for (name, layer, size, [low, high], first) in LAYERS {
-        let vis = FeatureVis::article_3().size(size).uniform(low, high).steps(STEPS);
+        let vis = FeatureVis::plain_ascent().size(size).uniform(low, high).steps(STEPS);
         let vis = vis.listener(|_| {});
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -35,5 +36,5 @@ fn article_3(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, article_3);
+criterion_group!(benches, plain_ascent);
 criterion_main!(benches);

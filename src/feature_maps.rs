@@ -1,11 +1,12 @@
 //! One layer's answer to a photo.
 
 use std::fmt;
+use std::rc::Rc;
 
 use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::look::Look;
+use crate::photo::View;
 use crate::picture::{Maps, Overlay, Picture, Sheet};
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{Glance, IntoResult, to_floats};
@@ -18,17 +19,23 @@ use crate::tensor::{Glance, IntoResult, to_floats};
 pub struct FeatureMaps {
     layer: String,
     kind: &'static str,
-    look: Look,
-    activation: std::rc::Rc<Tensor>,
+    /// Not the look, which would keep every activation that it remembers.
+    view: Rc<View>,
+    activation: Rc<Tensor>,
 }
 
 impl FeatureMaps {
-    pub(crate) fn new(layer: &str, kind: &'static str, activation: Tensor, look: &Look) -> Self {
+    pub(crate) fn new(
+        layer: &str,
+        kind: &'static str,
+        activation: Tensor,
+        view: &Rc<View>,
+    ) -> Self {
         FeatureMaps {
             layer: layer.to_owned(),
             kind,
-            look: look.clone(),
-            activation: std::rc::Rc::new(activation),
+            view: Rc::clone(view),
+            activation: Rc::new(activation),
         }
     }
 
@@ -109,7 +116,7 @@ impl FeatureMaps {
     /// # Errors
     /// When the layer is not spatial, or has no such channel.
     pub fn overlay(&self, channel: usize) -> Result<Overlay> {
-        Overlay::new(&self.look.view().shown(), &self.map(channel)?)
+        Overlay::new(&self.view.shown(), &self.map(channel)?)
     }
 
     /// One channel alone, dark where it is high, its pixels enlarged.

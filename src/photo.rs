@@ -238,7 +238,7 @@ impl View {
         let factor = Self::SIDE.div_ceil(side.max(1));
         match self.preprocess.resize {
             _ if factor <= 1 => Ok(self.seen.clone()),
-            Resize::Keep => self.seen.enlarged(factor),
+            ResizeTo::Keep => self.seen.enlarged(factor),
             _ => Ok(self.preprocess.enlarged(i64::from(factor)).seen(&self.photo)?.into()),
         }
     }
@@ -287,7 +287,7 @@ fn said_once(error: &dyn std::error::Error) -> String {
 
 /// How the photo's size becomes the network's.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Resize {
+enum ResizeTo {
     Keep,
     /// The shorter side gets this many pixels, the longer one as many as keep the proportions.
     Shorter(i64),
@@ -306,7 +306,7 @@ enum Resize {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
-    resize: Resize,
+    resize: ResizeTo,
     bicubic: bool,
     crop: Option<i64>,
     mean: [f64; 3],
@@ -314,23 +314,23 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    fn new(resize: Resize) -> Self {
+    fn new(resize: ResizeTo) -> Self {
         Preprocess { resize, bicubic: false, crop: None, mean: [0.0; 3], deviation: [1.0; 3] }
     }
 
     /// No resizing; values in `[0, 1]`.
     pub fn keep() -> Self {
-        Self::new(Resize::Keep)
+        Self::new(ResizeTo::Keep)
     }
 
     /// Resizes so that the shorter side has this many pixels.
     pub fn shorter(pixels: i64) -> Self {
-        Self::new(Resize::Shorter(pixels))
+        Self::new(ResizeTo::Shorter(pixels))
     }
 
     /// Resizes to this height and width, whatever the photo's proportions.
     pub fn exact(height: i64, width: i64) -> Self {
-        Self::new(Resize::Exact(height, width))
+        Self::new(ResizeTo::Exact(height, width))
     }
 
     /// What ImageNet's networks are trained on: shorter side 256, the middle 224 × 224, normalised
@@ -339,7 +339,7 @@ impl Preprocess {
         Self::shorter(256).crop(224).normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     }
 
-    /// What FeatureMapVisualizer (article 2) feeds its networks: 224 × 224 whatever the photo's
+    /// What FeatureMapVisualizer feeds its networks: 224 × 224 whatever the photo's
     /// proportions, values in `[0, 1]`, not normalised.
     pub fn feature_map_visualizer() -> Self {
         Self::exact(224, 224)
@@ -363,10 +363,10 @@ impl Preprocess {
     /// The same part of the photo, `factor` times as large.
     fn enlarged(&self, factor: i64) -> Preprocess {
         let resize = match self.resize {
-            Resize::Keep => Resize::Keep,
-            Resize::Shorter(side) => Resize::Shorter(side.saturating_mul(factor)),
-            Resize::Exact(height, width) => {
-                Resize::Exact(height.saturating_mul(factor), width.saturating_mul(factor))
+            ResizeTo::Keep => ResizeTo::Keep,
+            ResizeTo::Shorter(side) => ResizeTo::Shorter(side.saturating_mul(factor)),
+            ResizeTo::Exact(height, width) => {
+                ResizeTo::Exact(height.saturating_mul(factor), width.saturating_mul(factor))
             }
         };
         let crop = self.crop.map(|side| side.saturating_mul(factor));

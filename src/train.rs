@@ -232,7 +232,7 @@ impl Fit {
         tch::manual_seed(self.seed as i64);
         let mut random = StdRng::seed_from_u64(self.seed);
         let mut optimizer = self.build_optimizer(model)?;
-        let mut best = Best { loss: f64::INFINITY, epoch: 0, weights: snapshot(model)? };
+        let mut best = BestEpoch { loss: f64::INFINITY, epoch: 0, weights: snapshot(model)? };
         let mut fitted = Fitted {
             network: model.name().to_owned(),
             losses: Vec::new(),
@@ -261,7 +261,7 @@ impl Fit {
                 }
             };
             if watched < best.loss {
-                best = Best { loss: watched, epoch, weights: snapshot(model)? };
+                best = BestEpoch { loss: watched, epoch, weights: snapshot(model)? };
             }
             fitted.best_epoch = best.epoch;
             if self.patience.is_some_and(|patience| epoch - best.epoch >= patience) {
@@ -485,7 +485,7 @@ impl fmt::Debug for Fit {
     }
 }
 
-struct Best {
+struct BestEpoch {
     loss: f64,
     epoch: usize,
     weights: Weights,

@@ -110,18 +110,22 @@ fn the_photos_stand_in_a_row_of_their_own_unless_left_out() {
 }
 
 #[test]
-fn a_network_out_of_reach_is_named_with_what_to_do_and_the_others_are_shown() {
+fn networks_out_of_reach_are_named_in_one_line_and_leave_no_rows() {
     let photos = photos(["first", "second"]);
     let model = pooling("here", 1);
     let networks = [out_of_reach("resnet34"), (&model).into(), out_of_reach("vgg16")];
     let sheet = compare::networks(networks, &photos, &GradCam::default()).expect("a sheet");
-    assert!(matches!(sheet.get(0, 1).and_then(|c| c.error()), Some(Error::Download(_))));
-    assert!(sheet.get(1, 1).and_then(|cell| cell.heat()).is_some());
-    let text = shown(&sheet).1;
-    assert!(text.contains("resnet34\n  first: its weights are missing\n"), "{text}");
-    let note = text.lines().last().expect("a line");
+    assert_eq!((sheet.rows(), sheet.missing()), (1, vec!["resnet34", "vgg16"]));
+    assert!(sheet.get(0, 1).and_then(|cell| cell.heat()).is_some());
+    let alone = compare::networks([&model], &photos, &GradCam::default()).expect("a sheet");
+    let ((picture, text), (bare, words)) = (shown(&sheet), shown(&alone));
+    assert_eq!(alone.missing(), [""; 0]);
+    // The same sheet but for what is said below.
+    let added = picture.height() - bare.height();
+    assert!(picture.width() == bare.width() && (1..80).contains(&added), "{added} pixels more");
+    let note = text.strip_prefix(&words).expect("the same rows");
     assert_eq!(
-        note,
+        note.trim(),
         "missing: the weights of resnet34, vgg16, which are not in the cache and were not \
          fetched; zoo::published(\"resnet34\") says what was tried, and how to put the file in place"
     );
@@ -348,12 +352,12 @@ fn a_cell_may_be_any_picture() {
         (0..most).map(|i| Ok((format!("map {i}"), maps.picture(i)?))).collect()
     });
     let sheet = sheet.expect("a sheet");
-    assert_eq!((sheet.rows(), sheet.columns()), (3, 3));
+    assert_eq!((sheet.rows(), sheet.columns(), sheet.missing()), (2, 3, vec!["alexnet"]));
     let text = shown(&sheet).1;
-    let start = "a comparison: 3 × 3\nalexnet\n  its weights are missing\none\n  map 0\n  map 1\n  \
-                 map 2\ntwo\n  map 0\n  map 1\nmissing: the weights of alexnet";
+    let start = "a comparison: 2 × 3\none\n  map 0\n  map 1\n  map 2\ntwo\n  map 0\n  map 1\n\
+                 missing: the weights of alexnet, ";
     assert!(text.starts_with(start), "{text}");
-    assert!(sheet.title("first maps").to_string().starts_with("first maps: 3 × 3\n"));
+    assert!(sheet.title("first maps").to_string().starts_with("first maps: 2 × 3\n"));
 
     let sheets = compare::networks_with([("net", &pooling("net", 1))], |model| {
         Ok(vec![("all", model.look(photo)?.layer("early")?.sheet()?.first(4))])

@@ -662,6 +662,35 @@ fn every_method_can_be_smoothed_fused_and_augmented() {
 }
 
 #[test]
+fn methods_with_different_targets_are_not_fused() {
+    let mut net = Model::builder("named", [3, 12, 12]).classes(["ant", "bee", "cat", "dog"]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 6, 3), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(6, 4), &[x]);
+    let model = net.build().expect("a network");
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let (bee, dog) = (GradCam::at("conv").class("bee"), GradCam::at("conv").class("dog"));
+    let predicted = GradCam::at("conv");
+    for pair in [[bee.clone(), dog], [bee.clone(), predicted.clone()], [predicted, bee.clone()]] {
+        for fused in [Fused::mean(pair.clone()), Fused::greatest(pair)] {
+            let error = look.explain(&fused).expect_err("two targets");
+            assert!(matches!(error, convlens::Error::Argument(_)));
+            let text = error.to_string();
+            assert!(text.contains("different targets") && text.contains("\"bee\""), "{text}");
+            assert!(text.contains("give all of them the same class"), "{text}");
+        }
+    }
+    // A class by its name and by its index, and a function that is cloned, are one target.
+    let total = Target::function("total", |scores| scores.sum(tch::Kind::Float));
+    let by_function = || GradCam::at("conv").class(&total);
+    for pair in [[bee, GradCam::at("conv").class(1)], [by_function(), by_function()]] {
+        look.explain(&Fused::mean(pair)).expect("a heat map");
+    }
+}
+
+#[test]
 fn lists_and_predictions_are_targets() {
     let model = network(3, 6);
     let look = model.look_input(&inputs(&model, 1)).expect("a look");

@@ -1,4 +1,4 @@
-//! Article 0's network: its shapes, its tasks, and what a change of task keeps. Its numbers against
+//! The network that segments seismic sections: its shapes, its tasks, and what a change of task keeps. Its numbers against
 //! PyTorch's stand in tests/zoo.rs.
 
 use convlens::model::Weights;
@@ -20,7 +20,7 @@ fn is_head(name: &str) -> bool {
 
 #[test]
 fn the_full_network_has_the_published_size_and_names() {
-    let model = Fcn::default().build(Task::Segmentation).expect("the article's network");
+    let model = Fcn::default().build(Task::Segmentation).expect("the published network");
     assert_eq!(model.input_shape(), [1, 448, 448]);
     assert_eq!(model.summary().expect("a summary").parameters(), 28_833_728);
     let shapes = model.output_shapes(&[1, 1, 448, 448]).expect("shapes");

@@ -83,25 +83,25 @@ fn quick() -> FeatureVis {
 }
 
 #[test]
-fn article_3_makes_the_articles_pictures() {
+fn plain_ascent_makes_the_pictures_of_pytorchs_loop() {
     let numbers = Numbers::read();
     let start = numbers.tensor("start", &[1, 3, 24, 24]);
     let channels = [1, 2, 5];
-    let vis = FeatureVis::article_3().from_values(&start).steps(30);
+    let vis = FeatureVis::plain_ascent().from_values(&start).steps(30);
     let patterns = run(&vis, Objective::unreachable_channels("features.6", channels));
     for (pattern, channel) in patterns.iter().zip(channels) {
         // Steps divide gradients by their size: see the script for what that makes of rounding.
-        let expected = numbers.get(&format!("article_3/{channel}"));
+        let expected = numbers.get(&format!("plain_ascent/{channel}"));
         assert!(apart(&pattern.tensor(), expected) < 5e-5, "{channel}");
         let losses: Vec<f32> = pattern.losses().iter().map(|&loss| loss as f32).collect();
-        let expected = numbers.get(&format!("article_3/{channel}/losses"));
+        let expected = numbers.get(&format!("plain_ascent/{channel}/losses"));
         assert!(difference(&losses, expected) < 1e-5, "{channel}");
     }
 }
 
 #[test]
 fn one_channel_alone_or_in_a_batch_makes_the_same_picture() {
-    let vis = FeatureVis::article_3().size(24).steps(10);
+    let vis = FeatureVis::plain_ascent().size(24).steps(10);
     let batch = run(&vis, Objective::unreachable_channels("features.6", [2, 1, 5]));
     let alone = run(&vis, Objective::unreachable("features.6", 5));
     let (batch, alone) = (batch.get(2).expect("a third"), alone.get(0).expect("one"));
@@ -109,19 +109,19 @@ fn one_channel_alone_or_in_a_batch_makes_the_same_picture() {
 }
 
 #[test]
-fn article_2_makes_the_articles_picture_from_size_to_size() {
+fn multiscale_makes_the_picture_of_feature_map_visualizer_from_size_to_size() {
     let numbers = Numbers::read();
     let unit = |u: f64| (150.0 + 30.0 * (u + 1.0) / 2.0) / 255.0;
     let values: Vec<f32> =
         (0..432).map(|i| unit(peers::formula::formula(i, 91) as f32 as f64) as f32).collect();
     let start = Tensor::from_slice(&values).reshape([1, 3, 12, 12]);
-    let vis = FeatureVis::article_2().from_values(&start).steps(5).octaves(3);
+    let vis = FeatureVis::multiscale().from_values(&start).steps(5).octaves(3);
     let patterns = run(&vis, Objective::channel("features.8", 3));
     let pattern = patterns.get(0).expect("one");
     assert_eq!(pattern.tensor().size(), [1, 3, 16, 16]);
-    assert!(apart(&pattern.tensor(), numbers.get("article_2")) < 5e-5);
+    assert!(apart(&pattern.tensor(), numbers.get("multiscale")) < 5e-5);
     let losses: Vec<f32> = pattern.losses().iter().map(|&loss| loss as f32).collect();
-    assert!(difference(&losses, numbers.get("article_2/losses")) < 1e-5);
+    assert!(difference(&losses, numbers.get("multiscale/losses")) < 1e-5);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn start(vis: FeatureVis) -> Patterns {
 }
 
 #[test]
-fn noise_has_the_articles_ranges_and_is_the_same_for_all_channels() {
+fn noise_has_the_ranges_that_are_asked_for_and_is_the_same_for_all_channels() {
     let ends = |values: &[f32]| {
         (
             values.iter().copied().fold(f32::MAX, f32::min),
@@ -322,7 +322,7 @@ fn noise_has_the_articles_ranges_and_is_the_same_for_all_channels() {
         )
     };
     for (low, high) in [(0.0, 2.0), (-0.25, 0.25), (-0.1, 0.2)] {
-        let patterns = start(FeatureVis::article_3().uniform(low, high));
+        let patterns = start(FeatureVis::plain_ascent().uniform(low, high));
         let [one, other] = [0, 1].map(|i| floats(&patterns.get(i).expect("a picture").tensor()));
         assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-6));
         assert_eq!(one.len(), 3 * 100 * 100);
@@ -333,7 +333,7 @@ fn noise_has_the_articles_ranges_and_is_the_same_for_all_channels() {
         let mean = one.iter().sum::<f32>() / one.len() as f32;
         assert!((mean - (low + high) / 2.0).abs() < 0.02 * (high - low), "{mean}");
     }
-    let patterns = start(FeatureVis::article_2().octaves(1));
+    let patterns = start(FeatureVis::multiscale().octaves(1));
     let picture = patterns.get(0).expect("a picture").tensor();
     assert_eq!(picture.size(), [1, 3, 33, 33]);
     let levels: Vec<f32> = floats(&(picture.logit(None::<f64>) * 255.0));
@@ -491,7 +491,7 @@ fn with_dead_channel() -> Model {
 
 #[test]
 fn a_picture_that_never_became_active_says_so_and_is_begun_again() {
-    let vis = FeatureVis::article_3().size(24).steps(3);
+    let vis = FeatureVis::plain_ascent().size(24).steps(3);
     let patterns =
         vis.run(&with_dead_channel(), Objective::unreachable_channels("features.1", [3, 4]));
     let patterns = patterns.expect("pictures");
@@ -585,7 +585,7 @@ fn where_layers_differ_names_say_which() {
 
 #[test]
 fn losses_above_0_have_a_logarithmic_axis_and_what_is_always_0_is_named() {
-    let vis = FeatureVis::article_3().size(24).steps(4);
+    let vis = FeatureVis::plain_ascent().size(24).steps(4);
     let of = |patterns: &Patterns, title: &str, count: usize| {
         let curves = patterns.iter().take(count);
         let curves = curves.map(|pattern| (pattern.label().to_owned(), pattern.losses().to_vec()));
@@ -622,7 +622,7 @@ fn another_seed_can_wake_a_channel() {
     let _ = bias.get(4).fill_(-3.3 * deviation);
     weights.insert("features.0.bias".into(), bias);
     model.load(&weights).expect("weights");
-    let vis = FeatureVis::article_3().size(24).steps(2);
+    let vis = FeatureVis::plain_ascent().size(24).steps(2);
     let starts: Vec<(bool, usize)> = (0..12)
         .map(|seed| {
             let vis = vis.clone().seed(seed).retries(10);
@@ -636,7 +636,7 @@ fn another_seed_can_wake_a_channel() {
 
 #[test]
 fn a_rate_that_diverges_stops_with_step_and_value_and_keeps_the_last_good_picture() {
-    let vis = FeatureVis::article_3().size(24).learning_rate(1e30).steps(20);
+    let vis = FeatureVis::plain_ascent().size(24).learning_rate(1e30).steps(20);
     let patterns = run(&vis, Objective::unreachable_channels("features.6", [1, 2]));
     // Where all have diverged no step is left to do: these would take longer than the budget.
     let long = vis.clone().steps(1_000_000).budget(Duration::from_secs(600));

@@ -146,7 +146,7 @@ fn whatever_takes_a_name_takes_an_index_or_a_layer() {
     assert_eq!(
         model.parameters(1).expect("a layer").len(),
         2,
-        "article 4: layers[1].get_weights()"
+        "as Keras's layers[1].get_weights()"
     );
     let [by_index, by_name] = [GradCam::at(-6), GradCam::at("features.12.cat")]
         .map(|method| look.explain(&method).expect("a heat map"));

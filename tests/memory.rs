@@ -25,6 +25,40 @@ fn memory_is_flat_over_a_thousand_explanations() {
     // One kept activation of features.0 alone would be 3 MB a call, 3 GB in all.
     assert!(grown < 32 << 20, "{} MB more after a thousand Grad-CAMs", grown >> 20);
     perturbation_keeps_nothing();
+    what_a_variable_keeps_is_its_own();
+}
+
+/// A notebook's variables live as long as the notebook: one layer's maps must not keep all others.
+fn what_a_variable_keeps_is_its_own() {
+    let mut net = Model::builder("wide", [3, 128, 128]);
+    let x = net.input();
+    let mut x = net.add("first", Conv2d::new(3, 64, 3).padding(1), &[x]);
+    for i in 0..12 {
+        x = net.add(format!("conv{i}"), Conv2d::new(64, 64, 3).padding(1).groups(64), &[x]); // 4 MB
+    }
+    net.add("last", Conv2d::new(64, 4, 3).padding(1), &[x]);
+    let model = net.build().expect("a network");
+    let input = Tensor::rand([1, 3, 128, 128], tch::kind::FLOAT_CPU);
+    let keep = || {
+        let look = model.look_input(&input).expect("a look");
+        look.layers((0..12).map(|i| format!("conv{i}"))).expect("activations");
+        let maps = look.layer("last").expect("maps");
+        let ranking = look.top_maps("last").expect("a ranking");
+        let heat = look.explain(&GradCam::at("last").class(ones())).expect("a heat map");
+        (maps, ranking, heat)
+    };
+    drop(keep());
+    let before = resident();
+    let kept: Vec<_> = (0..4).map(|_| keep()).collect();
+    let grown = resident().saturating_sub(before);
+    assert_eq!(kept.len(), 4);
+    // Each holds some 2 MB of pictures and values of its own; what its look remembers is 52 MB.
+    assert!(grown < 48 << 20, "{} MB more for four variables", grown >> 20);
+}
+
+/// The sum of all that a network puts out.
+fn ones() -> Target {
+    Target::function("the sum", |output| output.sum(tch::Kind::Float))
 }
 
 /// Methods that run the network many times, on a network so small that they are quick.

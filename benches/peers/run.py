@@ -87,7 +87,7 @@ def sent(buffer):
     return len(png)
 
 
-def article_0(maps):
+def figures(maps):
     """16 figures of four maps, each map scaled on its own."""
     index = 0
     for _ in range(16):
@@ -100,7 +100,7 @@ def article_0(maps):
     return size
 
 
-def article_4(maps):
+def one_figure(maps):
     """One figure of 8x8 maps."""
     figure = plt.figure(figsize=(30, 30))
     for index in range(64):
@@ -198,8 +198,8 @@ def explanations(torch_is):
         measure(f"pytorch_grad_cam/ablation_cam_{layer}", detail, pytorch_grad_cam, net, image, layer, 281, AblationCAM)
 
 
-def article_3(net, seen, name, first, resolution, dist, steps):
-    """Article 3's cell for ten channels, without its figure: the whole network, one after the other."""
+def plain_ascent(net, seen, name, first, resolution, dist, steps):
+    """The cell of *Visualizing Convolutional Layers in a Trained VGG Network* for ten channels, without its figure: the whole network, one after the other."""
     random = np.random.RandomState(100)
     for channel in range(first, first + 10):
         noise = torch.from_numpy(random.uniform(*dist, size=(3, resolution, resolution))).unsqueeze(0)
@@ -230,7 +230,7 @@ def activation_maximisation(torch_is):
         ("conv5_1", 25, 160, (-0.25, 0.25)),
     ]:
         detail = f"vgg16 {name}, ten channels, {resolution} pixels, 20 steps, {torch_is}"
-        measure(f"article_3/{name}", detail, article_3, net, seen, name, first, resolution, dist, 20)
+        measure(f"plain_ascent/{name}", detail, plain_ascent, net, seen, name, first, resolution, dist, 20)
 
 
 def photos_in(folder):
@@ -248,7 +248,7 @@ def photos_in(folder):
             cut.save(folder / f"class{label}" / f"{i:02}.jpg", quality=90)
 
 
-def article_2(net, module, folder, per_photo=25, per_class=25):
+def top_maps(net, module, folder, per_photo=25, per_class=25):
     """find_unique_filters: photo by photo, a hook at the layer, the whole network."""
     steps = transforms.Compose([transforms.Resize((224, 224)), transforms.ToTensor()])
     kept = {}
@@ -278,8 +278,8 @@ def datasets(torch_is):
             net = getattr(models, name)(weights=None).eval()
             module = net.layer4 if name == "resnet50" else net.features[28]
             detail = f"{name}, 64 JPEG photos of 500x375, {torch_is}"
-            work = lambda: article_2(net, module, Path(folder)) and None  # noqa: E731
-            measure(f"article_2/top_maps_{name}", detail, work)
+            work = lambda: top_maps(net, module, Path(folder)) and None  # noqa: E731
+            measure(f"feature_map_visualizer/top_maps_{name}", detail, work)
 
 
 def measure(name, detail, work, *arguments):
@@ -306,8 +306,8 @@ def speed(torch_is):
     net, image = squeezenet(), photo()
     maps = feature_maps(net, image)
     grids = f"64 maps of 224x224, matplotlib {matplotlib.__version__}"
-    measure("matplotlib/article_0", f"{grids}: 16 figures of 12x6 inches, Greys", article_0, maps)
-    measure("matplotlib/article_4", f"{grids}: a figure of 30x30 inches, viridis", article_4, maps)
+    measure("matplotlib/figures", f"{grids}: 16 figures of 12x6 inches, Greys", figures, maps)
+    measure("matplotlib/one_figure", f"{grids}: a figure of 30x30 inches, viridis", one_figure, maps)
     measure("torchvision/make_grid", "64 maps of 224x224, make_grid and Pillow", make_grid, maps)
 
     with torch.no_grad():

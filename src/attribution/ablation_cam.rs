@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::channels::{score_channels, weighted};
-use super::work::{Work, long_work};
+use super::long_work::{LongWork, long_work};
 use super::{LayerCase, LayerMethod, Weighting};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -36,7 +36,7 @@ pub type AblationCam = LayerMethod<ChannelAblation>;
 /// Ablation-CAM's weights: the share of the score that is lost without each channel.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelAblation {
-    work: Work,
+    work: LongWork,
 }
 
 long_work!(AblationCam, weighting.work);

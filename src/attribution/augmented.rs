@@ -2,18 +2,17 @@
 
 use std::rc::Rc;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::finish::{resized, scaled};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
 /// A method, smoothed over flipped and scaled copies of the input: pytorch-grad-cam's `aug_smooth`.
 ///
-/// The input and its mirror image are multiplied by each factor; each map is rectified,
-/// scaled to 0..=1, resized to the input's size and scaled again, mirrored back where its input was mirrored, and the
-/// mean is taken. "Scale" is that of the values: brightness and contrast. What is explained is what
+/// The input and its mirror image are multiplied by each factor; each map is rectified, scaled to
+/// 0..=1, resized to the input's size and scaled again, mirrored back where its input was mirrored, and
+/// the mean is taken. "Scale" is that of the values: brightness and contrast. What is explained is what
 /// the network says of the input itself.
 ///
 /// ```
@@ -68,6 +67,10 @@ impl<A: Attribution> Attribution for Augmented<A> {
             )));
         }
         let input = case.input()?;
+        let size = input.size();
+        let &[count, _, height, width] = size.as_slice() else {
+            return Err(Error::Shape(format!("expected inputs [N, C, H, W], got {size:?}")));
+        };
         let mut sum: Option<Tensor> = None;
         let mut layer = None;
         let mut remarks: Vec<String> = Vec::new();
@@ -77,7 +80,10 @@ impl<A: Attribution> Attribution for Augmented<A> {
                 let other = if flipped { input.f_flip([3]) } else { Ok(input.shallow_clone()) };
                 let other = other.and_then(|t| t.f_mul_scalar(factor)).into_result()?;
                 let evidence = self.method.attribute(&case.with_input(other)?)?;
-                let map = scaled(&resized(&evidence, &input)?)?; // [N, H, W]
+                let map = evidence.finished(height as usize, width as usize)?.scaled();
+                let map = Tensor::f_from_slice(map.values())
+                    .and_then(|t| t.f_reshape([count, height, width]))
+                    .into_result()?;
                 let map = if flipped { map.f_flip([2]).into_result()? } else { map };
                 sum = Some(match sum {
                     None => map,
@@ -91,10 +97,9 @@ impl<A: Attribution> Attribution for Augmented<A> {
                 }
             }
         }
-        let count = 2.0 * self.factors.len() as f64;
+        let copies = 2.0 * self.factors.len() as f64;
         let mean = sum.ok_or_else(|| Error::Argument("nothing to smooth".into()))?;
-        let mean = mean.f_div_scalar(count).and_then(|t| t.f_unsqueeze(1));
-        let mean = mean.and_then(|t| t.f_to_kind(Kind::Float)).into_result()?;
+        let mean = mean.f_div_scalar(copies).and_then(|t| t.f_unsqueeze(1)).into_result()?;
         Ok(Evidence {
             contributions: mean,
             reduction: Reduction::Sum,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tch::Tensor;
 
 use super::Target;
-use super::goal::{self, Goal};
+use super::resolved_target::{ResolvedTarget, total};
 use crate::error::{Error, Result};
 use crate::look::Memory;
 use crate::model::{Back, LayerRef, Model, NodeId, Rule};
@@ -20,7 +20,7 @@ use crate::tensor::{IntoResult, plain_numbers, to_floats};
 pub struct Case {
     memory: Rc<Memory>,
     targets: Vec<Target>,
-    goals: OnceCell<Rc<[Goal]>>,
+    goals: OnceCell<Rc<[ResolvedTarget]>>,
 }
 
 impl Case {
@@ -124,7 +124,7 @@ impl Case {
         feeds.extend(around.iter().map(|(id, value)| (*id, value)));
         let wanted = [self.model().output()];
         let score = |outputs: &[Tensor]| match outputs {
-            [output] => goal::total(self.goals_by(output)?, output),
+            [output] => total(self.goals_by(output)?, output),
             _ => Err(Error::Shape("no output".into())),
         };
         let back = Back { rule, again: false };
@@ -182,7 +182,7 @@ impl Case {
     }
 
     /// What is explained of each input.
-    pub(super) fn goals(&self) -> Result<&Rc<[Goal]>> {
+    pub(super) fn goals(&self) -> Result<&Rc<[ResolvedTarget]>> {
         match self.goals.get() {
             Some(goals) => Ok(goals),
             None => self.goals_by(&self.memory.output()?),
@@ -190,7 +190,7 @@ impl Case {
     }
 
     /// The same, when the output is at hand.
-    fn goals_by(&self, output: &Tensor) -> Result<&Rc<[Goal]>> {
+    fn goals_by(&self, output: &Tensor) -> Result<&Rc<[ResolvedTarget]>> {
         if let Some(goals) = self.goals.get() {
             return Ok(goals);
         }
@@ -198,7 +198,7 @@ impl Case {
         self.check_finite(output)?;
         let goals = self.targets.iter().enumerate().map(|(i, target)| {
             let one = output.f_detach().and_then(|t| t.f_narrow(0, i as i64, 1)).into_result()?;
-            Goal::resolve(target, self.model(), &one)
+            ResolvedTarget::new(target, self.model(), &one)
         });
         let goals = goals.collect::<Result<Vec<_>>>()?;
         Ok(self.goals.get_or_init(|| goals.into()))
@@ -231,7 +231,7 @@ impl Case {
 }
 
 /// The scores of a batch of outputs, `[M, ...]`.
-fn finite_scores(goal: &Goal, outputs: &Tensor) -> Result<Vec<f64>> {
+fn finite_scores(goal: &ResolvedTarget, outputs: &Tensor) -> Result<Vec<f64>> {
     let scores: Vec<f64> = to_floats(&goal.scores(outputs)?)?.into_iter().map(f64::from).collect();
     match scores.iter().find(|score| !score.is_finite()) {
         None => Ok(scores),

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::LayerCase;
-use super::work::Work;
+use super::long_work::LongWork;
 use crate::error::Result;
 use crate::tensor::{IntoResult, to_floats};
 
@@ -12,7 +12,7 @@ use crate::tensor::{IntoResult, to_floats};
 pub(super) fn score_channels(
     at: &LayerCase,
     method: &str,
-    work: &Work,
+    work: &LongWork,
     mut score: impl FnMut(usize, &[i64]) -> Result<Vec<f64>>,
 ) -> Result<Vec<Vec<Option<f64>>>> {
     let order = strongest_first(&at.activation)?;

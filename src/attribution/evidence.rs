@@ -3,7 +3,8 @@
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::tensor::{IntoResult, plain_numbers};
+use crate::picture::{Maps, Resize};
+use crate::tensor::{IntoResult, plain_numbers, to_maps};
 
 /// What a method computed for a batch: how much each channel at each place contributes, and how the
 /// channels become one map.
@@ -56,6 +57,17 @@ impl Evidence {
     /// What libtorch refuses.
     pub fn maps(&self) -> Result<Tensor> {
         self.reduction.reduce(&self.contributions)
+    }
+
+    /// The maps in 0..=1 at this size, as pytorch-grad-cam finishes them: rectified (of magnitudes and
+    /// gradients in colour, their size), scaled, resized with half-pixel centres.
+    pub(super) fn finished(&self, height: usize, width: usize) -> Result<Maps> {
+        let maps = self.maps()?;
+        let maps = match self.meaning {
+            Meaning::Magnitude | Meaning::Colour => maps.f_abs(),
+            Meaning::Positive | Meaning::Signed => maps.f_relu(),
+        };
+        to_maps(&maps.into_result()?)?.scaled().resized(height, width, Resize::HalfPixel)
     }
 }
 

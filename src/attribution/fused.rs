@@ -1,10 +1,11 @@
 //! Several maps of one photo as one.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::finish::{resized, scaled};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::picture::Maps;
 use crate::tensor::IntoResult;
 
 /// Several methods, or one at several layers, fused into one map at the size of the input.
@@ -12,6 +13,8 @@ use crate::tensor::IntoResult;
 /// Each map is rectified, scaled to 0..=1 and resized with half-pixel centres; then their mean is taken
 /// and scaled once more, which is what pytorch-grad-cam does with several layers, or their greatest
 /// value at each place, as torchcam does.
+///
+/// All methods explain the same target: give each of them the same class, or none.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {
@@ -35,12 +38,12 @@ enum By {
 }
 
 impl<A: Attribution> Fused<A> {
-    /// The mean of several maps. The first method's target is explained by all.
+    /// The mean of several maps, all for the same target.
     pub fn mean(methods: impl IntoIterator<Item = A>) -> Self {
         Fused { methods: methods.into_iter().collect(), by: By::Mean }
     }
 
-    /// The greatest of several maps at each place. The first method's target is explained by all.
+    /// The greatest of several maps at each place, all for the same target.
     pub fn greatest(methods: impl IntoIterator<Item = A>) -> Self {
         Fused { methods: methods.into_iter().collect(), by: By::Greatest }
     }
@@ -62,37 +65,83 @@ impl<A: Attribution> Attribution for Fused<A> {
     }
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
-        if self.methods.is_empty() {
+        let Some((first, others)) = self.methods.split_first() else {
             return Err(Error::Argument(
                 "there is nothing to fuse: give at least one method".into(),
             ));
+        };
+        let target = first.target();
+        let mut targets = others.iter().map(Attribution::target);
+        if let Some(other) = targets.find(|other| !is_same(&target, other, case.model())) {
+            return Err(Error::Argument(format!(
+                "the methods to be fused explain different targets, {target:?} and {other:?}: give \
+                 all of them the same class, or explain each of them by itself"
+            )));
         }
-        let mut maps = Vec::with_capacity(self.methods.len());
+        let size = case.input()?.size();
+        let [.., height, width] = size.as_slice() else {
+            return Err(Error::Shape(format!(
+                "maps are fused at the input's size, not at {size:?}"
+            )));
+        };
+        let mut all: Vec<Maps> = Vec::with_capacity(self.methods.len());
         let mut layers: Vec<String> = Vec::new();
         let mut remarks: Vec<String> = Vec::new();
         for method in &self.methods {
             let evidence = method.attribute(case)?;
-            maps.push(resized(&evidence, &case.input()?)?);
+            all.push(evidence.finished(*height as usize, *width as usize)?);
             layers.extend(evidence.layer);
             remarks.extend(evidence.remarks);
         }
         layers.dedup();
         remarks.dedup();
-        let _no_grad = tch::no_grad_guard();
-        let stacked = Tensor::f_stack(&maps, 1).into_result()?; // [N, maps, H, W]
-        let fused = match self.by {
-            By::Mean => {
-                let mean = stacked.f_mean_dim([1i64].as_slice(), false, None::<Kind>);
-                scaled(&mean.into_result()?)?
-            }
-            By::Greatest => stacked.f_amax([1i64].as_slice(), false).into_result()?,
-        };
+        let fused = self.by.fuse(&all)?; // N maps of [H, W]
+        let contributions = Tensor::f_from_slice(fused.values())
+            .and_then(|t| t.f_reshape([fused.count() as i64, 1, *height, *width]))
+            .into_result()?;
         Ok(Evidence {
-            contributions: fused.f_unsqueeze(1).into_result()?,
+            contributions,
             reduction: Reduction::Sum,
             meaning: Meaning::Positive,
             layer: (!layers.is_empty()).then(|| layers.join(" and ")),
             remarks,
         })
     }
+}
+
+impl By {
+    /// As many maps as each of `all` has, of the same size. NaN stays NaN.
+    fn fuse(self, all: &[Maps]) -> Result<Maps> {
+        let Some((first, others)) = all.split_first() else {
+            return Err(Error::Argument("there is nothing to fuse".into()));
+        };
+        let mut values = first.values().to_vec();
+        for other in others {
+            for (value, &next) in values.iter_mut().zip(other.values()) {
+                *value = match self {
+                    By::Mean => *value + next,
+                    By::Greatest if next > *value || next.is_nan() => next,
+                    By::Greatest => *value,
+                };
+            }
+        }
+        if let By::Mean = self {
+            values.iter_mut().for_each(|value| *value /= all.len() as f32);
+        }
+        let fused = Maps::new(first.count(), first.height(), first.width(), values)?;
+        Ok(match self {
+            By::Mean => fused.scaled(),
+            By::Greatest => fused,
+        })
+    }
+}
+
+/// Whether two targets are the same: a class may go by its name in one and by its index in the other.
+fn is_same(one: &Target, other: &Target, model: &Model) -> bool {
+    let index = |target: &Target| match target {
+        Target::Index(index) => Some(*index),
+        Target::Name(name) => model.class_index(name).ok().map(|index| index as i64),
+        _ => None,
+    };
+    one == other || index(one).is_some_and(|class| index(other) == Some(class))
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
-use super::goal::Goal;
+use super::resolved_target::ResolvedTarget;
 use super::{Evidence, Meaning};
 use crate::error::{Error, Result};
 use crate::photo::View;
@@ -27,7 +27,7 @@ pub struct Heatmap {
     view: Rc<View>,
     method: String,
     layer: Option<String>,
-    goal: Goal,
+    goal: ResolvedTarget,
     score: f64,
     remarks: Vec<String>,
 }
@@ -40,7 +40,7 @@ impl Heatmap {
         evidence: &Evidence,
         maps: &Tensor,
         index: usize,
-        goal: &Goal,
+        goal: &ResolvedTarget,
         score: f64,
     ) -> Result<Heatmap> {
         let one = |t: &Tensor| t.f_narrow(0, index as i64, 1).into_result();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tch::{TchError, Tensor};
 
-use super::work::{Work, long_work};
+use super::long_work::{LongWork, long_work};
 use super::{Baseline, Case, Evidence, InputMethod, Meaning, Sensitivity};
 use crate::error::{Error, Result};
 use crate::model::{Front, Reach};
@@ -45,7 +45,7 @@ pub struct CoveredWindows {
     window: Option<usize>,
     stride: Option<usize>,
     baseline: Baseline,
-    work: Work,
+    work: LongWork,
 }
 
 long_work!(Occlusion, sensitivity.work);

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::channels::{score_channels, weighted};
-use super::work::{Work, long_work};
+use super::long_work::{LongWork, long_work};
 use super::{LayerCase, LayerMethod, Weighting};
 use crate::error::Result;
 use crate::tensor::IntoResult;
@@ -36,7 +36,7 @@ pub type ScoreCam = LayerMethod<ChannelScores>;
 /// Score-CAM's weights: the score of the input as each channel's map lets it through.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelScores {
-    work: Work,
+    work: LongWork,
 }
 
 long_work!(ScoreCam, weighting.work);

@@ -31,7 +31,7 @@ use crate::picture::Region;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Target {
     /// The class with the highest score; of a network that segments, the class with most pixels.
@@ -90,6 +90,13 @@ impl Target {
         compute: impl Fn(&Tensor) -> Tensor + 'static,
     ) -> Target {
         Target::Function(Function { name: name.into(), compute: Rc::new(compute) })
+    }
+}
+
+/// A function is the same as itself and its clones.
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.compute, &other.compute)
     }
 }
 

@@ -25,6 +25,38 @@ pub struct Comparison {
     pub(super) photos: bool,
     pub(super) lying: bool,
     pub(super) page: usize,
+    missing: Missing,
+}
+
+/// The networks whose weights could not be had, and why.
+#[derive(Clone, Default)]
+pub(super) struct Missing(Vec<(String, Error)>);
+
+impl Missing {
+    /// Takes note of a network without weights; gives back any other error.
+    pub(super) fn note(&mut self, title: &str, error: Error) -> Option<Error> {
+        match error {
+            Error::Download(_) => self.0.push((title.to_owned(), error)),
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// One line on all of them.
+    fn line(&self) -> Option<String> {
+        let (first, _) = self.0.first()?;
+        let titles: Vec<&str> = self.0.iter().map(|(title, _)| title.as_str()).collect();
+        let known = titles.iter().find(|title| zoo::names().contains(title));
+        let more = match known {
+            Some(name) => format!("zoo::published({name:?})"),
+            None => format!("loading {first} by itself"),
+        };
+        Some(format!(
+            "missing: the weights of {}, which are not in the cache and were not fetched; {more} \
+             says what was tried, and how to put the file in place",
+            titles.join(", "),
+        ))
+    }
 }
 
 /// A page has about so many pictures at most: more are too much for eyes and notebooks.
@@ -51,10 +83,22 @@ impl Comparison {
         columns: Vec<String>,
         rows: Vec<Row>,
     ) -> Result<Comparison> {
-        let lying = columns.len() == 1 && rows.len() > 1;
-        let sheet =
-            Comparison { heading: heading.into(), columns, rows, photos: false, lying, page: 0 };
-        if sheet.cells().next().is_none() {
+        Self::without(Missing::default(), heading, columns, rows)
+    }
+
+    /// The same without some networks.
+    ///
+    /// # Errors
+    /// As [`new`](Comparison::new).
+    pub(super) fn without(
+        missing: Missing,
+        heading: impl Into<String>,
+        columns: Vec<String>,
+        rows: Vec<Row>,
+    ) -> Result<Comparison> {
+        let (heading, lying) = (heading.into(), columns.len() == 1 && rows.len() > 1);
+        let sheet = Comparison { heading, columns, rows, photos: false, lying, page: 0, missing };
+        if sheet.cells().next().is_none() && sheet.missing.0.is_empty() {
             return Err(Error::Argument("a comparison without any picture".into()));
         }
         if sheet.cells().any(|cell| cell.error().is_none()) {
@@ -189,7 +233,14 @@ impl Comparison {
         let rows = self.rows[rows].iter().map(cut).collect();
         let columns = self.columns[columns.clone()].to_vec();
         let heading = self.heading.clone();
-        Ok(Cow::Owned(Comparison { heading, columns, rows, page: 0, ..*self }))
+        Ok(Cow::Owned(Comparison {
+            heading,
+            columns,
+            rows,
+            page: 0,
+            missing: self.missing.clone(),
+            ..*self
+        }))
     }
 
     /// What a page has, where there are several.
@@ -205,6 +256,11 @@ impl Comparison {
         (pages > 1).then(|| {
             format!("page {page} of {pages}: {part}, counted from 0; .page(n) shows another")
         })
+    }
+
+    /// The networks that have no row since their weights are missing.
+    pub fn missing(&self) -> Vec<&str> {
+        self.missing.0.iter().map(|(title, _)| title.as_str()).collect()
     }
 
     /// How many rows there are, photos aside.
@@ -238,36 +294,21 @@ impl Comparison {
     /// do not fit into their cells. What holds of every cell of a row is said of the row, the rest of
     /// the cell: of which photo, method or layer.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut missing: Vec<&str> = Vec::new();
-        let mut notes: Vec<String> = Vec::new();
+        let mut notes: Vec<String> = self.missing.line().into_iter().collect();
         for row in &self.rows {
             let name = row.title.lines().next().unwrap_or_default();
             for (cell, column) in row.cells.iter().zip(&self.columns) {
-                let download = matches!(cell.error(), Some(Error::Download(_)));
-                if download && zoo::names().contains(&name) {
-                    missing.push(name);
-                } else {
-                    for note in cell.notes() {
-                        let of_all = row.cells.iter().all(|cell| cell.notes().contains(note));
-                        let note = match column.lines().next().filter(|_| !of_all) {
-                            Some(column) => format!("{name}, {column}: {note}"),
-                            None => format!("{name}: {note}"),
-                        };
-                        if !notes.contains(&note) {
-                            notes.push(note);
-                        }
+                for note in cell.notes() {
+                    let of_all = row.cells.iter().all(|cell| cell.notes().contains(note));
+                    let note = match column.lines().next().filter(|_| !of_all) {
+                        Some(column) => format!("{name}, {column}: {note}"),
+                        None => format!("{name}: {note}"),
+                    };
+                    if !notes.contains(&note) {
+                        notes.push(note);
                     }
                 }
             }
-        }
-        missing.dedup();
-        if let Some(first) = missing.first() {
-            let text = format!(
-                "missing: the weights of {}, which are not in the cache and were not fetched; \
-                 zoo::published({first:?}) says what was tried, and how to put the file in place",
-                missing.join(", "),
-            );
-            notes.insert(0, text);
         }
         notes
     }
@@ -275,7 +316,8 @@ impl Comparison {
     /// Of a comparison that shows nothing: why.
     fn failure(&self) -> Error {
         let mut errors: Vec<&Error> = Vec::new();
-        for error in self.cells().filter_map(Outcome::error) {
+        let missing = self.missing.0.iter().map(|(_, error)| error);
+        for error in missing.chain(self.cells().filter_map(Outcome::error)) {
             if errors.iter().all(|known| known.to_string() != error.to_string()) {
                 errors.push(error);
             }

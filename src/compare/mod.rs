@@ -13,8 +13,9 @@
 //! | [`classes`] | classes | photos |
 //! | [`networks_with`] | networks, loaded one at a time | any pictures |
 //!
-//! What fails leaves its place in the sheet to a short text, and a line below that says what to do;
-//! an error comes only of empty lists, and where nothing at all could be shown.
+//! What fails leaves its place in the sheet to a short text, and a line below that says what to do.
+//! Networks whose weights are missing have no row: one line below the sheet names them all. An error
+//! comes only of empty lists, and where nothing at all could be shown.
 //!
 //! ```
 //! # fn main() -> convlens::Result<()> {
@@ -37,7 +38,7 @@ pub use network::Network;
 pub use outcome::Outcome;
 pub use photos::Photos;
 
-use comparison::{Row, described};
+use comparison::{Missing, Row, described};
 
 use crate::attribution::{Attribution, Target};
 use crate::error::{Error, Result};
@@ -70,21 +71,26 @@ pub fn networks<'n, N: Into<Network<'n>>>(
     let photos = photos.photos();
     let photos = some(&photos, "photos")?;
     let networks = listed(networks, "networks")?;
-    let mut work = Work::on("comparing networks", networks.len() * photos.len());
-    let rows = networks.into_iter().map(|network| {
+    let mut steps = Steps::new("comparing networks", networks.len() * photos.len());
+    let (mut rows, mut missing) = (Vec::with_capacity(networks.len()), Missing::default());
+    for network in networks {
         let title = network.title().to_owned();
         let cells = match network.load_now() {
             Ok(model) => {
-                let explained = |photo| work.done(explained(&model, photo, method));
+                let explained = |photo| steps.done(explained(&model, photo, method));
                 photos.iter().map(explained).collect()
             }
-            Err(error) => photos.iter().map(|_| work.done(Outcome::failed(&error))).collect(),
+            Err(error) => {
+                photos.iter().for_each(|_| steps.done(()));
+                let Some(error) = missing.note(&title, error) else { continue };
+                photos.iter().map(|_| Outcome::failed(&error)).collect()
+            }
         };
-        Row { title, cells }
-    });
-    let rows = rows.collect();
-    work.finish();
-    Ok(Comparison::new(method.name(), titles(photos), rows)?.by_photo().naming_layers())
+        rows.push(Row { title, cells });
+    }
+    steps.finish();
+    let sheet = Comparison::without(missing, method.name(), titles(photos), rows)?;
+    Ok(sheet.by_photo().naming_layers())
 }
 
 /// What several networks show, loaded one at a time as by [`networks`]: any pictures, from a
@@ -109,21 +115,30 @@ pub fn networks_with<'n, N: Into<Network<'n>>, C: Into<String>, P: Show>(
     mut pictures: impl FnMut(&Model) -> Result<Vec<(C, P)>>,
 ) -> Result<Comparison> {
     let networks = listed(networks, "networks")?;
-    let mut work = Work::on("comparing networks", networks.len());
-    let rows = networks.into_iter().map(|network| {
+    let mut steps = Steps::new("comparing networks", networks.len());
+    let (mut rows, mut missing) = (Vec::with_capacity(networks.len()), Missing::default());
+    for network in networks {
         let title = network.title().to_owned();
-        let shown = network.load_now().and_then(|model| {
-            let pictures = pictures(&model)?.into_iter();
+        let shown = match network.load_now() {
+            Ok(model) => pictures(&model),
+            Err(error) => match missing.note(&title, error) {
+                Some(error) => Err(error),
+                None => {
+                    steps.done(());
+                    continue;
+                }
+            },
+        };
+        let cells = match shown {
             // A picture may hold on to its network: only its pixels are kept.
-            let pictures = pictures.map(|(caption, picture)| Outcome::any(caption, &picture));
-            Ok(pictures.collect())
-        });
-        work.done(Row { title, cells: shown.unwrap_or_else(|error| vec![Outcome::failed(&error)]) })
-    });
-    let rows: Vec<Row> = rows.collect();
-    work.finish();
-    let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
-    Comparison::new(String::new(), vec![String::new(); columns], rows)
+            Ok(shown) => shown.into_iter().map(|(caption, p)| Outcome::any(caption, &p)).collect(),
+            Err(error) => vec![Outcome::failed(&error)],
+        };
+        rows.push(steps.done(Row { title, cells }));
+    }
+    steps.finish();
+    let columns = rows.iter().map(|row: &Row| row.cells.len()).max().unwrap_or(0);
+    Comparison::without(missing, String::new(), vec![String::new(); columns], rows)
 }
 
 /// Where one network looks in several photos, by several methods, each of which is borrowed as by
@@ -152,14 +167,14 @@ pub fn methods<const N: usize>(
     let photos = some(&photos, "photos")?;
     some(&methods, "methods")?;
     let mut rows: Vec<Row> = methods.iter().map(|method| Row::new(method.name())).collect();
-    let mut work = Work::on("comparing methods", methods.len() * photos.len());
+    let mut steps = Steps::new("comparing methods", methods.len() * photos.len());
     for photo in photos {
         let look = model.look(photo);
         for (row, method) in rows.iter_mut().zip(methods) {
-            row.cells.push(work.done(explained_in(&look, method, method.target())));
+            row.cells.push(steps.done(explained_in(&look, method, method.target())));
         }
     }
-    work.finish();
+    steps.finish();
     Ok(Comparison::new(model.name(), titles(photos), rows)?.by_photo().naming_layers())
 }
 
@@ -188,13 +203,13 @@ pub fn layers<const N: usize>(
     some(&methods, "methods")?;
     let layers: Vec<LayerRef> = layers.into_iter().map(Into::into).collect();
     let layers = some(&layers, "layers")?;
-    let mut work = Work::on("comparing layers", methods.len() * layers.len());
+    let mut steps = Steps::new("comparing layers", methods.len() * layers.len());
     let look = Ok(model.look(photo)?);
     let rows = layers.iter().map(|layer| {
         let name = model.find_named(layer).map_or_else(|_| layer.to_string(), |(_, name)| name);
         let cells = methods.iter().map(|method| {
             let method = method.at_layer(layer.clone());
-            work.done(explained_in(&look, &method, method.target()))
+            steps.done(explained_in(&look, &method, method.target()))
         });
         let cells: Vec<Outcome> = cells.collect();
         let size = cells.iter().find_map(Outcome::heat);
@@ -202,7 +217,7 @@ pub fn layers<const N: usize>(
         Row { title: name + &size.unwrap_or_default(), cells }
     });
     let rows = rows.collect();
-    work.finish();
+    steps.finish();
     let named =
         |layer: &LayerRef| methods.iter().map(|m| m.at_layer(layer.clone()).name()).collect();
     let names = layers.first().map(named).unwrap_or_default();
@@ -239,14 +254,14 @@ pub fn classes(
     let classes = some(&classes, "classes")?;
     let mut rows: Vec<Row> =
         classes.iter().map(|class| Row::new(described(class, model))).collect();
-    let mut work = Work::on("comparing classes", classes.len() * photos.len());
+    let mut steps = Steps::new("comparing classes", classes.len() * photos.len());
     for photo in photos {
         let look = model.look(photo);
         for (row, class) in rows.iter_mut().zip(classes) {
-            row.cells.push(work.done(explained_in(&look, method, class.clone())));
+            row.cells.push(steps.done(explained_in(&look, method, class.clone())));
         }
     }
-    work.finish();
+    steps.finish();
     for row in rows.iter_mut().filter(|row| row.title.is_empty()) {
         let explained = row.cells.iter().find_map(Outcome::heat);
         row.title = explained.map_or("a target", |heat| heat.target()).to_owned();
@@ -310,15 +325,15 @@ fn some<'a, T>(items: &'a [T], noun: &str) -> Result<&'a [T]> {
     Ok(items)
 }
 
-/// Steps of work that are counted, so that long work tells how far it is.
-struct Work {
+/// Steps that are counted, so that a long comparison tells how far it is.
+struct Steps {
     progress: Progress,
     done: u64,
 }
 
-impl Work {
-    fn on(what: &str, steps: usize) -> Work {
-        Work { progress: Progress::new(what, steps as u64), done: 0 }
+impl Steps {
+    fn new(what: &str, count: usize) -> Steps {
+        Steps { progress: Progress::new(what, count as u64), done: 0 }
     }
 
     /// Passes on what a step made.

@@ -113,7 +113,6 @@ impl Outcome {
     pub(super) fn words(&self) -> Option<String> {
         match &self.content {
             Content::Text(text) => Some(text.clone()),
-            Content::Failed(Error::Download(_), _) => Some("its weights are missing".into()),
             Content::Failed(_, text) => Some(brief(text)),
             Content::Heat { .. } | Content::Picture(_) => None,
         }

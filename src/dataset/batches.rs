@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::ahead::in_order;
@@ -16,12 +17,13 @@ use crate::photo::Preprocess;
 use crate::show::Progress;
 
 /// A photo that a run passed over, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Unreadable {
     /// Its place in the data set.
     pub index: usize,
     /// Its path from the data set's folder.
+    #[serde(rename = "photo")]
     pub name: String,
     /// What is wrong with it.
     pub reason: String,

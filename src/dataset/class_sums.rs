@@ -14,8 +14,8 @@ use crate::model::{LayerRef, Model};
 use crate::number::number;
 use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands, together};
 
-/// For every photo and each class, the sum of the mean activations of that class's top maps: article
-/// 2's `sum_top_feature_maps_by_class`. A notebook shows a chart for the maps of each class, with a
+/// For every photo and each class, the sum of the mean activations of that class's top maps:
+/// FeatureMapVisualizer's `sum_top_feature_maps_by_class`. A notebook shows a chart for the maps of each class, with a
 /// line for the photos of each, and a table of the means. See [`ImageFolder::class_sums`].
 #[derive(Clone)]
 pub struct ClassSums {

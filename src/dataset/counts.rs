@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::batches::Unreadable;
-use super::identity::check_file;
-use super::json::{self, check_kind, count, list, with_part};
+use super::json::{self, with_part};
 use super::top_maps::TopMaps;
-use super::top_maps_file::{unreadable_from_json, unreadable_json};
+use super::top_maps_file::{self, TopMapsFile};
 use crate::error::{Error, Result};
 
 const KIND: &str = "top maps, as far as they are counted";
@@ -19,6 +19,7 @@ const KIND: &str = "top maps, as far as they are counted";
 const AGE: Duration = Duration::from_secs(1);
 
 /// Of the photos before `next`.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) next: usize,
     /// How many could be read of each class.
@@ -34,56 +35,26 @@ impl Counts {
         Counts { next: 0, photos, maps, unreadable: Vec::new() }
     }
 
-    fn to_json(&self, search: &Value) -> Value {
-        json!({
-            "kind": KIND,
-            "search": search,
-            "next": self.next,
-            "photos": self.photos,
-            "maps": self.maps,
-            "unreadable": unreadable_json(&self.unreadable),
-        })
-    }
-
-    /// For as many classes and maps as these have.
-    fn take_json(&mut self, value: &Value) -> Result<(), String> {
-        let fill = |numbers: &mut [usize], found: &[Value]| {
-            let found = found.iter().map(|v| v.as_u64().and_then(|v| usize::try_from(v).ok()));
-            match found.collect::<Option<Vec<_>>>() {
-                Some(found) if found.len() == numbers.len() => {
-                    numbers.copy_from_slice(&found);
-                    Ok(())
-                }
-                _ => Err(format!("is damaged: it should count {} things", numbers.len())),
-            }
-        };
-        fill(&mut self.photos, list(value, "photos")?)?;
-        let rows = list(value, "maps")?;
-        if rows.len() != self.maps.len() {
-            return Err(format!("is damaged: it counts maps of {} classes", rows.len()));
-        }
-        for (numbers, row) in self.maps.iter_mut().zip(rows) {
-            fill(numbers, row.as_array().map_or(&[], Vec::as_slice))?;
-        }
-        self.next = count(value, "next")?;
-        self.unreadable = unreadable_from_json(value)?;
-        Ok(())
+    /// Whether they are of as many classes and maps as these.
+    fn fit(&self, other: &Counts) -> bool {
+        let maps = |counts: &Counts| counts.maps.iter().map(Vec::len).collect::<Vec<_>>();
+        self.photos.len() == other.photos.len() && maps(self) == maps(other)
     }
 }
 
 /// The file of a search, and beside it what is counted while it works.
-pub(super) struct Kept {
+pub(super) struct SearchFile {
     path: PathBuf,
     part: PathBuf,
     search: Value,
     written: Instant,
 }
 
-impl Kept {
+impl SearchFile {
     /// `search` tells it from others.
-    pub(super) fn new(path: &Path, search: Value) -> Kept {
+    pub(super) fn new(path: &Path, search: Value) -> SearchFile {
         let (path, part) = (path.to_path_buf(), with_part(path));
-        Kept { path, part, search, written: Instant::now() }
+        SearchFile { path, part, search, written: Instant::now() }
     }
 
     /// What was found, if the search was finished.
@@ -91,10 +62,8 @@ impl Kept {
         if !self.path.exists() {
             return Ok(None);
         }
-        let value = json::read(&self.path, "top maps")?;
-        let found = TopMaps::from_json(&value).map_err(|why| Error::file(&self.path, why))?;
-        check_file(&value, &self.search, &self.path)?;
-        Ok(Some(found))
+        let found: TopMapsFile = json::read(&self.path, top_maps_file::KIND, Some(&self.search))?;
+        found.checked().map(Some).map_err(|why| Error::file(&self.path, why))
     }
 
     /// Goes on from what was counted, if the search was interrupted.
@@ -102,11 +71,15 @@ impl Kept {
         if !self.part.exists() {
             return Ok(());
         }
-        let value = json::read(&self.part, KIND)?;
-        let damaged = |why| Error::file(&self.part, why);
-        check_kind(&value, KIND).map_err(damaged)?;
-        check_file(&value, &self.search, &self.part)?;
-        counts.take_json(&value).map_err(damaged)
+        let found: Counts = json::read(&self.part, KIND, Some(&self.search))?;
+        if !found.fit(counts) {
+            return Err(Error::file(
+                &self.part,
+                "is damaged: it counts another number of classes or maps; remove it to begin again",
+            ));
+        }
+        *counts = found;
+        Ok(())
     }
 
     /// Writes down what is counted, if that was not done just now.
@@ -119,16 +92,15 @@ impl Kept {
 
     /// Writes down what is counted.
     pub(super) fn write(&mut self, counts: &Counts) -> Result<()> {
-        json::write_compact(&self.part, &counts.to_json(&self.search), "what is counted")?;
+        json::write_compact(&self.part, KIND, Some(&self.search), counts)?;
         self.written = Instant::now();
         Ok(())
     }
 
     /// Writes what was found.
     pub(super) fn finish(&self, found: &TopMaps) -> Result<()> {
-        let mut value = found.to_json();
-        value["search"] = self.search.clone();
-        json::write(&self.path, &value, "the top maps")?;
+        let found = TopMapsFile::from(found);
+        json::write(&self.path, top_maps_file::KIND, Some(&self.search), &found)?;
         self.forget();
         Ok(())
     }

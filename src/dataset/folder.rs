@@ -230,7 +230,7 @@ impl ImageFolder {
     }
 
     /// Prepares photos in this way instead of the network's own:
-    /// [`Preprocess::feature_map_visualizer`] is article 2's.
+    /// [`Preprocess::feature_map_visualizer`] is that of J. Shin's tool.
     pub fn preprocess(&self, preprocess: Preprocess) -> ImageFolder {
         ImageFolder { preprocess: Some(preprocess), ..self.clone() }
     }

@@ -60,11 +60,6 @@ const PARTS: [(&str, &str); 12] = [
     ("per_class", "how many maps are in the list of every class"),
 ];
 
-/// [`check`] for a JSON file with the identity of its search.
-pub(super) fn check_file(file: &Value, expected: &Value, path: &std::path::Path) -> Result<()> {
-    check(file.get("search").unwrap_or(&Value::Null), expected, path)
-}
-
 /// An error that says in what a file is another search's.
 pub(super) fn check(found: &Value, expected: &Value, path: &std::path::Path) -> Result<()> {
     let other = PARTS.iter().find(|(part, _)| found.get(part) != expected.get(part));

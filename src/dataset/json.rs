@@ -1,33 +1,96 @@
-//! What the results of this room share in their JSON files.
+//! What the results of this room share in their JSON files: what kind of result a file holds, which
+//! search it belongs to, and the result itself.
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::identity::check;
 use crate::error::{Error, Result};
 use crate::picture::write_file;
 
 /// Files larger than this are none of ours.
 const LARGEST: u64 = 1 << 30;
 
-pub(super) fn write(path: &Path, value: &Value, what: &str) -> Result<()> {
-    write_file(path, format!("{value:#}\n").as_bytes(), what)
+/// A file as it is written.
+#[derive(Serialize)]
+struct Written<'a, T> {
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<&'a Value>,
+    #[serde(flatten)]
+    result: &'a T,
 }
 
-/// Without a line for every number.
-pub(super) fn write_compact(path: &Path, value: &Value, what: &str) -> Result<()> {
-    write_file(path, format!("{value}\n").as_bytes(), what)
+/// What a file says of itself, looked at before anything else.
+#[derive(Deserialize)]
+struct Head {
+    kind: Value,
+    #[serde(default)]
+    search: Value,
 }
 
-pub(super) fn read(path: &Path, what: &str) -> Result<Value> {
+/// Writes a result, with the search that it belongs to if it comes from one.
+pub(super) fn write<T: Serialize>(
+    path: &Path,
+    kind: &str,
+    search: Option<&Value>,
+    result: &T,
+) -> Result<()> {
+    let written = Written { kind, search, result };
+    write_text(path, kind, serde_json::to_string_pretty(&written))
+}
+
+/// The same without a line for every number.
+pub(super) fn write_compact<T: Serialize>(
+    path: &Path,
+    kind: &str,
+    search: Option<&Value>,
+    result: &T,
+) -> Result<()> {
+    let written = Written { kind, search, result };
+    write_text(path, kind, serde_json::to_string(&written))
+}
+
+fn write_text(path: &Path, kind: &str, text: serde_json::Result<String>) -> Result<()> {
+    let text = text.map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
+    write_file(path, format!("{text}\n").as_bytes(), &format!("the {kind}"))
+}
+
+/// Reads a result of this kind; where one search's is expected, no other's.
+pub(super) fn read<T: DeserializeOwned>(
+    path: &Path,
+    kind: &str,
+    search: Option<&Value>,
+) -> Result<T> {
     let cannot = |error: std::io::Error| Error::file(path, format!("cannot be read: {error}"));
     let length = std::fs::metadata(path).map_err(cannot)?.len();
     if length > LARGEST {
-        return Err(Error::file(path, format!("its {length} bytes are no {what}")));
+        return Err(Error::file(path, format!("its {length} bytes are no {kind}")));
     }
     let text = std::fs::read_to_string(path).map_err(cannot)?;
+    let fault = |why: String| Err(Error::file(path, why));
+    let found = match serde_json::from_str::<Head>(&text) {
+        Ok(head) if head.kind == kind => head.search,
+        Ok(Head { kind: Value::String(found), .. }) => {
+            return fault(format!("holds {found}, not {kind}"));
+        }
+        Err(error) if !error.is_data() => {
+            return fault(format!("is not JSON, so no {kind}: {error}"));
+        }
+        Ok(_) | Err(_) => {
+            return fault(format!(
+                "is JSON, but not what convlens writes for {kind}: there is no \"kind\": {kind:?} in it"
+            ));
+        }
+    };
+    if let Some(search) = search {
+        check(&found, search, path)?;
+    }
     serde_json::from_str(&text)
-        .map_err(|error| Error::file(path, format!("is not JSON, so no {what}: {error}")))
+        .map_err(|error| Error::file(path, format!("is not of the expected shape: {error}")))
 }
 
 /// Where a search keeps what it has found so far: beside its file.
@@ -35,44 +98,4 @@ pub(super) fn with_part(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     name.into()
-}
-
-/// A field of an object, read by `take`; or what is wrong with it.
-pub(super) fn field<'a, T>(
-    object: &'a Value,
-    name: &str,
-    expected: &str,
-    take: impl FnOnce(&'a Value) -> Option<T>,
-) -> Result<T, String> {
-    let found = object.get(name);
-    found.and_then(take).ok_or_else(|| match found {
-        None => format!("is not of the expected shape: there is no {name:?}, {expected}"),
-        Some(other) => {
-            let text: String = other.to_string().chars().take(60).collect();
-            format!("is not of the expected shape: {name:?} should be {expected}, but is {text}")
-        }
-    })
-}
-
-pub(super) fn text(object: &Value, name: &str) -> Result<String, String> {
-    field(object, name, "a text", |value| value.as_str().map(str::to_owned))
-}
-
-pub(super) fn count(object: &Value, name: &str) -> Result<usize, String> {
-    field(object, name, "a whole number", |value| usize::try_from(value.as_u64()?).ok())
-}
-
-pub(super) fn list<'a>(object: &'a Value, name: &str) -> Result<&'a [Value], String> {
-    field(object, name, "a list", |value| value.as_array().map(Vec::as_slice))
-}
-
-/// Whether the file says that it is of this kind.
-pub(super) fn check_kind(object: &Value, kind: &str) -> Result<(), String> {
-    match object.get("kind").and_then(Value::as_str) {
-        Some(found) if found == kind => Ok(()),
-        Some(found) => Err(format!("holds {found}, not {kind}")),
-        None => Err(format!(
-            "is JSON, but not what convlens writes for {kind}: there is no \"kind\": {kind:?} in it"
-        )),
-    }
 }

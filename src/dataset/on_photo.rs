@@ -1,15 +1,17 @@
 //! The maps of a layer that one photo makes most active.
 
 use std::fmt;
+use std::rc::Rc;
 
 use super::overlay::{Drawn, sheet};
 use super::reduce::{greatest, reduce};
 use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
-use crate::look::Look;
+use crate::look::{Look, Predictions};
 use crate::model::LayerRef;
 use crate::number::number;
+use crate::photo::View;
 use crate::picture::{Maps, Sheet};
 use crate::show::{MimeBundle, Show, debug_line, together};
 
@@ -28,14 +30,18 @@ const COLUMNS: usize = 6;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let ranking = look.top_maps("features.12")?;
 /// assert_eq!(ranking.top(5).len(), 5);
-/// ranking.count(60).columns(10).raw(2.0); // as article 2 draws a ResNet's
+/// ranking.count(60).columns(10).raw(2.0); // as FeatureMapVisualizer draws a ResNet's
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 #[must_use]
 pub struct MapRanking {
-    look: Look,
+    // Not the look, which would keep every activation that it remembers.
+    network: String,
+    view: Rc<View>,
+    /// What the network predicts, where it classifies.
+    predictions: Option<Predictions>,
     layer: String,
     maps: Maps,
     means: Vec<f32>,
@@ -55,7 +61,9 @@ impl Look {
         let maps = layer.maps()?;
         let means = reduce(&layer.tensor())?.means;
         Ok(MapRanking {
-            look: self.clone(),
+            network: self.model().name().to_owned(),
+            view: Rc::clone(self.view()),
+            predictions: self.predictions(5).ok(),
             layer: layer.layer().to_owned(),
             order: greatest(&means, means.len()),
             maps,
@@ -79,7 +87,7 @@ impl MapRanking {
     }
 
     /// Maps are multiplied by `gain` and cut at 1, instead of being divided by their maximum each:
-    /// they can then be compared. Article 2 takes 2 for ResNet, 1 for VGG.
+    /// they can then be compared. FeatureMapVisualizer takes 2 for ResNet, 1 for VGG.
     pub fn raw(&self, gain: f32) -> MapRanking {
         let mut changed = self.clone();
         changed.drawn.gain = Some(gain);
@@ -119,12 +127,12 @@ impl MapRanking {
         {
             return Err(Error::Argument(format!("a gain is a number above 0, got {gain}")));
         }
-        let seen = self.look.seen();
+        let seen = self.view.seen();
         let tiles = self.top(self.count).into_iter().map(|channel| {
             let values = self.maps.map(channel).unwrap_or_default().to_vec();
             let map = Maps::new(1, self.maps.height(), self.maps.width(), values)?;
             let mean = number(f64::from(self.means[channel]), 3);
-            Ok((self.drawn.picture(&seen, &map)?, format!("{channel}: {mean}")))
+            Ok((self.drawn.picture(seen, &map)?, format!("{channel}: {mean}")))
         });
         let tiles = tiles.collect::<Result<Vec<_>>>()?;
         let scale = match self.drawn.gain {
@@ -133,11 +141,11 @@ impl MapRanking {
         };
         let title = format!(
             "{} · {} · the {} of {} maps with the highest mean on {}, {scale}",
-            self.look.model().name(),
+            self.network,
             self.layer,
             tiles.len(),
             self.means.len(),
-            self.look.photo().title()
+            self.view.photo().title()
         );
         Ok(sheet(tiles, Some(self.columns.unwrap_or(COLUMNS))).title(title))
     }
@@ -166,8 +174,7 @@ impl Show for MapRanking {
     fn bundle(&self) -> MimeBundle {
         let mut parts = vec![self.sheet().bundle()];
         parts.push(self.curve().bundle());
-        // A network that does not classify predicts nothing.
-        parts.extend(self.look.predictions(5).ok().map(|predictions| predictions.bundle()));
+        parts.extend(self.predictions.iter().map(Predictions::bundle));
         together(parts)
     }
 }

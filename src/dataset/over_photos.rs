@@ -19,7 +19,7 @@ use crate::picture::{Maps, Picture, Sheet};
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_floats};
 
-/// How many photos are kept at most, as in article 2.
+/// How many photos are kept at most, as in FeatureMapVisualizer.
 const MOST: usize = 100;
 
 /// A map of one layer, or the sum of several, over many photos. A notebook shows each photo with
@@ -209,7 +209,7 @@ pub(super) fn none_readable(photos: &ImageFolder, unreadable: &[Unreadable]) -> 
 
 impl PhotoMaps {
     /// Maps are multiplied by `gain` and cut at 1, instead of being divided by their maximum each:
-    /// pictures of several photos can then be compared. Article 2 takes 2 for ResNet, 1 for VGG.
+    /// pictures of several photos can then be compared. FeatureMapVisualizer takes 2 for ResNet, 1 for VGG.
     pub fn raw(&self, gain: f32) -> PhotoMaps {
         let mut changed = self.clone();
         changed.drawn.gain = Some(gain);

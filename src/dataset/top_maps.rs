@@ -1,4 +1,4 @@
-//! The feature maps that belong to a class, after FeatureMapVisualizer (article 2).
+//! The feature maps that belong to a class, after J. Shin's FeatureMapVisualizer.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::batches::{Unreadable, channels_of, spatial};
-use super::counts::{Counts, Kept};
+use super::counts::{Counts, SearchFile};
 use super::folder::ImageFolder;
 use super::identity::identity;
 use super::json;
 use super::reduce::{greatest, reduce};
+use super::top_maps_file::{KIND, TopMapsFile};
 use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model, NodeId};
@@ -93,7 +94,9 @@ impl TopMapSearch {
         }
         let channels = channels_of(model, id);
         let mut kept = match &self.file {
-            Some(path) => Some(Kept::new(path, self.identity(model, (id, layer.clone()), photos)?)),
+            Some(path) => {
+                Some(SearchFile::new(path, self.identity(model, (id, layer.clone()), photos)?))
+            }
             None => None,
         };
         let mut counts = Counts::new(classes.len(), channels);
@@ -126,7 +129,7 @@ impl TopMapSearch {
         done?;
         let Counts { photos: seen, maps: counts, unreadable, .. } = counts;
         if let Some(class) = seen.iter().position(|&photos| photos == 0) {
-            kept.iter().for_each(Kept::forget);
+            kept.iter().for_each(SearchFile::forget);
             return Err(no_photos(&classes[class], photos.counts()[class], &unreadable));
         }
         let lists = counts.iter().map(|counts| most_frequent(counts, self.per_class));
@@ -241,7 +244,7 @@ pub struct TopMaps {
 }
 
 impl TopMaps {
-    /// Searches a layer with article 2's numbers: 25 maps of every photo, 25 of every class.
+    /// Searches a layer with FeatureMapVisualizer's numbers: 25 maps of every photo, 25 of every class.
     ///
     /// # Errors
     /// As [`TopMapSearch::run`].
@@ -308,7 +311,7 @@ impl TopMaps {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        json::write(path.as_ref(), &self.to_json(), "the top maps")
+        json::write(path.as_ref(), KIND, None, &TopMapsFile::from(self))
     }
 
     /// Reads what [`save`](TopMaps::save) wrote.
@@ -317,8 +320,8 @@ impl TopMaps {
     /// When the file cannot be read, or holds something else.
     pub fn open(path: impl AsRef<Path>) -> Result<TopMaps> {
         let path = path.as_ref();
-        let value = json::read(path, "top maps")?;
-        Self::from_json(&value).map_err(|why| Error::file(path, why))
+        let found: TopMapsFile = json::read(path, KIND, None)?;
+        found.checked().map_err(|why| Error::file(path, why))
     }
 
     /// The frequencies as bars, a chart for each class; of many maps the first ten.

@@ -1,85 +1,86 @@
-//! Top maps as JSON, and back.
+//! Top maps as they stand in a file.
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::batches::Unreadable;
-use super::json::{check_kind, count, list, text};
 use super::top_maps::{ClassMaps, TopMap, TopMaps};
 
-const KIND: &str = "top maps";
+pub(super) const KIND: &str = "top maps";
 
-impl TopMaps {
-    pub(super) fn to_json(&self) -> Value {
-        let classes = self.classes.iter().map(|class| {
-            let maps = class.maps.iter().zip(class.frequencies()).map(|(map, frequency)| {
-                json!({"map": map.map, "photos": map.photos, "frequency": frequency})
-            });
-            json!({
-                "class": class.class,
-                "photos": class.photos,
-                "maps": maps.collect::<Vec<_>>(),
-            })
-        });
-        json!({
-            "kind": KIND,
-            "network": self.network,
-            "layer": self.layer,
-            "channels": self.channels,
-            "per_photo": self.per_photo,
-            "per_class": self.per_class,
-            "classes": classes.collect::<Vec<_>>(),
-            "shared": self.shared,
-            "unreadable": unreadable_json(&self.unreadable),
-        })
-    }
+#[derive(Serialize, Deserialize)]
+pub(super) struct TopMapsFile {
+    network: String,
+    layer: String,
+    channels: usize,
+    per_photo: usize,
+    per_class: usize,
+    classes: Vec<ClassInFile>,
+    shared: Vec<usize>,
+    unreadable: Vec<Unreadable>,
+}
 
-    pub(super) fn from_json(value: &Value) -> Result<TopMaps, String> {
-        check_kind(value, KIND)?;
-        let channels = count(value, "channels")?;
-        let known = |map: usize| match map < channels {
-            true => Ok(map),
-            false => Err(format!("has a map {map}, but the layer's maps are 0 to {channels} - 1")),
-        };
-        let classes = list(value, "classes")?.iter().map(|class| {
-            let photos = count(class, "photos")?;
-            let maps = list(class, "maps")?.iter().map(|map| {
-                Ok(TopMap { map: known(count(map, "map")?)?, photos: count(map, "photos")? })
-            });
-            Ok(ClassMaps {
-                class: text(class, "class")?,
+#[derive(Serialize, Deserialize)]
+struct ClassInFile {
+    class: String,
+    photos: usize,
+    maps: Vec<MapInFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MapInFile {
+    map: usize,
+    photos: usize,
+    /// For other readers of the file: ours divides.
+    #[serde(skip_deserializing)]
+    frequency: f64,
+}
+
+impl From<&TopMaps> for TopMapsFile {
+    fn from(found: &TopMaps) -> TopMapsFile {
+        let classes = found.classes.iter().map(|class| {
+            let maps = class.maps.iter().zip(class.frequencies());
+            let maps = maps.map(|(&TopMap { map, photos }, frequency)| MapInFile {
+                map,
                 photos,
-                maps: maps.collect::<Result<_, String>>()?,
-            })
+                frequency,
+            });
+            ClassInFile { class: class.class.clone(), photos: class.photos, maps: maps.collect() }
         });
-        let shared = list(value, "shared")?.iter().map(|map| {
-            let map = map.as_u64().and_then(|map| usize::try_from(map).ok());
-            known(map.ok_or("is not of the expected shape: \"shared\" lists maps")?)
+        TopMapsFile {
+            network: found.network.clone(),
+            layer: found.layer.clone(),
+            channels: found.channels,
+            per_photo: found.per_photo,
+            per_class: found.per_class,
+            classes: classes.collect(),
+            shared: found.shared.clone(),
+            unreadable: found.unreadable.clone(),
+        }
+    }
+}
+
+impl TopMapsFile {
+    /// The top maps; or what cannot be true of the file.
+    pub(super) fn checked(self) -> Result<TopMaps, String> {
+        let maps = self.classes.iter().flat_map(|class| &class.maps).map(|map| map.map);
+        let mut maps = maps.chain(self.shared.iter().copied());
+        if let Some(map) = maps.find(|&map| map >= self.channels) {
+            return Err(format!("has a map {map}, but the layer has {} maps", self.channels));
+        }
+        let classes = self.classes.into_iter().map(|class| ClassMaps {
+            class: class.class,
+            photos: class.photos,
+            maps: class.maps.iter().map(|m| TopMap { map: m.map, photos: m.photos }).collect(),
         });
         Ok(TopMaps {
-            network: text(value, "network")?,
-            layer: text(value, "layer")?,
-            channels,
-            per_photo: count(value, "per_photo")?,
-            per_class: count(value, "per_class")?,
-            classes: classes.collect::<Result<_, String>>()?,
-            shared: shared.collect::<Result<_, String>>()?,
-            unreadable: unreadable_from_json(value)?,
+            network: self.network,
+            layer: self.layer,
+            channels: self.channels,
+            per_photo: self.per_photo,
+            per_class: self.per_class,
+            classes: classes.collect(),
+            shared: self.shared,
+            unreadable: self.unreadable,
         })
     }
-}
-
-pub(super) fn unreadable_json(unreadable: &[Unreadable]) -> Vec<Value> {
-    let each = unreadable.iter();
-    each.map(|u| json!({"index": u.index, "photo": u.name, "reason": u.reason})).collect()
-}
-
-pub(super) fn unreadable_from_json(value: &Value) -> Result<Vec<Unreadable>, String> {
-    let each = list(value, "unreadable")?.iter().map(|photo| {
-        Ok(Unreadable {
-            index: count(photo, "index")?,
-            name: text(photo, "photo")?,
-            reason: text(photo, "reason")?,
-        })
-    });
-    each.collect()
 }

@@ -55,7 +55,7 @@ impl FeatureVis {
     /// let model = zoo::squeezenet1_1()?;
     /// let rows = ["features.0", "features.3"]
     ///     .map(|layer| (layer, Objective::unreachable_channels(layer, 20..22)));
-    /// let grid = FeatureVis::article_3().size(64).steps(4).rows(&model, rows)?;
+    /// let grid = FeatureVis::plain_ascent().size(64).steps(4).rows(&model, rows)?;
     /// assert_eq!(grid.rows()[1].1.len(), 2);
     /// # Ok(())
     /// # }

@@ -16,20 +16,20 @@
 //! - An [`Objective`] is what is made large: a channel, a neuron, a layer, a direction, a class, or a
 //!   sum of them.
 //! - [`FeatureVis`] is how: [`Parametrization`], [`Transform`]s, [`Regularizer`]s, optimiser, seed;
-//!   its recipes are the articles'.
+//!   recipes set all of them at once.
 //! - [`Patterns`] are what comes out.
 
 mod fourier;
 mod grid;
-mod network;
 mod objective;
 mod parametrization;
 mod pattern;
 mod regularizer;
+mod resolved;
 mod run;
-mod score;
 mod settings;
 mod transform;
+mod trunk;
 
 pub use grid::PatternGrid;
 pub use objective::Objective;

@@ -44,7 +44,7 @@ impl Objective {
         Objective { terms: vec![(1.0, term)] }
     }
 
-    /// The mean of one channel's map. Made large, it is article 2's loss, `−mean(a)`.
+    /// The mean of one channel's map. Made large: the loss is `−mean(a)`.
     pub fn channel(layer: impl Into<LayerRef>, channel: usize) -> Objective {
         Objective::of(Term::Channel { layer: layer.into(), channel })
     }
@@ -108,7 +108,8 @@ impl Objective {
         Objective::of(Term::Class(class.into()))
     }
 
-    /// The loss of article 3, `mean((a − max(a)²)²)`, negated. The target `max(a)²` is taken from the
+    /// The loss of *Visualizing Convolutional Layers in a Trained VGG Network*, `mean((a − max(a)²)²)`,
+    /// negated: the map is to reach a target that runs away from it. The target `max(a)²` is taken from the
     /// map as it is at each step and held fixed: far off as long as the map's greatest value is
     /// above 1, and nearer than the map itself where it is below. A map that is zero everywhere has no
     /// gradient and stays so.

@@ -13,9 +13,9 @@ use crate::tensor::IntoResult;
 #[non_exhaustive]
 pub enum Parametrization {
     /// The network's input itself, in its own units and without bounds; what is beyond black and
-    /// white is cut off where it is shown. Article 3's.
+    /// white is cut off where it is shown.
     Pixels,
-    /// Colours from 0 to 1 through a sigmoid, `1 / (1 + exp(−v))`. Article 2's.
+    /// Colours from 0 to 1 through a sigmoid, `1 / (1 + exp(−v))`.
     Sigmoid,
     /// Frequencies instead of pixels, the high ones smaller in proportion, in colours that are
     /// independent of each other in photos, through a sigmoid: steps are as large for coarse shapes as

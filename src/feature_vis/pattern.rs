@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
-use super::network::Excitement;
+use super::trunk::Excitement;
 use crate::chart::{COLOURS, Chart};
 use crate::error::{Error, Result};
 use crate::number::number;
@@ -273,7 +273,7 @@ impl Patterns {
         Tensor::f_cat(&inputs, 0).into_result()
     }
 
-    /// White labels on black, as article 3 draws them.
+    /// White labels on black.
     #[must_use]
     pub fn dark(&self) -> Patterns {
         Patterns { dark: true, ..self.clone() }

@@ -9,11 +9,11 @@ use rand::rngs::StdRng;
 use tch::nn::{self, OptimizerConfig, VarStore};
 use tch::{Kind, Tensor};
 
-use super::network::{Excitement, Network, recorded};
 use super::pattern::{Divergence, Pattern, Patterns};
-use super::score::Goal;
+use super::resolved::ResolvedObjective;
 use super::settings::{FeatureVis, Start};
 use super::transform::{self, grey};
+use super::trunk::{Excitement, Trunk, recorded};
 use super::{Objective, Parametrization};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -50,20 +50,20 @@ impl FeatureVis {
         let objectives = objectives.into_iter().map(|objective| objective.borrow().clone());
         let objectives: Vec<Objective> = objectives.collect();
         self.check()?;
-        let goals = objectives.iter().map(|objective| Goal::new(objective, model));
+        let goals = objectives.iter().map(|objective| ResolvedObjective::new(objective, model));
         let goals = goals.collect::<Result<Vec<_>>>()?;
         if goals.is_empty() {
             return Err(Error::Argument("no objective: there is nothing to excite".into()));
         }
         let group = self.diversity.map_or(1, |(count, _)| count);
-        let goals: Vec<Goal> =
+        let goals: Vec<ResolvedObjective> =
             goals.into_iter().flat_map(|goal| std::iter::repeat_n(goal, group)).collect();
         let layers = layers(model, &objectives);
         let title = match layers.as_slice() {
             [layer] => format!("{}, {layer}", model.name()),
             _ => model.name().to_owned(),
         };
-        let mut work = Work::new(self, model, &title, goals.len());
+        let mut work = Optimisation::new(self, model, &title, goals.len());
         let mut made: Vec<Option<Pattern>> = vec![None; goals.len()];
         for attempt in 0..=self.retries {
             // Whole groups, where pictures are to differ.
@@ -78,7 +78,7 @@ impl FeatureVis {
             if chosen.is_empty() || (attempt > 0 && work.stopped.is_some()) {
                 break;
             }
-            let some: Vec<Goal> = chosen.iter().map(|&i| goals[i].clone()).collect();
+            let some: Vec<ResolvedObjective> = chosen.iter().map(|&i| goals[i].clone()).collect();
             let results = work.optimise(&some, group, attempt)?;
             for (i, pattern) in chosen.into_iter().zip(results) {
                 let better = made[i].as_ref().is_none_or(|before| pattern.excites_more(before));
@@ -89,7 +89,7 @@ impl FeatureVis {
                 }
             }
         }
-        let Work { progress, stopped, .. } = work;
+        let Optimisation { progress, stopped, .. } = work;
         progress.finish();
         let made = made.into_iter().flatten().collect();
         Ok(Patterns::new(title, layers.len() > 1, made, stopped))
@@ -128,7 +128,7 @@ fn progress(
     }
 }
 
-struct Work<'a> {
+struct Optimisation<'a> {
     vis: &'a FeatureVis,
     model: &'a Model,
     title: String,
@@ -146,14 +146,24 @@ struct Lost {
     divergence: Divergence,
 }
 
-impl<'a> Work<'a> {
-    fn new(vis: &'a FeatureVis, model: &'a Model, title: &str, pictures: usize) -> Work<'a> {
+impl<'a> Optimisation<'a> {
+    fn new(
+        vis: &'a FeatureVis,
+        model: &'a Model,
+        title: &str,
+        pictures: usize,
+    ) -> Optimisation<'a> {
         let (title, started) = (title.to_owned(), Instant::now());
         let progress = progress(vis, &title, pictures, 0, started);
-        Work { vis, model, title, progress, started, done: 0, stopped: None }
+        Optimisation { vis, model, title, progress, started, done: 0, stopped: None }
     }
 
-    fn optimise(&mut self, goals: &[Goal], group: usize, attempt: usize) -> Result<Vec<Pattern>> {
+    fn optimise(
+        &mut self,
+        goals: &[ResolvedObjective],
+        group: usize,
+        attempt: usize,
+    ) -> Result<Vec<Pattern>> {
         let vis = self.vis;
         if attempt > 0 {
             let next = progress(vis, &self.title, goals.len(), attempt, self.started);
@@ -161,10 +171,10 @@ impl<'a> Work<'a> {
             self.done = 0;
         }
         let diversity = vis.diversity.map(|(_, weight)| weight);
-        let network = Network::new(self.model, goals, group, diversity)?;
-        let sizes = self.sizes(&network)?;
+        let trunk = Trunk::new(self.model, goals, group, diversity)?;
+        let sizes = self.sizes(&trunk)?;
         if attempt == 0 {
-            self.announce(&network, &sizes, goals.len())?;
+            self.announce(&trunk, &sizes, goals.len())?;
         }
         let seed = vis.seed ^ (attempt as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut noise = StdRng::seed_from_u64(seed);
@@ -187,7 +197,7 @@ impl<'a> Work<'a> {
             let (canvas, mut optimizer) = self.canvas(&leaf)?;
             for step in 0..vis.steps {
                 let place = octave * vis.steps + step;
-                self.step(&network, &canvas, w, &mut run, place, &mut chance)?;
+                self.step(&trunk, &canvas, w, &mut run, place, &mut chance)?;
                 if every.binary_search(&place).is_ok() {
                     run.keep_frames(|picture| self.pictures(picture))?;
                 }
@@ -212,11 +222,11 @@ impl<'a> Work<'a> {
         }
         let _no_grad = tch::no_grad_guard();
         let last = vis.parametrization.picture(&leaf, width)?;
-        self.finish(&network, &last, run, goals, attempt)
+        self.finish(&trunk, &last, run, goals, attempt)
     }
 
     /// Height and width at each octave.
-    fn sizes(&self, network: &Network) -> Result<Vec<[i64; 2]>> {
+    fn sizes(&self, trunk: &Trunk) -> Result<Vec<[i64; 2]>> {
         let vis = self.vis;
         let [channels, h, w] = self.model.input_shape();
         let first = match (&vis.start, vis.size) {
@@ -242,7 +252,7 @@ impl<'a> Work<'a> {
             (_, Some(size)) => size,
             (_, None) => {
                 let small = [SIDE.min(h), SIDE.min(w)];
-                if network.check(small[0], small[1]).is_ok() { small } else { [h, w] }
+                if trunk.check(small[0], small[1]).is_ok() { small } else { [h, w] }
             }
         };
         let mut sizes = vec![first];
@@ -256,20 +266,20 @@ impl<'a> Work<'a> {
                     "pictures have 1 to 8192 pixels on a side, not {w} × {h}"
                 )));
             }
-            network.check(h, w)?;
+            trunk.check(h, w)?;
         }
         Ok(sizes)
     }
 
     /// Says what memory the largest pictures take, where that is much.
-    fn announce(&self, network: &Network, sizes: &[[i64; 2]], pictures: usize) -> Result<()> {
+    fn announce(&self, trunk: &Trunk, sizes: &[[i64; 2]], pictures: usize) -> Result<()> {
         let area = |[h, w]: &[i64; 2]| h * w;
         let Some(largest) = sizes.iter().max_by_key(|size| area(size)) else { return Ok(()) };
         let [h, w] = *largest;
         let values = (pictures as i64 * self.model.input_shape()[0]).saturating_mul(h * w);
         // What is optimised with its gradient and the optimiser's two means, and what lies on the way from
         // there to the network and back: measured.
-        let bytes = values.saturating_mul(4 * 8).saturating_add(network.bytes_at_once(h, w)?);
+        let bytes = values.saturating_mul(4 * 8).saturating_add(trunk.bytes_at_once(h, w)?);
         let each = if pictures == 1 { "a picture" } else { &format!("{pictures} pictures") };
         let way_out = match (sizes.len(), pictures) {
             (1, 1) => "a smaller .size(..) takes less",
@@ -400,7 +410,7 @@ impl<'a> Work<'a> {
     /// The gradient of one step, left where the optimiser finds it.
     fn step(
         &self,
-        network: &Network,
+        trunk: &Trunk,
         canvas: &Tensor,
         width: i64,
         run: &mut Run<'_>,
@@ -424,7 +434,7 @@ impl<'a> Work<'a> {
             }
             Ok((picture, seen, penalty))
         })?;
-        let found = network.evaluate(&seen.f_detach().into_result()?)?;
+        let found = trunk.evaluate(&seen.f_detach().into_result()?)?;
         let mut losses = found.losses;
         if let Some(penalty) = &penalty {
             for (loss, more) in losses.iter_mut().zip(to_floats(penalty)?) {
@@ -481,10 +491,10 @@ impl<'a> Work<'a> {
     /// The finished pictures, with how they excite what they were made for.
     fn finish(
         &self,
-        network: &Network,
+        trunk: &Trunk,
         last: &Tensor,
         mut run: Run<'_>,
-        goals: &[Goal],
+        goals: &[ResolvedObjective],
         attempt: usize,
     ) -> Result<Vec<Pattern>> {
         let steps = run.losses.iter().map(Vec::len).max().unwrap_or(0);
@@ -495,14 +505,14 @@ impl<'a> Work<'a> {
             }
         }
         let mut patterns = Vec::with_capacity(goals.len());
-        let mut excitements = self.excitement_of(network, last, &run, goals)?;
+        let mut excitements = self.excitement_of(trunk, last, &run, goals)?;
         for (i, found) in excitements.iter().enumerate() {
             if !found.objective.is_finite() && run.lost[i].is_none() {
                 run.lose(i, steps, -found.objective)?;
             }
         }
         if excitements.iter().any(|found| !found.objective.is_finite()) {
-            excitements = self.excitement_of(network, last, &run, goals)?;
+            excitements = self.excitement_of(trunk, last, &run, goals)?;
         }
         for (i, goal) in goals.iter().enumerate() {
             let picture = run.final_picture(last, i)?;
@@ -531,18 +541,18 @@ impl<'a> Work<'a> {
 
     fn excitement_of(
         &self,
-        network: &Network,
+        trunk: &Trunk,
         last: &Tensor,
         run: &Run<'_>,
-        goals: &[Goal],
+        goals: &[ResolvedObjective],
     ) -> Result<Vec<Excitement>> {
         if run.lost.iter().all(Option::is_none) {
-            return network.excitement(&self.as_input(last)?);
+            return trunk.excitement(&self.as_input(last)?);
         }
         // Their sizes may differ.
         let mut excitements = Vec::with_capacity(goals.len());
         for (i, goal) in goals.iter().enumerate() {
-            let alone = Network::new(self.model, std::slice::from_ref(goal), 1, None)?;
+            let alone = Trunk::new(self.model, std::slice::from_ref(goal), 1, None)?;
             let picture = self.as_input(&run.final_picture(last, i)?)?;
             excitements.extend(alone.excitement(&picture)?);
         }

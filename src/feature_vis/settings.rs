@@ -1,4 +1,4 @@
-//! How pictures are made: options with sensible defaults, and the recipes of the articles.
+//! How pictures are made: options with sensible defaults, and ready recipes.
 
 use std::fmt;
 use std::rc::Rc;
@@ -15,7 +15,8 @@ use crate::train::Optimizer;
 ///
 /// The default is lucid's way, for a processor: 128 steps of Adam at 0.05 on pictures of 128 × 128
 /// in frequencies and independent colours, moved, scaled and turned a little at each step.
-/// [`article_3`](FeatureVis::article_3) and [`article_2`](FeatureVis::article_2) are the articles'.
+/// [`plain_ascent`](FeatureVis::plain_ascent) and [`multiscale`](FeatureVis::multiscale) are simpler,
+/// older ways, and [`dream`](FeatureVis::dream) starts from a photo.
 ///
 /// ```
 /// # fn main() -> convlens::Result<()> {
@@ -107,26 +108,27 @@ impl FeatureVis {
         }
     }
 
-    /// Article 3's recipe: the network's input itself, uniform noise from −1 to 1, 200 steps of Adam
-    /// at 0.01, 100 × 100 pixels. The article gives each layer a size and a range of noise of its own:
+    /// Plain gradient ascent, the recipe of *Visualizing Convolutional Layers in a Trained VGG Network*:
+    /// the network's input itself, uniform noise from −1 to 1, 200 steps of Adam at 0.01, 100 × 100
+    /// pixels. The article gives each layer a size and a range of noise of its own:
     /// [`size`](FeatureVis::size) and [`uniform`](FeatureVis::uniform). Its loss is
     /// [`Objective::unreachable`](super::Objective::unreachable).
     ///
     /// The article draws new noise for each channel, from NumPy's generator with a seed of its own
     /// (100); here all channels start from the same noise, that of [`seed`](FeatureVis::seed), 0 unless
     /// set. Its pictures therefore come out alike in kind, not pixel by pixel.
-    pub fn article_3() -> FeatureVis {
+    pub fn plain_ascent() -> FeatureVis {
         FeatureVis::pixels().size(100).uniform(-1.0, 1.0).steps(200).learning_rate(0.01)
     }
 
-    /// Article 2's recipe: pixels through a sigmoid and not normalised, noise of the levels 150 to
-    /// 179 of 255 *before* the sigmoid, 20 steps of Adam at 0.2 with a weight decay of 10⁻⁶ at each of
-    /// 20 sizes, 33 × 33 to 986 × 986, each 1.2 times the one before, enlarged by cubic
-    /// interpolation of the values before the sigmoid. Its loss is
-    /// [`Objective::channel`](super::Objective::channel) of the rectified map.
+    /// A picture that grows from size to size, the recipe of J. Shin's *FeatureMapVisualizer*: pixels
+    /// through a sigmoid and not normalised, noise of the levels 150 to 179 of 255 *before* the
+    /// sigmoid, 20 steps of Adam at 0.2 with a weight decay of 10⁻⁶ at each of 20 sizes, 33 × 33 to
+    /// 986 × 986, each 1.2 times the one before, enlarged by cubic interpolation of the values before
+    /// the sigmoid. Its loss is [`Objective::channel`](super::Objective::channel) of the rectified map.
     ///
     /// The last sizes take nearly all of the time: [`octaves(12)`](FeatureVis::octaves) ends at 230.
-    pub fn article_2() -> FeatureVis {
+    pub fn multiscale() -> FeatureVis {
         FeatureVis {
             parametrization: Parametrization::Sigmoid,
             start: Start::Levels(150.0, 180.0),
@@ -166,7 +168,7 @@ impl FeatureVis {
         Self { start: Start::Normal(deviation), ..self.clone() }
     }
 
-    /// Starts from uniform noise: article 3's `dist`. It is of pixels, before the sigmoid if there is
+    /// Starts from uniform noise between these two values. It is of pixels, before the sigmoid if there is
     /// one.
     pub fn uniform(&self, low: f64, high: f64) -> Self {
         Self { start: Start::Uniform(low, high), ..self.clone() }
@@ -227,7 +229,7 @@ impl FeatureVis {
     }
 
     /// At how many sizes there are steps, each starting from the picture of the one before,
-    /// enlarged by cubic interpolation: article 2's schedule. The optimiser starts anew at each.
+    /// enlarged by cubic interpolation. The optimiser starts anew at each.
     pub fn octaves(&self, count: usize) -> Self {
         Self { octaves: count, ..self.clone() }
     }

@@ -215,7 +215,7 @@ impl Kernels {
                 .tile(tile_side(height.max(width)))
         };
         if let Some(Part::All) = self.part {
-            let table = Fit::of(count, inputs, height.max(width));
+            let table = TableSize::of(count, inputs, height.max(width));
             let rows = values.chunks(inputs * area).take(table.rows).map(scaled);
             let values = rows.flat_map(|kernel| kernel[..table.columns * area].to_vec()).collect();
             let maps = Maps::new(table.rows * table.columns, height, width, values)?;
@@ -246,14 +246,14 @@ impl Kernels {
 }
 
 /// How many parts of kernels fit on a page, and how large.
-struct Fit {
+struct TableSize {
     rows: usize,
     columns: usize,
     tile: u32,
 }
 
-impl Fit {
-    fn of(count: usize, inputs: usize, side: usize) -> Fit {
+impl TableSize {
+    fn of(count: usize, inputs: usize, side: usize) -> TableSize {
         const WIDTH: usize = 970;
         const HEIGHT: usize = 1600;
         const GUTTER: usize = 2;
@@ -262,7 +262,11 @@ impl Fit {
         let room = (WIDTH / inputs.max(1)).saturating_sub(GUTTER) / side;
         let tile = side * room.clamp(3, 16).min((tile_side(side) as usize / side).max(3));
         let fit = |room: usize| (room / (tile + GUTTER)).max(1);
-        Fit { rows: count.min(fit(HEIGHT)), columns: inputs.min(fit(WIDTH)), tile: tile as u32 }
+        TableSize {
+            rows: count.min(fit(HEIGHT)),
+            columns: inputs.min(fit(WIDTH)),
+            tile: tile as u32,
+        }
     }
 }
 

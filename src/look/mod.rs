@@ -162,7 +162,7 @@ impl Look {
         let ids: Vec<NodeId> = found.iter().map(|(id, _)| *id).collect();
         let activations = self.memory.activations(&ids)?;
         let maps = found.iter().zip(activations).map(|((id, name), activation)| {
-            FeatureMaps::new(name, model.kind_of(*id), activation, self)
+            FeatureMaps::new(name, model.kind_of(*id), activation, &self.view)
         });
         Ok(maps.collect())
     }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::fused::{self, Chain};
+use super::fused_conv::{self, Chain};
 use super::linear_back::linear_back;
 use super::{BatchNorm2d, Conv2d, Model, Node, NodeId, Op, Pass, Pool2d, with_grad};
 use crate::error::{Error, Result};
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
         let mut asked = vec![false; nodes.len()];
         layers.iter().for_each(|id| asked[id.0] = true);
         let taken = |id: NodeId| readers[id.0] == 1 && !asked[id.0];
-        let (chains, needless) = fused::chains(nodes, runs, taken);
+        let (chains, needless) = fused_conv::chains(nodes, runs, taken);
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
         let wanted: Vec<NodeId> = wanted.collect();
         let known: Vec<(NodeId, &Tensor)> =

@@ -345,7 +345,7 @@ impl Builder {
                 op: planned.op.clone(),
                 inputs: planned.inputs.clone(),
                 parameters,
-                fused: Default::default(),
+                folded: Default::default(),
                 turned: Default::default(),
                 shape: planned.shape.clone(),
             });

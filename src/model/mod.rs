@@ -4,7 +4,7 @@ mod backward;
 mod builder;
 mod finite;
 mod front;
-mod fused;
+mod fused_conv;
 mod grad_mode;
 mod groups;
 mod layer_ref;
@@ -46,7 +46,7 @@ pub use weights::Weights;
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::show::debug_line;
-use fused::{Fused, Fuser};
+use fused_conv::{FoldedWeights, Fuser};
 
 pub(crate) use grad_mode::with_grad;
 
@@ -124,9 +124,9 @@ struct Node {
     inputs: Vec<NodeId>,
     parameters: Vec<Parameter>,
     /// For a convolution: its weights as inference wants them.
-    fused: Fused,
+    folded: FoldedWeights,
     /// The same for the way back.
-    turned: Fused,
+    turned: FoldedWeights,
     /// The output's shape for one input of the size that the network was made for.
     shape: Vec<i64>,
 }

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::op::{countable, too_many};
-use super::{Model, Node, NodeId, Op, Pass, fused, threads, with_grad};
+use super::{Model, Node, NodeId, Op, Pass, fused_conv, threads, with_grad};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::tensor::{IntoResult, channels_last, plain};
@@ -222,11 +222,11 @@ impl Plan {
         // is not finite, which it would hide.
         let mut inference = pass.infers();
         for (_, tensor) in feeds.iter().filter(|(id, _)| self.needed[id.0]) {
-            inference = inference && fused::is_finite(tensor)?;
+            inference = inference && fused_conv::is_finite(tensor)?;
         }
         let runs = |id: NodeId| inference && self.needed[id.0] && values[id.0].is_none();
         let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
-        let (chains, needless) = fused::chains(nodes, runs, taken);
+        let (chains, needless) = fused_conv::chains(nodes, runs, taken);
         for (index, node) in nodes.iter().enumerate() {
             if !self.needed[index] || values[index].is_some() || needless[index] {
                 continue;

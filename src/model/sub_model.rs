@@ -100,7 +100,7 @@ impl Model {
             op: Op::Input,
             inputs: Vec::new(),
             parameters: Vec::new(),
-            fused: Default::default(),
+            folded: Default::default(),
             turned: Default::default(),
             shape: vec![1, c, h, w],
         }];
@@ -111,7 +111,7 @@ impl Model {
                 op: node.op.clone(),
                 inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
                 parameters: node.parameters.iter().map(Parameter::shared).collect(),
-                fused: Default::default(),
+                folded: Default::default(),
                 turned: Default::default(),
                 shape: node.shape.clone(),
             });

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{MOST_PIXELS, Preprocess, Resize};
+use super::{MOST_PIXELS, Preprocess, ResizeTo};
 use crate::error::{Error, Result};
 
 /// The sizes on the way from a photo to what a network sees, `[height, width]`.
@@ -26,11 +26,11 @@ impl Preprocess {
     /// Sizes below 1, and a crop larger than what it is cut from.
     pub(crate) fn frame(&self, h: i64, w: i64) -> Result<Frame> {
         let [new_h, new_w] = match self.resize {
-            Resize::Keep => [h, w],
-            Resize::Exact(new_h, new_w) => [new_h, new_w],
+            ResizeTo::Keep => [h, w],
+            ResizeTo::Exact(new_h, new_w) => [new_h, new_w],
             // torchvision rounds the longer side down.
-            Resize::Shorter(side) if h <= w => [side, side.saturating_mul(w) / h.max(1)],
-            Resize::Shorter(side) => [side.saturating_mul(h) / w.max(1), side],
+            ResizeTo::Shorter(side) if h <= w => [side, side.saturating_mul(w) / h.max(1)],
+            ResizeTo::Shorter(side) => [side.saturating_mul(h) / w.max(1), side],
         };
         if new_h < 1 || new_w < 1 || new_h.saturating_mul(new_w) > MOST_PIXELS as i64 {
             return Err(Error::Argument(format!(

@@ -21,14 +21,15 @@ pub enum Blend {
         /// `w`, 0 to 1. pytorch-grad-cam's default is 0.5.
         photo_weight: f32,
     },
-    /// Article 1's blend, OpenCV's `addWeighted`: the map is cut to 8 bits, levels up to `below`
-    /// become 0, and the result is `photo_weight photo + heat_weight heat`, cut at 1.
+    /// Only what is strong: OpenCV's `addWeighted` behind a threshold, as in F. S. Zuppichini's *A
+    /// journey into Convolutional Neural Network visualisation*. The map is cut to 8 bits, levels up
+    /// to `below` become 0, and the result is `photo_weight photo + heat_weight heat`, cut at 1.
     Threshold {
-        /// The highest of 256 levels that still counts as nothing; 100 in the article.
+        /// The highest of 256 levels that still counts as nothing; 100 in [`Blend::threshold`].
         below: u8,
-        /// 0.5 in the article.
+        /// 0.5 in [`Blend::threshold`].
         photo_weight: f32,
-        /// 0.3 in the article.
+        /// 0.3 in [`Blend::threshold`].
         heat_weight: f32,
         /// The colours with red and blue exchanged, as in the article's pictures: OpenCV's colours
         /// come in the order blue, green, red, and the article shows them as red, green, blue.
@@ -37,14 +38,14 @@ pub enum Blend {
     /// The photo under the coloured map, as matplotlib draws two pictures on each other:
     /// `(1 - alpha) photo + alpha heat`.
     Alpha {
-        /// How much the map covers, 0 to 1; 0.5 in article 4.
+        /// How much the map covers, 0 to 1; 0.5 is usual.
         alpha: f32,
     },
     /// FeatureMapVisualizer's overlay: the photo, bright where the map is high and dark elsewhere,
     /// `gain · photo · map`, cut at 1. Without another [`Normalize`](super::Normalize), the map is
     /// divided by its maximum.
     Multiply {
-        /// 1, or 2 as article 2 takes for ResNet.
+        /// 1, or 2 as FeatureMapVisualizer takes for ResNet.
         gain: f32,
     },
     /// For signed maps: the photo in grey, covered by the colour of the value as far as the value
@@ -71,7 +72,8 @@ pub enum Blend {
 }
 
 impl Blend {
-    /// Article 1's blend with its numbers, in the colours that were meant.
+    /// Only what is above level 100 of 256, at 0.3, over half of the photo: the numbers of F. S.
+    /// Zuppichini's article, in the colours that were meant.
     pub fn threshold() -> Blend {
         Blend::Threshold { below: 100, photo_weight: 0.5, heat_weight: 0.3, bgr: false }
     }

@@ -145,13 +145,13 @@ fn json_of_another_shape_is_refused() {
     assert!(open("[1, 2]").contains("there is no \"kind\": \"top maps\""));
     assert!(open("{\"cat\": [1, 2]}").contains("there is no \"kind\": \"top maps\""));
     assert!(open("{\"kind\": \"top patches\"}").contains("holds top patches, not top maps"));
-    assert!(open("{\"kind\": \"top maps\"}").contains("there is no \"channels\", a whole number"));
+    assert!(open("{\"kind\": \"top maps\"}").contains("missing field `network`"));
     let whole = r#"{"kind":"top maps","network":"n","layer":"l","channels":8,"per_photo":1,"per_class":1,
         "classes":[{"class":"a","photos":2,"maps":[{"map":MAP,"photos":1}]}],"shared":[],"unreadable":[]}"#;
-    assert!(
-        open(&whole.replace("MAP", "-1")).contains("\"map\" should be a whole number, but is -1")
-    );
-    assert!(open(&whole.replace("MAP", "8")).contains("has a map 8"));
+    let text = open(&whole.replace("MAP", "-1"));
+    assert!(text.contains("not of the expected shape") && text.contains("`-1`"), "{text}");
+    assert!(text.contains("at line 2 column "), "{text}");
+    assert!(open(&whole.replace("MAP", "8")).contains("has a map 8, but the layer has 8 maps"));
     std::fs::write(&path, whole.replace("MAP", "7")).expect("a file");
     assert_eq!(TopMaps::open(&path).expect("top maps").maps("a").expect("maps"), [7]);
     assert!(failure(TopMaps::open(folder.path().join("none.json"))).contains("cannot be read"));

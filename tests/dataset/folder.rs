@@ -88,8 +88,8 @@ fn photos_are_prepared_as_the_network_wants_or_as_told() {
     };
     assert_eq!(shape(photos.clone()), (16, 16, 200.0 / 255.0));
     assert_eq!(shape(photos.clone().preprocess(Preprocess::keep())), (1, 2, 200.0 / 255.0));
-    let article = Preprocess::feature_map_visualizer();
-    assert_eq!(shape(photos.clone().preprocess(article)), (224, 224, 200.0 / 255.0));
+    let squashed = Preprocess::feature_map_visualizer();
+    assert_eq!(shape(photos.clone().preprocess(squashed)), (224, 224, 200.0 / 255.0));
     let normalized = Preprocess::keep().normalize([0.5; 3], [0.5; 3]);
     let (_, _, value) = shape(photos.preprocess(normalized));
     // Red less blue: (200/255 − ½)/½ + 1

@@ -374,5 +374,35 @@ fn what_cannot_be_searched_is_said() {
     assert!(text.contains("two or more need photos, but here there are 1"), "{text}");
     std::fs::write(folder.path().join("odd.json"), "{\"kind\": \"top patches\"}").expect("a file");
     let text = TopPatches::open(folder.path().join("odd.json")).expect_err("odd").to_string();
-    assert!(text.contains("is not of the expected shape: there is no \"classes\""), "{text}");
+    assert!(text.contains("is not of the expected shape: missing field `"), "{text}");
+}
+
+/// With keys in the order of the alphabet and 32-bit numbers spelt out as 64-bit ones.
+#[test]
+fn a_file_that_was_written_before_still_opens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("patches.json");
+    let text = r#"{"classes":["blue","red"],"counts":[1,1],"folder":"/pets","kind":"top patches",
+        "layers":[{"field":{"columns":[[-1,2],[0,3]],"gated":false,"input":[2,2],"offset":[-1,-1],
+        "rows":[[-1,2],[0,3]],"size":[3,3],"stride":[1.0,1.0]},"hits":[[[1,"red/0.png",1,
+        0.30000001192092896,0,1,[0,2],[1,3]],[0,"blue/0.png",0,null,1,1,[0,2],[0,2]]]],
+        "layer":"conv","selectivity":{"areas":[[0.0],[1.0]],"classes":["blue","red"],
+        "means":[[0.10000000149011612],[null]]}}],"network":"colours","per_map":9,
+        "preprocess":"as it is","search":{"layers":["conv"],"network":"colours"},"seen":[2,2],
+        "unreadable":[{"index":2,"photo":"red/1.png","reason":"the file is empty"}]}"#;
+    std::fs::write(&path, text).expect("a file");
+    let found = TopPatches::open(&path).expect("patches");
+    assert_eq!((found.network(), found.layers()), ("colours", vec!["conv"]));
+    assert_eq!(found.receptive_field("conv").expect("a layer").size(), [3, 3]);
+    assert_eq!(found.unreadable()[0].to_string(), "red/1.png: the file is empty");
+    let map = found.map("conv", 0).expect("a map");
+    let [red, blue] = map.patches() else { panic!("two: {map:?}") };
+    assert_eq!((red.value, red.place, red.class.as_str()), (0.3, [0, 1], "red"));
+    assert_eq!((red.rows.clone(), red.columns.clone()), (0..2, 1..3));
+    assert!(blue.value.is_nan());
+
+    let cut = text.replace("[1.0]]", "[1.0],[0.5]]");
+    std::fs::write(&path, cut).expect("a file");
+    let text = TopPatches::open(&path).expect_err("three rows").to_string();
+    assert!(text.contains("has not one number for each class and map"), "{text}");
 }

@@ -49,10 +49,10 @@ fn the_default_overlay_is_pytorch_grad_cams() {
 }
 
 #[test]
-fn the_threshold_blend_is_article_1s_in_either_order_of_colours() {
+fn the_threshold_blend_is_opencvs_in_either_order_of_colours() {
     assert_close(Blend::threshold(), "threshold");
-    let article = Blend::Threshold { below: 100, photo_weight: 0.5, heat_weight: 0.3, bgr: true };
-    assert_close(article, "threshold_bgr");
+    let published = Blend::Threshold { below: 100, photo_weight: 0.5, heat_weight: 0.3, bgr: true };
+    assert_close(published, "threshold_bgr");
 }
 
 #[test]

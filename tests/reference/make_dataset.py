@@ -20,7 +20,7 @@ residual.safetensors  numbers of Residual (method_networks.py) with the weights 
     LAYER/best        [C, 3]     the photos with the greatest values, the greatest first
     LAYER/sums        [P, K]     for every photo, the sum of `means` over each class's unique top maps
 index.json            photos, classes, layers, and for every layer `top`: by FeatureMapVisualizer's
-                      definition (article 2) with 4 maps a photo and 5 a class, for each class the maps unique
+                      definition with 4 maps a photo and 5 a class, for each class the maps unique
                       to it with the number of photos that have them, and the maps that classes share. Of maps
                       that occur equally often the smaller index is first.
 

@@ -4,7 +4,8 @@
     pip install --no-deps torch-lucent==0.1.8
     python tests/reference/make_feature_vis.py
 
-Peers: the articles' own loops in PyTorch, written anew from their text, and torch-lucent (L) for
+Peers: the loops of *Visualizing Convolutional Layers in a Trained VGG Network* (plain_ascent) and of J.
+Shin's *FeatureMapVisualizer* (multiscale) in PyTorch, written anew from their text, and torch-lucent (L) for
 frequencies, colours, transforms and objectives. The network is `Small` below, its weights are those of
 formula.py. As in torchvision's VGG its rectifiers work in place: a hook on a convolution that keeps a
 view of the output therefore sees the *rectified* map, which the script asserts. On the Rust side that is
@@ -16,14 +17,14 @@ which is what Adam makes of rounding: it divides each gradient by its own size. 
 for 5e-5 of them, and for 1e-5 of the greatest value where nothing is iterated.
 
 start                       [1, 3, 24, 24], values u of parameter 90 of formula.py, times 0.25
-article_3/CHANNEL           [3, 24, 24], the input after 30 steps of Adam at 0.01 from `start`, loss
+plain_ascent/CHANNEL        [3, 24, 24], the input after 30 steps of Adam at 0.01 from `start`, loss
                             mean((a - max(a)^2)^2) of channel CHANNEL of features.5 (rectified)
-article_3/CHANNEL/losses    [30], before each step
-article_2                   [3, 16, 16]: from (150 + 30 (u + 1) / 2) / 255 of parameter 91, [3, 12, 12],
+plain_ascent/CHANNEL/losses [30], before each step
+multiscale                  [3, 16, 16]: from (150 + 30 (u + 1) / 2) / 255 of parameter 91, [3, 12, 12],
                             5 steps of Adam at 0.2, weight decay 1e-6, at each of the sizes 12, 14, 16
                             (int(1.2 n)), OpenCV's cubic resize between them, sigmoid into the network,
                             loss -mean(a), channel 3 of features.7 (rectified); sigmoid of the values
-article_2/losses            [15]
+multiscale/losses           [15]
 fourier_W/start             L's fft_image of `start` at H x W = 20 x W for W = 24 and 23: its picture
                             (colours decorrelated, sigmoid)
 fourier_W/picture           after 12 steps of Adam at 0.05, objective channel 4 of features.7, normalised
@@ -103,7 +104,7 @@ def hooked(net, layer, seen):
     return net.features[layer].register_forward_hook(lambda m, i, output: seen.__setitem__("map", output.squeeze()))
 
 
-def article_3(kind, start, channel, steps=30):
+def plain_ascent(kind, start, channel, steps=30):
     net, seen = network(kind), {}
     hooked(net, 5, seen)
     target = start.clone().to(kind).requires_grad_(True)
@@ -123,7 +124,7 @@ def article_3(kind, start, channel, steps=30):
     return target.detach()[0], torch.tensor(losses)
 
 
-def article_2(kind, sizes=3, steps=5):
+def multiscale(kind, sizes=3, steps=5):
     net, seen = network(kind), {}
     hooked(net, 7, seen)
     side = 12
@@ -228,8 +229,8 @@ def everything(kind):
     start = noise([1, 3, 24, 24], 90) * 0.25
     found = {"start": start[0]}
     for channel in CHANNELS:
-        found[f"article_3/{channel}"], found[f"article_3/{channel}/losses"] = article_3(kind, start, channel)
-    found["article_2"], found["article_2/losses"] = article_2(kind)
+        found[f"plain_ascent/{channel}"], found[f"plain_ascent/{channel}/losses"] = plain_ascent(kind, start, channel)
+    found["multiscale"], found["multiscale/losses"] = multiscale(kind)
     for width in [24, 23]:
         found[f"fourier_{width}/start"], found[f"fourier_{width}/picture"] = fourier(kind, width)
     return found | gradients(kind) | transforms()

@@ -1,148 +1,170 @@
-//! Top patches as JSON, and back.
+//! Top patches as they stand in a file.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::super::json::{check_kind, count, field, list, text};
-use super::super::top_maps_file::{unreadable_from_json, unreadable_json};
+use super::super::batches::Unreadable;
 use super::{Hit, Inner, LayerPatches, Selectivity};
 use crate::model::ReceptiveField;
 
-const KIND: &str = "top patches";
+pub(super) const KIND: &str = "top patches";
 
-/// A field of any type that serde reads. A macro, since the trait's name is serde's own.
-macro_rules! read {
-    ($object:expr, $name:expr, $expected:expr) => {
-        field($object, $name, $expected, |value| serde_json::from_value(value.clone()).ok())
-    };
+#[derive(Serialize, Deserialize)]
+pub(super) struct TopPatchesFile {
+    network: String,
+    classes: Vec<String>,
+    counts: Vec<usize>,
+    seen: [i64; 2],
+    preprocess: String,
+    per_map: usize,
+    folder: Option<String>,
+    layers: Vec<LayerInFile>,
+    unreadable: Vec<Unreadable>,
 }
 
-pub(super) fn to_json(inner: &Inner, root: Option<&Path>, search: &Value) -> Value {
-    let layers = inner.layers.iter().map(|layer| {
-        // [photo, name, class, value, row, column, [top, bottom], [left, right]]
-        let hit = |hit: &Hit| {
-            let ([y, x], [rows, columns]) = (hit.place, hit.crop);
-            json!([hit.index, hit.name, hit.class, hit.value, y, x, rows, columns])
-        };
-        let hits: Vec<Vec<Value>> =
-            layer.hits.iter().map(|hits| hits.iter().map(hit).collect()).collect();
-        let field = &layer.field;
-        let selectivity = layer
-            .selectivity
-            .as_ref()
-            .map(|s| json!({"classes": s.classes, "means": s.means, "areas": s.areas}));
-        json!({
-            "layer": layer.name,
-            "field": {
-                "input": field.input,
-                "size": field.size,
-                "stride": field.stride,
-                "offset": field.offset,
-                "gated": field.gated,
-                "rows": field.windows[0],
-                "columns": field.windows[1],
-            },
-            "hits": hits,
-            "selectivity": selectivity,
-        })
-    });
-    json!({
-        "kind": KIND,
-        "network": inner.network,
-        "classes": inner.classes,
-        "counts": inner.counts,
-        "seen": inner.seen,
-        "preprocess": inner.preprocess,
-        "per_map": inner.per_map,
-        "folder": root.map(|root| root.to_string_lossy()),
-        "search": search,
-        "layers": layers.collect::<Vec<_>>(),
-        "unreadable": unreadable_json(&inner.unreadable),
-    })
+#[derive(Serialize, Deserialize)]
+struct LayerInFile {
+    layer: String,
+    field: FieldInFile,
+    /// For each map.
+    hits: Vec<Vec<HitInFile>>,
+    selectivity: Option<SelectivityInFile>,
 }
 
-/// The patches, and the folder of the photos.
-pub(super) fn from_json(value: &Value) -> Result<(Inner, Option<PathBuf>), String> {
-    check_kind(value, KIND)?;
-    let classes: Vec<String> = read!(value, "classes", "the names of the classes")?;
-    let counts: Vec<usize> = read!(value, "counts", "a number for each class")?;
-    if counts.len() != classes.len() {
-        return Err("is not of the expected shape: \"counts\" has not one number a class".into());
-    }
-    let layers = list(value, "layers")?.iter().map(|layer| read_layer(layer, classes.len()));
-    let layers = layers.collect::<Result<_, String>>()?;
-    let root: Option<String> = read!(value, "folder", "a path or null")?;
-    let inner = Inner {
-        network: text(value, "network")?,
-        classes,
-        counts,
-        seen: read!(value, "seen", "height and width")?,
-        preprocess: text(value, "preprocess")?,
-        per_map: count(value, "per_map")?,
-        layers,
-        unreadable: unreadable_from_json(value)?,
-    };
-    Ok((inner, root.map(PathBuf::from)))
+#[derive(Serialize, Deserialize)]
+struct FieldInFile {
+    input: [i64; 2],
+    size: [i64; 2],
+    stride: [f64; 2],
+    offset: [i64; 2],
+    gated: bool,
+    rows: Vec<(i64, i64)>,
+    columns: Vec<(i64, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SelectivityInFile {
+    classes: Vec<String>,
+    means: Vec<Vec<Number>>,
+    areas: Vec<Vec<Number>>,
 }
 
 /// JSON has `null` for what is not finite.
 type Number = Option<f32>;
-type HitParts = (usize, String, usize, Number, usize, usize, [u32; 2], [u32; 2]);
 
-fn read_layer(layer: &Value, classes: usize) -> Result<LayerPatches, String> {
-    let name = text(layer, "layer")?;
-    let numbers = field(layer, "field", "a receptive field", Some)?;
-    let side = |key: &str| -> Result<Vec<(i64, i64)>, String> {
-        read!(numbers, key, "pairs of whole numbers")
-    };
-    let receptive = ReceptiveField {
-        layer: name.clone(),
-        input: read!(numbers, "input", "height and width")?,
-        size: read!(numbers, "size", "height and width")?,
-        stride: read!(numbers, "stride", "two numbers")?,
-        offset: read!(numbers, "offset", "two whole numbers")?,
-        gated: read!(numbers, "gated", "true or false")?,
-        windows: [side("rows")?, side("columns")?],
-    };
-    let hits: Vec<Vec<HitParts>> = read!(layer, "hits", "a list of photos for each map")?;
-    let hits = hits.into_iter().map(|hits| {
-        let hits = hits.into_iter().map(|(index, name, class, value, y, x, rows, columns)| {
-            let (crop, value) = ([rows, columns], value.unwrap_or(f32::NAN));
-            if class >= classes || crop.iter().any(|[from, to]| from >= to) {
-                return Err(format!("has a photo, {name:?}, without a class or a crop"));
-            }
-            Ok(Hit { index, name, class, value, place: [y, x], crop })
-        });
-        hits.collect::<Result<Vec<Hit>, String>>()
-    });
-    let hits: Vec<Vec<Hit>> = hits.collect::<Result<_, String>>()?;
-    let selectivity = match layer.get("selectivity") {
-        None | Some(Value::Null) => None,
-        Some(value) => {
-            let numbers = |key: &str| -> Result<Vec<Vec<f32>>, String> {
-                let rows: Vec<Vec<Number>> = read!(value, key, "numbers for each class")?;
-                let values =
-                    |row: &Vec<Number>| row.iter().map(|v| v.unwrap_or(f32::NAN)).collect();
-                Ok(rows.iter().map(values).collect())
-            };
-            let part = Selectivity {
-                layer: name.clone(),
-                classes: read!(value, "classes", "the names of the classes")?,
-                means: numbers("means")?,
-                areas: numbers("areas")?,
-            };
-            let whole = |table: &[Vec<f32>]| {
-                table.len() == part.classes.len() && table.iter().all(|row| row.len() == hits.len())
-            };
-            if part.classes.is_empty() || !whole(&part.means) || !whole(&part.areas) {
-                return Err(format!(
-                    "is not of the expected shape: the selectivity of {name:?} has not one number for \
-                     each class and map"
-                ));
-            }
-            Some(part)
+/// Photo, name, class, value, row, column, `[top, bottom]`, `[left, right]`.
+type HitInFile = (usize, String, usize, Number, usize, usize, [u32; 2], [u32; 2]);
+
+fn from_number(number: Number) -> f32 {
+    number.unwrap_or(f32::NAN)
+}
+
+impl TopPatchesFile {
+    /// `root` is the folder of the photos.
+    pub(super) fn new(inner: &Inner, root: Option<&Path>) -> TopPatchesFile {
+        TopPatchesFile {
+            network: inner.network.clone(),
+            classes: inner.classes.clone(),
+            counts: inner.counts.clone(),
+            seen: inner.seen,
+            preprocess: inner.preprocess.clone(),
+            per_map: inner.per_map,
+            folder: root.map(|root| root.to_string_lossy().into_owned()),
+            layers: inner.layers.iter().map(LayerInFile::new).collect(),
+            unreadable: inner.unreadable.clone(),
         }
-    };
-    Ok(LayerPatches { name, field: receptive, hits, selectivity })
+    }
+
+    /// The patches and the folder of the photos; or what cannot be true of the file.
+    pub(super) fn checked(self) -> Result<(Inner, Option<PathBuf>), String> {
+        let count = self.classes.len();
+        if self.counts.len() != count {
+            return Err(format!("has {count} classes, but counts the photos of another number"));
+        }
+        let layers = self.layers.into_iter().map(|layer| layer.checked(count));
+        let inner = Inner {
+            layers: layers.collect::<Result<_, String>>()?,
+            network: self.network,
+            classes: self.classes,
+            counts: self.counts,
+            seen: self.seen,
+            preprocess: self.preprocess,
+            per_map: self.per_map,
+            unreadable: self.unreadable,
+        };
+        Ok((inner, self.folder.map(PathBuf::from)))
+    }
+}
+
+impl LayerInFile {
+    fn new(layer: &LayerPatches) -> LayerInFile {
+        let hit = |hit: &Hit| {
+            let ([y, x], [rows, columns]) = (hit.place, hit.crop);
+            (hit.index, hit.name.clone(), hit.class, Some(hit.value), y, x, rows, columns)
+        };
+        let table = |rows: &[Vec<f32>]| -> Vec<Vec<Number>> {
+            rows.iter().map(|row| row.iter().copied().map(Some).collect()).collect()
+        };
+        let field = &layer.field;
+        let [rows, columns] = field.windows.clone();
+        LayerInFile {
+            layer: layer.name.clone(),
+            field: FieldInFile {
+                input: field.input,
+                size: field.size,
+                stride: field.stride,
+                offset: field.offset,
+                gated: field.gated,
+                rows,
+                columns,
+            },
+            hits: layer.hits.iter().map(|hits| hits.iter().map(hit).collect()).collect(),
+            selectivity: layer.selectivity.as_ref().map(|s| SelectivityInFile {
+                classes: s.classes.clone(),
+                means: table(&s.means),
+                areas: table(&s.areas),
+            }),
+        }
+    }
+
+    fn checked(self, classes: usize) -> Result<LayerPatches, String> {
+        let name = self.layer;
+        let hit = |(index, photo, class, value, y, x, rows, columns): HitInFile| {
+            let crop = [rows, columns];
+            if class >= classes || crop.iter().any(|[from, to]| from >= to) {
+                return Err(format!("has a photo, {photo:?}, without a class or a crop"));
+            }
+            Ok(Hit { index, name: photo, class, value: from_number(value), place: [y, x], crop })
+        };
+        let hits = self.hits.into_iter().map(|hits| hits.into_iter().map(hit).collect());
+        let hits: Vec<Vec<Hit>> = hits.collect::<Result<_, String>>()?;
+        let table = |rows: Vec<Vec<Number>>| -> Vec<Vec<f32>> {
+            rows.into_iter().map(|row| row.into_iter().map(from_number).collect()).collect()
+        };
+        let selectivity = self.selectivity.map(|s| Selectivity {
+            layer: name.clone(),
+            classes: s.classes,
+            means: table(s.means),
+            areas: table(s.areas),
+        });
+        let whole = |s: &Selectivity| {
+            let fits = |row: &Vec<f32>| row.len() == hits.len();
+            let tables = [&s.means, &s.areas];
+            let fit =
+                |rows: &&Vec<Vec<f32>>| rows.len() == s.classes.len() && rows.iter().all(fits);
+            !s.classes.is_empty() && tables.iter().all(fit)
+        };
+        if selectivity.as_ref().is_some_and(|selectivity| !whole(selectivity)) {
+            return Err(format!(
+                "is not of the expected shape: the selectivity of {name:?} has not one number for each \
+                 class and map"
+            ));
+        }
+        let FieldInFile { input, size, stride, offset, gated, rows, columns } = self.field;
+        let windows = [rows, columns];
+        let field =
+            ReceptiveField { layer: name.clone(), input, size, stride, offset, gated, windows };
+        Ok(LayerPatches { name, field, hits, selectivity })
+    }
 }

@@ -103,8 +103,8 @@ impl TopPatches {
     /// When the file cannot be read, or holds something else.
     pub fn open(path: impl AsRef<Path>) -> Result<TopPatches> {
         let path = path.as_ref();
-        let value = json::read(path, "top patches")?;
-        let (inner, root) = file::from_json(&value).map_err(|why| Error::file(path, why))?;
+        let found: file::TopPatchesFile = json::read(path, file::KIND, None)?;
+        let (inner, root) = found.checked().map_err(|why| Error::file(path, why))?;
         Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Folder(root) })
     }
 

@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use super::super::batches::{Batch, Unreadable, channels_of, spatial};
 use super::super::folder::ImageFolder;
-use super::super::identity::{check_file, identity};
+use super::super::identity::identity;
 use super::super::json::{self, with_part};
 use super::super::over_photos::none_readable;
 use super::super::reduce::{Reduced, reduce};
 use super::best::{Best, BestOf};
+use super::file::{KIND, TopPatchesFile};
 use super::record::{Record, Records};
 use super::selectivity::{Selectivity, areas};
-use super::{Hit, Inner, LayerPatches, Photos, TopPatches, file};
+use super::{Hit, Inner, LayerPatches, Photos, TopPatches};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model, NodeId, ReceptiveField};
 
@@ -116,8 +117,8 @@ impl PatchSearch {
         let inner = state.finish(model, photos, self.per_map, fields, &sizes, &areas)?;
         if let Some(path) = &self.file {
             let root = photos.root().and_then(|root| std::fs::canonicalize(root).ok());
-            let value = file::to_json(&inner, root.as_deref(), &identity);
-            json::write_compact(path, &value, "the top patches")?;
+            let written = TopPatchesFile::new(&inner, root.as_deref());
+            json::write_compact(path, KIND, Some(&identity), &written)?;
         }
         records.keep = false;
         Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Set(Rc::new(photos.clone())) })
@@ -171,9 +172,8 @@ fn again(photos: &ImageFolder, index: usize) -> Unreadable {
 
 /// A search that is finished already.
 fn finished(path: &Path, identity: &Value, photos: &ImageFolder) -> Result<TopPatches> {
-    let value = json::read(path, "top patches")?;
-    let (inner, _) = file::from_json(&value).map_err(|why| Error::file(path, why))?;
-    check_file(&value, identity, path)?;
+    let found: TopPatchesFile = json::read(path, KIND, Some(identity))?;
+    let (inner, _) = found.checked().map_err(|why| Error::file(path, why))?;
     Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Set(Rc::new(photos.clone())) })
 }
 

@@ -7,7 +7,7 @@ mod init;
 mod linear;
 mod module;
 mod pool;
-mod resize;
+mod resize_like;
 
 use tch::Tensor;
 
@@ -336,7 +336,7 @@ impl Op {
                     false => value[0].f_mul(&scale[0]).into_result(),
                 }
             }
-            Op::ResizeLike => resize::bilinear_like(&inputs[0], &inputs[1]),
+            Op::ResizeLike => resize_like::bilinear_like(&inputs[0], &inputs[1]),
             Op::Module(module) => module.forward(inputs, parameters, pass),
         }
     }

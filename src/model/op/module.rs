@@ -20,12 +20,12 @@ use crate::tensor::{IntoResult, plain};
 #[derive(Clone)]
 pub struct Module {
     kind: &'static str,
-    run: Rc<Run>,
+    run: Rc<Forward>,
     /// The output's shape for inputs of these shapes.
     shapes: Rc<RefCell<HashMap<Vec<Shape>, Shape>>>,
 }
 
-type Run = dyn Fn(&[Tensor], bool) -> Tensor;
+type Forward = dyn Fn(&[Tensor], bool) -> Tensor;
 type Shape = Vec<i64>;
 
 impl Module {

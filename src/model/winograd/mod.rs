@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tch::{Kind, Tensor};
 
-use self::tiles::Task;
+use self::tiles::TileWork;
 use super::op::Conv2d;
 use super::threads;
 use crate::error::{Error, Result};
@@ -86,11 +86,11 @@ impl Instructions {
         }
     }
 
-    /// [`Task::run`].
+    /// [`TileWork::run`].
     ///
     /// # Safety
     /// As there.
-    unsafe fn run(self, task: &Task, piece: Piece, scratch: *mut f32, output: *mut f32) {
+    unsafe fn run(self, task: &TileWork, piece: Piece, scratch: *mut f32, output: *mut f32) {
         unsafe {
             match self {
                 #[cfg(target_arch = "x86_64")]
@@ -109,14 +109,14 @@ const AVX512_ROWS: usize = 8;
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn run_avx2(task: &Task, piece: Piece, scratch: *mut f32, output: *mut f32) {
+unsafe fn run_avx2(task: &TileWork, piece: Piece, scratch: *mut f32, output: *mut f32) {
     use std::arch::x86_64::__m256;
     unsafe { task.run::<__m256, AVX2_ROWS>(piece.tiles, piece.panels, scratch, output) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn run_avx512(task: &Task, piece: Piece, scratch: *mut f32, output: *mut f32) {
+unsafe fn run_avx512(task: &TileWork, piece: Piece, scratch: *mut f32, output: *mut f32) {
     use std::arch::x86_64::__m512;
     unsafe { task.run::<__m512, AVX512_ROWS>(piece.tiles, piece.panels, scratch, output) }
 }
@@ -179,7 +179,7 @@ pub(super) fn run(
         input.f_new_empty([n, height, width, panels * panel], (Kind::Float, input.device()));
     let output = output.into_result()?;
     let whole = |sides: [i64; 3]| sides.map(|side| side as usize);
-    let task = Task {
+    let task = TileWork {
         input: floats(&input),
         size: whole([h, w, c]),
         kernels: floats(kernels),
@@ -215,7 +215,13 @@ struct Piece {
 }
 
 /// The whole work, piece by piece in all threads.
-fn work(task: &Task, instructions: Instructions, tiles: usize, panels: usize, output: *mut f32) {
+fn work(
+    task: &TileWork,
+    instructions: Instructions,
+    tiles: usize,
+    panels: usize,
+    output: *mut f32,
+) {
     let threads = threads::count();
     let blocks = tiles.div_ceil(at_once(task.size[2] + task.output[2]));
     // Where there are fewer blocks than threads, these share the channels of one.
@@ -341,7 +347,7 @@ mod tests {
             };
             let outputs = [Instructions::Avx2, Instructions::Avx512].map(|instructions| {
                 let kernels = packed(instructions.panel());
-                let task = Task {
+                let task = TileWork {
                     input: &input,
                     size: [11, 9, 32],
                     kernels: &kernels,

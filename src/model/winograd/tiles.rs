@@ -6,7 +6,7 @@ use super::simd::Vector;
 use super::{POINTS, SIDE, TILE};
 
 /// A convolution; everything has its channels innermost. The lengths are checked by who makes it.
-pub(super) struct Task<'a> {
+pub(super) struct TileWork<'a> {
     /// `[N, h, w, C]`
     pub(super) input: &'a [f32],
     /// Height, width, channels.
@@ -26,7 +26,7 @@ pub(super) struct Task<'a> {
 /// if they lay a power of two apart.
 const APART: usize = 16;
 
-impl Task<'_> {
+impl TileWork<'_> {
     /// How many tiles a photo has, down and across.
     pub(super) fn tiles(&self) -> [usize; 2] {
         [self.output[0].div_ceil(TILE), self.output[1].div_ceil(TILE)]
@@ -42,7 +42,7 @@ impl Task<'_> {
     ///
     /// # Safety
     /// The processor has `V`; the output is as large as `output` says, and nobody else works on the same
-    /// part of it; the scratch is as large as [`scratch`](Task::scratch) says.
+    /// part of it; the scratch is as large as [`scratch`](TileWork::scratch) says.
     #[inline(always)]
     pub(super) unsafe fn run<V: Vector, const ROWS: usize>(
         &self,

@@ -1,6 +1,6 @@
 //! What a weight file holds: tensors as views of storages, storages as byte ranges of the file.
 
-use super::zip::Place;
+use super::zip::Location;
 use super::{ByteOrder, Dtype, Parsed};
 
 /// libtorch's limit of dimensions, and numpy's.
@@ -39,15 +39,15 @@ impl Storage {
     }
 
     /// Values that are a member of an archive, or begin there after a header.
-    pub(crate) fn member(place: Place, dtype: Dtype, order: ByteOrder, count: usize) -> Storage {
-        let Place { start, packed, deflated, crc } = place;
+    pub(crate) fn member(place: Location, dtype: Dtype, order: ByteOrder, count: usize) -> Storage {
+        let Location { start, packed, deflated, crc } = place;
         Storage { start, packed, deflated, skip: 0, crc, dtype, order, count }
     }
 }
 
 /// A tensor by its name: value `i` is value `offset + Σ i[d] · strides[d]` of its storage.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct TensorEntry {
     pub(crate) name: String,
     pub(crate) storage: usize,
     pub(crate) offset: usize,
@@ -59,13 +59,17 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Contents {
     storages: Vec<Storage>,
-    entries: Vec<Entry>,
+    entries: Vec<TensorEntry>,
 }
 
 impl Contents {
     /// Checks that every view lies in its storage, and that all together have a size that a file
     /// of `length` bytes can sanely have. That a storage lies in the file is its reader's to check.
-    pub(crate) fn new(storages: Vec<Storage>, entries: Vec<Entry>, length: u64) -> Parsed<Self> {
+    pub(crate) fn new(
+        storages: Vec<Storage>,
+        entries: Vec<TensorEntry>,
+        length: u64,
+    ) -> Parsed<Self> {
         if entries.is_empty() {
             return Err("the file holds no tensors".into());
         }
@@ -87,8 +91,8 @@ impl Contents {
     }
 
     /// Every storage with the tensors that are views of it.
-    pub(crate) fn by_storage(&self) -> impl Iterator<Item = (&Storage, Vec<&Entry>)> {
-        let mut views: Vec<Vec<&Entry>> = vec![Vec::new(); self.storages.len()];
+    pub(crate) fn by_storage(&self) -> impl Iterator<Item = (&Storage, Vec<&TensorEntry>)> {
+        let mut views: Vec<Vec<&TensorEntry>> = vec![Vec::new(); self.storages.len()];
         for entry in &self.entries {
             if let Some(views) = views.get_mut(entry.storage) {
                 views.push(entry);
@@ -98,11 +102,11 @@ impl Contents {
     }
 }
 
-impl Entry {
+impl TensorEntry {
     /// A tensor that is the whole of a storage, in row-major order.
-    pub(crate) fn whole(name: String, storage: usize, shape: Vec<usize>) -> Parsed<Entry> {
+    pub(crate) fn whole(name: String, storage: usize, shape: Vec<usize>) -> Parsed<TensorEntry> {
         let strides = row_major_strides(&shape).ok_or_else(|| too_large(&name, &shape))?;
-        Ok(Entry { name, storage, offset: 0, shape, strides })
+        Ok(TensorEntry { name, storage, offset: 0, shape, strides })
     }
 
     /// Whether its values are all those of the storage, in row-major order.
@@ -119,7 +123,7 @@ impl Entry {
 
     /// How many values it has, all of them in a storage of `count`.
     fn check(&self, count: usize) -> Parsed<usize> {
-        let Entry { name, shape, strides, .. } = self;
+        let TensorEntry { name, shape, strides, .. } = self;
         if shape.len() > MOST_DIMENSIONS {
             return Err(format!(
                 "{name} has {} dimensions; {MOST_DIMENSIONS} are the most",

@@ -20,7 +20,7 @@ pub(crate) mod zip;
 
 use std::io::{Read, Seek, SeekFrom};
 
-pub(crate) use contents::{Contents, Entry, MOST_DIMENSIONS, Storage, gather};
+pub(crate) use contents::{Contents, MOST_DIMENSIONS, Storage, TensorEntry, gather};
 pub(crate) use dtype::{ByteOrder, Dtype};
 pub(crate) use values::read_values;
 

@@ -2,7 +2,7 @@
 
 use super::npy;
 use super::zip::Archive;
-use super::{Contents, Entry, Parsed, Source, Storage};
+use super::{Contents, Parsed, Source, Storage, TensorEntry};
 
 /// Where everything is. An array's name is its member's without `.npy`.
 pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Contents> {
@@ -26,7 +26,7 @@ pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Conten
                 header.shape, header.length, member.size
             ));
         }
-        entries.push(Entry {
+        entries.push(TensorEntry {
             name: name.to_owned(),
             storage: storages.len(),
             offset: 0,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::{BufReader, Read, SeekFrom};
 
-use super::pickle::{self, Cell, Input, Pickle, Value};
+use super::pickle::{self, Input, Pickle, PickleCell, Value};
 use super::state_dict;
 use super::storages::Storages;
 use super::{ByteOrder, Contents, Dtype, Parsed, Source, Storage, integer};
@@ -21,7 +21,7 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
     source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
     let mut input = Input::new(BufReader::new(&mut *source), length);
     let magic = pickle::read(&mut input)?;
-    if !matches!(magic.cell(magic.root), Some(Cell::Long(bytes)) if *bytes == MAGIC) {
+    if !matches!(magic.cell(magic.root), Some(PickleCell::Long(bytes)) if *bytes == MAGIC) {
         return Err(
             "the file is a Python pickle, but not one of PyTorch's: save the weights with \
                     torch.save(model.state_dict(), path)"
@@ -67,7 +67,7 @@ fn find_storages<'a>(
         .storages()
         .filter_map(|id| Some((saved.text(id.key)?, id.dtype.map_or(1, Dtype::size) as u64)))
         .collect();
-    let Some(Cell::List(keys_in_order)) = keys.cell(keys.root) else {
+    let Some(PickleCell::List(keys_in_order)) = keys.cell(keys.root) else {
         return Err("the file has no list of its storages".into());
     };
     let mut found = HashMap::new();

@@ -7,7 +7,9 @@ use safetensors::Dtype as Stored;
 use safetensors::tensor::Metadata;
 
 use super::contents::values_of;
-use super::{ByteOrder, Contents, Dtype, Entry, MOST_DIMENSIONS, Parsed, Source, Storage, exactly};
+use super::{
+    ByteOrder, Contents, Dtype, MOST_DIMENSIONS, Parsed, Source, Storage, TensorEntry, exactly,
+};
 
 /// The format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -69,7 +71,7 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
             ));
         }
         expected = end;
-        entries.push(Entry::whole(name, storages.len(), info.shape.clone())?);
+        entries.push(TensorEntry::whole(name, storages.len(), info.shape.clone())?);
         let order = ByteOrder::Little;
         storages.push(Storage::plain(data + start as u64, dtype, order, count));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Parsed;
-use super::pickle::{Cell, Pickle, TensorView, Value};
+use super::pickle::{Pickle, PickleCell, TensorView, Value};
 
 /// Under these keys, in this order, checkpoints keep their state dict.
 const KEYS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
@@ -17,12 +17,12 @@ const MOST_WORK: usize = 16 << 20;
 /// The tensors of the dict that a pickle is or, under a well-known key, holds.
 pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> {
     let root = pickle.entries(pickle.root).ok_or_else(|| match pickle.cell(pickle.root) {
-        Some(Cell::Tensor(_)) => {
+        Some(PickleCell::Tensor(_)) => {
             "the file holds one tensor without a name; save {\"name\": tensor}"
         }
         _ => "the file holds no dict of tensors; save model.state_dict()",
     })?;
-    let is_dict = |value: &Value| matches!(pickle.cell(*value), Some(Cell::Dict(_)));
+    let is_dict = |value: &Value| matches!(pickle.cell(*value), Some(PickleCell::Dict(_)));
     let named = |key: &str| {
         root.iter().rev().find(|entry| pickle.text(entry.0) == Some(key)).map(|entry| entry.1)
     };
@@ -51,14 +51,14 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     /// Adds the tensors of a dict, or of a TorchScript object and all objects within it.
     fn collect(&mut self, value: Value, prefix: &str, depth: usize) -> Parsed<()> {
-        let script = matches!(self.pickle.cell(value), Some(Cell::Object(_)));
+        let script = matches!(self.pickle.cell(value), Some(PickleCell::Object(_)));
         for &(key, value) in self.pickle.entries(value).unwrap_or_default() {
             self.work(1)?;
             let inner = self.pickle.cell(value);
-            let (Some(Cell::Tensor(_) | Cell::Object(_)), Some(key)) =
+            let (Some(PickleCell::Tensor(_) | PickleCell::Object(_)), Some(key)) =
                 (inner, self.pickle.text(key))
             else {
-                if let Some(Cell::Tensor(_)) = inner {
+                if let Some(PickleCell::Tensor(_)) = inner {
                     return Err("the file holds a tensor whose name is no text".into());
                 }
                 continue;
@@ -70,7 +70,7 @@ impl<'a> Found<'a> {
             };
             self.work(name.len())?;
             match inner {
-                Some(Cell::Tensor(tensor)) => {
+                Some(PickleCell::Tensor(tensor)) => {
                     self.tensors.insert(name, tensor);
                 }
                 _ if depth < DEEPEST => self.collect(value, &format!("{name}."), depth + 1)?,

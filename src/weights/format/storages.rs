@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::pickle::{Pickle, TensorView};
-use super::{Contents, Dtype, Entry, Parsed, Storage};
+use super::{Contents, Dtype, Parsed, Storage, TensorEntry};
 
 /// Collects tensors and the storages that they are views of.
 pub(super) struct Storages<'a> {
     pickle: &'a Pickle,
-    entries: Vec<Entry>,
+    entries: Vec<TensorEntry>,
     storages: Vec<Storage>,
     places: HashMap<(&'a str, Dtype), usize>,
 }
@@ -40,7 +40,7 @@ impl<'a> Storages<'a> {
             }
         };
         let (shape, strides) = (tensor.shape.clone(), tensor.strides.clone());
-        self.entries.push(Entry { name, storage, offset: tensor.offset, shape, strides });
+        self.entries.push(TensorEntry { name, storage, offset: tensor.offset, shape, strides });
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Member {
 
 /// Where a member's bytes lie.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) start: u64,
     pub(crate) packed: u64,
     pub(crate) deflated: bool,
@@ -99,7 +99,7 @@ impl Member {
         name: &str,
         archive: &Archive,
         source: &mut dyn Source,
-    ) -> Parsed<Place> {
+    ) -> Parsed<Location> {
         if self.flags & 1 != 0 {
             return Err(format!("the member {name} is encrypted"));
         }
@@ -132,7 +132,7 @@ impl Member {
             })?;
         // PyTorch writes zeros when it is told to compute no checksums.
         let crc = (self.crc != 0).then_some(self.crc);
-        Ok(Place { start, packed: self.packed, deflated, crc })
+        Ok(Location { start, packed: self.packed, deflated, crc })
     }
 
     /// The whole of a small member.
@@ -169,7 +169,7 @@ impl Member {
     }
 }
 
-impl Place {
+impl Location {
     /// The first bytes, inflated, at most so many.
     pub(crate) fn beginning(&self, most: u64, source: &mut dyn Source) -> Parsed<Vec<u8>> {
         source.seek(SeekFrom::Start(self.start)).map_err(|e| e.to_string())?;

@@ -8,7 +8,7 @@ colormaps.bin      256 x RGB bytes for each of Colormap's variants, in their ord
                    `cmap(i, bytes=True)`, and OpenCV's own jet, which differs from matplotlib's
                    by up to 33 levels. Goes to src/picture/.
 resize.json        torch.nn.functional.interpolate without antialias
-overlay.json       pytorch-grad-cam's scale_cam_image and show_cam_on_image, article 1's blend with
+overlay.json       pytorch-grad-cam's scale_cam_image and show_cam_on_image, F. S. Zuppichini's blend with
                    OpenCV, on a small photo and map
 percentile.json    numpy.percentile
 maps.npy           numpy.save of [2, 3, 5] 32-bit floats

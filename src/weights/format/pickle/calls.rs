@@ -2,7 +2,7 @@
 
 use super::super::{MOST_DIMENSIONS, Parsed};
 use super::machine::Machine;
-use super::{Cell, Global, LONGEST_KEY, StorageId, TensorView, Value};
+use super::{Global, LONGEST_KEY, PickleCell, StorageId, TensorView, Value};
 
 /// How many entries `OrderedDict(pairs)` may copy in all: the same pairs can be named again and
 /// again by a few bytes.
@@ -11,10 +11,10 @@ const MOST_COPIES: usize = 1 << 20;
 impl Machine {
     /// What Python would get by calling a function from the allow-list.
     pub(super) fn call(&mut self, function: Value, arguments: Value) -> Parsed<Value> {
-        let Some(&Cell::Global(global)) = self.cell(function) else {
+        let Some(&PickleCell::Global(global)) = self.cell(function) else {
             return Err("the file's pickle calls what is no function".into());
         };
-        let Some(Cell::Tuple(arguments)) = self.cell(arguments) else {
+        let Some(PickleCell::Tuple(arguments)) = self.cell(arguments) else {
             return Err("the file's pickle calls a function without arguments".into());
         };
         let first = arguments.first().copied();
@@ -26,7 +26,10 @@ impl Machine {
             Global::Subclass => match arguments[..] {
                 // Once: a chain of these could be as long as the pickle.
                 [function, _, arguments, ..]
-                    if !matches!(self.cell(function), Some(Cell::Global(Global::Subclass))) =>
+                    if !matches!(
+                        self.cell(function),
+                        Some(PickleCell::Global(Global::Subclass))
+                    ) =>
                 {
                     self.call(function, arguments)
                 }
@@ -34,12 +37,12 @@ impl Machine {
             },
             Global::Dict => {
                 let entries = first.map_or(Ok(Vec::new()), |pairs| self.pairs(pairs))?;
-                Ok(self.store(Cell::Dict(entries)))
+                Ok(self.store(PickleCell::Dict(entries)))
             }
-            Global::Script => Ok(self.store(Cell::Object(Value::None))),
+            Global::Script => Ok(self.store(PickleCell::Object(Value::None))),
             Global::Tensor | Global::TypedTensor => {
                 let tensor = self.tensor(global, arguments)?;
-                Ok(self.store(Cell::Tensor(Box::new(tensor))))
+                Ok(self.store(PickleCell::Tensor(Box::new(tensor))))
             }
             Global::Storage(_) | Global::UntypedStorage | Global::Type(_) => {
                 Err("the file's pickle calls a storage or a number type".into())
@@ -49,7 +52,7 @@ impl Machine {
 
     fn items(&self, value: Value) -> Option<&[Value]> {
         match self.cell(value) {
-            Some(Cell::Tuple(items) | Cell::List(items)) => Some(items),
+            Some(PickleCell::Tuple(items) | PickleCell::List(items)) => Some(items),
             _ => None,
         }
     }
@@ -57,14 +60,20 @@ impl Machine {
     /// The entries of a dict that is made from a list of pairs, as Python 2 did, or from a dict.
     fn pairs(&mut self, pairs: Value) -> Parsed<Vec<(Value, Value)>> {
         let entries: Option<Vec<(Value, Value)>> = match self.cell(pairs) {
-            Some(Cell::Dict(entries)) if entries.len() <= MOST_COPIES => Some(entries.clone()),
-            Some(Cell::List(pairs) | Cell::Tuple(pairs)) if pairs.len() <= MOST_COPIES => pairs
-                .iter()
-                .map(|&pair| match self.items(pair)? {
-                    &[key, value] => Some((key, value)),
-                    _ => None,
-                })
-                .collect(),
+            Some(PickleCell::Dict(entries)) if entries.len() <= MOST_COPIES => {
+                Some(entries.clone())
+            }
+            Some(PickleCell::List(pairs) | PickleCell::Tuple(pairs))
+                if pairs.len() <= MOST_COPIES =>
+            {
+                pairs
+                    .iter()
+                    .map(|&pair| match self.items(pair)? {
+                        &[key, value] => Some((key, value)),
+                        _ => None,
+                    })
+                    .collect()
+            }
             _ => None,
         };
         let entries = entries.ok_or("the file's pickle makes a dict of what are no pairs")?;
@@ -80,12 +89,12 @@ impl Machine {
         let &[storage, offset, shape, strides, ..] = arguments else {
             return Err("the file's pickle makes a tensor of too little".into());
         };
-        let Some(&Cell::Storage(storage)) = self.cell(storage) else {
+        let Some(&PickleCell::Storage(storage)) = self.cell(storage) else {
             return Err("the file's pickle makes a tensor of what is no storage".into());
         };
         let named_type = arguments.get(6).and_then(|&named| self.cell(named));
         let dtype = match (global, named_type) {
-            (Global::TypedTensor, Some(&Cell::Global(Global::Type(dtype)))) => Some(dtype),
+            (Global::TypedTensor, Some(&PickleCell::Global(Global::Type(dtype)))) => Some(dtype),
             (Global::TypedTensor, _) => None,
             _ => storage.dtype,
         };
@@ -117,8 +126,8 @@ impl Machine {
             return Err("the file's pickle has a storage without a size".into());
         };
         let dtype = match self.cell(class) {
-            Some(&Cell::Global(Global::Storage(dtype))) => Some(dtype),
-            Some(Cell::Global(Global::UntypedStorage)) => None,
+            Some(&PickleCell::Global(Global::Storage(dtype))) => Some(dtype),
+            Some(PickleCell::Global(Global::UntypedStorage)) => None,
             _ => return Err("the file's pickle has a storage of no known type".into()),
         };
         let known_key = self.text_of(key).is_some_and(|key| key.len() <= LONGEST_KEY);
@@ -137,11 +146,11 @@ impl Machine {
     /// Gives a state to what is on top. Dicts and tensors have some that weights do not need.
     pub(super) fn build(&mut self, state: Value) -> Parsed<()> {
         self.change_top("gives a state to what has none", |cell| match cell {
-            Cell::Object(attributes) => {
+            PickleCell::Object(attributes) => {
                 *attributes = state;
                 true
             }
-            Cell::Dict(_) | Cell::Tensor(_) => true,
+            PickleCell::Dict(_) | PickleCell::Tensor(_) => true,
             _ => false,
         })
     }

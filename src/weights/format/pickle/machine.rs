@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::super::Parsed;
 use super::globals::lookup;
-use super::{Cell, Input, Pickle, Value};
+use super::{Input, Pickle, PickleCell, Value};
 
 /// The most values at a time; a state dict has about ten for each tensor.
 const MOST_VALUES: usize = 4 << 20;
@@ -30,7 +30,7 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>) -> Parsed<Pickle> {
 
 #[derive(Default)]
 pub(super) struct Machine {
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<PickleCell>,
     stack: Vec<Value>,
     /// The heights of the stack at which marks lie.
     marks: Vec<usize>,
@@ -91,18 +91,18 @@ impl Machine {
             b'h' => self.recall(input.integer::<1>()?)?,
             b'j' => self.recall(input.integer::<4>()?)?,
             // Tuples, lists, dicts, sets.
-            b')' => self.make(Cell::Tuple(Vec::new())),
+            b')' => self.make(PickleCell::Tuple(Vec::new())),
             0x85 => self.tuple::<1>()?,
             0x86 => self.tuple::<2>()?,
             0x87 => self.tuple::<3>()?,
             b't' => {
                 let items = self.pop_to_mark()?;
-                self.make(Cell::Tuple(items));
+                self.make(PickleCell::Tuple(items));
             }
-            b']' => self.make(Cell::List(Vec::new())),
+            b']' => self.make(PickleCell::List(Vec::new())),
             b'l' => {
                 let items = self.pop_to_mark()?;
-                self.make(Cell::List(items));
+                self.make(PickleCell::List(items));
             }
             b'a' => {
                 let [item] = self.pop_array()?;
@@ -112,10 +112,10 @@ impl Machine {
                 let items = self.pop_to_mark()?;
                 self.append(&items)?;
             }
-            b'}' => self.make(Cell::Dict(Vec::new())),
+            b'}' => self.make(PickleCell::Dict(Vec::new())),
             b'd' => {
                 let items = self.pop_to_mark()?;
-                self.make(Cell::Dict(Vec::new()));
+                self.make(PickleCell::Dict(Vec::new()));
                 self.set(&items)?;
             }
             b's' => {
@@ -135,14 +135,14 @@ impl Machine {
             // Names, and what is made with them.
             b'c' => {
                 let (module, name) = (input.line()?, input.line()?);
-                self.make(Cell::Global(lookup(&module, &name)?));
+                self.make(PickleCell::Global(lookup(&module, &name)?));
             }
             0x93 => {
                 let [module, name] = self.pop_array()?;
                 let (Some(module), Some(name)) = (self.text_of(module), self.text_of(name)) else {
                     return Err("the file asks for a name that is no text".into());
                 };
-                self.make(Cell::Global(lookup(module, name)?));
+                self.make(PickleCell::Global(lookup(module, name)?));
             }
             b'R' | 0x81 => {
                 let [function, arguments] = self.pop_array()?;
@@ -156,7 +156,7 @@ impl Machine {
             b'Q' => {
                 let [id] = self.pop_array()?;
                 let storage = self.storage(id)?;
-                self.make(Cell::Storage(storage));
+                self.make(PickleCell::Storage(storage));
             }
             other => return Err(refused(other)),
         }
@@ -168,13 +168,13 @@ impl Machine {
     }
 
     /// Stores a large value.
-    pub(super) fn store(&mut self, cell: Cell) -> Value {
+    pub(super) fn store(&mut self, cell: PickleCell) -> Value {
         self.cells.push(cell);
         Value::At(self.cells.len() - 1)
     }
 
     /// Puts a large value on the stack.
-    fn make(&mut self, cell: Cell) {
+    fn make(&mut self, cell: PickleCell) {
         let value = self.store(cell);
         self.push(value);
     }
@@ -184,7 +184,7 @@ impl Machine {
         let length = input.integer::<N>()?;
         let text = String::from_utf8(input.bytes(length)?)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        self.make(Cell::Text(text));
+        self.make(PickleCell::Text(text));
         Ok(())
     }
 
@@ -201,7 +201,7 @@ impl Machine {
                 low.copy_from_slice(&bytes);
                 self.push(Value::Int(i64::from_le_bytes(wide)));
             }
-            None => self.make(Cell::Long(bytes)),
+            None => self.make(PickleCell::Long(bytes)),
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Machine {
 
     fn tuple<const N: usize>(&mut self) -> Parsed<()> {
         let items: [Value; N] = self.pop_array()?;
-        self.make(Cell::Tuple(items.to_vec()));
+        self.make(PickleCell::Tuple(items.to_vec()));
         Ok(())
     }
 
@@ -259,7 +259,7 @@ impl Machine {
 
     fn append(&mut self, items: &[Value]) -> Parsed<()> {
         self.change_top("appends to what is no list", |cell| match cell {
-            Cell::List(list) => {
+            PickleCell::List(list) => {
                 list.extend(items);
                 true
             }
@@ -273,7 +273,7 @@ impl Machine {
             return Err("the file's pickle has a key without a value".into());
         }
         self.change_top("sets an entry of what is no dict", |cell| match cell {
-            Cell::Dict(dict) => {
+            PickleCell::Dict(dict) => {
                 dict.extend(pairs.iter().map(|&[key, value]| (key, value)));
                 true
             }
@@ -286,7 +286,7 @@ impl Machine {
     pub(super) fn change_top(
         &mut self,
         complaint: &str,
-        change: impl FnOnce(&mut Cell) -> bool,
+        change: impl FnOnce(&mut PickleCell) -> bool,
     ) -> Parsed<()> {
         let accepted = match self.top()? {
             Value::Inert => true,
@@ -296,7 +296,7 @@ impl Machine {
         if accepted { Ok(()) } else { Err(format!("the file's pickle {complaint}")) }
     }
 
-    pub(super) fn cell(&self, value: Value) -> Option<&Cell> {
+    pub(super) fn cell(&self, value: Value) -> Option<&PickleCell> {
         match value {
             Value::At(place) => self.cells.get(place),
             _ => None,
@@ -305,7 +305,7 @@ impl Machine {
 
     pub(super) fn text_of(&self, value: Value) -> Option<&str> {
         match self.cell(value) {
-            Some(Cell::Text(text)) => Some(text),
+            Some(PickleCell::Text(text)) => Some(text),
             _ => None,
         }
     }

@@ -22,7 +22,7 @@ pub(crate) const LONGEST_KEY: usize = 100;
 /// nested: neither a deep nor a circular structure can exhaust a stack.
 #[derive(Debug)]
 pub(crate) struct Pickle {
-    cells: Vec<Cell>,
+    cells: Vec<PickleCell>,
     pub(crate) root: Value,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Value {
 
 /// A large value.
 #[derive(Debug)]
-pub(crate) enum Cell {
+pub(crate) enum PickleCell {
     Text(String),
     /// The little-endian bytes of an integer that does not fit into 64 bits.
     Long(Vec<u8>),
@@ -104,13 +104,13 @@ impl Pickle {
     /// Every storage that it mentions.
     pub(crate) fn storages(&self) -> impl Iterator<Item = StorageId> {
         self.cells.iter().filter_map(|cell| match cell {
-            &Cell::Storage(storage) => Some(storage),
+            &PickleCell::Storage(storage) => Some(storage),
             _ => None,
         })
     }
 
     /// The large value behind this one, if there is one.
-    pub(crate) fn cell(&self, value: Value) -> Option<&Cell> {
+    pub(crate) fn cell(&self, value: Value) -> Option<&PickleCell> {
         match value {
             Value::At(place) => self.cells.get(place),
             _ => None,
@@ -120,7 +120,7 @@ impl Pickle {
     /// The text that this is, if it is one.
     pub(crate) fn text(&self, value: Value) -> Option<&str> {
         match self.cell(value) {
-            Some(Cell::Text(text)) => Some(text),
+            Some(PickleCell::Text(text)) => Some(text),
             _ => None,
         }
     }
@@ -128,9 +128,9 @@ impl Pickle {
     /// The entries of the dict, or the attributes of the object, that this is.
     pub(crate) fn entries(&self, value: Value) -> Option<&[(Value, Value)]> {
         match self.cell(value) {
-            Some(Cell::Dict(entries)) => Some(entries),
-            Some(&Cell::Object(attributes)) => match self.cell(attributes) {
-                Some(Cell::Dict(entries)) => Some(entries),
+            Some(PickleCell::Dict(entries)) => Some(entries),
+            Some(&PickleCell::Object(attributes)) => match self.cell(attributes) {
+                Some(PickleCell::Dict(entries)) => Some(entries),
                 _ => None,
             },
             _ => None,

@@ -12,8 +12,8 @@ use crate::tensor::IntoResult;
 
 /// An objective whose layers and channels exist.
 #[derive(Clone, Debug)]
-pub(super) struct Goal {
-    pub(super) terms: Vec<(f64, Score)>,
+pub(super) struct ResolvedObjective {
+    pub(super) terms: Vec<(f64, ResolvedTerm)>,
     /// What a tile is called.
     pub(super) label: String,
     /// Whether that is the index of a channel, which says nothing of its layer.
@@ -22,7 +22,7 @@ pub(super) struct Goal {
 
 /// One term, at a node.
 #[derive(Clone, Debug)]
-pub(super) struct Score {
+pub(super) struct ResolvedTerm {
     pub(super) node: NodeId,
     pub(super) of: Of,
 }
@@ -37,11 +37,11 @@ pub(super) enum Of {
     Squares,
     /// The mean over places of the dot product or the cosine with this.
     Direction(Vec<f32>, bool),
-    /// Article 3's loss, negated.
+    /// The loss of an unreachable target, negated.
     Unreachable(i64),
 }
 
-impl Score {
+impl ResolvedTerm {
     /// The only channel that it looks at.
     pub(super) fn channel(&self) -> Option<i64> {
         match self.of {
@@ -73,7 +73,7 @@ impl Score {
     }
 
     /// The value, from what the layer answers to one picture, `[channels, h, w]` or `[units]`, or
-    /// `[1, h, w]` where only the score's own channel was computed.
+    /// `[1, h, w]` where only the term's own channel was computed.
     fn value(&self, answer: &Tensor) -> Result<Tensor> {
         let map = match self.channel() {
             Some(_) => self.map(answer)?,
@@ -102,7 +102,7 @@ impl Score {
                 along.f_mean(None::<Kind>)
             }
             Of::Unreachable(_) => {
-                // In double precision, as the article's NumPy array makes it.
+                // In double precision, as NumPy makes it.
                 let map = map.f_to_kind(Kind::Double)?;
                 let target = map.f_detach()?.f_max()?.f_square()?;
                 map.f_sub(&target)?.f_square()?.f_mean(None::<Kind>)?.f_neg()
@@ -112,10 +112,10 @@ impl Score {
     }
 }
 
-impl Goal {
+impl ResolvedObjective {
     /// # Errors
     /// Layers, channels, classes and places that do not exist.
-    pub(super) fn new(objective: &Objective, model: &Model) -> Result<Goal> {
+    pub(super) fn new(objective: &Objective, model: &Model) -> Result<ResolvedObjective> {
         let mut terms = Vec::with_capacity(objective.terms.len());
         for (weight, term) in &objective.terms {
             if !weight.is_finite() {
@@ -144,14 +144,14 @@ impl Goal {
                 (weighted(named), false)
             }
         };
-        Ok(Goal { terms, label, is_index })
+        Ok(ResolvedObjective { terms, label, is_index })
     }
 
     /// The value, from what the layers answer to one picture.
     pub(super) fn value(&self, answers: &Answers, picture: i64) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;
-        for (weight, score) in &self.terms {
-            let value = score.value(&answers.of(score, picture)?)?;
+        for (weight, term) in &self.terms {
+            let value = term.value(&answers.of(term, picture)?)?;
             let value = value.f_mul_scalar(*weight).into_result()?;
             sum = Some(match sum {
                 None => value,
@@ -162,9 +162,9 @@ impl Goal {
     }
 
     /// The only channel or neuron that it is about.
-    pub(super) fn only(&self) -> Option<&Score> {
+    pub(super) fn only(&self) -> Option<&ResolvedTerm> {
         match self.terms.as_slice() {
-            [(weight, score)] if *weight > 0.0 && score.channel().is_some() => Some(score),
+            [(weight, term)] if *weight > 0.0 && term.channel().is_some() => Some(term),
             _ => None,
         }
     }
@@ -186,7 +186,12 @@ fn classes(model: &Model, weight: f64, target: &Target) -> Vec<(f64, String)> {
     vec![(weight, name)]
 }
 
-fn resolve(model: &Model, weight: f64, term: &Term, into: &mut Vec<(f64, Score)>) -> Result<()> {
+fn resolve(
+    model: &Model,
+    weight: f64,
+    term: &Term,
+    into: &mut Vec<(f64, ResolvedTerm)>,
+) -> Result<()> {
     let maps = |layer: &LayerRef, what: &str| -> Result<(NodeId, String, [i64; 3])> {
         let (node, name) = model.find_named(layer)?;
         match *model.shape_of(node) {
@@ -264,7 +269,7 @@ fn resolve(model: &Model, weight: f64, term: &Term, into: &mut Vec<(f64, Score)>
             model.layer_name(node)
         )));
     }
-    into.push((weight, Score { node, of }));
+    into.push((weight, ResolvedTerm { node, of }));
     Ok(())
 }
 
@@ -323,10 +328,10 @@ impl Reading {
         Reading { node, from: node, last: None }
     }
 
-    /// How to read a layer at which these scores are asked for, and no others.
-    pub(super) fn new(model: &Model, node: NodeId, scores: &[&Score]) -> Result<Reading> {
+    /// How to read a layer at which these terms are asked for, and no others.
+    pub(super) fn new(model: &Model, node: NodeId, terms: &[&ResolvedTerm]) -> Result<Reading> {
         let whole = Reading::whole(node);
-        if scores.iter().any(|score| score.channel().is_none()) {
+        if terms.iter().any(|term| term.channel().is_none()) {
             return Ok(whole);
         }
         let (conv, relu) = match (model.op_of(node), model.inputs_of(node)) {
@@ -393,13 +398,13 @@ impl Answers {
         }
     }
 
-    /// What a score is computed from, for one picture.
-    pub(super) fn of(&self, score: &Score, picture: i64) -> Result<Tensor> {
-        let Some((value, channels)) = self.by_node.get(&score.node) else {
+    /// What a term is computed from, for one picture.
+    pub(super) fn of(&self, term: &ResolvedTerm, picture: i64) -> Result<Tensor> {
+        let Some((value, channels)) = self.by_node.get(&term.node) else {
             return Err(Error::Argument("a wanted layer did not run".into()));
         };
         let one = value.f_select(0, picture).into_result()?;
-        match (channels, score.channel()) {
+        match (channels, term.channel()) {
             (Some(channels), Some(channel)) => {
                 let place = channels.iter().position(|&c| c == channel).unwrap_or(0);
                 one.f_narrow(0, place as i64, 1).into_result()

@@ -110,8 +110,8 @@ impl Fuser {
         };
         let sources = parameters(conv, norm);
         let make = || folded(norm, &sources);
-        let weights = conv.fused.weights(&sources, op, wish, &size, trainings, make)?;
-        let Weights { weight, bias, form } = weights;
+        let weights = conv.folded.weights(&sources, op, wish, &size, trainings, make)?;
+        let Operands { weight, bias, form } = weights;
         let after = if chain.relu { "relu" } else { "none" };
         let (Some((archive, padding)), Form::Packed) = (archive, form) else {
             if form == Form::Points {
@@ -212,22 +212,22 @@ fn parameters<'a>(conv: &'a Node, norm: Option<&'a Node>) -> Vec<&'a Tensor> {
 /// A convolution's weights with its batch norm's in them, as long as the parameters that they come
 /// from stay unchanged.
 #[derive(Default)]
-pub(super) struct Fused {
+pub(super) struct FoldedWeights {
     /// As libtorch takes them, and at the points of [`winograd`]: who alternates has both.
-    libtorch: RefCell<Option<Kept>>,
-    points: RefCell<Option<Kept>>,
+    libtorch: RefCell<Option<Remembered>>,
+    points: RefCell<Option<Remembered>>,
 }
 
-struct Kept {
+struct Remembered {
     /// Where each source lies, and libtorch's count of its changes.
     sources: Vec<(*const u8, i64)>,
     /// The model's training passes then: these change a batch norm's statistics uncounted.
     trainings: u64,
     wish: Form,
-    weights: Weights,
+    weights: Operands,
 }
 
-struct Weights {
+struct Operands {
     weight: Tensor,
     bias: Option<Tensor>,
     form: Form,
@@ -243,7 +243,7 @@ enum Form {
     Points,
 }
 
-impl Fused {
+impl FoldedWeights {
     /// What `make` makes of the parameters, in the form that is wished for, for inputs of this size;
     /// plain where that cannot be had, or where it is not finite.
     fn weights(
@@ -254,7 +254,7 @@ impl Fused {
         input: &[i64],
         trainings: u64,
         make: impl FnOnce() -> Result<(Tensor, Option<Tensor>)>,
-    ) -> Result<Weights> {
+    ) -> Result<Operands> {
         let sources = parameters
             .iter()
             .map(|t| Ok((t.data_ptr() as *const u8, t.f_internal_version().into_result()?)))
@@ -279,12 +279,12 @@ impl Fused {
                     Form::Points => Some(winograd::kernels(&weight)?),
                 };
                 let form = if changed.is_some() { wish } else { Form::Plain };
-                let weights = Weights { weight: changed.unwrap_or(weight), bias, form };
-                Kept { sources, trainings, wish, weights }
+                let weights = Operands { weight: changed.unwrap_or(weight), bias, form };
+                Remembered { sources, trainings, wish, weights }
             }
         };
-        let Weights { weight, bias, form } = &slot.insert(kept).weights;
-        Ok(Weights {
+        let Operands { weight, bias, form } = &slot.insert(kept).weights;
+        Ok(Operands {
             weight: weight.shallow_clone(),
             bias: bias.as_ref().map(Tensor::shallow_clone),
             form: *form,

@@ -9,20 +9,20 @@ use crate::show::{Progress, duration};
 
 /// How a long method works: how much at once, and for how long at most.
 #[derive(Clone, Debug)]
-pub(super) struct Work {
+pub(super) struct LongWork {
     pub(super) batch: usize,
     pub(super) budget: Option<Duration>,
 }
 
-impl Default for Work {
+impl Default for LongWork {
     fn default() -> Self {
         // Measured on two cores with whole networks, which is what takes long: smaller batches leave
         // the cores idle, larger ones leave their caches.
-        Work { batch: 6, budget: None }
+        LongWork { batch: 6, budget: None }
     }
 }
 
-impl Work {
+impl LongWork {
     /// Does `steps` steps for each of so many photos, batch after batch: `each` is called with a
     /// photo's index and the steps to do. Says how far it is, and returns a remark when the time was
     /// up before the end.
@@ -83,7 +83,7 @@ impl Work {
     }
 }
 
-/// `batch` and `budget` of a method whose [`Work`] lies in this field.
+/// `batch` and `budget` of a method whose [`LongWork`] lies in this field.
 macro_rules! long_work {
     ($method:ty, $($work:ident).+) => {
         impl $method {
@@ -123,7 +123,7 @@ mod tests {
 
     /// Works with a clock on which each batch takes a quarter of a second; returns the batches, the
     /// lines that were said, and the remark.
-    fn work(work: Work, photos: usize, steps: usize) -> (Batches, Vec<String>, Option<String>) {
+    fn work(work: LongWork, photos: usize, steps: usize) -> (Batches, Vec<String>, Option<String>) {
         let lines = Rc::new(RefCell::new(Vec::new()));
         let sink = lines.clone();
         let progress = Progress::new("method, channels", (photos * steps) as u64)
@@ -141,16 +141,16 @@ mod tests {
         (batches, lines.take(), remark.expect("work"))
     }
 
-    fn within(batch: usize, seconds: f64) -> Work {
-        Work { batch, budget: Some(Duration::from_secs_f64(seconds)) }
+    fn within(batch: usize, seconds: f64) -> LongWork {
+        LongWork { batch, budget: Some(Duration::from_secs_f64(seconds)) }
     }
 
     #[test]
     fn all_steps_are_done_once_in_batches() {
-        let (batches, lines, remark) = work(Work { batch: 4, budget: None }, 1, 10);
+        let (batches, lines, remark) = work(LongWork { batch: 4, budget: None }, 1, 10);
         assert_eq!(batches, [(0, 0..4), (0, 4..8), (0, 8..10)]);
         assert_eq!((lines.len(), remark), (0, None));
-        let (batches, ..) = work(Work { batch: usize::MAX, budget: None }, 2, 3);
+        let (batches, ..) = work(LongWork { batch: usize::MAX, budget: None }, 2, 3);
         assert_eq!(batches, [(0, 0..3), (1, 0..3)]);
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn long_work_says_how_much_time_is_left() {
-        let (_, lines, _) = work(Work { batch: 4, budget: None }, 1, 64);
+        let (_, lines, _) = work(LongWork { batch: 4, budget: None }, 1, 64);
         assert_eq!(
             lines,
             ["method, channels: 32 of 64, 2.0 s left", "method, channels: 64 in 4.0 s",]
@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_batch_of_none_is_refused() {
-        let text = Work { batch: 0, budget: None }.run("method", "channels", 1, 4, |_, _| Ok(()));
+        let text =
+            LongWork { batch: 0, budget: None }.run("method", "channels", 1, 4, |_, _| Ok(()));
         assert!(text.expect_err("none").to_string().contains("give 1 or more"));
     }
 }

@@ -14,28 +14,28 @@ use crate::tensor::{IntoResult, plain_numbers, to_floats};
 
 /// A target resolved for one photo.
 #[derive(Clone, Debug)]
-pub(crate) struct Goal {
+pub(crate) struct ResolvedTarget {
     pub(crate) label: String,
     /// The class, where it is one alone.
     pub(crate) class: Option<usize>,
     /// Its probability, where the network ends in one score a class.
     pub(crate) probability: Option<f64>,
-    score: Score,
+    score: ScoreOf,
 }
 
 #[derive(Clone, Debug)]
-enum Score {
+enum ScoreOf {
     Class(usize),
     /// A class and the pixels that count, `[h, w]` of 0 and 1; `-1.0` as the factor turns the only
     /// map of a network that says yes or no into that of "no".
     Pixels(usize, Rc<Tensor>, f64),
-    Sum(Vec<(f64, Score)>),
+    Sum(Vec<(f64, ScoreOf)>),
     Function(Function),
 }
 
-impl Goal {
+impl ResolvedTarget {
     /// `output` is that for the photo, `[1, ...]`.
-    pub(super) fn resolve(target: &Target, model: &Model, output: &Tensor) -> Result<Goal> {
+    pub(super) fn new(target: &Target, model: &Model, output: &Tensor) -> Result<ResolvedTarget> {
         let _no_grad = tch::no_grad_guard();
         match (target, output.size().as_slice()) {
             (_, &[1, classes] | &[1, classes, 1, 1]) if classes > 0 => {
@@ -43,16 +43,26 @@ impl Goal {
                 let score = of_classes(target, model, &scores)?;
                 let class = score.class();
                 let probability = class.map(|class| probabilities(model, &scores)[class]);
-                Ok(Goal { label: label(target, &score, model), class, probability, score })
+                Ok(ResolvedTarget {
+                    label: label(target, &score, model),
+                    class,
+                    probability,
+                    score,
+                })
             }
             (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => {
                 let score = of_pixels(target, model, output)?;
                 let label = label(target, &score, model);
-                Ok(Goal { label, class: score.class(), probability: None, score })
+                Ok(ResolvedTarget { label, class: score.class(), probability: None, score })
             }
             (Target::Function(function), _) => {
-                let score = Score::Function(function.clone());
-                Ok(Goal { label: function.name.clone(), class: None, probability: None, score })
+                let score = ScoreOf::Function(function.clone());
+                Ok(ResolvedTarget {
+                    label: function.name.clone(),
+                    class: None,
+                    probability: None,
+                    score,
+                })
             }
             (_, other) => Err(Error::Shape(format!(
                 "{} does not end in one score a class, nor in a map a class, but in {other:?}: \
@@ -69,7 +79,7 @@ impl Goal {
 }
 
 /// The sum over a batch of each photo's own score: its gradient is each photo's gradient.
-pub(super) fn total(goals: &[Goal], outputs: &Tensor) -> Result<Tensor> {
+pub(super) fn total(goals: &[ResolvedTarget], outputs: &Tensor) -> Result<Tensor> {
     let mut sum: Option<Tensor> = None;
     for (i, goal) in goals.iter().enumerate() {
         let one = match goals.len() {
@@ -85,25 +95,25 @@ pub(super) fn total(goals: &[Goal], outputs: &Tensor) -> Result<Tensor> {
     sum.ok_or_else(|| Error::Argument("a batch of no photos".into()))
 }
 
-impl Score {
+impl ScoreOf {
     fn class(&self) -> Option<usize> {
         match self {
-            Score::Class(class) | Score::Pixels(class, ..) => Some(*class),
-            Score::Sum(parts) => match parts.as_slice() {
+            ScoreOf::Class(class) | ScoreOf::Pixels(class, ..) => Some(*class),
+            ScoreOf::Sum(parts) => match parts.as_slice() {
                 [(1.0, only)] => only.class(),
                 _ => None,
             },
-            Score::Function(_) => None,
+            ScoreOf::Function(_) => None,
         }
     }
 
     fn of(&self, outputs: &Tensor) -> Result<Tensor> {
         match self {
-            Score::Class(class) => outputs
+            ScoreOf::Class(class) => outputs
                 .f_flatten(1, -1)
                 .and_then(|scores| scores.f_select(1, *class as i64))
                 .into_result(),
-            Score::Pixels(class, pixels, factor) => {
+            ScoreOf::Pixels(class, pixels, factor) => {
                 let channel = if outputs.size().get(1) == Some(&1) { 0 } else { *class as i64 };
                 outputs
                     .f_select(1, channel) // [M, K, h, w] -> [M, h, w]
@@ -112,7 +122,7 @@ impl Score {
                     .and_then(|t| t.f_sum_dim_intlist([1i64, 2].as_slice(), false, None::<Kind>))
                     .into_result()
             }
-            Score::Sum(parts) => {
+            ScoreOf::Sum(parts) => {
                 let mut sum: Option<Tensor> = None;
                 for (factor, part) in parts {
                     let score = part.of(outputs)?.f_mul_scalar(*factor).into_result()?;
@@ -123,7 +133,7 @@ impl Score {
                 }
                 sum.ok_or_else(|| Error::Argument("a sum of no targets: give at least one".into()))
             }
-            Score::Function(function) => {
+            ScoreOf::Function(function) => {
                 let count = outputs.size().first().copied().unwrap_or(0);
                 let scores = (0..count)
                     .map(|i| function.call(&outputs.f_select(0, i).into_result()?))
@@ -186,13 +196,13 @@ fn index_of(target: &Target, model: &Model, count: usize) -> Result<Option<usize
     }
 }
 
-fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<Score> {
+fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<ScoreOf> {
     if let Some(class) = index_of(target, model, scores.len())? {
-        return Ok(Score::Class(class));
+        return Ok(ScoreOf::Class(class));
     }
     match target {
         Target::Sum(parts) => sum_of(parts, |part| of_classes(part, model, scores)),
-        Target::Function(function) => Ok(Score::Function(function.clone())),
+        Target::Function(function) => Ok(ScoreOf::Function(function.clone())),
         Target::Pixels { .. } => Err(Error::Argument(format!(
             "{} ends in one score a class, not in a map a class: name the class itself, without \
              Target::pixels",
@@ -200,13 +210,13 @@ fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<Score> {
         ))),
         _ => {
             let best = best_first(scores).first().copied();
-            best.map(Score::Class)
+            best.map(ScoreOf::Class)
                 .ok_or_else(|| Error::Shape(format!("{} has no classes", model.name())))
         }
     }
 }
 
-fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<Score> {
+fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<ScoreOf> {
     let maps = output.size()[1];
     // One map of scores says yes, class 1, above 0.
     let count = maps.max(2) as usize;
@@ -217,7 +227,7 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<Score> {
         };
         winners.and_then(|t| t.f_select(0, 0)).and_then(|t| t.f_to_kind(Kind::Int64)).into_result()
     };
-    let pixels = |class: usize, region: Option<&crate::picture::Region>| -> Result<Score> {
+    let pixels = |class: usize, region: Option<&crate::picture::Region>| -> Result<ScoreOf> {
         let (h, w) = (output.size()[2], output.size()[3]);
         let inside = match region {
             None => winners()?.f_eq(class as i64).into_result()?,
@@ -252,7 +262,7 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<Score> {
             }));
         }
         let factor = if maps == 1 && class == 0 { -1.0 } else { 1.0 };
-        Ok(Score::Pixels(class, Rc::new(inside), factor))
+        Ok(ScoreOf::Pixels(class, Rc::new(inside), factor))
     };
     let class_in = |target: &Target| -> Result<usize> {
         if let Some(class) = pixel_index(target, model, count, maps)? {
@@ -271,7 +281,7 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<Score> {
     };
     match target {
         Target::Sum(parts) => sum_of(parts, |part| of_pixels(part, model, output)),
-        Target::Function(function) => Ok(Score::Function(function.clone())),
+        Target::Function(function) => Ok(ScoreOf::Function(function.clone())),
         Target::Pixels { class, region } => pixels(class_in(class)?, region.as_ref()),
         class => pixels(class_in(class)?, None),
     }
@@ -285,23 +295,23 @@ fn pixel_index(target: &Target, model: &Model, count: usize, maps: i64) -> Resul
         .map(|class| if maps == 1 && by_name && model.classes().len() == 1 { 1 } else { class }))
 }
 
-fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<Score>) -> Result<Score> {
+fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<ScoreOf>) -> Result<ScoreOf> {
     if parts.is_empty() {
         return Err(Error::Argument("a sum of no targets: give at least one".into()));
     }
     let parts = parts.iter().map(|(factor, target)| Ok((*factor, each(target)?)));
-    Ok(Score::Sum(parts.collect::<Result<_>>()?))
+    Ok(ScoreOf::Sum(parts.collect::<Result<_>>()?))
 }
 
 /// What pictures call it: "tabby (281)", "tiger cat (282) − Egyptian cat (285)".
-fn label(target: &Target, score: &Score, model: &Model) -> String {
+fn label(target: &Target, score: &ScoreOf, model: &Model) -> String {
     let named = |class: usize| match model.classes().get(class) {
         Some(_) => format!("{} ({class})", model.class_name(class)),
         None => model.class_name(class),
     };
     match (target, score) {
-        (_, Score::Class(class)) => named(*class),
-        (_, Score::Pixels(class, pixels, factor)) => {
+        (_, ScoreOf::Class(class)) => named(*class),
+        (_, ScoreOf::Pixels(class, pixels, factor)) => {
             let count = pixels.f_sum(Kind::Double).map(|t| t.double_value(&[])).unwrap_or(0.0);
             let name = match (model.classes(), factor) {
                 ([only], f) if *f > 0.0 => only.clone(),
@@ -310,7 +320,7 @@ fn label(target: &Target, score: &Score, model: &Model) -> String {
             };
             format!("{name}, {count} pixels")
         }
-        (Target::Sum(targets), Score::Sum(parts)) => {
+        (Target::Sum(targets), ScoreOf::Sum(parts)) => {
             let mut text = String::new();
             for (i, ((factor, part), (_, target))) in parts.iter().zip(targets).enumerate() {
                 let sign = match (i, *factor < 0.0) {
@@ -327,7 +337,7 @@ fn label(target: &Target, score: &Score, model: &Model) -> String {
             }
             text
         }
-        (_, Score::Function(function)) => function.name.clone(),
-        (_, Score::Sum(_)) => "a sum".into(),
+        (_, ScoreOf::Function(function)) => function.name.clone(),
+        (_, ScoreOf::Sum(_)) => "a sum".into(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tch::Tensor;
 
-use super::score::{Answers, Goal, Reading, Score};
+use super::resolved::{Answers, Reading, ResolvedObjective, ResolvedTerm};
 use crate::error::{Error, Result};
 use crate::model::{Back, Model, NodeId, Pass, Rule, with_grad};
 use crate::tensor::{IntoResult, to_floats};
@@ -15,11 +15,11 @@ const AT_ONCE: i64 = 24 << 20;
 const MOST: i64 = 16;
 
 /// The network up to the layers that are asked for, with the goal of each picture.
-pub(super) struct Network {
+pub(super) struct Trunk {
     model: Model,
     /// Whether its output is that of the whole network.
     is_whole: bool,
-    goals: Vec<Goal>,
+    goals: Vec<ResolvedObjective>,
     readings: Vec<Reading>,
     /// Pictures that belong together, in a row.
     group: usize,
@@ -45,17 +45,17 @@ pub(super) struct Excitement {
     pub(super) active: bool,
 }
 
-impl Network {
+impl Trunk {
     /// `group` pictures in a row belong to one objective and are to differ by `diversity`.
     pub(super) fn new(
         whole: &Model,
-        goals: &[Goal],
+        goals: &[ResolvedObjective],
         group: usize,
         diversity: Option<f64>,
-    ) -> Result<Network> {
-        let nodes = |goals: &[Goal]| {
+    ) -> Result<Trunk> {
+        let nodes = |goals: &[ResolvedObjective]| {
             let mut nodes: Vec<NodeId> =
-                goals.iter().flat_map(|goal| &goal.terms).map(|(_, score)| score.node).collect();
+                goals.iter().flat_map(|goal| &goal.terms).map(|(_, term)| term.node).collect();
             nodes.sort_unstable();
             nodes.dedup();
             nodes
@@ -72,27 +72,27 @@ impl Network {
             None => whole.clone(),
         };
         let mut goals = goals.to_vec();
-        for (_, score) in goals.iter_mut().flat_map(|goal| &mut goal.terms) {
-            score.node = model.find(whole.layer_name(score.node))?;
+        for (_, term) in goals.iter_mut().flat_map(|goal| &mut goal.terms) {
+            term.node = model.find(whole.layer_name(term.node))?;
         }
         let diversity = match diversity {
             None => None,
             Some(weight) => {
                 let layer = goals.first().and_then(|goal| goal.terms.first());
-                let same = |goal: &Goal| {
+                let same = |goal: &ResolvedObjective| {
                     layer.is_some_and(|(_, first)| {
                         goal.terms.iter().all(|(_, s)| s.node == first.node)
                     })
                 };
                 match layer {
-                    Some((_, score)) if model.shape_of(score.node).len() != 4 => {
+                    Some((_, term)) if model.shape_of(term.node).len() != 4 => {
                         return Err(Error::Argument(format!(
                             "pictures differ in the maps that they excite, and {} has none: ask for a \
                              channel or a neuron of a spatial layer, or leave diversity out",
-                            model.layer_name(score.node)
+                            model.layer_name(term.node)
                         )));
                     }
-                    Some((_, score)) if goals.iter().all(same) => Some((weight, score.node)),
+                    Some((_, term)) if goals.iter().all(same) => Some((weight, term.node)),
                     _ => {
                         return Err(Error::Argument(
                             "pictures differ at the layer of their objective: all objectives have \
@@ -104,19 +104,19 @@ impl Network {
             }
         };
         let readings = nodes(&goals).into_iter().map(|node| {
-            let scores: Vec<&Score> = goals
+            let terms: Vec<&ResolvedTerm> = goals
                 .iter()
                 .flat_map(|goal| &goal.terms)
-                .map(|(_, score)| score)
-                .filter(|score| score.node == node)
+                .map(|(_, term)| term)
+                .filter(|term| term.node == node)
                 .collect();
             match diversity {
                 Some(_) => Ok(Reading::whole(node)),
-                None => Reading::new(&model, node, &scores),
+                None => Reading::new(&model, node, &terms),
             }
         });
         let readings = readings.collect::<Result<Vec<_>>>()?;
-        Ok(Network { model, is_whole, goals, readings, group: group.max(1), diversity })
+        Ok(Trunk { model, is_whole, goals, readings, group: group.max(1), diversity })
     }
 
     /// Whether the network takes pictures of this height and width.
@@ -131,9 +131,8 @@ impl Network {
             )),
             _ => error.while_doing(format!("pictures of {width} × {height} pixels")),
         })?;
-        for score in self.goals.iter().flat_map(|goal| &goal.terms).map(|(_, score)| score) {
-            let (Some(shape), Some([row, column])) = (shapes.get(score.node.0), score.place())
-            else {
+        for term in self.goals.iter().flat_map(|goal| &goal.terms).map(|(_, term)| term) {
+            let (Some(shape), Some([row, column])) = (shapes.get(term.node.0), term.place()) else {
                 continue;
             };
             if let &[_, _, h, w] = shape.as_slice()
@@ -142,7 +141,7 @@ impl Network {
                 return Err(Error::Argument(format!(
                     "the map of layer {:?} has {h} rows and {w} columns for pictures of {width} × \
                      {height} pixels; there is no place {row}, {column}",
-                    self.model.layer_name(score.node)
+                    self.model.layer_name(term.node)
                 )));
             }
         }
@@ -184,13 +183,14 @@ impl Network {
         let mut answers = Answers::new();
         let count = values.first().map_or(0, |value| value.size()[0]) as usize;
         let goals = self.goals.iter().skip(start).take(count);
-        let scores: Vec<&Score> = goals.flat_map(|goal| &goal.terms).map(|(_, s)| s).collect();
+        let terms: Vec<&ResolvedTerm> =
+            goals.flat_map(|goal| &goal.terms).map(|(_, s)| s).collect();
         for reading in &self.readings {
             let Some(value) = froms.iter().position(|id| *id == reading.from) else { continue };
-            let mut channels: Vec<i64> = scores
+            let mut channels: Vec<i64> = terms
                 .iter()
-                .filter(|score| score.node == reading.node)
-                .filter_map(|score| score.channel())
+                .filter(|term| term.node == reading.node)
+                .filter_map(|term| term.channel())
                 .collect();
             channels.sort_unstable();
             channels.dedup();
@@ -275,15 +275,15 @@ impl Network {
                 let objective = number(goal.value(&answers, i as i64)?)?;
                 let (mut map, mut active) = (None, true);
                 // The score of a class means as much below 0 as above.
-                let of_a_class = |score: &Score| {
-                    self.is_whole && score.node == self.model.output() && !score.is_of_a_map()
+                let of_a_class = |term: &ResolvedTerm| {
+                    self.is_whole && term.node == self.model.output() && !term.is_of_a_map()
                 };
-                if let Some(score) = goal.only().filter(|score| !of_a_class(score)) {
-                    let values = score.map(&answers.of(score, i as i64)?)?;
+                if let Some(term) = goal.only().filter(|term| !of_a_class(term)) {
+                    let values = term.map(&answers.of(term, i as i64)?)?;
                     let mean = number(values.f_mean(None::<tch::Kind>).into_result()?)?;
                     let most = number(values.f_max().into_result()?)?;
-                    active = if score.is_of_a_map() { most > 0.0 } else { objective > 0.0 };
-                    map = score.is_of_a_map().then_some([mean, most]);
+                    active = if term.is_of_a_map() { most > 0.0 } else { objective > 0.0 };
+                    map = term.is_of_a_map().then_some([mean, most]);
                 }
                 excitements.push(Excitement { objective, map, active });
             }
