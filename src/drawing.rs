@@ -25,14 +25,12 @@ const MOST_ARROWS: usize = 4000;
 /// channels (by their logarithm); arrows for what each reads.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let whole = model.drawing(); // its stages
 /// let module = model.between("features.2", "features.3")?.drawing().depth(3); // one in detail
 /// assert_eq!((whole.boxes(), module.boxes()), (19, 8));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

@@ -74,15 +74,13 @@ impl FeatureMaps {
     /// `maps.tensor().mean(None)`.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
     /// let means = look.layer("features.3")?.means()?;
     /// assert_eq!(means.len(), 128);
     /// Chart::bars([("channel 0", means[0]), ("channel 1", means[1])]);
     /// Chart::histogram([("mean activations", &means)]);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

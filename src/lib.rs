@@ -5,7 +5,6 @@
 //! as a picture or a table when it is the last expression of a cell.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //!
 //! let cat = Photo::open("assets/photos/cat.png")?;
@@ -16,8 +15,7 @@
 //! let sheet = look.layer("features.0")?; // its 64 feature maps
 //! let heat = look.explain(&GradCam::default())?; // where it looks
 //! heat.picture()?.save(std::env::temp_dir().join("cat-grad-cam.png"))?;
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels,

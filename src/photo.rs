@@ -26,12 +26,10 @@ const SHOWN_SIDE: u32 = 800;
 /// A photo in 8-bit RGB. Cheap to clone.
 ///
 /// ```no_run
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let cat = Photo::open("assets/photos/cat.png")?;
 /// println!("{} x {}", cat.width(), cat.height());
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Photo {

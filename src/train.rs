@@ -77,7 +77,6 @@ impl Optimizer {
 /// machine.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 ///
 /// // Is the left or the right half brighter?
@@ -91,8 +90,7 @@ impl Optimizer {
 /// let model = net.build()?;
 /// let fitted = Fit::default().epochs(30).learning_rate(0.02).run(&model, &photos, &classes)?;
 /// assert!(fitted.losses().last() < fitted.losses().first());
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Fit {

@@ -3,7 +3,7 @@
 
 use convlens::model::Weights;
 use convlens::prelude::*;
-use convlens::zoo::{Fcn, Task};
+use convlens::zoo::segmentation::{Fcn, Task};
 
 /// Small enough for a moment, large enough for four stages.
 fn small() -> Fcn {

@@ -1,7 +1,7 @@
 //! The U-Net's options. Its numbers against PyTorch's stand in tests/zoo.rs.
 
 use convlens::prelude::*;
-use convlens::zoo::UNet;
+use convlens::zoo::segmentation::UNet;
 
 #[test]
 fn it_starts_as_published_and_a_training_pass_reaches_every_parameter() {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use convlens::model::Weights;
 use convlens::prelude::*;
-use convlens::zoo::{Fcn, Task, UNet};
+use convlens::zoo::segmentation::{Fcn, Task, UNet};
 use serde_json::Value;
 
 static REFERENCE: LazyLock<Value> = LazyLock::new(|| {

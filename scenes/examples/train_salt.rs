@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use convlens::prelude::*;
-use convlens::zoo::UNet;
+use convlens::zoo::segmentation::UNet;
 use convlens_scenes::prelude::*;
 use rand::Rng;
 use rand::rngs::StdRng;

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use convlens::prelude::*;
-use convlens::zoo::{Fcn, Task};
+use convlens::zoo::segmentation::{Fcn, Task};
 use convlens_scenes::prelude::*;
 use rand::Rng;
 use rand::rngs::StdRng;

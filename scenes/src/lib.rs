@@ -2,7 +2,6 @@
 //! seed; and small networks that were trained on them.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //! use convlens_scenes::prelude::*;
 //!
@@ -10,8 +9,7 @@
 //! let look = networks::seismic_fcn()?.look(&section.photo()?)?;
 //! let predicted = look.segmentation()?;
 //! section.compared(&predicted)?; // section, prediction and truth beside each other
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! - [`seismic`] makes sections of the ground and tiles with salt; [`section`] holds them, and opens

@@ -23,13 +23,11 @@ use crate::tensor::IntoResult;
 /// Desai and Ramaswamy 2020, <https://doi.org/10.1109/WACV45572.2020.9093360>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&AblationCam::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type AblationCam = LayerMethod<ChannelAblation>;
 

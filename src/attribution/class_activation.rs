@@ -19,13 +19,11 @@ use crate::tensor::IntoResult;
 /// Zhou et al. 2016, <https://arxiv.org/abs/1512.04150>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&Cam::default().class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type Cam = LayerMethod<ClassWeights>;
 

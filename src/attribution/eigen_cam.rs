@@ -13,13 +13,11 @@ use crate::tensor::IntoResult;
 /// Muhammad and Yeasin 2020, <https://arxiv.org/abs/2008.00299>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&EigenCam::at("features.12"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type EigenCam = LayerMethod<Activation>;
 
@@ -40,13 +38,11 @@ impl Weighting for Activation {
 /// activation, `∂y/∂A · A`, which depends on the class. It is pytorch-grad-cam's; there is no paper.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&EigenGradCam::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type EigenGradCam = LayerMethod<EigenGradient>;
 

@@ -11,13 +11,11 @@ use crate::tensor::IntoResult;
 /// `GradCAMElementWise`; there is no paper.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&GradCamElementWise::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type GradCamElementWise = LayerMethod<PositiveProducts>;
 

@@ -17,13 +17,11 @@ use crate::tensor::IntoResult;
 /// All methods explain the same target: give each of them the same class, or none.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&Fused::mean(["features.9", "features.12"].map(GradCam::at)))?;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fused<A> {

@@ -12,14 +12,12 @@ use crate::tensor::IntoResult;
 /// Selvaraju et al. 2017, <https://arxiv.org/abs/1610.02391>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let predicted = look.explain(&GradCam::default())?;
 /// let tabby = look.explain(&GradCam::at("features.12").class("tabby"))?;
 /// assert_eq!((tabby.height(), tabby.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type GradCam = LayerMethod<MeanGradient>;
 

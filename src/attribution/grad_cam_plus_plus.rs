@@ -16,13 +16,11 @@ use crate::tensor::IntoResult;
 /// Chattopadhyay et al. 2018, <https://arxiv.org/abs/1710.11063>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&GradCamPlusPlus::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type GradCamPlusPlus = LayerMethod<HigherOrderGradient>;
 

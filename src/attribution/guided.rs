@@ -14,13 +14,11 @@ use crate::model::{Model, Rule};
 /// Springenberg et al. 2015, <https://arxiv.org/abs/1412.6806>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&GuidedBackprop::default().class("tabby"))?;
 /// assert_eq!(heat.channels().count(), 3); // the signed gradients of red, green and blue
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type GuidedBackprop = InputMethod<GuidedRectifiers>;
 
@@ -30,13 +28,11 @@ pub type GuidedBackprop = InputMethod<GuidedRectifiers>;
 /// Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&Deconvolution::default())?;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type Deconvolution = InputMethod<DeconvolvedRectifiers>;
 

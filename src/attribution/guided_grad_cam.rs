@@ -18,13 +18,11 @@ use crate::tensor::IntoResult;
 /// Selvaraju et al. 2017, <https://arxiv.org/abs/1610.02391>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&GuidedGradCam::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type GuidedGradCam = InputMethod<GuidedTimesGradCam>;
 

@@ -12,13 +12,11 @@ use crate::tensor::IntoResult;
 /// Draelos and Carin 2020, <https://arxiv.org/abs/2011.08891>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&HiResCam::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type HiResCam = LayerMethod<GradientTimesActivation>;
 

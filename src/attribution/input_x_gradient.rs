@@ -10,13 +10,11 @@ use crate::tensor::IntoResult;
 /// Shrikumar et al. 2016, <https://arxiv.org/abs/1605.01713>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&InputXGradient::default().class("tabby"))?;
 /// assert!(heat.raw().iter().any(|&v| v < 0.0) && heat.raw().iter().any(|&v| v > 0.0));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type InputXGradient = InputMethod<InputTimesGradient>;
 

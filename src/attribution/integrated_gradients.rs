@@ -40,13 +40,11 @@ const MOST_STEPS: usize = 10_000;
 /// Sundararajan et al. 2017, <https://arxiv.org/abs/1703.01365>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&IntegratedGradients::default().class("tabby").steps(10))?;
 /// println!("{}", heat.remarks()[0]); // how complete it is
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type IntegratedGradients = InputMethod<PathIntegral>;
 

@@ -12,13 +12,11 @@ use crate::tensor::IntoResult;
 /// Jiang et al. 2021, <https://ieeexplore.ieee.org/document/9462463>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&LayerCam::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type LayerCam = LayerMethod<PositiveGradient>;
 

@@ -29,13 +29,11 @@ use crate::tensor::IntoResult;
 /// Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&Occlusion::default().class("tabby").window(96).stride(64))?;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type Occlusion = InputMethod<CoveredWindows>;
 

@@ -11,14 +11,12 @@ use crate::error::Result;
 /// Simonyan et al. 2014, <https://arxiv.org/abs/1312.6034>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&Saliency::default().class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
 /// assert_eq!(heat.channels().count(), 3);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type Saliency = InputMethod<GradientMagnitude>;
 

@@ -21,15 +21,13 @@ use crate::tensor::IntoResult;
 /// Wang et al. 2020, <https://arxiv.org/abs/1910.01279>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use std::time::Duration;
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let some = ScoreCam::at("features.12").class("tabby").budget(Duration::from_millis(200));
 /// let heat = look.explain(&some)?; // of 512 channels, those that 0.2 s suffice for
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type ScoreCam = LayerMethod<ChannelScores>;
 

@@ -28,13 +28,11 @@ const MOST: usize = 10_000;
 /// Smilkov et al. 2017, <https://arxiv.org/abs/1706.03825>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&SmoothGrad::new(Saliency::default()).samples(4))?;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct SmoothGrad<M> {

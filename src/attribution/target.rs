@@ -19,7 +19,6 @@ use crate::picture::Region;
 /// the highest. [`pixels`](Target::pixels) says where otherwise.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let cats = GradCam::default().class(["tabby", "tiger cat"]);
@@ -28,8 +27,7 @@ use crate::picture::Region;
 /// for method in [cats, stripes, GradCam::default().class(certainty)] {
 ///     look.explain(&method)?;
 /// }
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

@@ -17,13 +17,11 @@ use crate::tensor::IntoResult;
 /// Fu et al. 2020, <https://arxiv.org/abs/2008.02312>.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let heat = look.explain(&XGradCam::at("features.12").class("tabby"))?;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub type XGradCam = LayerMethod<ActivationWeightedGradient>;
 

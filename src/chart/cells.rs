@@ -14,13 +14,11 @@ use crate::show::{MimeBundle, Show, debug_line};
 /// at even distances, such as depths or times, from below.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::chart::Cells;
 /// let warmth = Cells::new(["left", "right"], vec![0.1, 0.9, 0.4, 0.6, 0.5, 0.5]);
 /// let picture = warmth.axes("side", "distance in cm").step(10.0).range(0.0, 1.0).picture()?;
 /// assert!(picture.height() > 62);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Cells {

@@ -18,7 +18,6 @@ use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 /// cannot show.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let losses = vec![2.0, 1.1, 0.7, 0.5, 0.45];
 /// let chart = Chart::lines([("training", &losses)]).title("a small network").axes("epoch", "loss");
@@ -26,8 +25,7 @@ use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 /// Chart::bars([("tabby", 0.62), ("tiger cat", 0.31)]);
 /// Chart::scatter([("cats", vec![(0.1, 2.0), (0.4, 2.5)]), ("dogs", vec![(0.9, 0.3)])]);
 /// Chart::histogram([("weights", vec![0.1, -0.2, 0.05])]);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Chart {

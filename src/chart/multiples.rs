@@ -15,14 +15,12 @@ const WIDTH: u32 = 990;
 /// Several charts of one kind in rows, each under its title, all on the same axes.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let of = |layer: &str, values: Vec<f64>| Chart::lines([("", values)]).title(layer);
 /// let charts = [of("conv1", vec![1.0, 3.0]), of("conv2", vec![0.0, 2.0]), of("conv3", vec![2.0, 2.5])];
 /// let picture = SmallMultiples::new(charts).columns(3).picture()?;
 /// assert!(picture.width() > 3 * picture.height());
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct SmallMultiples {

@@ -32,7 +32,6 @@ impl<T: Number> Number for &T {
 /// shape, by value or, so that a variable stays what it is, by reference.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let losses = vec![2.0, 1.1, 0.7];
 /// let counts = [3, 5, 4];
@@ -40,8 +39,7 @@ impl<T: Number> Number for &T {
 /// Chart::lines([("training", &losses)]).picture()?;
 /// Chart::lines([("counts", counts)]).picture()?;
 /// Chart::histogram([("weights", &weights)]).picture()?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub trait Values {
     /// The values in double precision.

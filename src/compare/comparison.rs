@@ -153,13 +153,11 @@ impl Comparison {
     /// The heat maps drawn in another way than their own.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let photo = Photo::open("assets/photos/cat.png")?;
     /// let sheet = compare::networks(["squeezenet1_1"], &photo, &GradCam::default())?;
     /// sheet.drawn(|heat| heat.overlay()?.blend(Blend::threshold()).picture())?;
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors
@@ -175,14 +173,12 @@ impl Comparison {
     /// Another page of a comparison of more than 100 pictures, counted from 0.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let photo = Photo::open("assets/photos/cat.png")?;
     /// let sheet = compare::classes(&zoo::squeezenet1_1()?, 0..3, &photo, &GradCam::default())?;
     /// assert_eq!(sheet.pages(), 1);
     /// assert!(sheet.page(1).picture().is_err());
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn page(&self, page: usize) -> Comparison {
         Comparison { page, ..self.clone() }

@@ -18,13 +18,11 @@
 //! comes only of empty lists, and where nothing at all could be shown.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //! let photos = [Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?];
 //! let model = zoo::squeezenet1_1()?;
 //! compare::classes(&model, [None, Some("Saluki")], &photos, &GradCam::default())?;
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 
 mod comparison;
@@ -52,13 +50,11 @@ use crate::show::{Progress, Show};
 /// before the next, so that memory holds the largest and not the sum.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let photo = Photo::open("assets/photos/cat.png")?;
 /// let sheet = compare::networks(["squeezenet1_1"], &photo, &GradCam::default())?;
 /// assert_eq!(sheet.get(0, 0).and_then(|cell| cell.prediction()).unwrap().name, "tiger cat");
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors
@@ -97,15 +93,13 @@ pub fn networks<'n, N: Into<Network<'n>>>(
 /// closure that gives each a caption.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let photo = Photo::open("assets/photos/cat.png")?;
 /// compare::networks_with(["squeezenet1_1"], |model| {
 ///     let first = model.look(&photo)?.layer(1)?; // the first convolution
 ///     (0..4).map(|i| Ok((format!("map {i}"), first.picture(i)?))).collect()
 /// })?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors
@@ -145,15 +139,13 @@ pub fn networks_with<'n, N: Into<Network<'n>>, C: Into<String>, P: Show>(
 /// [`Look::explain`].
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let photo = Photo::open("assets/photos/cat.png")?;
 /// compare::methods(&model, [&GradCam::default(), &Saliency::default()], &photo)?;
 /// let smooth = GradCam::default().principal_component(); // variables are borrowed in the same way
 /// compare::methods(&model, [&GradCam::at("features.9"), &smooth], [&photo, &photo])?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors
@@ -182,13 +174,11 @@ pub fn methods<const N: usize>(
 /// function that makes it for a layer; see [`AtLayer`].
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let photo = Photo::open("assets/photos/cat.png")?;
 /// let model = zoo::squeezenet1_1()?;
 /// compare::layers(&model, ["features.7", "features.12"], [&GradCam::at], &photo)?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors
@@ -231,13 +221,11 @@ pub fn layers<const N: usize>(
 /// [`Target::Predicted`] are what it predicts.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let photo = Photo::open("assets/photos/cat_and_dog.jpg")?;
 /// let classes = [None, Some("tiger cat"), Some("bookcase")];
 /// compare::classes(&zoo::squeezenet1_1()?, classes, &photo, &GradCam::default())?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors
@@ -273,14 +261,12 @@ pub fn classes(
 /// A method for any layer: `GradCam::at`, or a closure from the layer to a method.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let photo = Photo::open("assets/photos/cat.png")?;
 /// let layers = ["features.7", "features.12"];
 /// compare::layers(&model, layers, [&GradCam::at, &|layer| GradCam::at(layer).class("tabby")], &photo)?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub trait AtLayer {
     /// The method at this layer.

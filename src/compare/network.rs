@@ -9,7 +9,6 @@ use crate::zoo;
 /// A network to be compared: its title, and where it comes from.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::compare::Network;
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
@@ -19,8 +18,7 @@ use crate::zoo;
 /// let untrained = Network::load("untrained", || zoo::squeezenet1_1_untrained(1));
 /// let mixed = ["squeezenet1_1".into(), untrained]; // loaded when their turn comes
 /// compare::networks(mixed, &photo, &GradCam::default())?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub struct Network<'a> {
     title: String,

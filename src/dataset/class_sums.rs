@@ -48,13 +48,11 @@ impl ImageFolder {
     /// shares all of its maps with others has no sum; a note under the table names it.
     ///
     /// ```no_run
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::resnet50()?;
     /// let tops = TopMaps::open("top_maps.json")?;
     /// ImageFolder::open("pets/test")?.class_sums(&model, &tops)?; // shows itself
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors
@@ -86,15 +84,13 @@ impl ImageFolder {
     /// The same for maps that are named class by class: what Python calls a dictionary of top maps.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let (cat, dog) = (Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?);
     /// let pets = ImageFolder::of_photos([("cat", vec![cat]), ("dog", vec![dog])])?;
     /// let model = zoo::squeezenet1_1()?;
     /// let sums = pets.class_sums_of(&model, "features.12", [("cat", [1, 3, 9]), ("dog", [2, 7, 8])])?;
     /// assert_eq!(sums.photos()[1].sums.len(), 2);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

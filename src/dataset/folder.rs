@@ -41,7 +41,6 @@ const DEEPEST: usize = 16;
 /// A file that cannot be read does not stop a run: results list it at the end, with the reason.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let folder = tempfile::tempdir().expect("a folder");
 /// for class in ["cat", "dog"] {
@@ -52,8 +51,7 @@ const DEEPEST: usize = 16;
 /// let train = ImageFolder::open(folder.path())?;
 /// assert_eq!(train.class_names(), ["cat", "dog"]);
 /// assert_eq!(train.counts(), [1, 1]);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]
@@ -135,13 +133,11 @@ impl ImageFolder {
     /// A data set of photos that are in memory, by class.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let (cat, dog) = (Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?);
     /// let pets = ImageFolder::of_photos([("cat", [&cat]), ("dog", [&dog])])?;
     /// assert_eq!(pets.len(), 2);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 //!
 //! <!-- not run here: it needs published weights and a folder of photos -->
 //! ```no_run
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //! let model = zoo::resnet50()?;
 //! let train = ImageFolder::open("pets/train")?; // a folder a class
@@ -11,8 +10,7 @@
 //! dogs.activation_maps(&model, "layer4", tops.maps("dog")?)?; // their sum over its photos
 //! model.look(&train.photo(0)?)?.top_maps("layer4")?; // the most active ones on one photo
 //! let (photos, classes) = train.tensors(&model)?; // what `Fit` learns from
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! Photos are read and resized in all threads, a batch at a time, and forgotten when the network has

@@ -25,14 +25,12 @@ const COLUMNS: usize = 6;
 /// network predicts.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
 /// let ranking = look.top_maps("features.12")?;
 /// assert_eq!(ranking.top(5).len(), 5);
 /// ranking.count(60).columns(10).raw(2.0); // as FeatureMapVisualizer draws a ResNet's
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

@@ -63,7 +63,6 @@ impl ImageFolder {
     /// number.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::squeezenet1_1()?;
     /// let photos = vec![Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?];
@@ -71,8 +70,7 @@ impl ImageFolder {
     /// let one = pets.activation_maps(&model, "features.12", 7)?; // shows itself
     /// let sum = pets.activation_maps(&model, "features.12", [7, 12, 90])?.raw(2.0);
     /// assert_eq!((one.means().len(), sum.photos().len()), (2, 2));
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors
@@ -113,7 +111,6 @@ impl ImageFolder {
     /// is there; nothing is kept. Returns the files that could not be read.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::squeezenet1_1()?;
     /// let photos = vec![Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?];
@@ -125,8 +122,7 @@ impl ImageFolder {
     ///     Ok(())
     /// })?;
     /// assert_eq!(pictures, 2);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

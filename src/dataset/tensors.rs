@@ -16,7 +16,6 @@ impl ImageFolder {
     /// else here, they lie in memory all at once.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let (cat, dog) = (Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?);
     /// let pets = ImageFolder::of_photos([("cat", [&cat]), ("dog", [&dog])])?;
@@ -27,8 +26,7 @@ impl ImageFolder {
     /// let (photos, classes) = pets.tensors(&model)?;
     /// assert_eq!((photos.size(), classes.size()), (vec![2, 3, 16, 16], vec![2]));
     /// Fit::default().epochs(5).run(&model, &photos, &classes)?;
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

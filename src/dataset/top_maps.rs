@@ -30,14 +30,12 @@ use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands};
 /// of the class.
 ///
 /// ```no_run
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::resnet50()?;
 /// let train = ImageFolder::open("pets/train")?.preprocess(Preprocess::feature_map_visualizer());
 /// let tops = TopMapSearch::at("layer4").per_photo(10).run(&model, &train)?;
 /// tops.save("top_maps.json")?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

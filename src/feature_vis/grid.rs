@@ -21,14 +21,12 @@ impl FeatureVis {
     /// Pictures of the first `channels` channels of each of these layers, a batch a layer.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::squeezenet1_1()?;
     /// let quick = FeatureVis::default().size(64).steps(4);
     /// let grid = quick.layers(&model, ["features.0", "features.3"], 2)?;
     /// assert_eq!(grid.rows().len(), 2);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors
@@ -50,15 +48,13 @@ impl FeatureVis {
     /// The same of any objectives: a name and a batch of objectives for each row.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::squeezenet1_1()?;
     /// let rows = ["features.0", "features.3"]
     ///     .map(|layer| (layer, Objective::unreachable_channels(layer, 20..22)));
     /// let grid = FeatureVis::plain_ascent().size(64).steps(4).rows(&model, rows)?;
     /// assert_eq!(grid.rows()[1].1.len(), 2);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

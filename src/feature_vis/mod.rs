@@ -3,14 +3,12 @@
 //! <https://distill.pub/2017/feature-visualization>.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //! let model = zoo::squeezenet1_1()?;
 //! let quick = FeatureVis::default().size(64).steps(4);
 //! let sheet = quick.run(&model, Objective::channels("features.6", 3..6))?;
 //! assert_eq!(sheet.len(), 3); // shows itself; so does model.patterns("features.6", 3..6)
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! - An [`Objective`] is what is made large: a channel, a neuron, a layer, a direction, a class, or a

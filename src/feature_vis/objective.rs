@@ -13,7 +13,6 @@ use crate::model::{LayerRef, Model};
 /// each, optimised in one batch.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let quick = FeatureVis::default().size(64).steps(4);
@@ -21,8 +20,7 @@ use crate::model::{LayerRef, Model};
 /// let only = Objective::class("tabby") - Objective::class("Egyptian cat");
 /// let patterns = quick.run(&model, [both, only])?;
 /// assert_eq!(patterns.len(), 2);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Objective {

@@ -19,7 +19,6 @@ use crate::train::Optimizer;
 /// older ways, and [`dream`](FeatureVis::dream) starts from a photo.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let quick = FeatureVis::default().size(64).steps(8).seed(3);
@@ -27,8 +26,7 @@ use crate::train::Optimizer;
 /// assert_eq!(patterns.get(1)?.label(), "7");
 /// assert!(patterns.get(1)?.losses().last() < patterns.get(1)?.losses().first());
 /// patterns.picture()?.save(std::env::temp_dir().join("patterns.png"))?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

@@ -13,13 +13,11 @@ use crate::tensor::{IntoResult, plain_numbers};
 /// whatever happens to it is free of the fine noise that networks also react to. Olah et al. 2017.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let quick = FeatureVis::default().size(64).steps(4);
 /// let shifted = quick.transforms([Transform::Jitter(16)]);
 /// shifted.run(&zoo::squeezenet1_1()?, Objective::channel("features.3", 5))?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

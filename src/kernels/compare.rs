@@ -16,15 +16,13 @@ const COLUMNS: usize = 4;
 /// [`side_by_side`].
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let mut net = Model::builder("untrained", [3, 224, 224]);
 /// let x = net.input();
 /// net.add("features.0", Conv2d::new(3, 64, 3).stride(2), &[x]);
 /// let (trained, untrained) = (zoo::squeezenet1_1()?, net.build()?);
 /// compare_kernels([("trained", &trained), ("untrained", &untrained)], "features.0")?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

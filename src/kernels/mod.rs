@@ -30,13 +30,11 @@ use crate::tensor::{IntoResult, to_floats};
 /// scale.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let first = model.kernels(model.first_convolution()?)?; // 64 kernels in colour
 /// let deeper = model.kernels("features.6.expand3x3")?.input(5).sheet()?.first(16);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

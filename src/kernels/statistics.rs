@@ -15,14 +15,12 @@ use crate::tensor::{IntoResult, Statistics, to_floats};
 /// What the weights and biases of a layer are like; a notebook shows it as histograms.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let statistics = zoo::squeezenet1_1()?.weight_statistics("features.0")?;
 /// let weight = &statistics.parameters()[0];
 /// assert_eq!((weight.name.as_str(), weight.statistics.total), ("weight", 1728));
 /// assert!(weight.statistics.min < 0.0 && weight.zeros < 0.01);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct WeightStatistics {

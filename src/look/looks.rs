@@ -17,7 +17,6 @@ use crate::tensor::{IntoResult, float_copy};
 /// [`Look`] remembers.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let photos = [Photo::open("assets/photos/cat.png")?, Photo::open("assets/photos/dog.jpg")?];
@@ -25,8 +24,7 @@ use crate::tensor::{IntoResult, float_copy};
 /// let heat = looks.explain(&GradCam::default())?; // of each, for what is predicted of it
 /// let dogs = looks.explain_each(&GradCam::default(), ["tabby", "Saluki"])?;
 /// assert_eq!((heat.len(), dogs.len()), (2, 2));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Looks {

@@ -29,14 +29,12 @@ pub use predictions::{Prediction, Predictions};
 /// explanation costs its tail alone. Clones share that memory.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
 /// assert_eq!(look.predictions(5)?.top().name, "tiger cat");
 /// assert_eq!(look.layer("features.0")?.count(), 64); // or by index: look.layer(1)
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Look {

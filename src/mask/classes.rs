@@ -36,7 +36,7 @@ const COLOURS: [[u8; 3]; 20] = [
 /// use convlens::mask::Classes;
 /// let rocks = Classes::named(["sand", "shale"])?;
 /// assert_eq!(rocks.name(1), Some("shale"));
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classes {

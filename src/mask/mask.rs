@@ -23,7 +23,7 @@ const MOST_PIXELS: usize = 100_000_000;
 /// let scores = tch::Tensor::from_slice(&[0.9f32, 0.2, 0.1, 0.8]).view([1, 2, 1, 2]);
 /// let mask = Mask::from_tensor(&scores, Some(&classes))?;
 /// assert_eq!(mask.labels(), [0, 1]);
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mask {

@@ -20,7 +20,7 @@ use crate::show::{MimeBundle, Show, debug_line, escape_html};
 /// let score = truth.score(&Mask::new(1, 4, vec![0, 1, 1, 1], &classes)?)?;
 /// assert_eq!(score.pixel_accuracy(), 0.75);
 /// assert_eq!(score.iou(0), Some(0.5));
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct SegmentationScore {

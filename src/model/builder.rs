@@ -98,7 +98,6 @@ impl Builder {
     /// names them, and returns the last. [`ops!`](crate::ops) writes such a list.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let mut net = Model::builder("tiny", [1, 28, 28]);
     /// let x = net.input();
@@ -107,8 +106,7 @@ impl Builder {
     /// net.add("classifier", Linear::new(8 * 13 * 13, 10), &[x]);
     /// let model = net.build()?;
     /// assert_eq!(model.output_shapes(&[1, 1, 28, 28])?.last(), Some(&vec![1, 10]));
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn chain(
         &mut self,
@@ -125,7 +123,6 @@ impl Builder {
     /// that it was made in to [`variables`](Builder::variables) before.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// use tch::nn;
     ///
@@ -150,8 +147,7 @@ impl Builder {
     /// let look = model.look_input(&Tensor::rand([1, 1, 28, 28], tch::kind::FLOAT_CPU))?;
     /// assert_eq!(look.layer("conv2")?.count(), 16);
     /// let heat = look.explain(&GradCam::at("conv2"))?;
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn module<M: nn::ModuleT + 'static>(
         &mut self,
@@ -176,14 +172,12 @@ impl Builder {
     /// returns, since it borrows the builder: write it where it is used.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let mut net = Model::builder("mine", [1, 28, 28]);
     /// let conv1 = tch::nn::conv2d(net.path("conv1"), 1, 8, 5, Default::default());
     /// net.module("conv1", conv1, net.input());
     /// assert_eq!(net.build()?.parameters("conv1")?.len(), 2);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn path(&self, name: &str) -> nn::Path<'_> {
         name.split('.').fold(self.variables.root(), |path, part| path.sub(part))

@@ -12,14 +12,12 @@ use crate::error::{Error, Result};
 /// the input, as Keras counts, and -1 the last layer.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
 /// assert_eq!(look.layer("features.0")?.tensor(), look.layer(1)?.tensor());
 /// assert_eq!(look.layer(-1)?.layer(), "flatten");
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LayerRef {

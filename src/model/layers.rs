@@ -67,7 +67,6 @@ impl Show for Layer {
 /// Layers of one network in the order in which they run: what Keras calls `model.layers`.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let layers = model.layers();
@@ -77,8 +76,7 @@ impl Show for Layer {
 /// for layer in layers.kind("MaxPool2d")? {
 ///     println!("{}: {:?}", layer.name, layer.shape);
 /// }
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Layers {

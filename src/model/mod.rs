@@ -57,7 +57,6 @@ pub(crate) use grad_mode::with_grad;
 /// layer in it. Cloning is cheap: clones share their parameters.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::model::{AdaptiveAvgPool2d, Conv2d, Linear, Model, Op};
 ///
 /// let mut net = Model::builder("tiny", [3, 32, 32]);
@@ -73,8 +72,7 @@ pub(crate) use grad_mode::with_grad;
 /// let outputs = model.run(&[("input", &photos)], &["relu1", "fc"])?;
 /// assert_eq!(outputs[0].size(), [2, 8, 32, 32]);
 /// assert_eq!(outputs[1].size(), [2, 10]);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Model {
@@ -219,12 +217,10 @@ impl Model {
     /// are the network's own, not copies; a layer without any has none.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// let model = convlens::zoo::squeezenet1_1()?;
     /// let [(_, weight), (_, bias)] = &model.parameters("features.0")?[..] else { panic!() };
     /// assert_eq!((weight.size(), bias.size()), (vec![64, 3, 3, 3], vec![64]));
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

@@ -126,13 +126,11 @@ impl Model {
     /// run on inputs with a row or a column of NaN, which shows what depends on it.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let field = zoo::squeezenet1_1()?.receptive_field("features.3")?;
     /// assert_eq!((field.size(), field.stride(), field.offset()), ([15; 2], [4.0; 2], [-4; 2]));
     /// assert_eq!(field.window(0, 54)?, [0..11, 212..223]); // within the input; the last column is not read
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

@@ -17,7 +17,6 @@ impl Model {
     /// the names that were given.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::squeezenet1_1()?;
     /// let photos = Tensor::rand([2, 3, 224, 224], tch::kind::FLOAT_CPU);
@@ -25,8 +24,7 @@ impl Model {
     /// assert_eq!(features["features.12"].size(), [2, 512, 13, 13]);
     /// let all = model.activations(&photos, model.layers())?;
     /// assert_eq!(all.len(), model.layers().len());
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors
@@ -51,7 +49,6 @@ impl Model {
     /// [`Look`](crate::look::Look) at either forgets what it knew then.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens::prelude::*;
     /// let model = zoo::squeezenet1_1()?;
     /// let front = model.up_to("features.4")?;
@@ -59,8 +56,7 @@ impl Model {
     /// let photo = Tensor::rand([1, 3, 224, 224], tch::kind::FLOAT_CPU);
     /// let scores = back.forward(&front.forward(&photo)?)?;
     /// assert!((scores - model.forward(&photo)?).abs().max().double_value(&[]) < 1e-4);
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

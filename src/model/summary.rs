@@ -20,13 +20,11 @@ const MOST_ROWS: usize = 100;
 /// eight bytes for each output value of the layers that have parameters.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let summary = zoo::squeezenet1_1()?.summary()?;
 /// assert_eq!(summary.parameters(), 1_235_496);
 /// println!("{}", summary.depth(2)); // a row for each fire module
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Summary {

@@ -27,7 +27,7 @@ const NARROWEST: u32 = 160;
 /// let frames = (0..4).map(|i| shade(60 * i)).collect::<Result<Vec<_>, _>>()?;
 /// let animation = Animation::new(frames)?.delay(100);
 /// assert!(animation.to_png().starts_with(b"\x89PNG"));
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

@@ -24,7 +24,7 @@ static TABLES: &[u8; 11 * 256 * 3] = include_bytes!("colormaps.bin");
 /// use convlens::picture::Colormap;
 /// assert_eq!(Colormap::Viridis.color(0.0), [68, 1, 84]);
 /// assert_eq!("viridis".parse::<Colormap>()?, Colormap::Viridis);
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

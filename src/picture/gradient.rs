@@ -20,7 +20,7 @@ impl Picture {
     /// let gradient = Maps::new(3, 2, 2, (0..12).map(|i| i as f32).collect())?;
     /// let picture = Picture::from_gradient(&gradient)?;
     /// assert_eq!((picture.width(), picture.height()), (2, 2));
-    /// # Ok::<(), convlens::error::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

@@ -24,7 +24,7 @@ const LONGEST: usize = i32::MAX as usize;
 /// use convlens::picture::Maps;
 /// let maps = Maps::new(2, 1, 3, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])?;
 /// assert_eq!(maps.map(1), Some(&[3.0, 4.0, 5.0][..]));
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Maps {
@@ -67,8 +67,7 @@ impl Maps {
     /// let path = std::env::temp_dir().join("convlens-open-example.npy");
     /// Maps::new(1, 2, 2, vec![0.0, 1.0, 2.0, 3.0])?.save_npy(&path)?;
     /// assert_eq!(Maps::open(&path)?.values(), [0.0, 1.0, 2.0, 3.0]);
-    /// # std::fs::remove_file(path).ok();
-    /// # Ok::<(), convlens::error::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors
@@ -182,7 +181,7 @@ impl Maps {
     /// let maps = Maps::new(2, 1, 3, vec![-1.0, 0.0, 3.0, 5.0, 5.0, 5.0])?.scaled();
     /// assert!((maps.values()[1] - 0.25).abs() < 1e-6);
     /// assert_eq!(maps.map(1), Some(&[0.0; 3][..]));
-    /// # Ok::<(), convlens::error::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     #[must_use]
     pub fn scaled(&self) -> Maps {
@@ -209,8 +208,7 @@ impl Maps {
     /// use convlens::picture::Maps;
     /// let folder = std::env::temp_dir();
     /// Maps::new(1, 2, 2, vec![0.0, 1.0, 2.0, 3.0])?.save_npy(folder.join("map.npy"))?;
-    /// # std::fs::remove_file(folder.join("map.npy")).ok();
-    /// # Ok::<(), convlens::error::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! let waves: Vec<f32> = (0..4 * 32 * 32).map(|i| (i as f32 / 50.0).sin()).collect();
 //! let sheet = Sheet::new(Maps::new(4, 32, 32, waves)?).colormap(Colormap::Viridis).render()?;
 //! assert!(sheet.picture.to_png().starts_with(b"\x89PNG"));
-//! # Ok::<(), convlens::error::Error>(())
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! - [`Picture`] is what everything here ends as: pixels, to be shown, saved or put together.

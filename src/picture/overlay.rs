@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 /// let map = Maps::new(1, 2, 2, vec![0.0, 1.0, 2.0, 3.0])?;
 /// let picture = Overlay::new(&photo, &map)?.blend(Blend::Alpha { alpha: 0.5 }).picture()?;
 /// assert_eq!((picture.width(), picture.height()), (32, 24));
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Overlay {
@@ -59,7 +59,7 @@ impl Overlay {
     /// let saliency = Maps::new(1, 224, 224, (0..50176).map(|i| (i % 97) as f32).collect())?;
     /// let picture = Overlay::alone(&saliency, 448, 448)?.with_colorbar().picture()?;
     /// assert_eq!(picture.captioned("saliency: tabby").width(), 448);
-    /// # Ok::<(), convlens::error::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

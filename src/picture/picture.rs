@@ -20,7 +20,7 @@ pub(super) const MOST_PIXELS: u64 = 1 << 27;
 /// use convlens::picture::Picture;
 /// let dots = Picture::indexed(2, 1, vec![0, 1], vec![[255, 255, 255], [200, 0, 0]])?;
 /// assert_eq!(dots.to_rgb().into_raw(), [255, 255, 255, 200, 0, 0]);
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Picture {

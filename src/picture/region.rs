@@ -15,7 +15,7 @@ const MOST_PIXELS: usize = 1 << 27;
 /// let left = Region::from_fn(2, 4, |_, x| x < 2)?;
 /// assert_eq!(left.inside(), [true, true, false, false, true, true, false, false]);
 /// assert_eq!(Region::rectangle(2, 4, 0..2, 0..2)?, left);
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Region {
@@ -81,7 +81,7 @@ impl Region {
     /// use convlens::picture::Region;
     /// let left = Region::rectangle(2, 4, 0..2, 0..2)?;
     /// assert_eq!(left.resized(3, 2)?, Region::rectangle(3, 2, 0..3, 0..1)?);
-    /// # Ok::<(), convlens::error::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

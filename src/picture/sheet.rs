@@ -31,7 +31,7 @@ const BUDGET: u64 = 6_000_000;
 /// let maps = Maps::new(100, 13, 13, (0..16900).map(|i| (i as f32).sin()).collect())?;
 /// let sheet = Sheet::new(maps).top(25).normalize(Normalize::Sheet).colormap(Colormap::Viridis);
 /// assert!(sheet.render()?.note.starts_with("the 25 of 100 maps with the highest mean"));
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

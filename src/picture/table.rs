@@ -86,7 +86,7 @@ impl From<&Cell> for Cell {
 ///     .row("alexnet", [(&photo, "tabby, 62 %"), (&photo, "Saluki, 71 %")])
 ///     .row("resnet152", [Cell::missing("not in the cache")]);
 /// assert!(table.render()?.width() <= 1000);
-/// # Ok::<(), convlens::error::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use]

@@ -108,7 +108,6 @@ pub fn together(parts: impl IntoIterator<Item = impl Show>) -> MimeBundle {
 /// Pictures make one picture; anything else becomes HTML.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let model = zoo::squeezenet1_1()?;
 /// let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
@@ -116,8 +115,7 @@ pub fn together(parts: impl IntoIterator<Item = impl Show>) -> MimeBundle {
 ///     ("first", look.layer("features.0")?.sheet()?.first(16).columns(4)),
 ///     ("later", look.layer("features.3")?.sheet()?.first(16).columns(4)),
 /// ]);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub fn side_by_side<S: Into<String>, T: Show>(
     items: impl IntoIterator<Item = (S, T)>,

@@ -86,7 +86,7 @@ pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
 /// ```
 /// let tensor = tch::Tensor::from_slice(&[1i64, 2, 3, 4]).view([2, 2]);
 /// assert_eq!(convlens::tensor::to_floats(&tensor.tr())?, [1.0, 3.0, 2.0, 4.0]);
-/// # Ok::<(), convlens::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

@@ -4,7 +4,6 @@
 //! [`save`] writes them as safetensors.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //!
 //! let path = std::env::temp_dir().join("convlens-weights-example.safetensors");
@@ -12,9 +11,7 @@
 //! weights::save(&path, &weights)?;
 //! let again = weights::read(&path)?;
 //! assert_eq!(again["head.bias"], weights["head.bias"]);
-//! # std::fs::remove_file(path).ok();
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 
 mod format;
@@ -90,7 +87,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Weights> {
 /// file.extend([1.0f32, 2.0].map(f32::to_le_bytes).concat());
 /// let array = convlens::weights::from_npy(&file)?;
 /// assert_eq!(array, tch::Tensor::from_slice(&[1.0f32, 2.0]));
-/// # Ok::<(), convlens::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

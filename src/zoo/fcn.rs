@@ -70,15 +70,13 @@ pub enum Task {
 /// the classifier normal with deviation 0.01, the segmenter uniformly, all as published.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
-/// use convlens::zoo::{Fcn, Task};
+/// use convlens::zoo::segmentation::{Fcn, Task};
 /// let fcn = Fcn::narrow().input(64, 64).classes(["sea", "rock"]);
 /// let pretext = fcn.build(Task::Jigsaw(9))?;
 /// // ... train it on shuffled sections, then keep what the encoder has learnt:
 /// let model = fcn.update_task(&pretext, Task::Segmentation)?;
 /// assert_eq!(model.output_shapes(&[1, 1, 64, 64])?.last(), Some(&vec![1, 2, 64, 64]));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fcn {

@@ -6,14 +6,12 @@
 //! are the convolutions of two of them alone.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //! let untrained = zoo::resnet18_untrained(1)?;
 //! let copy = zoo::resnet18_with(untrained.weights())?;
 //! assert_eq!(copy.summary()?.parameters(), 11_689_512);
 //! assert_eq!(copy.last_convolution()?, "layer4.1.conv2");
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 
 mod alexnet;
@@ -25,14 +23,13 @@ pub mod hub;
 mod mobilenet;
 mod outputs;
 mod resnet;
+pub mod segmentation;
 mod senet;
 mod squeezenet;
 mod unet;
 mod vgg;
 
-pub use fcn::{F3_FACIES, Fcn, Task};
 pub use squeezenet::squeezenet1_1;
-pub use unet::UNet;
 
 use crate::error::{Error, Result};
 use crate::model::{Builder, Conv2d, Model, Op, WeightInit, Weights};
@@ -287,7 +284,7 @@ pub fn dog_breeds() -> Result<Model> {
 /// ```
 /// let model = convlens::zoo::published("squeezenet1_1")?;
 /// assert_eq!(model.name(), "squeezenet1_1");
-/// # Ok::<(), convlens::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

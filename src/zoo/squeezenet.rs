@@ -12,12 +12,10 @@ const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/squeezenet1_1.safet
 /// torchvision's names. The weights are stored in half precision and computed with in single.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// let model = convlens::zoo::squeezenet1_1()?;
 /// assert_eq!(model.summary()?.parameters(), 1_235_496);
 /// assert_eq!(model.last_convolution()?, "classifier.1");
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

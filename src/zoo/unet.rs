@@ -33,11 +33,10 @@ use crate::photo::Preprocess;
 /// the paper's.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
-/// let model = convlens::zoo::UNet::narrow().base_width(8).depth(3).build()?;
+/// use convlens::zoo::segmentation::UNet;
+/// let model = UNet::narrow().base_width(8).depth(3).build()?;
 /// assert_eq!(model.output_shapes(&[4, 1, 128, 128])?.last(), Some(&vec![4, 1, 128, 128]));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct UNet {

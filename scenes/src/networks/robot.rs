@@ -27,15 +27,13 @@ const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/robot_range.safeten
 /// knows no real floor.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// use convlens_scenes::prelude::*;
 /// let scene = Arena::default().seed(1_000_002).scene()?;
 /// let look = networks::robot_range()?.look(&scene.photo()?)?;
 /// let foreseen = Reading::from_look(&look)?;
 /// let heat = look.explain(&GradCam::at("encoder.7").class("centre at 100 cm"))?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use convlens::model::Model;
 use convlens::photo::Preprocess;
-use convlens::zoo::UNet;
+use convlens::zoo::segmentation::UNet;
 use convlens::{Result, weights};
 
 const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/salt_unet.safetensors");
@@ -22,13 +22,11 @@ const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/salt_unet.safetenso
 /// [`to_tensor`](crate::section::Section::to_tensor) goes in. Photos of another size are resized.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens_scenes::prelude::*;
 /// let tile = Salt::default().seed(100_004).section()?;
 /// let look = networks::salt_unet()?.look(&tile.photo()?)?;
 /// assert!(tile.score(&look.segmentation()?)?.pixel_accuracy() > 0.9);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! The network that tells the facies in a seismic section apart.
 
 use convlens::model::Model;
-use convlens::zoo::{Fcn, Task};
+use convlens::zoo::segmentation::{Fcn, Task};
 use convlens::{Result, weights};
 
 const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/seismic_fcn.safetensors");
@@ -20,13 +20,11 @@ const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/seismic_fcn.safeten
 /// [`to_tensor`](crate::section::Section::to_tensor) goes in.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens_scenes::prelude::*;
 /// let section = Seismic::default().seed(2024).section()?;
 /// let look = networks::seismic_fcn()?.look(&section.photo()?)?;
 /// assert!(section.score(&look.segmentation()?)?.pixel_accuracy() > 0.8);
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 ///
 /// # Errors

@@ -30,14 +30,12 @@ const MOST: usize = 100_000;
 /// on these test pictures says little about other cats and dogs.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
-/// # let place = std::env::temp_dir().join(format!("convlens-pets-{}", std::process::id()));
 /// use convlens_scenes::pets::PetSet;
+/// let place = std::env::temp_dir().join(format!("convlens-pets-{}", std::process::id()));
 /// let pets = PetSet::default().train(4).test(2).write(&place)?;
 /// assert_eq!(std::fs::read_dir(pets.train().join("cat")).map(|files| files.count()).ok(), Some(4));
-/// # let _ = std::fs::remove_dir_all(&place);
-/// # Ok(())
-/// # }
+/// let _ = std::fs::remove_dir_all(&place);
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]

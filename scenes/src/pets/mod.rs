@@ -12,7 +12,6 @@
 //! [`PetSet`] writes a folder of them for training and testing, beside crops of two photos.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::prelude::*;
 //! use convlens_scenes::prelude::*;
 //! let cat = Pets::default().seed(3).cat().pet()?;
@@ -21,8 +20,7 @@
 //! assert_eq!((heat.height(), heat.width()), (13, 13));
 //! let share = cat.region().count() as f64 / f64::from(cat.picture().width().pow(2));
 //! assert!(share > 0.05 && share < 0.9); // the truth: which pixels are the cat
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 
 mod body;
@@ -72,12 +70,10 @@ impl Species {
 /// A cat or a dog to be drawn: the same seed draws the same picture.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens_scenes::pets::Pets;
 /// let dog = Pets::default().seed(8).dog().pet()?;
 /// assert_eq!((dog.class(), dog.picture().width()), ("dog", 256));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]

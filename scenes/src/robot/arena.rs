@@ -18,7 +18,6 @@ const MOST: usize = 64;
 /// A scene to be made: the same seed makes the same scene.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens_scenes::robot::{Arena, Obstacle, Sensor};
 /// let random = Arena::default().seed(7).scene()?;
 ///
@@ -26,8 +25,7 @@ const MOST: usize = 64;
 /// let can = Obstacle::cylinder(33.0, 0.0, 3.0);
 /// let made = Arena::default().obstacles([can]).scene()?;
 /// assert_eq!(made.truth().first(Sensor::Centre), Some(16.0));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use]

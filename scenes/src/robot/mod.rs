@@ -22,14 +22,12 @@
 //!   [Enki](https://github.com/enki-community/enki)'s Thymio II.
 //!
 //! ```
-//! # fn main() -> convlens::Result<()> {
 //! use convlens_scenes::prelude::*;
 //! let scene = Arena::default().seed(3).scene()?;
 //! let look = networks::robot_range()?.look(&scene.photo()?)?;
 //! let foreseen = Reading::from_look(&look)?;
 //! foreseen.compared(scene.truth())?; // picture, prediction and truth beside each other
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 
 mod arena;

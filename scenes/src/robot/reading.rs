@@ -20,7 +20,6 @@ use super::sensor::{DISTANCES, Sensor, distance};
 /// above: sensors from left to right, distances from below.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens_scenes::prelude::*;
 /// use convlens_scenes::robot::Sensor;
 /// let scene = Arena::default().seed(5).scene()?;
@@ -28,8 +27,7 @@ use super::sensor::{DISTANCES, Sensor, distance};
 /// let foreseen = Reading::from_look(&look)?;
 /// let soon = foreseen.value(Sensor::Centre, 10); // within 14 cm of the place 20 cm ahead?
 /// assert!(soon.is_some_and(|p| (0.0..=1.0).contains(&p)));
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Reading {

@@ -71,13 +71,11 @@ impl Scene {
     /// the photos and the targets of [`Fit::run`](convlens::train::Fit::run) with binary cross entropy.
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens_scenes::prelude::*;
     /// let scenes = [Arena::default().seed(1).scene()?, Arena::default().seed(2).scene()?];
     /// let (pictures, detected) = convlens_scenes::robot::Scene::tensors(&scenes)?;
     /// assert_eq!((pictures.size(), detected.size()), (vec![2, 3, 64, 80], vec![2, 325]));
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

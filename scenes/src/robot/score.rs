@@ -20,7 +20,6 @@ use super::sensor::{DISTANCES, Sensor, distance};
 /// A cell shows the map of these areas, with the table as its text.
 ///
 /// ```
-/// # fn main() -> convlens::Result<()> {
 /// use convlens_scenes::prelude::*;
 /// let model = networks::robot_range()?;
 /// let mut score = RangeScore::default();
@@ -29,8 +28,7 @@ use super::sensor::{DISTANCES, Sensor, distance};
 ///     score.add(scene.truth(), &Reading::from_look(&model.look(&scene.photo()?)?)?);
 /// }
 /// assert!(score.accuracy() > score.base_accuracy());
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct RangeScore {

@@ -2,13 +2,11 @@
 //!
 //! <!-- not run here: it needs a file of yours -->
 //! ```no_run
-//! # fn main() -> convlens::Result<()> {
 //! use convlens_scenes::prelude::*;
 //!
 //! let line = Section::open("line.sgy")?; // SEG-Y, .npy or a picture
 //! let input = line.to_tensor()?; // [1, 1, height, width], normalised
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! - [`Section`] is the data; [`Section::open`] reads SEG-Y, NumPy arrays and pictures.
@@ -25,7 +23,7 @@ use std::sync::Arc;
 use convlens::mask::{Classes, Mask, SegmentationScore};
 use convlens::show::debug_line;
 use convlens::tensor::to_floats;
-pub use convlens::zoo::F3_FACIES;
+pub use convlens::zoo::segmentation::F3_FACIES;
 use convlens::{Error, Result};
 use tch::Tensor;
 
@@ -52,7 +50,7 @@ pub fn f3_facies() -> Classes {
 /// let ramp = Section::new(2, 3, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])?;
 /// let known = ramp.with_labels(vec![0, 0, 0, 1, 1, 1], &Classes::named(["water", "rock"])?)?;
 /// assert_eq!(known.labels(), Some(&[0, 0, 0, 1, 1, 1][..]));
-/// # Ok::<(), convlens::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Section {
@@ -201,14 +199,12 @@ impl Section {
     /// photos and the targets of [`Fit::run`](convlens::train::Fit::run).
     ///
     /// ```
-    /// # fn main() -> convlens::Result<()> {
     /// use convlens_scenes::prelude::*;
     /// let world = Seismic::default().size(48, 64);
     /// let sections = [world.seed(1).section()?, world.seed(2).section()?];
     /// let (amplitudes, labels) = Section::tensors(&sections)?;
     /// assert_eq!((amplitudes.size(), labels.size()), (vec![2, 1, 48, 64], vec![2, 48, 64]));
-    /// # Ok(())
-    /// # }
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// # Errors

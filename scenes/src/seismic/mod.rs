@@ -57,7 +57,7 @@ const SURVEY: u64 = 0x7375_7276_6579;
 /// use convlens_scenes::seismic::Seismic;
 /// let section = Seismic::default().seed(7).size(112, 112).section()?;
 /// assert_eq!(section.classes().map(|classes| classes.len()), Some(10));
-/// # Ok::<(), convlens::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]

@@ -28,7 +28,6 @@ use crate::model::{LayerRef, Model, NodeId, ReceptiveField};
 /// from the photo itself.
 ///
 /// ```no_run
-/// # fn main() -> convlens::Result<()> {
 /// use convlens::prelude::*;
 /// let (model, train) = (zoo::resnet50()?, ImageFolder::open("pets/train")?);
 /// let layers = ["relu", "layer1", "layer2", "layer3", "layer4"];
@@ -37,8 +36,7 @@ use crate::model::{LayerRef, Model, NodeId, ReceptiveField};
 /// patches.selectivity("layer4")?; // which maps are for which class
 /// // In a later notebook:
 /// let patches = TopPatches::open("patches.json")?;
-/// # Ok(())
-/// # }
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

@@ -2,12 +2,10 @@
 //!
 //! <!-- not run here: it fetches published weights -->
 //! ```no_run
-//! # fn main() -> convlens::Result<()> {
 //! use convlens::zoo::hub;
 //! let file = hub::fetch("resnet34")?; // 87 MB the first time, nothing afterwards
 //! assert!(file.ends_with("resnet34-b627a593.pth"));
-//! # Ok(())
-//! # }
+//! Ok::<(), convlens::Error>(())
 //! ```
 //!
 //! Each architecture has its places, tried in order: torchvision's own files, timm's on the

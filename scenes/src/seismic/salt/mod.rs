@@ -51,7 +51,7 @@ const TILE: u64 = 0x5361_6c74;
 /// use convlens_scenes::seismic::{SaltBody, Salt};
 /// let tile = Salt::default().seed(7).body(SaltBody::Dome).section()?;
 /// assert_eq!(tile.classes().and_then(|classes| classes.name(1)), Some("salt"));
-/// # Ok::<(), convlens::Error>(())
+/// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
