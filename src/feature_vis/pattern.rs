@@ -328,7 +328,7 @@ impl Patterns {
     }
 
     /// How the pictures came about: an animated PNG of the contact sheet, of at most about
-    /// 300 kB. [`FeatureVis::frames`](super::FeatureVis::frames) sets how many pictures it has.
+    /// 200 kB. [`FeatureVis::frames`](super::FeatureVis::frames) sets how many pictures it has.
     ///
     /// # Errors
     /// When no frames were kept.

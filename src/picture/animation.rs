@@ -13,7 +13,7 @@ use super::png::few_colours;
 use crate::error::{Error, Result};
 
 /// Bytes of a file, unless another number is set.
-const BUDGET: usize = 300_000;
+const BUDGET: usize = 200_000;
 /// Pictures are not made narrower than this to fit.
 const NARROWEST: u32 = 160;
 
@@ -59,7 +59,7 @@ impl Animation {
         Animation { delay: milliseconds, ..self.clone() }
     }
 
-    /// How many bytes the file may have, about; 300,000 by default. Larger pictures become
+    /// How many bytes the file may have, about; 200,000 by default. Larger pictures become
     /// smaller, down to a width of 160 pixels.
     pub fn byte_budget(&self, bytes: usize) -> Animation {
         Animation { budget: bytes, ..self.clone() }

@@ -22,7 +22,7 @@ const NARROWEST: u32 = 120;
 /// A table higher than this is for nobody's eyes.
 const HIGHEST: u64 = 32_000;
 /// Pixels of all pictures together, about: notebooks store them.
-const BUDGET: f64 = 1.2e6;
+const BUDGET: f64 = 1e6;
 /// The titles of rows take no more of the column.
 const TITLES: f32 = 150.0;
 /// Lines that a title and a caption may have.
