@@ -277,16 +277,21 @@ fn cells_stand_by_column_and_from_below_and_what_is_not_finite_has_none() {
     let picture = |values: &[f32]| {
         cells(values).colormap(Colormap::Greys).picture().expect("a chart").to_rgb()
     };
-    // The second row of three: the upper one of the first two.
-    let (one, none) = (picture(&[0.0, 0.0, 0.0, 1.0, 0.0, f32::NAN]), picture(&[0.0; 6]));
-    let differ: Vec<(u32, u32)> = one
-        .enumerate_pixels()
-        .filter(|(x, y, pixel)| none.get_pixel(*x, *y) != *pixel)
-        .map(|(x, y, _)| (x, y))
-        .collect();
-    let (first, last) = (differ.first().expect("a cell"), differ.last().expect("a cell"));
+    let differ = |values: &[f32]| -> Vec<(u32, u32)> {
+        let (one, none) = (picture(values), picture(&[0.0; 6]));
+        let pixels = one.enumerate_pixels();
+        let differing = pixels.filter(|(x, y, pixel)| none.get_pixel(*x, *y) != *pixel);
+        differing.map(|(x, y, _)| (x, y)).collect()
+    };
+    // The right cell of the second row of three.
+    let dark = differ(&[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    let (first, last) = (dark.first().expect("a cell"), dark.last().expect("a cell"));
     assert!(last.0 - first.0 >= 45 && last.1 - first.1 <= 6, "{first:?} to {last:?}");
-    assert!(first.0 > one.width() / 3, "{first:?} is on the left");
+    assert!(first.0 > picture(&[0.0; 6]).width() / 3, "{first:?} is on the left");
+    // Where the third row's has none, the axes' lines are seen, right above.
+    let bare = differ(&[0.0, 0.0, 0.0, 0.0, 0.0, f32::NAN]);
+    assert!(bare.iter().all(|at| at.0 >= first.0 && at.1 < first.1), "{bare:?}");
+    assert!(!bare.is_empty() && bare.len() < dark.len() / 2, "{bare:?}");
     assert_eq!(text(&cells(&[0.5; 2])), "cells: 2 values of left, right");
 }
 
