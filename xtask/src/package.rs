@@ -114,8 +114,9 @@ fn notebook_of(unpacked: &[PathBuf]) -> serde_json::Value {
         .map(|(name, path)| format!(":dep {name} = {{ path = \"{}\" }}\n", warm::toml_string(path)))
         .collect();
     let uses = "use convlens::prelude::*;\nuse convlens_scenes::prelude::*;";
-    let looks = "let tile = Salt::default().seed(100_004).section()?;\n\
-                 let look = networks::salt_unet()?.look(&tile.photo()?)?;\n\
+    // evcxr learns from its first `?` that cells return errors, and shows nothing in that cell.
+    let makes = "let tile = Salt::default().seed(100_004).section()?;";
+    let looks = "let look = networks::salt_unet()?.look(&tile.photo()?)?;\n\
                  let heat = zoo::squeezenet1_1()?.look(&Pets::default().pet()?.photo()?)?\
                  .explain(&GradCam::default())?;\n\
                  assert!(heat.bundle().as_picture().is_some());\n\
@@ -131,7 +132,11 @@ fn notebook_of(unpacked: &[PathBuf]) -> serde_json::Value {
         })
     };
     json!({
-        "cells": [cell("use", dependencies + uses), cell("look", looks.to_owned())],
+        "cells": [
+            cell("use", dependencies + uses),
+            cell("make", makes.to_owned()),
+            cell("look", looks.to_owned()),
+        ],
         "metadata": {},
         "nbformat": 4,
         "nbformat_minor": 5,
