@@ -32,7 +32,7 @@ pub struct Cells {
 }
 
 /// The size of a cell in pixels.
-const CELL: (usize, usize) = (48, 5);
+const CELL: (usize, usize) = (44, 5);
 /// More cells than this in a row or in a column are not drawn.
 const MOST: (usize, usize) = (80, 800);
 

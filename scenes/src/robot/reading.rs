@@ -135,7 +135,7 @@ impl Reading {
         let mut parts = Vec::new();
         if let Some(picture) = &self.picture {
             // Together they fit into a notebook.
-            let wide = if readings.len() > 1 { 320u32 } else { 400 };
+            let wide = if readings.len() > 1 { 240u32 } else { 400 };
             let factor = wide.div_ceil(picture.width().max(1));
             parts.push(picture.enlarged(factor)?.titled("what the robot sees"));
         }
