@@ -51,7 +51,7 @@ impl ImageFolder {
                     "photos of one tensor have one size, but {} becomes {size:?} and others {:?}: \
                      choose a .preprocess(…) that makes them alike, such as Preprocess::exact",
                     photo.title(),
-                    all.size()
+                    [&[1], &all.size()[1..]].concat()
                 )));
             }
             let input = preprocess.normalized(&seen, channels)?;

@@ -12,6 +12,7 @@ use super::op::{Module, ParameterSpec, countable, too_many};
 use super::weights::{self, Weights};
 use super::{Inner, Model, Names, Node, Op, Parameter};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::photo::Preprocess;
 use crate::tensor::{channels_last, float_copy};
 
@@ -289,6 +290,23 @@ impl Builder {
         })
     }
 
+    /// Refuses parameters that take more memory than there is, beside those that are there already.
+    fn check_memory(&self, given: &BTreeMap<String, Tensor>) -> Result<()> {
+        let (mut total, mut largest) = (0.0, 0.0f64);
+        for node in &self.nodes {
+            for spec in node.op.parameters() {
+                if !given.contains_key(&format!("{}.{}", node.name, spec.name)) {
+                    total += spec.count();
+                    largest = largest.max(spec.count());
+                }
+            }
+        }
+        // Each is copied once while it is made.
+        let bytes = 4.0 * (total + largest);
+        let what = format!("the {total:.3e} parameters of {}", self.name);
+        memory::check(&what, bytes as u64, "is a pooling missing, or are there too many channels?")
+    }
+
     fn finish(
         self,
         mut tensor: impl FnMut(&str, &ParameterSpec) -> Result<Tensor>,
@@ -301,6 +319,7 @@ impl Builder {
         }
         let _no_grad = tch::no_grad_guard();
         let given: BTreeMap<String, Tensor> = self.variables.variables().into_iter().collect();
+        self.check_memory(&given)?;
         let mut nodes = Vec::with_capacity(self.nodes.len());
         for planned in &self.nodes {
             let mut parameters = Vec::new();
@@ -363,8 +382,7 @@ impl Builder {
 /// A forgotten pooling easily asks for more memory than there is, which would end the process.
 fn check_size(op: &Op) -> Result<()> {
     const MOST: f64 = 2e9;
-    let count = |spec: &ParameterSpec| spec.shape.iter().map(|&side| side as f64).product::<f64>();
-    let total: f64 = op.parameters().iter().map(count).sum();
+    let total: f64 = op.parameters().iter().map(ParameterSpec::count).sum();
     if total <= MOST {
         return Ok(());
     }

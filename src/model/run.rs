@@ -139,7 +139,8 @@ impl Model {
         });
         let bytes = most.max().unwrap_or(0).saturating_mul(4).max(0) as u64;
         let what = format!("{} for an input of {input:?}", self.name());
-        memory::check(&what, bytes, "make the photo smaller first: Preprocess::shorter(..)")
+        let way_out = "make it smaller first, Preprocess::shorter(..), or give fewer at once";
+        memory::check(&what, bytes, way_out)
     }
 
     fn describe(&self, node: &Node) -> String {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use convlens::error::Error;
 use convlens::prelude::*;
 
 use super::{refused, small};
@@ -35,4 +36,23 @@ fn large_pictures_say_what_memory_they_take_before_the_first_step() {
     let quick = quick.listener(move |line| listen.borrow_mut().push(line.to_owned()));
     quick.run(&small(), Objective::channel("conv", 0)).expect("a picture");
     assert!(!said.borrow().iter().any(|line| line.contains("memory")), "{said:?}");
+}
+
+#[test]
+fn a_network_that_no_memory_holds_is_refused_before_any_of_it_is_made() {
+    if !cfg!(target_os = "linux") {
+        return; // Nobody says there what memory is free.
+    }
+    let mut net = Model::builder("wide", [40_000, 1, 1]);
+    let x = net.input();
+    let mut x = net.add("flatten", Op::Flatten, &[x]);
+    // Each of them alone may be.
+    for i in 0..1_000 {
+        x = net.add(format!("fc{i}"), Linear::new(40_000, 40_000), &[x]);
+    }
+    let error = refused(net.build());
+    let text = error.to_string();
+    assert!(matches!(error, Error::Argument(_)), "{error:?}");
+    assert!(text.starts_with("the 1.600e12 parameters of wide: this takes about 640"), "{text}");
+    assert!(text.contains("is a pooling missing"), "{text}");
 }

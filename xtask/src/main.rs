@@ -3,6 +3,8 @@
 #[cfg(not(unix))]
 compile_error!("cargo xtask works on Linux and macOS; on Windows, use it inside WSL");
 
+#[path = "../../src/memory/available.rs"]
+mod available_memory;
 mod bench;
 mod cache;
 #[path = "../../src/zoo/hub/cache_root.rs"]

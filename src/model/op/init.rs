@@ -94,6 +94,11 @@ pub(crate) struct ParameterSpec {
 }
 
 impl ParameterSpec {
+    /// How many values it has; as shapes may be anything, their product is no integer.
+    pub(crate) fn count(&self) -> f64 {
+        self.shape.iter().map(|&side| side as f64).product()
+    }
+
     pub(super) fn new(name: &'static str, shape: &[i64], init: Init) -> Self {
         ParameterSpec { name, shape: shape.to_vec(), init, trainable: true }
     }
