@@ -6,7 +6,8 @@
 //! Beside another busy process that waiting takes the time that the other threads need: everything becomes
 //! ten times as slow. So before the first work the threads are told to wait for a moment only, and where a
 //! container allows fewer processors than the machine has, there are as many threads as that. A user's
-//! own `OMP_NUM_THREADS`, `MKL_NUM_THREADS`, `OMP_WAIT_POLICY` and `GOMP_SPINCOUNT` stay in force.
+//! own `OMP_NUM_THREADS`, `MKL_NUM_THREADS`, `OMP_WAIT_POLICY` and `GOMP_SPINCOUNT` stay in force, and so
+//! does a number given to `tch::set_num_threads`.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -41,11 +42,26 @@ fn fit_to_quota() {
     }
     let allowed = *ALLOWED
         .get_or_init(|| std::thread::available_parallelism().map_or(usize::MAX, usize::from));
-    if let Ok(allowed) = i32::try_from(allowed)
-        && allowed < tch::get_num_threads()
+    let Some(processors) = gomp_processors() else { return };
+    if is_beyond_quota(count(), processors, allowed)
+        && let Ok(allowed) = i32::try_from(allowed)
     {
         tch::set_num_threads(allowed);
     }
+}
+
+/// Whether libtorch chose these threads itself and they are too many. It takes the machine's processors,
+/// or, through MKL, its cores, which have one or two of them; any other number is a user's own.
+fn is_beyond_quota(threads: usize, processors: usize, allowed: usize) -> bool {
+    threads > allowed && (threads == processors || 2 * threads == processors)
+}
+
+/// How many threads make these more than the processors, unless they are so many that a container which
+/// counts processes might end this one.
+fn sleepers(threads: usize, processors: usize) -> Option<usize> {
+    const MOST: usize = 64;
+    let sleepers = (processors + 1).saturating_sub(threads).max(1);
+    (sleepers <= MOST).then_some(sleepers)
 }
 
 /// GNU's OpenMP reads from the environment how long its threads wait on the spot when it is loaded, which
@@ -61,8 +77,8 @@ fn wait_shortly() {
     if has_thread(NAME) {
         return; // of an earlier cell
     }
-    let more = (processors + 1).saturating_sub(count()).max(1);
-    let threads = c_uint::try_from(more + 1).unwrap_or(2);
+    let Some(sleepers) = sleepers(count(), processors) else { return };
+    let threads = c_uint::try_from(sleepers + 1).unwrap_or(2);
     let (ready, is_ready) = mpsc::channel();
     let spawned = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
         // SAFETY: the function takes any argument and does nothing.
@@ -223,14 +239,31 @@ mod tests {
     }
 
     #[test]
+    fn only_libtorchs_own_number_is_fitted_to_what_a_container_allows() {
+        assert!(is_beyond_quota(128, 128, 2) && is_beyond_quota(64, 128, 2));
+        assert!(!is_beyond_quota(128, 128, 128) && !is_beyond_quota(1, 2, 1));
+        assert!(!is_beyond_quota(8, 128, 2), "eight are a user's choice");
+    }
+
+    #[test]
+    fn no_crowd_of_threads_is_started_to_sleep() {
+        assert_eq!(sleepers(2, 2), Some(1));
+        assert_eq!(sleepers(128, 128), Some(1));
+        assert_eq!(sleepers(2, 16), Some(15));
+        assert_eq!(sleepers(2, 128), None);
+        assert_eq!(sleepers(9, 2), Some(1));
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn a_users_own_variables_stay_in_force() {
         if std::env::var_os(ALONE).is_none() {
             let mut command = std::process::Command::new(std::env::current_exe().expect("a test"));
             command.env("OMP_WAIT_POLICY", "ACTIVE").env(ALONE, "");
             let name = "model::threads::tests::a_users_own_variables_stay_in_force";
-            let status = command.args(["--exact", name]).status().expect("a process");
-            return assert!(status.success());
+            let output = command.args(["--exact", name]).output().expect("a process");
+            let said = String::from_utf8_lossy(&output.stdout);
+            return assert!(output.status.success() && said.contains("1 passed"), "{said}");
         }
         prepare();
         assert!(!has_thread("convlens waits"));

@@ -28,16 +28,17 @@ impl Layout {
         if tensor.is_mkldnn() {
             return Layout::OneDnn;
         }
-        if tensor.is_sparse() || is_compressed(tensor) {
+        if tensor.is_sparse() {
             return Layout::Sparse;
         }
-        // libtorch knows whether a tensor is nested, but tch does not pass it on. Of all layouts that are
-        // left, only nested ones have no place in memory to compare, and asking them for their size panics.
+        // libtorch knows whether a tensor is compressed or nested, but tch does not pass it on. Of all
+        // layouts that are left, only these have no place in memory to compare, and asking a nested one for
+        // its size panics. Ordinary tensors come first: each question with no for an answer is an exception.
         let quantized = matches!(tensor.f_kind(), Ok(Kind::QInt8 | Kind::QUInt8 | Kind::QInt32));
-        match quantized || tensor.f_is_set_to(tensor).is_ok() {
-            true => Layout::Strided,
-            false => Layout::Nested,
+        if quantized || tensor.f_is_set_to(tensor).is_ok() {
+            return Layout::Strided;
         }
+        if is_compressed(tensor) { Layout::Sparse } else { Layout::Nested }
     }
 }
 
@@ -82,5 +83,40 @@ pub(crate) fn plain_numbers(tensor: &Tensor) -> Result<Tensor> {
              .view_as_real()"
         ))),
         _ => Ok(tensor),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layouts_are_told_apart() {
+        let dense = Tensor::rand([4, 4], tch::kind::FLOAT_CPU);
+        let table = |values: &[i64]| Tensor::from_slice(values).view([2, 2]);
+        let nested = Tensor::arange(10, tch::kind::FLOAT_CPU).internal_nested_view_from_buffer(
+            &table(&[2, 2, 3, 2]),
+            &table(&[2, 1, 2, 1]),
+            &Tensor::from_slice(&[0i64, 4]),
+        );
+        let cases = [
+            ("ordinary", dense.shallow_clone(), Layout::Strided),
+            ("turned", dense.transpose(0, 1), Layout::Strided),
+            ("a part", dense.narrow(0, 1, 2), Layout::Strided),
+            ("empty", dense.narrow(0, 0, 0), Layout::Strided),
+            ("complex", dense.to_kind(Kind::ComplexFloat), Layout::Strided),
+            ("quantized", dense.quantize_per_tensor(0.1, 0, Kind::QInt8), Layout::Strided),
+            ("undefined", Tensor::new(), Layout::Undefined),
+            ("in oneDNN's order", dense.to_mkldnn(), Layout::OneDnn),
+            ("by places", dense.to_sparse_sparse_dim(2), Layout::Sparse),
+            ("by rows", dense.to_sparse_csr(None), Layout::Sparse),
+            ("by columns", dense.to_sparse_csc(None), Layout::Sparse),
+            ("by blocks in rows", dense.to_sparse_bsr([2, 2], None), Layout::Sparse),
+            ("by blocks in columns", dense.to_sparse_bsc([2, 2], None), Layout::Sparse),
+            ("nested", nested, Layout::Nested),
+        ];
+        for (what, tensor, expected) in cases {
+            assert_eq!(Layout::of(&tensor), expected, "{what}");
+        }
     }
 }
