@@ -268,19 +268,10 @@ impl Fit {
             } else if self.budget.is_some_and(|budget| pace.elapsed(Instant::now()) >= budget) {
                 fitted.stopped = Some("the time is up".into());
             }
-            let last = epoch + 1 == self.epochs || fitted.stopped.is_some();
-            let now = Instant::now();
-            let rest = self.epochs as f64 / (epoch + 1) as f64 - 1.0;
-            let left = pace.elapsed(now).as_secs_f64() * rest;
-            // The last line is the last epoch's.
-            let due = match last {
-                true => pace.spoken() || pace.due(now, None),
-                false => pace.due(now, Duration::try_from_secs_f64(left).ok()),
-            };
-            if due {
-                (self.listener)(&fitted.line(self.epochs, (!last).then_some(left)));
+            if let Some(line) = fitted.due(self.epochs, &mut pace, Instant::now()) {
+                (self.listener)(&line);
             }
-            if last {
+            if fitted.stopped_early() {
                 break;
             }
         }
@@ -524,6 +515,19 @@ impl Fitted {
         self.stopped.is_some()
     }
 
+    /// The line after the latest of so many epochs, if it is time for one.
+    fn due(&self, epochs: usize, pace: &mut Pace, now: Instant) -> Option<String> {
+        let done = self.losses.len();
+        let last = done == epochs || self.stopped_early();
+        let left = pace.elapsed(now).as_secs_f64() * (epochs as f64 / done as f64 - 1.0);
+        // The last line is the last epoch's.
+        let due = match last {
+            true => pace.spoken() || pace.due(now, None),
+            false => pace.due(now, Duration::try_from_secs_f64(left).ok()),
+        };
+        due.then(|| self.line(epochs, (!last).then_some(left)))
+    }
+
     fn line(&self, epochs: usize, left: Option<f64>) -> String {
         let mut line = format!("{}: epoch {} of {epochs}", self.network, self.losses.len());
         if let Some(loss) = self.losses.last() {
@@ -573,5 +577,41 @@ impl Show for Fitted {
             }
             Err(error) => error_bundle(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_trainings_tell_how_they_go_and_end_with_the_last_epochs_line() {
+        let mut fitted = Fitted {
+            network: "bars".into(),
+            losses: Vec::new(),
+            validation: Vec::new(),
+            best_epoch: 0,
+            stopped: None,
+        };
+        let (mut pace, mut lines) = (Pace::start(), Vec::new());
+        let began = Instant::now();
+        for epoch in 1..=20 {
+            fitted.losses.push(1.0 / f64::from(epoch));
+            // A little more than a second each.
+            let now = began + Duration::from_millis(1_001) * epoch;
+            lines.extend(fitted.due(20, &mut pace, now));
+        }
+        let expected = [
+            "bars: epoch 2 of 20, loss 0.5000, 18 s left",
+            "bars: epoch 7 of 20, loss 0.1429, 13 s left",
+            "bars: epoch 20 of 20, loss 0.0500",
+        ];
+        assert_eq!(lines, expected);
+        // One that ends at once says nothing; one that is stopped ends with its last epoch.
+        fitted.losses.truncate(3);
+        assert_eq!(fitted.due(3, &mut Pace::start(), Instant::now()), None);
+        fitted.stopped = Some("the time is up".into());
+        let line = fitted.due(1_000, &mut pace, began + Duration::from_secs(30));
+        assert_eq!(line.as_deref(), Some("bars: epoch 3 of 1000, loss 0.3333"));
     }
 }
