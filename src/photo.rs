@@ -81,6 +81,11 @@ impl Photo {
         if bytes.is_empty() {
             return Err(Error::Image("the file is empty".into()));
         }
+        if Tiff::is(bytes) {
+            let picture =
+                Tiff::read(bytes, |width, height, _| check_size(width, height))?.picture()?;
+            return Ok(Photo { picture, title: title.into() });
+        }
         let guessed = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
         let guessed = guessed.map_err(|e| Error::Image(e.to_string()))?;
         let Some(format) = guessed.format() else {
@@ -89,10 +94,6 @@ impl Photo {
                 beginning(bytes)
             )));
         };
-        if format == image::ImageFormat::Tiff {
-            let picture = Tiff::read(bytes, check_size)?.picture()?;
-            return Ok(Photo { picture, title: title.into() });
-        }
         let damaged = |e: image::ImageError| {
             Error::Image(format!(
                 "a damaged or unsupported {format:?} photo of {} bytes: {}",

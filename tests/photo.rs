@@ -264,6 +264,25 @@ fn a_jpeg_without_its_end_opens_when_no_row_is_missing() {
 }
 
 #[test]
+fn a_jpeg_without_its_end_may_end_in_zeros_of_its_own() {
+    let mut seen = 0;
+    // In flat pictures, blocks of the same colour are zeros, and some numbers of them fill whole bytes.
+    for (width, height, grey) in (1..=8).flat_map(|w| [(8 * w, 8, 128), (8 * w, 16, 90)]) {
+        let flat = RgbImage::from_pixel(width, height, image::Rgb([grey; 3]));
+        let mut file = std::io::Cursor::new(Vec::new());
+        flat.write_to(&mut file, image::ImageFormat::Jpeg).expect("a JPEG");
+        let whole = file.into_inner();
+        let data = whole.strip_suffix(&[0xff, 0xd9]).expect("an end");
+        let photo = Photo::from_bytes(data);
+        let photo = photo.unwrap_or_else(|error| panic!("{width} × {height}: {error}"));
+        let truth = Photo::from_bytes(&whole).expect("a photo");
+        assert_eq!(photo.picture().to_rgb(), truth.picture().to_rgb(), "{width} × {height}");
+        seen += usize::from(data.ends_with(&[0]) && !data.ends_with(&[0xff, 0]));
+    }
+    assert!(seen > 0, "none of them ends in a zero");
+}
+
+#[test]
 fn damaged_tiffs_and_ppms_say_so() {
     for name in
         ["rgb.tif", "planes.tif", "tiles.tif", "jpeg.tif", "float.tif", "rgb.ppm", "bits.pbm"]
@@ -274,7 +293,7 @@ fn damaged_tiffs_and_ppms_say_so() {
             match Photo::from_bytes(&whole[..length]) {
                 Ok(_) => {}
                 Err(Error::Image(text)) => {
-                    let kind = if name.ends_with(".tif") { "Tiff" } else { "Pnm" };
+                    let kind = if name.ends_with(".tif") { "TIFF file" } else { "Pnm photo" };
                     assert!(text.contains(&format!("a damaged or unsupported {kind}")), "{text}");
                     refused += 1;
                 }
@@ -307,14 +326,14 @@ fn a_tiff_of_values_that_are_no_numbers_is_refused() {
     let mut odd = whole;
     odd[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     assert!(
-        matches!(Photo::from_bytes(&odd), Err(Error::Image(text)) if text.contains("1 values of the Tiff"))
+        matches!(Photo::from_bytes(&odd), Err(Error::Image(text)) if text.contains("1 values of the TIFF"))
     );
 }
 
 #[test]
 fn the_numbers_of_a_tiff_are_read_as_they_are_stored() {
     let open = |name: &str| Maps::open(reference("photos").join(name)).expect("numbers");
-    for name in ["float.tif", "float_packed.tif"] {
+    for name in ["float.tif", "float_packed.tif", "big.tif", "big_swapped.tif"] {
         let maps = open(name);
         assert_eq!((maps.count(), maps.height(), maps.width()), (1, 8, 12));
         let wave: Vec<f32> = (0..96).map(|i| (i as f32 - 50.0) * 37.0).collect();
@@ -328,6 +347,31 @@ fn the_numbers_of_a_tiff_are_read_as_they_are_stored() {
         assert_eq!([0, 1, 2].map(corner), [Some(220.0), Some(30.0), Some(40.0)], "{name}");
     }
     assert_eq!(open("rgb16_big.tif").values()[0], 220.0 * 257.0);
+    // Whichever of them is white, and however few bits they have.
+    let with = |name: &str, fields: &[(u16, u32)]| {
+        let mut file = fs::read(reference("photos").join(name)).expect("a photo");
+        for (tag, value) in fields {
+            let at = file.windows(2).skip(8).position(|pair| pair == tag.to_le_bytes());
+            let at = at.expect("a tag") + 8;
+            // A field of 32 bits.
+            file[at + 2..at + 4].copy_from_slice(&4u16.to_le_bytes());
+            file[at + 8..at + 12].copy_from_slice(&value.to_le_bytes());
+        }
+        file
+    };
+    let white = |name: &str| Maps::from_bytes(&with(name, &[(262, 0)]));
+    let bits = open("bits.tif");
+    assert_eq!(bits.values()[4..8], [0.0, 0.0, 1.0, 1.0]);
+    assert!(bits.values().iter().all(|&bit| bit == 0.0 || bit == 1.0));
+    for name in ["bits.tif", "grey16.tif"] {
+        assert_eq!(white(name).expect(name).values(), open(name).values(), "{name}");
+    }
+    let text = white("float.tif").expect_err("floats").to_string();
+    assert!(text.contains("0 as black"), "{text}");
+    // Channels count, before there is memory for them.
+    let large = with("planes.tif", &[(256, 10_000), (257, 5_000), (278, 5_000)]);
+    let text = Maps::from_bytes(&large).expect_err("150 million values").to_string();
+    assert!(text.contains("3 maps of 5000 × 10000"), "{text}");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("maps.npy");
     let maps = Maps::new(2, 1, 3, (0..6).map(|i| i as f32).collect()).expect("maps");

@@ -30,7 +30,7 @@ fn error_of(bytes: &[u8]) -> String {
 #[test]
 fn a_tiff_of_one_channel_holds_amplitudes_and_others_are_pictures() {
     let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/photos");
-    for name in ["float.tif", "float_packed.tif"] {
+    for name in ["float.tif", "float_packed.tif", "big.tif", "big_swapped.tif"] {
         let section = Section::open(photos.join(name)).expect("a section");
         assert_eq!((section.height(), section.width()), (8, 12));
         let wave: Vec<f32> = (0..96).map(|i| (i as f32 - 50.0) * 37.0).collect();
@@ -44,7 +44,7 @@ fn a_tiff_of_one_channel_holds_amplitudes_and_others_are_pictures() {
     }
     let whole = std::fs::read(photos.join("float.tif")).expect("a file");
     let text = error_of(&whole[..whole.len() / 2]);
-    assert!(text.contains("damaged or unsupported Tiff"), "{text}");
+    assert!(text.contains("cannot be read: a damaged or unsupported TIFF file"), "{text}");
 }
 
 #[test]

@@ -17,6 +17,9 @@ const TAILS: [[u8; 3]; 3] = [[0x00, 0x00, 0x00], [0x6a, 0x93, 0xd5], [0x2b, 0x1d
 /// How long a tail is: one missing block has to differ, and a block takes a few hundred bytes at most.
 const TAIL: usize = 1 << 12;
 
+/// A scan may end in a few zeros of its own; more are what an interrupted download leaves.
+const ZEROS: usize = 16;
+
 /// What the markers of a JPEG say.
 pub(super) struct Markers {
     /// Where the data of the first scan begin; none for a file without any.
@@ -99,27 +102,27 @@ impl Sent {
 pub(super) fn without_end(bytes: &[u8], markers: &Markers) -> ImageResult<Option<DynamicImage>> {
     let Some(start) = markers.scan.filter(|_| markers.all_scans) else { return Ok(None) };
     let data = bytes.get(start..).unwrap_or_default();
-    // An interrupted download may leave zeros; a scan's last byte is filled up with ones.
     let Some(last) = data.iter().rposition(|&byte| byte != 0) else { return Ok(None) };
-    let length = last + 1;
+    let zeros = data.len() - (last + 1);
+    let length = if zeros > ZEROS { last + 1 } else { data.len() };
     let stuffed = data[..length].ends_with(&[0xff]) && length < data.len();
     // Of the marker itself, half may be there, with bytes that fill up before it.
     let mut known = &bytes[..start + length + usize::from(stuffed)];
     while let Some(rest) = known.strip_suffix(&[0xff]) {
         known = rest;
     }
-    let mut pictures = Vec::new();
+    let mut first: Option<DynamicImage> = None;
     for tail in TAILS {
         let tail = tail.iter().copied().cycle().take(TAIL);
         let file: Vec<u8> = known.iter().copied().chain(tail).chain(END).collect();
         let picture = JpegDecoder::new(Cursor::new(file)).and_then(DynamicImage::from_decoder);
-        match picture {
-            Ok(picture) => pictures.push(picture),
+        match (picture, &first) {
+            (Ok(picture), None) => first = Some(picture),
+            (Ok(picture), Some(first)) if picture.as_bytes() == first.as_bytes() => {}
             // What follows a whole picture is not read.
-            Err(_) if !pictures.is_empty() => return Ok(None),
-            Err(error) => return Err(error),
+            (_, Some(_)) => return Ok(None),
+            (Err(error), None) => return Err(error),
         }
     }
-    let whole = pictures.windows(2).all(|pair| pair[0].as_bytes() == pair[1].as_bytes());
-    Ok(pictures.pop().filter(|_| whole))
+    Ok(first)
 }

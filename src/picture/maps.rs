@@ -60,7 +60,8 @@ impl Maps {
 
     /// Opens the numbers in a file as they are stored: a `.npy`, numpy's file of one array, of the shape
     /// `[height, width]` or `[count, height, width]`, or the first picture of a TIFF, a map for each of
-    /// its channels. What is in the file decides, not its name.
+    /// its channels; integers of fewer than 8 bits stay as small as they are. What is in the file decides,
+    /// not its name.
     ///
     /// ```
     /// use convlens::picture::Maps;
@@ -71,7 +72,8 @@ impl Maps {
     /// ```
     ///
     /// # Errors
-    /// Files that cannot be read, are damaged or hold something else, and more than 100 million values.
+    /// Files that cannot be read, are damaged or hold something else, more than 100 million values, and a
+    /// TIFF of floats in which 0 is white.
     pub fn open(path: impl AsRef<Path>) -> Result<Maps> {
         let path = path.as_ref();
         let bytes = std::fs::read(path)
@@ -84,10 +86,14 @@ impl Maps {
     /// # Errors
     /// As [`open`](Maps::open).
     pub fn from_bytes(bytes: &[u8]) -> Result<Maps> {
-        let check = |height: u64, width: u64| match height.checked_mul(width) {
+        let check = |count: u64, height: u64, width: u64| match count
+            .checked_mul(height)
+            .and_then(|rows| rows.checked_mul(width))
+        {
             Some(1..=MOST_VALUES) => Ok(()),
             _ => Err(Error::Shape(format!(
-                "maps of {height} × {width} are not read: they have 1 to {} million values",
+                "{count} maps of {height} × {width} are not read: together they have 1 to {} \
+                     million values",
                 MOST_VALUES / 1_000_000
             ))),
         };
@@ -103,13 +109,14 @@ impl Maps {
                     )));
                 }
             };
-            check((count as u64).saturating_mul(height as u64), width as u64)?;
+            check(count as u64, height as u64, width as u64)?;
             return Maps::new(count, height, width, array.to_f32());
         }
-        match image::guess_format(bytes) {
-            Ok(image::ImageFormat::Tiff) => Tiff::read(bytes, |w, h| check(h, w))?.maps(),
-            _ => Err(Error::Image("the file holds no numbers: .npy and TIFF are read".into())),
+        if Tiff::is(bytes) {
+            return Tiff::read(bytes, |width, height, channels| check(channels, height, width))?
+                .maps();
         }
+        Err(Error::Image("the file holds no numbers: .npy and TIFF are read".into()))
     }
 
     /// How many maps there are.

@@ -1,4 +1,4 @@
-//! TIFF: grey, colours and numbers of any depth, as they are stored.
+//! TIFF: grey, colours and numbers of any depth.
 
 use std::io::Cursor;
 
@@ -14,13 +14,21 @@ use crate::error::{Error, Result};
 /// Values of more bytes than this are not read: 100 million pixels in four channels of 32 bits.
 const MOST_BYTES: usize = 1_600_000_000;
 
+/// What a TIFF begins with: in either order of bytes, and with addresses of 32 or, as BigTIFF, 64 bits.
+const MAGIC: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+
 /// The first picture of a TIFF.
 pub(crate) struct Tiff {
     pub(crate) width: usize,
     pub(crate) height: usize,
     colour: Colour,
-    /// Row by row, the channels of a pixel beside each other.
+    /// Row by row, the channels of a pixel beside each other. Those of fewer than 8 bits are levels from
+    /// 0 to 255, and 0 is always black.
     samples: DecodingResult,
+    /// Of a sample, in the file.
+    bits: u8,
+    /// Whether 0 is white in the file.
+    white_is_zero: bool,
     orientation: Orientation,
 }
 
@@ -51,12 +59,17 @@ impl Colour {
 }
 
 impl Tiff {
-    /// Reads a file. `check` says whether a picture may be so wide and high; it is asked before there
-    /// is memory for the pixels.
-    pub(crate) fn read(bytes: &[u8], check: impl Fn(u64, u64) -> Result<()>) -> Result<Tiff> {
+    /// Whether a file is a TIFF, by how it begins.
+    pub(crate) fn is(bytes: &[u8]) -> bool {
+        MAGIC.iter().any(|magic| bytes.starts_with(magic))
+    }
+
+    /// Reads a file. `check` says whether a picture may have so many columns, rows and channels; it is
+    /// asked before there is memory for the pixels.
+    pub(crate) fn read(bytes: &[u8], check: impl Fn(u64, u64, u64) -> Result<()>) -> Result<Tiff> {
         let damaged = |error: TiffError| {
             Error::Image(format!(
-                "a damaged or unsupported Tiff photo of {} bytes: {error}",
+                "a damaged or unsupported TIFF file of {} bytes: {error}",
                 bytes.len()
             ))
         };
@@ -66,10 +79,11 @@ impl Tiff {
         limits.intermediate_buffer_size = MOST_BYTES;
         let mut decoder = decoder.with_limits(limits);
         let (width, height) = decoder.dimensions().map_err(damaged)?;
-        check(u64::from(width), u64::from(height))?;
-        if decoder.find_tag_unsigned(Tag::PhotometricInterpretation).ok().flatten() == Some(3u16) {
+        let meaning = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation);
+        let meaning = meaning.ok().flatten();
+        if meaning == Some(3) {
             return Err(Error::Image(
-                "an unsupported Tiff photo: its colours are a palette; save it as RGB".into(),
+                "an unsupported TIFF file: its colours are a palette; save it as RGB".into(),
             ));
         }
         let kind = decoder.colortype().map_err(damaged)?;
@@ -88,16 +102,17 @@ impl Tiff {
             ColorType::CMYK(bits) => (Colour::Cmyk, bits),
             other => {
                 return Err(Error::Image(format!(
-                    "an unsupported Tiff photo: its pixels are {other:?}; grey, RGB, YCbCr and CMYK \
+                    "an unsupported TIFF file: its pixels are {other:?}; grey, RGB, YCbCr and CMYK \
                      are opened"
                 )));
             }
         };
         if !matches!(bits, 1 | 2 | 4 | 8 | 16 | 32 | 64) || (bits < 8 && colour.channels() > 1) {
             return Err(Error::Image(format!(
-                "an unsupported Tiff photo: its samples have {bits} bits"
+                "an unsupported TIFF file: its samples have {bits} bits"
             )));
         }
+        check(u64::from(width), u64::from(height), colour.channels() as u64)?;
         let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
         let orientation = orientation.and_then(Orientation::from_exif);
         let mut samples = DecodingResult::U8(Vec::new());
@@ -111,12 +126,13 @@ impl Tiff {
             samples = interleaved(samples, planes);
         }
         let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-        let tiff = Tiff { width, height, colour, samples, orientation };
+        let white_is_zero = meaning == Some(0);
+        let tiff = Tiff { width, height, colour, samples, bits, white_is_zero, orientation };
         let expected = width * height * tiff.colour.channels();
         match tiff.count() == expected {
             true => Ok(tiff),
             false => Err(Error::Image(format!(
-                "a damaged Tiff photo: {} samples where {width} × {height} pixels have {expected}",
+                "a damaged TIFF file: {} samples where {width} × {height} pixels have {expected}",
                 tiff.count()
             ))),
         }
@@ -153,7 +169,7 @@ impl Tiff {
         };
         let rgb: Vec<u8> = levels.chunks_exact(channels).flat_map(|p| colour.rgb(p)).collect();
         let rgb = image::RgbImage::from_raw(width, height, rgb)
-            .ok_or_else(|| Error::Image("the pixels of the Tiff photo have another size".into()))?;
+            .ok_or_else(|| Error::Image("the pixels of the TIFF file have another size".into()))?;
         let mut image = DynamicImage::ImageRgb8(rgb);
         image.apply_orientation(orientation);
         Ok(Picture::from(image))
@@ -163,7 +179,12 @@ impl Tiff {
     pub(crate) fn maps(self) -> Result<Maps> {
         let channels = self.colour.channels();
         let (height, width) = (self.height, self.width);
-        let values = floats(self.samples);
+        let samples = if self.white_is_zero { inverted(self.samples)? } else { self.samples };
+        let mut values = floats(samples);
+        if self.bits < 8 {
+            let step = f32::from(step(self.bits));
+            values.iter_mut().for_each(|value| *value /= step);
+        }
         let plane = |c: usize| values.iter().skip(c).step_by(channels).copied();
         let planes = (0..channels).flat_map(plane).collect();
         Maps::new(channels, height, width, planes)
@@ -199,6 +220,29 @@ impl Colour {
     }
 }
 
+/// From one level of so few bits to the next, of 255.
+fn step(bits: u8) -> u8 {
+    (255 / ((1u16 << bits) - 1)) as u8
+}
+
+/// The samples of a file in which 0 is white, as they were before the decoder inverted them.
+fn inverted(samples: DecodingResult) -> Result<DecodingResult> {
+    Ok(match samples {
+        DecodingResult::U8(v) => DecodingResult::U8(v.into_iter().map(|v| !v).collect()),
+        DecodingResult::U16(v) => DecodingResult::U16(v.into_iter().map(|v| !v).collect()),
+        DecodingResult::U32(v) => DecodingResult::U32(v.into_iter().map(|v| !v).collect()),
+        DecodingResult::U64(v) => DecodingResult::U64(v.into_iter().map(|v| !v).collect()),
+        // 1 - (1 - v) is not v: small values are lost.
+        _ => {
+            return Err(Error::Image(
+                "an unsupported TIFF file: it holds floats of which 0 is white; save it with 0 as \
+                 black (PhotometricInterpretation 1)"
+                    .into(),
+            ));
+        }
+    })
+}
+
 /// One sample a byte, from black to white. Rows begin at whole bytes.
 fn unpacked(
     samples: DecodingResult,
@@ -207,11 +251,11 @@ fn unpacked(
     bits: u8,
 ) -> Result<DecodingResult> {
     let DecodingResult::U8(packed) = samples else {
-        return Err(Error::Image(format!("an unsupported Tiff photo of {bits} bits a sample")));
+        return Err(Error::Image(format!("an unsupported TIFF file of {bits} bits a sample")));
     };
     let each = usize::from(8 / bits);
     let most = (1u16 << bits) - 1;
-    let step = (255 / most) as u8;
+    let step = step(bits);
     let mut levels = Vec::with_capacity(width * height);
     for row in packed.chunks_exact(width.div_ceil(each).max(1)).take(height) {
         let level = |x: usize| {
@@ -260,7 +304,7 @@ fn scaled(values: &[f32], channels: usize, has_alpha: bool) -> Result<Vec<u8>> {
     let odd = colours().filter(|v| !v.is_finite()).count();
     if odd > 0 {
         return Err(Error::Image(format!(
-            "{odd} values of the Tiff photo are NaN or infinite, which no colour stands for"
+            "{odd} values of the TIFF file are NaN or infinite, which no colour stands for"
         )));
     }
     let extent = colours()

@@ -212,6 +212,9 @@ def main():
     store("float.tif", grey3(scaled.astype(np.uint8)), 0, tiff(wave, photometric="minisblack"))
     store("float_packed.tif", grey3(scaled.astype(np.uint8)), 0,
           tiff(wave, photometric="minisblack", compression="deflate", predictor=True))
+    for name, order in [("big.tif", "<"), ("big_swapped.tif", ">")]:
+        store(name, grey3(scaled.astype(np.uint8)), 0,
+              tiff(wave, photometric="minisblack", bigtiff=True, byteorder=order))
     store("half_float.tif", rgb, 1, tiff(unit.astype(np.float16), **colour))
     store("two_pages.tif", rgb, 0, tiff(np.stack([rgb, 255 - rgb]), **colour))
 

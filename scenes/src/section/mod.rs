@@ -4,12 +4,13 @@
 //! ```no_run
 //! use convlens_scenes::prelude::*;
 //!
-//! let line = Section::open("line.sgy")?; // SEG-Y, .npy or a picture
+//! let line = Section::open("line.sgy")?; // SEG-Y, .npy, the numbers of a TIFF, or a picture
 //! let input = line.to_tensor()?; // [1, 1, height, width], normalised
 //! Ok::<(), convlens::Error>(())
 //! ```
 //!
-//! - [`Section`] is the data; [`Section::open`] reads SEG-Y, NumPy arrays and pictures.
+//! - [`Section`] is the data; [`Section::open`] reads SEG-Y, NumPy arrays, the numbers of a TIFF,
+//!   and pictures.
 //! - What is where, a section holds as a [`Mask`] of [`f3_facies`] or of classes of your own.
 
 mod open;

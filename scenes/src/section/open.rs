@@ -15,6 +15,9 @@ use super::{Parsed, Section};
 /// What numpy's arrays begin with.
 const NPY: &[u8] = b"\x93NUMPY";
 
+/// What a TIFF begins with: in either order of bytes, and with addresses of 32 or, as BigTIFF, 64 bits.
+const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+
 /// How much of a file is looked at to recognise it.
 const HEAD: u64 = 3600;
 
@@ -80,15 +83,15 @@ impl Section {
         let mut bytes = Vec::new();
         source.by_ref().take(HEAD).read_to_end(&mut bytes).map_err(fail)?;
         let array = bytes.starts_with(NPY);
-        let format = image::guess_format(&bytes);
-        if array || format.is_ok() {
+        let tiff = TIFF.iter().any(|magic| bytes.starts_with(magic));
+        if array || tiff || image::guess_format(&bytes).is_ok() {
             if inline.is_some() {
                 return Err("has no inlines: it is not a SEG-Y file".into());
             }
             source.read_to_end(&mut bytes).map_err(fail)?;
-            return match format {
-                _ if array => from_array(&bytes),
-                Ok(image::ImageFormat::Tiff) => from_tiff(&bytes),
+            return match (array, tiff) {
+                (true, _) => from_array(&bytes),
+                (_, true) => from_tiff(&bytes),
                 _ => from_picture(&bytes),
             };
         }
@@ -118,16 +121,19 @@ fn from_array(bytes: &[u8]) -> Parsed<Section> {
 
 /// The numbers of one channel; of several, they are a picture's.
 fn from_tiff(bytes: &[u8]) -> Parsed<Section> {
-    let maps = Maps::from_bytes(bytes).map_err(|e| format!("is {e}"))?;
-    if maps.count() > 1 {
-        return from_picture(bytes);
-    }
+    let maps = match Maps::from_bytes(bytes) {
+        Ok(maps) if maps.count() == 1 => maps,
+        // Several channels may have too many numbers for maps, but not for a picture.
+        Ok(_) | Err(Error::Shape(_)) => return from_picture(bytes),
+        Err(error) => return Err(format!("cannot be read: {error}")),
+    };
     let values = maps.values().to_vec();
     Section::new(maps.height(), maps.width(), values).map_err(|e| e.to_string())
 }
 
 fn from_picture(bytes: &[u8]) -> Parsed<Section> {
-    let picture = Photo::from_bytes(bytes).map_err(|e| format!("is {e}"))?.picture().to_rgb();
+    let photo = Photo::from_bytes(bytes).map_err(|e| format!("cannot be read: {e}"))?;
+    let picture = photo.picture().to_rgb();
     // The same luma as in `Preprocess`.
     let grey = |pixel: &image::Rgb<u8>| {
         let [red, green, blue] = pixel.0.map(f32::from);
