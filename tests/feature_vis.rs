@@ -5,6 +5,7 @@ mod peers;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine;
 use convlens::model::{Conv2d, Linear};
 use convlens::prelude::*;
 use peers::{difference, floats, formula_photo, read_case, with_formula_weights};
@@ -916,16 +917,28 @@ fn sheets_curves_animations_and_grids_show_themselves() {
     let animation = patterns.animation().expect("an animation");
     // As many as there are steps at most, and the finished picture.
     assert!((2..=16).contains(&animation.frames().len()), "{}", animation.frames().len());
-    let file = animation.to_png();
-    assert!(file.windows(4).any(|w| w == b"acTL") && file.len() < 200_000);
-    let still = image::load_from_memory(&file).expect("a PNG").to_rgb8();
+    let still = |file: &[u8]| image::load_from_memory(file).expect("a PNG").to_rgb8();
     let last = animation.frames().last().expect("a frame").to_rgb();
+    let folder = tempfile::tempdir().expect("a folder");
+    animation.save(folder.path().join("pattern.png")).expect("a file");
+    let saved = std::fs::read(folder.path().join("pattern.png")).expect("a file");
+    assert!(saved.windows(4).any(|w| w == b"acTL") && saved == animation.to_png());
+    assert_eq!(still(&saved), last, "what is saved loses nothing");
+    let shown = shown_file(&animation);
+    assert!(shown.windows(4).any(|w| w == b"acTL") && shown.len() < saved.len().min(200_000));
+    let still = still(&shown);
     let far = still.as_raw().iter().zip(last.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)));
     assert!(far.sum::<f64>() / (last.as_raw().len() as f64) < 6.0, "256 colours that suit it");
-    assert_eq!(animation.bundle().entries()[0].0, "image/png");
     let error = quick().frames(0).run(&model, Objective::channel("features.7", 3));
     let error = error.expect("a picture").animation().expect_err("no frames");
     assert!(error.to_string().contains("frames(16)"), "{error}");
+}
+
+/// The file that a notebook stores.
+fn shown_file(animation: &Animation) -> Vec<u8> {
+    let (mime, content) = animation.bundle().entries().swap_remove(0);
+    assert_eq!(mime, "image/png");
+    base64::engine::general_purpose::STANDARD.decode(content).expect("base64")
 }
 
 #[test]
@@ -935,12 +948,18 @@ fn an_animation_keeps_to_its_bytes() {
         Picture::rgb(400, 300, (0..360_000).map(value).collect()).expect("a picture")
     };
     let animation = Animation::new((0..4).map(noise)).expect("an animation");
-    let bytes = animation.to_png().len();
+    let width = |file: &[u8]| image::load_from_memory(file).expect("a PNG").width();
+    let bytes = shown_file(&animation).len();
     assert!((100_000..=200_000).contains(&bytes), "{bytes}: four pictures and a still one");
-    let less = animation.clone().byte_budget(120_000).to_png();
+    let less = shown_file(&animation.byte_budget(120_000));
     assert!((60_000..=120_000).contains(&less.len()), "{}", less.len());
-    let still = image::load_from_memory(&less).expect("a PNG");
-    assert!((160..400).contains(&still.width()));
+    assert!((160..400).contains(&width(&less)));
+    // What is saved has any size, unless it has a budget, too.
+    let saved = animation.to_png();
+    assert!(width(&saved) == 400 && saved.len() > 1_000_000, "{} bytes", saved.len());
+    let less = animation.byte_budget(1_000_000).to_png();
+    assert!((500_000..=1_000_000).contains(&less.len()), "{}", less.len());
+    assert!((160..400).contains(&width(&less)));
     let error = Animation::new(vec![noise(0), noise(1).resized(10, 10).expect("a picture")]);
     assert!(error.expect_err("two sizes").to_string().contains("one size"));
     assert!(

@@ -154,6 +154,37 @@ fn photos_travel_as_jpeg_with_all_of_their_colours_resolution() {
 }
 
 #[test]
+fn grey_photos_travel_as_jpeg_and_keep_their_greys() {
+    let photo = Photo::open("assets/photos/cat_and_dog.jpg").expect("a photo").picture();
+    let grey = DynamicImage::ImageRgb8(photo.to_rgb()).into_luma8();
+    let grey = Picture::from(DynamicImage::ImageLuma8(grey));
+    let (mime, _, pixels) = travelled(&grey.bundle());
+    assert_eq!(mime, "image/jpeg");
+    assert!(mean_difference(&pixels, &grey.to_rgb()) < 4.0);
+    let greys = |image: &RgbImage| {
+        let greys: std::collections::HashSet<u8> = image.pixels().map(|pixel| pixel.0[1]).collect();
+        greys.len()
+    };
+    assert!(greys(&pixels) > 200, "{} of {}", greys(&pixels), greys(&grey.to_rgb()));
+}
+
+#[test]
+fn classes_in_colours_that_are_alike_stay_apart_in_large_pictures() {
+    let palette: Vec<[u8; 3]> = (0..60).map(|class| [100 + class, 50, 50]).collect();
+    // Noise, which makes large files.
+    let mut state = 1u32;
+    let mut class = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 16) % 60) as u8
+    };
+    let classes = (0..500 * 500).map(|_| class()).collect();
+    let picture = Picture::indexed(500, 500, classes, palette).expect("a picture");
+    let (mime, file, pixels) = travelled(&picture.bundle());
+    assert!(mime == "image/png" && file.len() > 120_000, "{mime}, {} bytes", file.len());
+    assert_eq!(pixels, picture.to_rgb());
+}
+
+#[test]
 fn what_has_few_colours_travels_as_it_is() {
     let dots = Picture::indexed(3, 2, vec![0, 1, 2, 2, 1, 0], vec![[9; 3], [200, 0, 0], [0, 0, 7]]);
     let few = Picture::rgb(60, 40, [[0, 0, 250], [250, 0, 0]].concat().repeat(1200));

@@ -24,7 +24,7 @@ const THINNEST: usize = 8;
 /// use convlens::picture::shown_size;
 /// assert_eq!(shown_size(100, 80, 2), (200, 160));
 /// let (height, width) = shown_size(448, 448, 3);
-/// assert!(height == width && 3 * width < 1100);
+/// assert!(height == width && 3 * width < 990); // a notebook's column
 /// ```
 pub fn shown_size(height: usize, width: usize, count: usize) -> (usize, usize) {
     let (height, width) = (height.max(1), width.max(1));

@@ -13,6 +13,9 @@ const SMALL: usize = 30_000;
 /// PNG files of more bytes lose colours that cannot be told from their neighbours: those less than so
 /// many levels of 255 apart.
 const THINNED: [(usize, u8); 2] = [(60_000, 4), (120_000, 8)];
+/// Palettes of so few colours keep them all: each may stand for something of its own, as those of a
+/// mask do.
+const FEW: usize = 64;
 
 /// A picture's file.
 pub(super) struct Carried {
@@ -25,19 +28,20 @@ pub(super) struct Carried {
 impl Carried {
     /// The picture on a card of its own. What has a palette, or so few colours, is a PNG; so are small
     /// pictures, and drawings of more colours, which JPEG makes hardly smaller. Photos and blends are
-    /// JPEGs.
+    /// JPEGs, grey ones too: their 256 greys would fit into a palette, but steps between fewer show.
     pub(super) fn new(picture: &Picture) -> Carried {
         let picture = picture.on_card();
         let (width, height) = (picture.width(), picture.height());
         let lossless = picture.to_png();
-        let (mime, file) = match picture.with_palette() {
-            Some(indexed) => ("image/png", light(&indexed, lossless)),
-            None => match to_jpeg(&picture, QUALITY) {
-                Ok(jpeg) if lossless.len() > SMALL && jpeg.len() * 3 <= lossless.len() * 2 => {
-                    ("image/jpeg", jpeg)
-                }
-                _ => ("image/png", to_smallest_png(&picture)),
-            },
+        let indexed = picture.with_palette();
+        let exact = if indexed.is_some() { THINNED[0].0 } else { SMALL };
+        let jpeg = (picture.palette().is_none() && lossless.len() > exact)
+            .then(|| to_jpeg(&picture, QUALITY).ok())
+            .flatten();
+        let (mime, file) = match (jpeg, indexed) {
+            (Some(jpeg), _) if jpeg.len() * 3 <= lossless.len() * 2 => ("image/jpeg", jpeg),
+            (_, Some(indexed)) => ("image/png", light(&indexed, lossless)),
+            (_, None) => ("image/png", to_smallest_png(&picture)),
         };
         Carried { mime, file, width, height }
     }
@@ -49,8 +53,10 @@ impl Carried {
 
 fn light(picture: &Picture, lossless: Vec<u8>) -> Vec<u8> {
     let heavy = THINNED.iter().rev().find(|(bytes, _)| lossless.len() > *bytes);
+    let few = picture.palette().is_some_and(|palette| palette.len() <= FEW);
     match heavy {
         None => lossless,
+        Some(_) if few => to_smallest_png(picture),
         Some((_, levels)) => to_smallest_png(&picture.thinned(*levels)),
     }
 }

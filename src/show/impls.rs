@@ -133,7 +133,7 @@ impl Show for Animation {
     fn bundle(&self) -> MimeBundle {
         let text = format!("animation, {} pictures", self.frames().len());
         match self.frames().last() {
-            Some(last) => MimeBundle::png(self.to_png(), last.clone(), text),
+            Some(last) => MimeBundle::png(self.to_light_png(), last.clone(), text),
             None => MimeBundle::text(text),
         }
     }
