@@ -175,11 +175,20 @@ fn a_comparison_takes_methods_and_photos_as_one_writes_them() -> Result<()> {
     let gathered: [Box<dyn Attribution>; 2] = [Box::new(LayerCam::default()), boxed];
     let sheet = compare::methods(&model, gathered.each_ref().map(|method| &**method), &both)?;
     assert_eq!((sheet.rows(), sheet.columns()), (2, 2));
+    let listed: Vec<Box<dyn Attribution>> = gathered.into();
+    let again = compare::methods_from(&model, &listed, &both)?;
+    assert_eq!(again.bundle().as_text(), sheet.bundle().as_text());
+    let borrowed: Vec<&dyn Attribution> = listed.iter().map(|method| &**method).collect();
+    assert_eq!(compare::methods_from(&model, &borrowed[1..], &cat)?.rows(), 1);
+    assert_eq!(compare::methods_from(&model, [&smooth, &smooth], &cat)?.rows(), 2);
     let error = compare::methods(&model, [], &both).expect_err("no methods");
     assert!(error.to_string().contains("no methods"), "{error}");
 
     let at_two = compare::layers(&model, [-3, -5], [&GradCam::at, &LayerCam::at], &cat)?;
     assert_eq!((at_two.rows(), at_two.columns()), (2, 2));
+    let at_layers: Vec<&dyn compare::AtLayer> = vec![&GradCam::at, &LayerCam::at];
+    let again = compare::layers_from(&model, [-3, -5], &at_layers, &cat)?;
+    assert_eq!(again.bundle().as_text(), at_two.bundle().as_text());
     let names = vec!["squeezenet1_1".to_string()];
     for sheet in [
         compare::networks(&names, &both, &smooth)?,

@@ -189,7 +189,7 @@ fn histograms_of_several_series_share_their_bins() {
 #[test]
 fn marks_stand_in_the_chart_with_their_words() {
     let plain = Chart::lines([("", vec![0.0, 1.0, 0.0])]);
-    let marked = plain.clone().mark([(1.0, 1.0, "the peak"), (f64::NAN, 0.0, "nowhere")]);
+    let marked = plain.mark([(1.0, 1.0, "the peak"), (f64::NAN, 0.0, "nowhere")]);
     assert_ne!(drawn(&plain), drawn(&marked));
 }
 
@@ -199,7 +199,7 @@ fn no_mark_lies_under_the_words_of_another() {
     // The second one's words end where the first one's circle is.
     let marks = [(50.0, 0.5, "first"), (41.0, 0.47, "a second one")];
     let [one, both, turned] = [vec![marks[0]], marks.to_vec(), vec![marks[1], marks[0]]]
-        .map(|marks| drawn(&plain.clone().mark(marks)));
+        .map(|marks| drawn(&plain.mark(marks)));
     let dark = |picture: &RgbImage| -> Vec<(u32, u32)> {
         let dark = |pixel: &image::Rgb<u8>| pixel.0.iter().all(|&c| c < 0x50);
         picture.enumerate_pixels().filter(|(.., p)| dark(p)).map(|(x, y, _)| (x, y)).collect()
@@ -296,6 +296,15 @@ fn cells_stand_by_column_and_from_below_and_what_is_not_finite_has_none() {
 }
 
 #[test]
+fn a_tensor_keeps_what_single_precision_has_no_number_for() {
+    use convlens::chart::Values;
+    let values = [1e100, -1e-100, 16_777_217.0];
+    assert_eq!(Values::values(&Tensor::from_slice(&values)).expect("values"), values);
+    let counts = Tensor::from_slice(&[16_777_217i64, -3]);
+    assert_eq!(Values::values(&counts).expect("values"), [16_777_217.0, -3.0]);
+}
+
+#[test]
 fn cells_that_make_no_table_are_refused() {
     use convlens::chart::Cells;
     let refused = |cells: Cells, part: &str| {
@@ -309,7 +318,23 @@ fn cells_that_make_no_table_are_refused() {
     refused(Cells::new(["a"], vec![1.0; 801]), "too many");
     refused(two().step(0.0), "positive");
     refused(two().step(f64::NAN), "positive");
+    refused(two().step(1e308), "1e300 at most");
+    refused(two().step(f64::MAX), "1e300 at most");
     refused(two().range(1.0, 1.0), "greater");
     refused(two().range(0.0, f32::INFINITY), "greater");
     assert!(two().picture().is_ok() && Cells::new(["a"], vec![f32::NAN]).picture().is_ok());
+    assert!(two().step(1e299).picture().is_ok());
+}
+
+#[test]
+fn cells_of_any_finite_values_are_drawn() {
+    use convlens::chart::Cells;
+    let great = 16_777_216.0; // From here on, 1 more is the same number in single precision.
+    for values in [[great; 2], [-great; 2], [f32::MAX; 2], [f32::MIN; 2], [f32::MIN, f32::MAX]] {
+        let picture = Cells::new(["a", "b"], values.to_vec()).colormap(Colormap::Greys).picture();
+        let picture = picture.unwrap_or_else(|error| panic!("{values:?}: {error}")).to_rgb();
+        let middle = |x: u32| picture.get_pixel(54 + x, 10).0;
+        let [left, right] = [middle(24), middle(72)];
+        assert_eq!(left == right, values[0] == values[1], "{values:?}: {left:?} {right:?}");
+    }
 }

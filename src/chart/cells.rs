@@ -4,6 +4,7 @@ use std::fmt;
 
 use plotters::prelude::*;
 
+use super::plot::END;
 use super::{Axes, FAINT, INK, drawn, extent, failed, text};
 use crate::error::{Error, Result};
 use crate::number::number;
@@ -77,14 +78,14 @@ impl Cells {
     ///
     /// # Errors
     /// When the values do not make full rows, there are none, more than 80 columns or more than 800
-    /// rows, or the step or the range is none.
+    /// rows, the step or the range is none, or the rows would reach beyond 1e300.
     pub fn picture(&self) -> Result<Picture> {
         let range = self.check()?;
         draw(self, range)
     }
 
     /// The ends of the colour map.
-    fn check(&self) -> Result<[f32; 2]> {
+    fn check(&self) -> Result<[f64; 2]> {
         let (columns, count) = (self.columns.len(), self.values.len());
         if columns == 0 || count == 0 || !count.is_multiple_of(columns) {
             return Err(Error::Argument(format!(
@@ -106,11 +107,22 @@ impl Cells {
                 self.step
             )));
         }
-        let range = self.range.unwrap_or_else(|| match extent(&self.values) {
-            Some((low, high)) if low < high => [low as f32, high as f32],
-            Some((low, _)) => [low as f32, low as f32 + 1.0],
-            None => [0.0, 1.0],
-        });
+        let top = (count / columns) as f64 * self.step;
+        if top > END {
+            return Err(Error::Argument(format!(
+                "the rows of cells reach to {END:e} at most; these, {} apart, need {top:e}",
+                self.step
+            )));
+        }
+        // In double precision, in which all values of single precision have a span.
+        let range = match self.range {
+            Some(range) => range.map(f64::from),
+            None => match extent(&self.values) {
+                Some((low, high)) if low < high => [low, high],
+                Some((low, _)) => [low, low + low.abs().max(1.0)],
+                None => [0.0, 1.0],
+            },
+        };
         let [low, high] = range;
         if !(low < high && (high - low).is_finite()) {
             return Err(Error::Argument(format!(
@@ -135,11 +147,11 @@ impl Show for Cells {
     }
 }
 
-fn draw(chart: &Cells, [low, high]: [f32; 2]) -> Result<Picture> {
+fn draw(chart: &Cells, [low, high]: [f64; 2]) -> Result<Picture> {
     let columns = chart.columns.len();
     let rows = chart.values.len() / columns;
-    let shade = |value: f32| {
-        let [r, g, b] = chart.colormap.color((value - low) / (high - low));
+    let shade = |value: f64| {
+        let [r, g, b] = chart.colormap.color(((value - low) / (high - low)) as f32);
         RGBColor(r, g, b).filled()
     };
     let font = text()?;
@@ -175,7 +187,7 @@ fn draw(chart: &Cells, [low, high]: [f32; 2]) -> Result<Picture> {
         let values = chart.values.iter().enumerate().filter(|(_, value)| value.is_finite());
         let cells = values.map(|(i, &value)| {
             let (x, y) = ((i % columns) as f64, (i / columns) as f64 * chart.step);
-            Rectangle::new([(x - 0.5, y - half), (x + 0.5, y + half)], shade(value))
+            Rectangle::new([(x - 0.5, y - half), (x + 0.5, y + half)], shade(f64::from(value)))
         });
         axes.draw_series(cells).map_err(failed)?;
         let edges = (1..columns).map(|i| i as f64 - 0.5);
@@ -186,14 +198,14 @@ fn draw(chart: &Cells, [low, high]: [f32; 2]) -> Result<Picture> {
 
         let (from, to) = (margin as i32, (margin + rows * CELL.1) as i32);
         for y in from..to {
-            let share = 1.0 - (y - from) as f32 / (to - from - 1) as f32;
+            let share = 1.0 - f64::from(y - from) / f64::from(to - from - 1);
             let line = Rectangle::new([(14, y), (26, y + 1)], shade(low + share * (high - low)));
             side.draw(&line).map_err(failed)?;
         }
         side.draw(&Rectangle::new([(14, from), (26, to)], INK)).map_err(failed)?;
         for share in [0.0, 0.5, 1.0] {
-            let value = number(f64::from(low + share * (high - low)), 3);
-            let y = to - (share * (to - from) as f32) as i32 - 7;
+            let value = number(low + share * (high - low), 3);
+            let y = to - (share * f64::from(to - from)) as i32 - 7;
             side.draw(&Text::new(value, (32, y), font.clone())).map_err(failed)?;
         }
         Ok(())

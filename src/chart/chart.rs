@@ -157,13 +157,11 @@ impl Chart {
 
     /// Points to mark with a few words each, `(x, y, words)`. Bars have no place for them.
     #[must_use]
-    pub fn mark<W: Into<String>>(
-        mut self,
-        marks: impl IntoIterator<Item = (f64, f64, W)>,
-    ) -> Chart {
+    pub fn mark<W: Into<String>>(&self, marks: impl IntoIterator<Item = (f64, f64, W)>) -> Chart {
         let place = |y: f64| if self.logarithmic { logarithm(y) } else { y };
-        self.marks.extend(marks.into_iter().map(|(x, y, words)| (x, place(y), words.into())));
-        self
+        let mut changed = self.clone();
+        changed.marks.extend(marks.into_iter().map(|(x, y, words)| (x, place(y), words.into())));
+        changed
     }
 
     /// Makes the vertical axis, or that of bars, reach this value, 0 for instance.

@@ -22,7 +22,7 @@ const DENSE: usize = 200;
 /// Characters beside a mark.
 const WORDS: usize = 60;
 /// Axes end here: not far beyond, sums and differences of their ends have no numbers.
-const END: f64 = 1e300;
+pub(super) const END: f64 = 1e300;
 
 pub(super) fn draw(plot: &Plot) -> Result<Picture> {
     let (width, height) = plot.size;

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::tensor::to_floats;
+use crate::tensor::to_doubles;
 
 /// A number that a chart can draw: of any kind, or a reference to one.
 pub trait Number: Copy {
@@ -79,7 +79,7 @@ impl Values for Tensor {
         if !self.defined() {
             return Err(Error::Argument("an undefined tensor has no values to draw".into()));
         }
-        to_floats(self)?.as_slice().values()
+        to_doubles(self)
     }
 }
 

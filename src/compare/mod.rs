@@ -8,8 +8,8 @@
 //! | function | rows | columns |
 //! |---|---|---|
 //! | [`networks`] | networks, loaded one at a time | photos |
-//! | [`methods`] | methods | photos |
-//! | [`layers`] | layers | methods |
+//! | [`methods`], [`methods_from`] | methods | photos |
+//! | [`layers`], [`layers_from`] | layers | methods |
 //! | [`classes`] | classes | photos |
 //! | [`networks_with`] | networks, loaded one at a time | any pictures |
 //!
@@ -155,6 +155,28 @@ pub fn methods<const N: usize>(
     methods: [&dyn Attribution; N],
     photos: impl Photos,
 ) -> Result<Comparison> {
+    methods_from(model, methods, photos)
+}
+
+/// [`methods`] from a list of any length: boxed ones in a vector, or several of one kind.
+///
+/// ```
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// let mut methods: Vec<Box<dyn Attribution>> = vec![Box::new(GradCam::default())];
+/// methods.push(Box::new(Saliency::default()));
+/// compare::methods_from(&zoo::squeezenet1_1()?, &methods, &photo)?;
+/// Ok::<(), convlens::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`methods`].
+pub fn methods_from<A: Attribution>(
+    model: &Model,
+    methods: impl IntoIterator<Item = A>,
+    photos: impl Photos,
+) -> Result<Comparison> {
+    let methods: Vec<A> = methods.into_iter().collect();
     let photos = photos.photos();
     let photos = some(&photos, "photos")?;
     some(&methods, "methods")?;
@@ -162,7 +184,7 @@ pub fn methods<const N: usize>(
     let mut steps = Steps::new("comparing methods", methods.len() * photos.len());
     for photo in photos {
         let look = model.look(photo);
-        for (row, method) in rows.iter_mut().zip(methods) {
+        for (row, method) in rows.iter_mut().zip(&methods) {
             row.cells.push(steps.done(explained_in(&look, method, method.target())));
         }
     }
@@ -190,7 +212,29 @@ pub fn layers<const N: usize>(
     methods: [&dyn AtLayer; N],
     photo: &Photo,
 ) -> Result<Comparison> {
-    some(&methods, "methods")?;
+    layers_from(model, layers, &methods, photo)
+}
+
+/// [`layers`] by methods from a list of any length.
+///
+/// ```
+/// use convlens::prelude::*;
+/// let photo = Photo::open("assets/photos/cat.png")?;
+/// let mut methods: Vec<&dyn compare::AtLayer> = vec![&GradCam::at];
+/// methods.push(&LayerCam::at);
+/// compare::layers_from(&zoo::squeezenet1_1()?, ["features.12"], &methods, &photo)?;
+/// Ok::<(), convlens::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`layers`].
+pub fn layers_from(
+    model: &Model,
+    layers: impl IntoIterator<Item = impl Into<LayerRef>>,
+    methods: &[&dyn AtLayer],
+    photo: &Photo,
+) -> Result<Comparison> {
+    some(methods, "methods")?;
     let layers: Vec<LayerRef> = layers.into_iter().map(Into::into).collect();
     let layers = some(&layers, "layers")?;
     let mut steps = Steps::new("comparing layers", methods.len() * layers.len());

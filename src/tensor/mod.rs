@@ -4,6 +4,7 @@ mod glance;
 mod plain;
 mod statistics;
 
+use tch::kind::Element;
 use tch::{TchError, Tensor};
 
 pub use glance::Glance;
@@ -92,14 +93,23 @@ pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When libtorch cannot read this tensor's values, or has no memory for them.
 pub fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
+    to_numbers(tensor)
+}
+
+/// The same in double precision.
+pub(crate) fn to_doubles(tensor: &Tensor) -> Result<Vec<f64>> {
+    to_numbers(tensor)
+}
+
+fn to_numbers<T: Element>(tensor: &Tensor) -> Result<Vec<T>> {
     let _no_grad = tch::no_grad_guard();
     let plain = plain_numbers(tensor)?
         .f_detach()
         .and_then(|t| t.f_to_device(tch::Device::Cpu))
-        .and_then(|t| t.f_to_kind(tch::Kind::Float))
+        .and_then(|t| t.f_to_kind(T::KIND))
         .and_then(|t| t.f_contiguous())
         .into_result()?;
-    let mut values = vec![0f32; plain.numel()];
+    let mut values = vec![T::ZERO; plain.numel()];
     let count = values.len();
     plain.f_copy_data(&mut values, count).into_result()?;
     Ok(values)
