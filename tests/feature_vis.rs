@@ -501,7 +501,7 @@ fn a_picture_that_never_became_active_says_so_and_is_begun_again() {
     assert!(dead.to_string().contains("never active"), "{dead}");
     assert!(patterns.to_string().contains("4 of features.1"), "{patterns}");
     assert_eq!(dead.losses(), [0.0; 3]);
-    assert_eq!(captions(&patterns), ["3", "4: never active"]);
+    assert_eq!(patterns.captions(), ["3", "4: never active"]);
     // Nothing moved.
     let start = run(&vis, Objective::channel("features.1", 3)).get(0).expect("one").tensor();
     assert!((dead.tensor() - start).abs().max().double_value(&[]) > 0.0);
@@ -526,13 +526,6 @@ fn a_picture_that_never_became_active_says_so_and_is_begun_again() {
 }
 
 /// What stands under the pictures, as the sheet's options tell.
-fn captions(patterns: &Patterns) -> Vec<String> {
-    let told = format!("{:?}", patterns.sheet());
-    let from = told.find("Given([").expect("captions") + "Given([".len();
-    let list = told[from..].split("])").next().expect("a list");
-    list.split(", \"").map(|word| word.trim_matches('"').to_owned()).collect()
-}
-
 #[test]
 fn names_say_what_is_made_small_and_what_is_subtracted() {
     let channel = || Objective::channel("features.7", 5);
@@ -554,7 +547,7 @@ fn names_say_what_is_made_small_and_what_is_subtracted() {
     ] {
         let patterns = run(&quick().steps(1), objective);
         assert_eq!(patterns.get(0).expect("one").label(), name);
-        assert_eq!(captions(&patterns), [name]);
+        assert_eq!(patterns.captions(), [name]);
     }
 }
 
@@ -570,7 +563,7 @@ fn where_layers_differ_names_say_which() {
     let patterns = run(&quick(), several());
     assert_eq!(patterns.title(), "small");
     let names = ["3 of features.5", "3 of features.7", "two"];
-    assert_eq!(captions(&patterns), names);
+    assert_eq!(patterns.captions(), names);
     let labels: Vec<&str> = patterns.iter().map(Pattern::label).collect();
     assert_eq!(labels, ["3", "3", "two"]);
     let animation = patterns.animation().expect("an animation");
@@ -579,9 +572,9 @@ fn where_layers_differ_names_say_which() {
     let text = patterns.loss_curve().bundle().as_text().to_owned();
     assert_eq!(text, "small: 3 of features.5, 3 of features.7, two");
     let rows = quick().rows(&small(), [("some", several())]).expect("a grid");
-    assert_eq!(captions(&rows.rows()[0].1), names);
+    assert_eq!(rows.rows()[0].1.captions(), names);
     let one = run(&quick(), Objective::channels("features.5", [3, 4]));
-    assert_eq!(captions(&one), ["3", "4"]);
+    assert_eq!(one.captions(), ["3", "4"]);
 }
 
 #[test]
@@ -697,7 +690,7 @@ fn what_diverges_at_a_later_size_stays_as_it_was_there() {
     let expected = floats(&two.tensor().expect("one size"));
     assert!(difference(&floats(&steep_one.tensor()), &expected) < 1e-5);
     assert!(both.tensor().is_err(), "their sizes differ");
-    assert_eq!(captions(&both)[1], format!("layer features.7: diverged at step {step}"));
+    assert_eq!(both.captions()[1], format!("layer features.7: diverged at step {step}"));
     assert!(both.picture().is_ok() && both.animation().is_ok());
 }
 

@@ -219,8 +219,8 @@ impl Patterns {
         Patterns { title, several_layers, patterns, stopped, dark: false }
     }
 
-    /// What stands under each picture.
-    pub(super) fn captions(&self) -> Vec<String> {
+    /// What stands under each picture: its name, and what kept it from becoming one.
+    pub fn captions(&self) -> Vec<String> {
         self.iter().map(|pattern| pattern.caption(self.several_layers)).collect()
     }
 
