@@ -48,7 +48,7 @@ impl Try {
 
     /// One that a busy machine does not make impatient.
     fn hub(&self) -> Hub {
-        self.hub_with(Duration::from_secs(10))
+        self.hub_with(Duration::from_secs(300))
     }
 
     /// One for servers that keep silent. Whoever answers does so within this time.
