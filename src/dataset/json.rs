@@ -39,8 +39,7 @@ pub(super) fn write<T: Serialize>(
     search: Option<&Value>,
     result: &T,
 ) -> Result<()> {
-    let written = Written { kind, search, result };
-    write_text(path, kind, serde_json::to_string_pretty(&written))
+    write_as(serde_json::to_string_pretty, path, Written { kind, search, result })
 }
 
 /// The same without a line for every number.
@@ -50,13 +49,17 @@ pub(super) fn write_compact<T: Serialize>(
     search: Option<&Value>,
     result: &T,
 ) -> Result<()> {
-    let written = Written { kind, search, result };
-    write_text(path, kind, serde_json::to_string(&written))
+    write_as(serde_json::to_string, path, Written { kind, search, result })
 }
 
-fn write_text(path: &Path, kind: &str, text: serde_json::Result<String>) -> Result<()> {
-    let text = text.map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
-    write_file(path, format!("{text}\n").as_bytes(), &format!("the {kind}"))
+fn write_as<'a, T>(
+    to_text: impl FnOnce(&Written<'a, T>) -> serde_json::Result<String>,
+    path: &Path,
+    written: Written<'a, T>,
+) -> Result<()> {
+    let text = to_text(&written)
+        .map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
+    write_file(path, format!("{text}\n").as_bytes(), &format!("the {}", written.kind))
 }
 
 /// Reads a result of this kind; where one search's is expected, no other's.
