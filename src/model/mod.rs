@@ -10,6 +10,7 @@ mod groups;
 mod layer_ref;
 mod layers;
 mod linear_back;
+mod load;
 mod op;
 mod receptive_field;
 mod run;

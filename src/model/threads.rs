@@ -4,8 +4,9 @@
 //! would get half of a processor each.
 //!
 //! Beside another busy process that waiting takes the time that the other threads need: everything becomes
-//! ten times as slow. So before the first work the threads are told to wait for a moment only, and where a
-//! container allows fewer processors than the machine has, there are as many threads as that. A user's
+//! ten times as slow. So from the first work on the machine's load is watched, and the threads wait for a
+//! moment only while others work, too; and where a container allows fewer processors than the machine has,
+//! there are as many threads as that. A user's
 //! own `OMP_NUM_THREADS`, `MKL_NUM_THREADS`, `OMP_WAIT_POLICY` and `GOMP_SPINCOUNT` stay in force, and so
 //! does a number given to `tch::set_num_threads`.
 
@@ -13,6 +14,9 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+use super::load::Load;
 
 /// Called before libtorch's work; does its own only once.
 ///
@@ -21,13 +25,13 @@ pub(super) fn prepare() {
     thread_local! {
         static DONE: Cell<bool> = const { Cell::new(false) };
     }
-    static WAITING: Once = Once::new();
+    static WATCHING: Once = Once::new();
     if DONE.replace(true) {
         return;
     }
     // Libtorch notes the number for each thread that works with it.
     fit_to_quota();
-    WAITING.call_once(wait_shortly);
+    WATCHING.call_once(watch_the_load);
 }
 
 fn is_set(names: &[&str]) -> bool {
@@ -64,33 +68,70 @@ fn sleepers(threads: usize, processors: usize) -> Option<usize> {
     (sleepers <= MOST).then_some(sleepers)
 }
 
-/// GNU's OpenMP reads from the environment how long its threads wait on the spot when it is loaded, which
-/// in a notebook has happened before any code of ours runs. But it waits a thousandth of that while it
-/// manages more threads than there are processors. So one thread gets so many others of its own that this
-/// is true, and all of them sleep.
-fn wait_shortly() {
-    const NAME: &str = "convlens waits";
-    if is_set(&["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]) || count() < 2 {
+/// GNU's OpenMP lets its threads turn on the spot for milliseconds while they wait, which is best on a
+/// quiet machine; it reads that from the environment when it is loaded, before any code of ours runs. But
+/// it waits a thousandth of that while it manages more threads than there are processors. So while other
+/// processes take some of them, a [`Crowd`] sleeps here.
+fn watch_the_load() {
+    const NAME: &str = "convlens load";
+    let threads = count();
+    if is_set(&["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]) || threads < 2 {
         return;
     }
     let Some((parallel, processors)) = gomp_parallel().zip(gomp_processors()) else { return };
+    let Some(sleepers) = sleepers(threads, processors) else { return };
     if has_thread(NAME) {
         return; // of an earlier cell
     }
-    let Some(sleepers) = sleepers(count(), processors) else { return };
-    let threads = c_uint::try_from(sleepers + 1).unwrap_or(2);
-    let (ready, is_ready) = mpsc::channel();
-    let spawned = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
-        // SAFETY: the function takes any argument and does nothing.
-        unsafe { parallel(nothing, std::ptr::null_mut(), threads, 0) }
-        let _ = ready.send(());
-        // Its threads live as long as this one.
+    let _ = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+        let begin = || Crowd::begin(parallel, sleepers);
+        let Some(mut load) = Load::new() else {
+            let _crowd = begin(); // One never knows.
+            loop {
+                std::thread::park();
+            }
+        };
+        let (mut crowd, mut works, mut calm) = (None, true, 0);
         loop {
-            std::thread::park();
+            std::thread::sleep(if works { OFTEN } else { SELDOM });
+            let Some((left, own)) = load.left() else { continue };
+            works = own > 0.05;
+            calm = if left < ENOUGH * threads as f64 { 0 } else { calm + 1 };
+            match calm {
+                0 if crowd.is_none() => crowd = begin(),
+                CALM => crowd = None,
+                _ => {}
+            }
         }
     });
-    if spawned.is_ok() {
-        let _ = is_ready.recv();
+}
+
+/// How often the load is looked at while this process works, and while it does not.
+const OFTEN: Duration = Duration::from_millis(150);
+const SELDOM: Duration = Duration::from_millis(400);
+/// Others work here when less than this share of our threads' processors is left to us.
+const ENOUGH: f64 = 0.85;
+/// They are gone when that was not so for as many times.
+const CALM: usize = 4;
+
+/// A thread with so many others of its own, all of which sleep, until this is dropped.
+struct Crowd {
+    _awake: mpsc::Sender<()>,
+}
+
+impl Crowd {
+    const NAME: &str = "convlens crowd";
+
+    fn begin(parallel: GompParallel, sleepers: usize) -> Option<Crowd> {
+        let threads = c_uint::try_from(sleepers + 1).unwrap_or(2);
+        let (awake, is_over) = mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name(Crowd::NAME.to_owned()).spawn(move || {
+            // SAFETY: the function takes any argument and does nothing.
+            unsafe { parallel(nothing, std::ptr::null_mut(), threads, 0) }
+            // OpenMP's threads live as long as the one that asked for them.
+            let _ = is_over.recv();
+        });
+        thread.ok().map(|_| Crowd { _awake: awake })
     }
 }
 
@@ -204,14 +245,14 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn threads_are_told_to_wait_shortly_once_in_a_process() {
+    fn the_load_is_watched_once_in_a_process() {
         if std::env::var_os(ALONE).is_none() {
             let mut command = std::process::Command::new(std::env::current_exe().expect("a test"));
             for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]
             {
                 command.env_remove(name);
             }
-            let name = "model::threads::tests::threads_are_told_to_wait_shortly_once_in_a_process";
+            let name = "model::threads::tests::the_load_is_watched_once_in_a_process";
             command.args(["--exact", name, "--nocapture"]).env(ALONE, "");
             let output = command.output().expect("a process");
             let said = String::from_utf8_lossy(&output.stdout);
@@ -225,17 +266,27 @@ mod tests {
         if gomp_parallel().is_none() || count() < 2 {
             return println!("skipped: libtorch has no GNU OpenMP here, or a single thread");
         }
-        let names = || {
+        let named = |wanted: &str| {
             let tasks = std::fs::read_dir("/proc/self/task").expect("threads").flatten();
             let names = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
-            names.filter(|name| name.trim() == "convlens waits").count()
+            names.filter(|name| name.trim() == wanted).count()
         };
-        // Those that it brings along have its name.
-        let found = names();
-        assert!(found >= 2, "{found} threads");
+        assert_eq!(named("convlens load"), 1);
         // As the next cell of a notebook does, whose statics know nothing of this one's.
-        wait_shortly();
-        assert_eq!(names(), found);
+        watch_the_load();
+        assert_eq!(named("convlens load"), 1);
+
+        let until = |count: usize| {
+            while named(Crowd::NAME) != count {
+                std::thread::yield_now();
+            }
+        };
+        let before = named(Crowd::NAME);
+        let crowd = Crowd::begin(gomp_parallel().expect("checked"), 1).expect("a thread");
+        // Those that it brings along have its name, and leave with it.
+        until(before + 2);
+        drop(crowd);
+        until(before);
     }
 
     #[test]

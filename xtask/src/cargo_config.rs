@@ -4,7 +4,6 @@ use crate::cache;
 use crate::libtorch::Libtorch;
 use crate::process::LIBRARY_PATH;
 use crate::step::Step;
-use crate::threads;
 use anyhow::Result;
 use std::path::Path;
 
@@ -20,10 +19,8 @@ pub(crate) fn write(checkout: &Path, libtorch: &Libtorch) -> Result<()> {
 /// runner can, for doctests too.
 fn config(libtorch: &Libtorch) -> String {
     let lib = shell_double_quoted(&libtorch.lib());
-    let script = format!(
-        "{}; {LIBRARY_PATH}=\"{lib}${{{LIBRARY_PATH}:+:${LIBRARY_PATH}}}\" exec \"$0\" \"$@\"",
-        threads::for_the_shell()
-    );
+    let script =
+        format!("{LIBRARY_PATH}=\"{lib}${{{LIBRARY_PATH}:+:${LIBRARY_PATH}}}\" exec \"$0\" \"$@\"");
     format!(
         "# Written by `cargo xtask setup`: where libtorch lies on this machine.\n\
          [env]\n\

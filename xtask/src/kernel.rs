@@ -5,7 +5,6 @@ use crate::clone::{self, Clone};
 use crate::process;
 use crate::record::{self, Record};
 use crate::rust_src;
-use crate::threads;
 use crate::warm::{self, Warm};
 use anyhow::{Context, Result, bail};
 use std::env;
@@ -70,8 +69,6 @@ pub(crate) fn in_clone(record: &Record, clone: &Clone, preload: &str) -> Result<
     fs::write(config.join("init.evcxr"), init)?;
     let mut kernel = process::command(&record.evcxr);
     record.environment.apply(&mut kernel)?;
-    // libtorch's OpenMP reads this when it is loaded, which no cell can precede.
-    threads::wait_shortly(&mut kernel);
     kernel
         .env("EVCXR_TMPDIR", clone.work())
         .env("EVCXR_CONFIG_DIR", &config)

@@ -35,7 +35,6 @@ mod step;
 #[path = "../../tests/hub/server.rs"]
 #[allow(dead_code, reason = "the hub's tests ask more of it")]
 mod test_server;
-mod threads;
 mod warm;
 mod weights;
 
