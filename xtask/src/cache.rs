@@ -124,7 +124,7 @@ pub(crate) fn lock_patiently(path: &Path, patience: Duration) -> Result<Lock> {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(TryLockError::WouldBlock) => bail!(
-                "set-up is still at work on {}\nStart the kernel again when it has ended.",
+                "set-up is still at work on {}\nJupyter starts the kernel again by itself; run the cells once it is ready.",
                 path.with_extension("").display()
             ),
             Err(TryLockError::Error(error)) => {

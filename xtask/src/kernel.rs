@@ -160,7 +160,7 @@ fn shell_word(path: &Path) -> String {
 
 fn start_janitor(dir: &Path) -> Result<()> {
     let parent = env::var("JPY_PARENT_PID").unwrap_or_else(|_| parent_id().to_string());
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(process::this_program()?);
     command
         .arg("janitor")
         .arg(dir)

@@ -2,7 +2,7 @@
 
 use crate::cache::{self, Cache};
 use crate::kernel;
-use crate::process::LIBRARY_PATH;
+use crate::process::{self, LIBRARY_PATH};
 use crate::record::Record;
 use crate::step::Step;
 use anyhow::{Context, Result};
@@ -24,31 +24,19 @@ pub(crate) fn install(cache: &Cache, record: &Record) -> Result<()> {
     Ok(())
 }
 
-/// This very program, at a place that outlives the checkout's `target`.
+/// This very program, at a place that outlives the checkout's `target`. The name stays the same: a Jupyter
+/// that runs starts its kernels again by what the kernelspec said when they began.
 fn install_launcher(cache: &Cache) -> Result<PathBuf> {
-    // On Linux this is the program that runs, even when cargo has replaced its file since.
-    let program = match Path::new("/proc/self/exe") {
-        running if running.exists() => running.to_owned(),
-        _ => env::current_exe()?,
-    };
+    const NAME: &str = "convlens-kernel";
+    let program = process::this_program()?;
+    let launcher = cache.join("bin").join(NAME);
     let bytes = fs::read(&program).context("cannot read the kernel's launcher")?;
-    let name = format!("convlens-kernel-{}", cache::key(&[bytes]));
-    let bin = cache.join("bin");
-    let launcher = bin.join(&name);
-    if !launcher.exists() {
-        let staged = cache.staging("launcher")?.join(&name);
+    if !fs::read(&launcher).is_ok_and(|installed| installed == bytes) {
+        let staged = cache.staging("launcher")?.join(NAME);
         fs::copy(&program, &staged).context("cannot copy the kernel's launcher")?;
-        fs::create_dir_all(&bin)?;
+        fs::create_dir_all(cache.join("bin"))?;
         fs::rename(&staged, &launcher)?;
         cache::remove(&cache.join("staging/launcher"))?;
-    }
-    for entry in fs::read_dir(&bin)? {
-        let file = entry?.path();
-        let old =
-            file.file_name().is_some_and(|n| n.to_string_lossy().starts_with("convlens-kernel-"));
-        if old && file != launcher {
-            cache::remove(&file)?;
-        }
     }
     Ok(launcher)
 }

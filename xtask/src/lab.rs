@@ -34,7 +34,7 @@ pub(crate) fn run(ready: &Ready, arguments: &[String]) -> Result<()> {
     let overrides = lab_settings(&ready.python.executable);
     cache::write_atomically(&overrides, &format!("{:#}\n", quiet()))?;
     println!(
-        "JupyterLab starts, on copies of the notebooks in {COPIES}/; end it with Ctrl-C.\n\
+        "JupyterLab starts, on copies of the notebooks in {COPIES}/; end it by pressing Ctrl-C twice.\n\
          An open notebook takes 1.1 GB. Closing its tab does not end its kernel: that happens {} \
          minutes after its last work, or by Kernel > Shut Down.",
         IDLE / 60

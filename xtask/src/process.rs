@@ -129,6 +129,14 @@ pub(crate) fn watch(command: &mut Command, mut each: impl FnMut(&str)) -> Result
     Ok(Ended { code: status.code(), tail: Vec::from(tail).join("\n") })
 }
 
+/// The file of the program that runs: on Linux also when another has taken its place since.
+pub(crate) fn this_program() -> Result<PathBuf> {
+    match Path::new("/proc/self/exe") {
+        running if running.exists() => Ok(running.to_owned()),
+        _ => Ok(std::env::current_exe()?),
+    }
+}
+
 /// The first of `names` that is an executable file on `path`.
 pub(crate) fn find_on_path(names: &[&str], path: &OsStr) -> Option<PathBuf> {
     names.iter().find_map(|name| {
