@@ -158,6 +158,14 @@ impl Photo {
         self.picture.height()
     }
 
+    /// Writes it to a file; its ending says in which format.
+    ///
+    /// # Errors
+    /// As [`Picture::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.picture().save(path)
+    }
+
     /// The pixels.
     pub fn picture(&self) -> Picture {
         self.picture.clone()

@@ -83,7 +83,9 @@ fn watch_the_load() {
     if has_thread(NAME) {
         return; // of an earlier cell
     }
-    let _ = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+    let (ready, is_ready) = mpsc::channel();
+    let spawned = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+        let _ = ready.send(());
         let begin = || Crowd::begin(parallel, sleepers);
         let Some(mut load) = Load::new() else {
             let _crowd = begin(); // One never knows.
@@ -104,6 +106,10 @@ fn watch_the_load() {
             }
         }
     });
+    if spawned.is_ok() {
+        // It has its name when it runs.
+        let _ = is_ready.recv();
+    }
 }
 
 /// How often the load is looked at while this process works, and while it does not.
@@ -260,9 +266,6 @@ mod tests {
             assert!(output.status.success() && said.contains("1 passed"), "{said}");
             return;
         }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        prepare();
-        assert!(count() <= threads, "{} threads for {threads} processors", count());
         if gomp_parallel().is_none() || count() < 2 {
             return println!("skipped: libtorch has no GNU OpenMP here, or a single thread");
         }
@@ -271,22 +274,24 @@ mod tests {
             let names = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
             names.filter(|name| name.trim() == wanted).count()
         };
-        assert_eq!(named("convlens load"), 1);
-        // As the next cell of a notebook does, whose statics know nothing of this one's.
-        watch_the_load();
-        assert_eq!(named("convlens load"), 1);
-
         let until = |count: usize| {
             while named(Crowd::NAME) != count {
                 std::thread::yield_now();
             }
         };
-        let before = named(Crowd::NAME);
         let crowd = Crowd::begin(gomp_parallel().expect("checked"), 1).expect("a thread");
         // Those that it brings along have its name, and leave with it.
-        until(before + 2);
+        until(2);
         drop(crowd);
-        until(before);
+        until(0);
+
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        prepare();
+        assert!(count() <= threads, "{} threads for {threads} processors", count());
+        assert_eq!(named("convlens load"), 1);
+        // As the next cell of a notebook does, whose statics know nothing of this one's.
+        watch_the_load();
+        assert_eq!(named("convlens load"), 1);
     }
 
     #[test]

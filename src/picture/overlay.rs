@@ -1,5 +1,7 @@
 //! A heat map over a photo, or alone.
 
+use std::path::Path;
+
 use super::blend::{self, Blend};
 use super::colorbar;
 use super::colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
@@ -131,6 +133,14 @@ impl Overlay {
     #[must_use]
     pub fn without_colorbar(&self) -> Overlay {
         Overlay { colorbar: Some(false), ..self.clone() }
+    }
+
+    /// Writes the picture to a file; its ending says in which format.
+    ///
+    /// # Errors
+    /// As [`picture`](Overlay::picture), and [`Picture::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.picture()?.save(path)
     }
 
     /// The picture, of the photo's size; higher by the bar of colours if there is one, and by its

@@ -1,6 +1,7 @@
 //! Contact sheets: many maps or pictures on one page.
 
 use std::borrow::Borrow;
+use std::path::Path;
 use std::thread;
 
 use super::colormap::Colormap;
@@ -217,6 +218,14 @@ impl Sheet {
     /// smaller, unless their size is set; then fewer are shown.
     pub fn pixel_budget(&self, pixels: u64) -> Sheet {
         Sheet { budget: pixels, ..self.clone() }
+    }
+
+    /// Writes the sheet to a file; its ending says in which format.
+    ///
+    /// # Errors
+    /// As [`render`](Sheet::render), and [`Picture::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.render()?.picture.save(path)
     }
 
     /// The sheet as a picture.
