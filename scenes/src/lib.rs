@@ -19,9 +19,13 @@
 //!   [`Scene::tensors`](robot::Scene::tensors) for learning.
 //! - [`pets`] draws cats and dogs, and writes labelled folders of them, which
 //!   [`ImageFolder::tensors`](convlens::dataset::ImageFolder::tensors) reads.
-//! - [`networks`] has a trained network for each of the first two.
+//! - [`tanks`] paints woods with and without a tank, under sun or cloud, in which a network learns the
+//!   weather: the legend that every talk about explanations begins with, to be measured.
+//! - [`networks`] has a trained network for each of the first two, and one to train on tanks.
 
+mod colour;
 mod noise;
+mod vector;
 
 pub mod networks;
 pub mod pets;
@@ -29,3 +33,4 @@ pub mod prelude;
 pub mod robot;
 pub mod section;
 pub mod seismic;
+pub mod tanks;

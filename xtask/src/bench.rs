@@ -58,6 +58,14 @@ pub(crate) fn busy(ready: &Ready) -> Result<()> {
     process::run(cargo.current_dir(&ready.checkout))
 }
 
+/// The tank story for twenty seeds.
+pub(crate) fn tanks(ready: &Ready) -> Result<()> {
+    let mut cargo = process::command("cargo");
+    cargo.args(["test", "--release", "--package", "convlens-scenes", "--test", "tanks"]);
+    cargo.args(["--", "--ignored", "--nocapture"]);
+    process::run(cargo.current_dir(&ready.checkout))
+}
+
 /// criterion's medians of the benches that ran since `started`.
 fn criterion(dir: &Path, started: SystemTime) -> Result<Times> {
     let mut times = Times::new();

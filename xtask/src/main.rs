@@ -59,7 +59,8 @@ cargo xtask <command>
                      the real kernel
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios; with --busy, a few minutes of the
-                     same work alone, beside busy loops and under a quota of processor time
+                     same work alone, beside busy loops and under a quota of processor time; with
+                     --tanks, the tank story for twenty seeds
 ";
 
 fn main() -> ExitCode {
@@ -94,6 +95,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("bench", []) => bench::run(&setup::run()?, false),
         ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),
         ("bench", [flag]) if flag == "--busy" => bench::busy(&setup::run()?),
+        ("bench", [flag]) if flag == "--tanks" => bench::tanks(&setup::run()?),
         // What the kernelspec starts, and what that leaves behind to clean up.
         ("kernel", rest) => kernel::launch(rest),
         ("janitor", rest) => kernel::janitor(rest),

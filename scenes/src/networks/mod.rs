@@ -6,7 +6,9 @@
 mod robot;
 mod salt;
 mod seismic;
+mod tanks;
 
 pub use robot::{robot_range, robot_range_untrained, robot_range_with};
 pub use salt::salt_unet;
 pub use seismic::seismic_fcn;
+pub use tanks::tank_spotter;

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use super::Species;
 use super::head::{self, Head};
 use super::shape::{Limb, Part, Shape};
-use super::vector::{Frame, Vector, at};
+use crate::vector::{Frame, Vector, at};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Pose {

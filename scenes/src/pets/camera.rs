@@ -1,6 +1,6 @@
 //! The camera: rays through pixels, and pixels of places.
 
-use super::vector::{Vector, at};
+use crate::vector::{Vector, at};
 
 /// Half the width of the picture at distance 1.
 const HALF_WIDTH: f32 = 0.3;

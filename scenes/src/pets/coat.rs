@@ -8,19 +8,9 @@ use rand::rngs::StdRng;
 use super::Species;
 use super::body::Animal;
 use super::shape::{Hit, Part};
-use super::vector::Vector;
+use crate::colour::{Colour, mix, srgb};
 use crate::noise::{Noise, ramp};
-
-pub(super) type Colour = [f32; 3];
-
-pub(super) fn mix(a: Colour, b: Colour, share: f32) -> Colour {
-    std::array::from_fn(|i| a[i] + share * (b[i] - a[i]))
-}
-
-/// What sRGB calls so, in linear light.
-pub(super) fn srgb(hex: u32) -> Colour {
-    [hex >> 16, hex >> 8, hex].map(|v| (((v & 255) as f32 / 255.0 + 0.055) / 1.055).powf(2.4))
-}
+use crate::vector::Vector;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Pattern {
@@ -146,7 +136,7 @@ impl Coat {
             Pattern::Points => match limb.part {
                 Part::Ear | Part::Tail | Part::Paw => 1.0,
                 Part::Leg => ramp(0.3, 0.1, p.y),
-                Part::Head => ramp(0.95, 0.35, (h - super::vector::at(0.0, -0.25, 0.9)).length()),
+                Part::Head => ramp(0.95, 0.35, (h - crate::vector::at(0.0, -0.25, 0.9)).length()),
                 _ => 0.12 * ramp(0.0, 1.0, hit.normal.y),
             },
             Pattern::Saddle if on_head => 0.25 * ramp(0.4, 1.0, h.y),
@@ -158,7 +148,7 @@ impl Coat {
             },
             Pattern::Tan if on_head => {
                 let muzzle = ramp(0.5, 0.75, h.z) * ramp(0.02, -0.12, h.y + 0.25 * ahead - 0.12);
-                let brow = (h - super::vector::at(h.x.signum() * 0.3, 0.42, 0.75)).length();
+                let brow = (h - crate::vector::at(h.x.signum() * 0.3, 0.42, 0.75)).length();
                 1.0 - muzzle.max(ramp(0.2, 0.1, brow))
             }
             Pattern::Tan => match limb.part {

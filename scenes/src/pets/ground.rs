@@ -3,9 +3,9 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::coat::{Colour, mix, srgb};
-use super::vector::Vector;
+use crate::colour::{Colour, mix, srgb};
 use crate::noise::{Noise, ramp};
+use crate::vector::Vector;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {

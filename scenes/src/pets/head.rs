@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 use super::Species;
 use super::shape::{Limb, Part};
-use super::vector::{Frame, Vector, at};
+use crate::vector::{Frame, Vector, at};
 
 /// A head: where it is, and what differs between one and the next.
 pub(super) struct Head {

@@ -32,7 +32,6 @@ mod head;
 mod paint;
 mod photos;
 mod shape;
-mod vector;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,11 +6,12 @@ use rand::rngs::StdRng;
 use super::Species;
 use super::body::{self, Animal, Pose};
 use super::camera::Camera;
-use super::coat::{Coat, Colour, mix};
+use super::coat::Coat;
 use super::ground::Ground;
 use super::shape::{Hit, Limb, Part};
-use super::vector::{Vector, at};
+use crate::colour::{Colour, mix};
 use crate::noise::{normal, ramp};
+use crate::vector::{Vector, at};
 
 /// Rays are followed in tiles of this side, which share the list of limbs that they can meet.
 const TILE: usize = 16;

@@ -1,6 +1,6 @@
 //! An animal's surface: limbs that grow into each other.
 
-use super::vector::{Vector, at};
+use crate::vector::{Vector, at};
 
 /// What a point of the surface belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
