@@ -6,9 +6,8 @@
 //! Beside another busy process that waiting takes the time that the other threads need: everything becomes
 //! ten times as slow. So from the first work on the machine's load is watched, and the threads wait for a
 //! moment only while others work, too; and where a container allows fewer processors than the machine has,
-//! there are as many threads as that. A user's
-//! own `OMP_NUM_THREADS`, `MKL_NUM_THREADS`, `OMP_WAIT_POLICY` and `GOMP_SPINCOUNT` stay in force, and so
-//! does a number given to `tch::set_num_threads`.
+//! there are as many threads as that. A user's own `OMP_NUM_THREADS`, `MKL_NUM_THREADS`, `OMP_WAIT_POLICY`
+//! and `GOMP_SPINCOUNT` stay in force, and so does a number given to `tch::set_num_threads`.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
