@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let place = std::env::args().nth(1).unwrap_or_else(|| "data/tanks".into());
     let began = Instant::now();
     let pictures = TankSet::default().seed(7).count(40).paint()?;
+    let half = pictures.woods().len() / 2;
     println!("{pictures} in {:.1?}", began.elapsed());
     std::fs::create_dir_all(&place)?;
     let model = zoo::squeezenet1_1()?;
@@ -26,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         invented += usize::from(tank && !wood.has_tank());
     }
     println!(
-        "SqueezeNet 1.1: a tank among the first five of {found} of 20 with one, {invented} of 20 without"
+        "SqueezeNet 1.1: a tank among the first five of {found} of {half} with one, {invented} of {half} without"
     );
     Ok(())
 }

@@ -25,7 +25,9 @@
 
 mod colour;
 mod noise;
+mod photo;
 mod vector;
+mod workers;
 
 pub mod networks;
 pub mod pets;

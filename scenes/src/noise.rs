@@ -81,6 +81,11 @@ pub(super) fn normal(random: &mut StdRng) -> f32 {
     radius * (TAU * random.gen_range(0.0f32..1.0)).cos()
 }
 
+/// One side or the other.
+pub(super) fn sign(random: &mut StdRng) -> f32 {
+    if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 }
+}
+
 /// From 0 at `from` to 1 at `to`, smoothly, and level beyond.
 pub(super) fn ramp(from: f32, to: f32, x: f32) -> f32 {
     let v = ((x - from) / (to - from)).clamp(0.0, 1.0);

@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 use super::Species;
 use super::head::{self, Head};
 use super::shape::{Limb, Part, Shape};
+use crate::noise::sign;
 use crate::vector::{Frame, Vector, at};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -203,7 +204,7 @@ fn sitting(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, 
     limbs.extend(leg(&fore).into_iter().flat_map(pair));
     limbs.extend(pair(paw(wrist, bone)));
     limbs.extend(folded([thigh, knee, heel], 0.75, build));
-    let round = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
+    let round = sign(random);
     let root = at(0.0, 0.1, hips.z - girth);
     let bend = at(round * 0.62, 0.02, hips.z - 0.25);
     let tip = at(round * (0.3 + 0.2 * build.tail), 0.07, -0.1 + 0.35 * build.tail);
@@ -238,7 +239,7 @@ fn lying(random: &mut StdRng, species: Species, build: &Build) -> (Vec<Limb>, Ve
     let knee = at(1.2 * girth, 0.7 * girth, -half + 0.26);
     let heel = at(1.25 * girth, 0.07, -half + 0.12);
     limbs.extend(folded([thigh, knee, heel], 0.8, build));
-    let round = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
+    let round = sign(random);
     let root = at(0.0, 0.12, -half - girth);
     let bend = at(round * 0.5, 0.02, -half - 0.4);
     limbs.extend(tail(

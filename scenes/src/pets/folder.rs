@@ -2,18 +2,17 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use convlens::photo::Photo;
 use convlens::picture::{Cell, PictureTable};
-use convlens::show::{MimeBundle, Progress, Show, debug_line};
+use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::{Error, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::photos::Source;
 use super::{Pets, Species};
+use crate::workers::on_all_processors;
 
 /// Stands in the folder and says what it is.
 const NOTE: &str = "about.txt";
@@ -172,33 +171,7 @@ fn write_all(items: &[Item]) -> Result<()> {
         std::fs::create_dir_all(folder)
             .map_err(|e| Error::file(folder, format!("cannot be made: {e}")))?;
     }
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let failed: Mutex<Option<Error>> = Mutex::new(None);
-    let work = |tell: &mut dyn FnMut(usize)| {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = item.write(&sources) {
-                next.store(items.len(), Ordering::Relaxed);
-                failed.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
-            }
-            tell(done.fetch_add(1, Ordering::Relaxed) + 1);
-        }
-    };
-    let mut progress = Progress::new("cats and dogs", items.len() as u64);
-    std::thread::scope(|scope| {
-        for _ in 1..workers {
-            scope.spawn(|| work(&mut |_| ()));
-        }
-        work(&mut |done| progress.advance(done as u64));
-    });
-    match failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
-        Some(error) => Err(error),
-        None => {
-            progress.advance(items.len() as u64);
-            progress.finish();
-            Ok(())
-        }
-    }
+    on_all_processors("cats and dogs", items, |item| item.write(&sources)).map(drop)
 }
 
 impl Item {

@@ -40,9 +40,10 @@ use convlens::photo::Photo;
 use convlens::picture::{Picture, Region};
 use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::{Error, Result};
-use image::DynamicImage;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+use crate::photo::photo_of;
 
 pub use folder::{PetFolder, PetSet};
 
@@ -172,8 +173,7 @@ impl Pet {
     /// # Errors
     /// When there is no memory for it.
     pub fn photo(&self) -> Result<Photo> {
-        let pixels = DynamicImage::ImageRgb8(self.picture.to_rgb());
-        Ok(Photo::from_image(&pixels)?.titled(&self.title))
+        photo_of(&self.picture, &self.title)
     }
 
     /// Which pixels show the animal, hair included and whiskers not.

@@ -10,7 +10,7 @@ use super::coat::Coat;
 use super::ground::Ground;
 use super::shape::{Hit, Limb, Part};
 use crate::colour::{Colour, mix};
-use crate::noise::{normal, ramp};
+use crate::noise::{normal, ramp, sign};
 use crate::vector::{Vector, at};
 
 /// Rays are followed in tiles of this side, which share the list of limbs that they can meet.
@@ -23,7 +23,7 @@ pub(super) struct Painted {
 }
 
 pub(super) fn painted(random: &mut StdRng, species: Species, side: usize) -> Painted {
-    let sign = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
+    let hand = sign(random);
     let (pose, shot, turns) = match random.gen_range(0..10u32) {
         0..=2 => (Pose::Sitting, Shot::Face, 0.0..0.6f32),
         3 => (Pose::Sitting, Shot::Portrait, 0.1..0.7),
@@ -31,7 +31,7 @@ pub(super) fn painted(random: &mut StdRng, species: Species, side: usize) -> Pai
         6..=8 => (Pose::Standing, Shot::Whole, 0.7..1.5),
         _ => (Pose::Lying, Shot::Whole, 0.4..1.2),
     };
-    let turn = sign * random.gen_range(turns);
+    let turn = hand * random.gen_range(turns);
     let animal = body::animal(random, species, pose, turn);
     let shown = animal.shape.limbs.iter().filter(|limb| shot.shows(limb.part));
     let balls: Vec<(Vector, f32)> = shown.map(Limb::ball).collect();

@@ -9,13 +9,13 @@ use convlens::photo::Photo;
 use convlens::picture::{Picture, Region};
 use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::{Error, Result};
-use image::DynamicImage;
 use tch::{Kind, Tensor};
 
 use super::camera;
 use super::sensor::detections;
 use super::world::{Thing, World};
 use super::{HEIGHT, Reading, WIDTH};
+use crate::photo::photo_of;
 
 /// What the robot sees, with the truth of what its sensors will detect. Cheap to clone.
 ///
@@ -51,8 +51,7 @@ impl Scene {
     /// # Errors
     /// When there is no memory for it.
     pub fn photo(&self) -> Result<Photo> {
-        let pixels = DynamicImage::ImageRgb8(self.picture.to_rgb());
-        Ok(Photo::from_image(&pixels)?.titled(&self.title))
+        photo_of(&self.picture, &self.title)
     }
 
     /// The picture's bytes, `[1, 3, 64, 80]`: what to train on, once scaled as the network's

@@ -5,9 +5,9 @@ use convlens::mask::Mask;
 use convlens::photo::Photo;
 use convlens::picture::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Picture, shown_size};
 use convlens::show::{MimeBundle, Show};
-use image::DynamicImage;
 
 use super::Section;
+use crate::photo::photo_of;
 
 /// Space between pictures that stand together.
 const GAP: u32 = 8;
@@ -56,8 +56,7 @@ impl Section {
     /// # Errors
     /// As [`picture`](Section::picture).
     pub fn photo(&self) -> Result<Photo> {
-        let pixels = DynamicImage::ImageRgb8(self.picture()?.to_rgb());
-        Ok(Photo::from_image(&pixels)?.titled(&self.title))
+        photo_of(&self.picture()?, &self.title)
     }
 
     /// The mask in the colours of its classes, with their legend.

@@ -15,19 +15,15 @@ pub(super) enum Thing {
     Ground,
 }
 
-pub(super) const THINGS: [(Thing, &str); 4] = [
-    (Thing::Tank, "tank"),
-    (Thing::Sky, "sky"),
-    (Thing::Trees, "trees"),
-    (Thing::Ground, "ground"),
-];
+/// Their names.
+pub(super) const NAMES: [&str; 4] = ["tank", "sky", "trees", "ground"];
 
 /// Pixels of the canvas to a pixel of the picture, along each side.
 pub(super) const FINE: usize = 2;
 
 pub(super) struct Canvas {
     pub(super) side: usize,
-    pub(super) colours: Vec<Colour>,
+    colours: Vec<Colour>,
     pub(super) things: Vec<Thing>,
 }
 
@@ -145,7 +141,7 @@ impl Canvas {
         let side = self.side / FINE;
         let mut labels = Vec::with_capacity(side * side);
         for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
-            let mut counts = [0usize; THINGS.len()];
+            let mut counts = [0usize; NAMES.len()];
             for (j, i) in (0..FINE).flat_map(|j| (0..FINE).map(move |i| (j, i))) {
                 counts[self.things[(FINE * y + j) * self.side + FINE * x + i] as usize] += 1;
             }

@@ -2,7 +2,6 @@
 
 use crate::vector::Vector;
 
-#[derive(Clone, Copy)]
 pub(super) struct Lens {
     /// Of the square canvas, in its pixels.
     pub(super) side: usize,

@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 
 use super::Weather;
 use crate::colour::{Colour, mix};
+use crate::noise::sign;
 use crate::vector::{Vector, at};
 
 pub(super) struct Light {
@@ -21,8 +22,7 @@ pub(super) struct Light {
 impl Light {
     pub(super) fn new(random: &mut StdRng, weather: Weather) -> Light {
         // From behind the camera's shoulder, or from the side.
-        let sign = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
-        let around = sign * random.gen_range(0.5f32..1.9);
+        let around = sign(random) * random.gen_range(0.5f32..1.9);
         let lift = random.gen_range(0.5f32..1.0);
         let to_sun = at(around.sin() * lift.cos(), lift.sin(), -around.cos() * lift.cos());
         let warmth = random.gen_range(0.0f32..0.16);

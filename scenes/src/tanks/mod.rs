@@ -40,9 +40,10 @@ use convlens::photo::Photo;
 use convlens::picture::{Picture, Region};
 use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::{Error, Result};
-use image::DynamicImage;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+
+use crate::photo::photo_of;
 
 pub use pictures::{TankEvidence, TankPictures, TankScore, TankSet};
 
@@ -133,7 +134,7 @@ impl Woods {
         }
         let mut random = StdRng::seed_from_u64(self.seed);
         let painted = paint::painted(&mut random, self.weather, self.tank, side);
-        let classes = Classes::named(canvas::THINGS.map(|(_, name)| name))?;
+        let classes = Classes::named(canvas::NAMES)?;
         let what = if self.tank { "tank" } else { "no tank" };
         Ok(Wood {
             title: format!("{what}, {}, {}", self.weather, self.seed).into(),
@@ -181,8 +182,7 @@ impl Wood {
     /// # Errors
     /// When there is no memory for it.
     pub fn photo(&self) -> Result<Photo> {
-        let pixels = DynamicImage::ImageRgb8(self.picture.to_rgb());
-        Ok(Photo::from_image(&pixels)?.titled(&self.title))
+        photo_of(&self.picture, &self.title)
     }
 
     /// What each pixel shows: "tank", "sky", "trees" (bushes among them) or "ground".

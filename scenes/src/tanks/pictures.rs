@@ -1,8 +1,7 @@
 //! Many woods with and without tanks, how right a network is about them, and where it looks.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use convlens::attribution::Attribution;
 use convlens::chart::Chart;
@@ -11,12 +10,13 @@ use convlens::mask::Mask;
 use convlens::model::Model;
 use convlens::photo::Photo;
 use convlens::picture::{Cell, Picture, PictureTable};
-use convlens::show::{MimeBundle, Progress, Show, debug_line};
+use convlens::show::{MimeBundle, Show, debug_line};
 use convlens::{Error, Result};
-use image::DynamicImage;
 
-use super::canvas::THINGS;
+use super::canvas::NAMES;
 use super::{Weather, Wood, Woods};
+use crate::photo::photo_of;
+use crate::workers::on_all_processors;
 
 /// More pictures are not painted at once: they lie in memory.
 const MOST: usize = 20_000;
@@ -75,7 +75,10 @@ impl TankSet {
             )));
         }
         let orders: Vec<Woods> = (0..self.count).map(|i| self.order(i)).collect();
-        Ok(TankPictures { set: self.clone(), woods: painted(&orders)?.into() })
+        Ok(TankPictures {
+            set: self.clone(),
+            woods: on_all_processors("woods", &orders, Woods::wood)?.into(),
+        })
     }
 
     fn order(&self, i: usize) -> Woods {
@@ -86,34 +89,6 @@ impl TankSet {
         let woods = if tank { woods.tank() } else { woods };
         woods.weather(if sunny { Weather::Sunny } else { Weather::Overcast })
     }
-}
-
-/// Paints on all processors, until one fails.
-fn painted(orders: &[Woods]) -> Result<Vec<Wood>> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(orders.len());
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let woods: Mutex<Vec<Option<Result<Wood>>>> = Mutex::new(orders.iter().map(|_| None).collect());
-    let work = |tell: &mut dyn FnMut(usize)| {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(order) = orders.get(i) else { break };
-            let wood = order.wood();
-            if let Some(place) = woods.lock().unwrap_or_else(|e| e.into_inner()).get_mut(i) {
-                *place = Some(wood);
-            }
-            tell(done.fetch_add(1, Ordering::Relaxed) + 1);
-        }
-    };
-    let mut progress = Progress::new("woods", orders.len() as u64);
-    std::thread::scope(|scope| {
-        for _ in 1..workers {
-            scope.spawn(|| work(&mut |_| ()));
-        }
-        work(&mut |done| progress.advance(done as u64));
-    });
-    progress.advance(orders.len() as u64);
-    progress.finish();
-    woods.into_inner().unwrap_or_else(|e| e.into_inner()).into_iter().flatten().collect()
 }
 
 /// Painted woods, as [`TankSet::paint`] makes them. A cell shows some of each kind. Cheap to clone.
@@ -165,7 +140,7 @@ impl TankPictures {
                 let logits = looks.get(i)?.logits()?;
                 let value = |class: usize| logits.f_double_value(&[class as i64]);
                 let found = value(tank)? > value(other)?;
-                let kind = &mut score.kinds[kind(wood)];
+                let kind = &mut score.kinds[kind(wood.tank, wood.weather)];
                 kind.1 += 1;
                 kind.0 += usize::from(found == wood.tank);
             }
@@ -214,7 +189,8 @@ impl TankPictures {
         const SHOWN: usize = 5;
         let mut table = PictureTable::new([""; SHOWN]);
         for (i, name) in KINDS.into_iter().enumerate() {
-            let own = self.woods.iter().filter(|wood| kind(wood) == i).take(SHOWN);
+            let own =
+                self.woods.iter().filter(|wood| kind(wood.tank, wood.weather) == i).take(SHOWN);
             let cells: Vec<Cell> = own.map(|wood| Cell::new(wood.picture(), "")).collect();
             if !cells.is_empty() {
                 table = table.row(name, cells);
@@ -234,8 +210,8 @@ fn seen_by(model: &Model, mask: &Mask) -> Result<Mask> {
             .iter()
             .flat_map(|&label| [if usize::from(label) == class { u8::MAX } else { 0 }; 3]);
         let (height, width) = (mask.height() as u32, mask.width() as u32);
-        let drawn = DynamicImage::ImageRgb8(Picture::rgb(width, height, own.collect())?.to_rgb());
-        let seen = model.preprocess().seen(&Photo::from_image(&drawn)?)?;
+        let drawn = Picture::rgb(width, height, own.collect())?;
+        let seen = model.preprocess().seen(&photo_of(&drawn, "")?)?;
         size = (seen.height() as usize, seen.width() as usize);
         best.resize(size.0 * size.1, (0, 0));
         for (best, pixel) in best.iter_mut().zip(seen.pixels()) {
@@ -251,8 +227,8 @@ fn seen_by(model: &Model, mask: &Mask) -> Result<Mask> {
 /// The four kinds of pictures.
 const KINDS: [&str; 4] = ["tank, sunny", "tank, overcast", "no tank, sunny", "no tank, overcast"];
 
-fn kind(wood: &Wood) -> usize {
-    2 * usize::from(!wood.tank) + usize::from(wood.weather == Weather::Overcast)
+fn kind(tank: bool, weather: Weather) -> usize {
+    2 * usize::from(!tank) + usize::from(weather == Weather::Overcast)
 }
 
 impl fmt::Display for TankPictures {
@@ -296,8 +272,7 @@ impl TankScore {
     /// The share of right answers about pictures with or without a tank in one weather; `None`
     /// where there are no such pictures.
     pub fn accuracy_of(&self, tank: bool, weather: Weather) -> Option<f64> {
-        let kind = 2 * usize::from(!tank) + usize::from(weather == Weather::Overcast);
-        let (right, all) = *self.kinds.get(kind)?;
+        let (right, all) = self.kinds[kind(tank, weather)];
         (all > 0).then(|| right as f64 / all as f64)
     }
 
@@ -337,7 +312,7 @@ impl Show for TankScore {
 pub struct TankEvidence {
     title: String,
     pictures: usize,
-    energy: [f64; THINGS.len()],
+    energy: [f64; NAMES.len()],
     hits: usize,
     area: f64,
 }
@@ -352,7 +327,7 @@ impl TankEvidence {
     /// [`Heatmap::energy_inside`](convlens::attribution::Heatmap::energy_inside) has it; a map that
     /// is nowhere positive counts as none. `None` for another name.
     pub fn energy_on(&self, name: &str) -> Option<f64> {
-        let class = THINGS.iter().position(|(_, own)| *own == name)?;
+        let class = NAMES.iter().position(|own| *own == name)?;
         Some(self.energy[class] / self.pictures.max(1) as f64)
     }
 
@@ -380,7 +355,7 @@ impl TankEvidence {
 impl fmt::Display for TankEvidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line())?;
-        for (_, name) in THINGS {
+        for name in NAMES {
             let share = 100.0 * self.energy_on(name).unwrap_or_default();
             write!(f, "\n{share:>5.1} % of the positive values on {name}")?;
         }
@@ -397,7 +372,7 @@ impl fmt::Debug for TankEvidence {
 impl Show for TankEvidence {
     fn bundle(&self) -> MimeBundle {
         let share = |name: &str| 100.0 * self.energy_on(name).unwrap_or_default();
-        let bars = THINGS.map(|(_, name)| (name, share(name)));
+        let bars = NAMES.map(|name| (name, share(name)));
         let chart = Chart::bars(bars).axes("", "positive values, %").reaching(0.0);
         let picture = chart.picture().map(|picture| picture.titled(&self.line()));
         picture.map(|picture| MimeBundle::picture(picture, self.to_string())).bundle()

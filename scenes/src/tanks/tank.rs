@@ -7,7 +7,7 @@ use super::canvas::{Canvas, Thing};
 use super::lens::Lens;
 use super::light::{Light, Shade};
 use crate::colour::{Colour, mix, srgb};
-use crate::noise::{Noise, ramp};
+use crate::noise::{Noise, ramp, sign};
 use crate::vector::{Vector, at};
 
 /// What a point of the surface is made of.
@@ -17,6 +17,20 @@ enum Stuff {
     Track,
     Wheel,
     Wood,
+}
+
+/// The surface that is nearest so far.
+struct Nearest {
+    gap: f32,
+    stuff: Stuff,
+}
+
+impl Nearest {
+    fn take(&mut self, gap: f32, stuff: Stuff) {
+        if gap < self.gap {
+            *self = Nearest { gap, stuff };
+        }
+    }
 }
 
 /// Lengths in metres: x ahead, y up, z to its left; the origin is on the ground under its middle.
@@ -61,25 +75,28 @@ fn cuboid(p: Vector, middle: Vector, half: Vector, round: f32) -> f32 {
     outside + x.max(y).max(z).min(0.0) - round
 }
 
+/// A cylinder, from how far off its axis and off its middle a point is.
+fn cylinder(off: f32, along: f32, radius: f32, half: f32) -> f32 {
+    let (a, b) = (off - radius, along.abs() - half);
+    a.max(b).min(0.0) + long(a.max(0.0), b.max(0.0))
+}
+
 /// A disc or drum along z.
 fn drum(p: Vector, middle: Vector, radius: f32, half: f32) -> f32 {
     let d = p - middle;
-    let (a, b) = (long(d.x, d.y) - radius, d.z.abs() - half);
-    a.max(b).min(0.0) + long(a.max(0.0), b.max(0.0))
+    cylinder(long(d.x, d.y), d.z, radius, half)
 }
 
 /// A can that stands.
 fn can(p: Vector, middle: Vector, radius: f32, half: f32) -> f32 {
     let d = p - middle;
-    let (a, b) = (long(d.x, d.z) - radius, d.y.abs() - half);
-    a.max(b).min(0.0) + long(a.max(0.0), b.max(0.0))
+    cylinder(long(d.x, d.z), d.y, radius, half)
 }
 
 /// A rod along x from one place to another, with flat ends.
 fn rod(p: Vector, from: Vector, to: f32, radius: f32) -> f32 {
-    let d = p - from;
-    let (a, b) = (long(d.y, d.z) - radius, (d.x - 0.5 * (to - from.x)).abs() - 0.5 * (to - from.x));
-    a.max(b).min(0.0) + long(a.max(0.0), b.max(0.0))
+    let (d, half) = (p - from, 0.5 * (to - from.x));
+    cylinder(long(d.y, d.z), d.x - half, radius, half)
 }
 
 /// A convex solid: a half space for each side, with a normal of length 1.
@@ -117,9 +134,8 @@ fn belt(x: f32, y: f32) -> f32 {
 
 impl Tank {
     pub(super) fn new(random: &mut StdRng, place: Vector) -> Tank {
-        let sign = if random.gen_range(0..2u32) == 0 { 1.0f32 } else { -1.0 };
         // From the side or askew, seldom end on.
-        let turn = sign * random.gen_range(0.1f32..1.15)
+        let turn = sign(random) * random.gen_range(0.1f32..1.15)
             + if random.gen_range(0..2u32) == 0 { std::f32::consts::PI } else { 0.0 };
         let mut pick = |colours: &[u32]| srgb(colours[random.gen_range(0..colours.len())]);
         let camouflage = [
@@ -193,40 +209,28 @@ impl Tank {
         if around > 0.3 {
             return (around, Stuff::Paint);
         }
-        let mut best = (f32::MAX, Stuff::Paint);
-        let mut take = |gap: f32, stuff: Stuff| {
-            if gap < best.0 {
-                best = (gap, stuff);
-            }
-        };
+        let mut nearest = Nearest { gap: f32::MAX, stuff: Stuff::Paint };
         // The hull is the same to both sides.
         let q = at(p.x, p.y, p.z.abs());
-        take(cuboid(q, at(0.0, 0.78, 0.0), at(2.5, 0.36, 0.95), 0.05), Stuff::Paint);
-        take(self.hull.distance(q), Stuff::Paint);
+        nearest.take(cuboid(q, at(0.0, 0.78, 0.0), at(2.5, 0.36, 0.95), 0.05), Stuff::Paint);
+        nearest.take(self.hull.distance(q), Stuff::Paint);
         // Fenders and what lies on them.
-        take(cuboid(q, at(-0.05, 1.27, 1.2), at(2.9, 0.025, 0.34), 0.01), Stuff::Paint);
-        take(cuboid(p, at(0.75, 1.4, 1.3), at(0.42, 0.13, 0.18), 0.03), Stuff::Paint);
-        take(cuboid(p, at(-1.35, 1.42, -1.3), at(0.55, 0.15, 0.18), 0.03), Stuff::Paint);
-        take(rod(p, at(-1.9, 1.36, 1.38), 0.1, 0.07), Stuff::Wood);
+        nearest.take(cuboid(q, at(-0.05, 1.27, 1.2), at(2.9, 0.025, 0.34), 0.01), Stuff::Paint);
+        nearest.take(cuboid(p, at(0.75, 1.4, 1.3), at(0.42, 0.13, 0.18), 0.03), Stuff::Paint);
+        nearest.take(cuboid(p, at(-1.35, 1.42, -1.3), at(0.55, 0.15, 0.18), 0.03), Stuff::Paint);
+        nearest.take(rod(p, at(-1.9, 1.36, 1.38), 0.1, 0.07), Stuff::Wood);
         if self.drums {
-            take(rod(p, at(-2.7, 1.55, 1.12), -1.6, 0.24), Stuff::Paint);
-            take(rod(p, at(-2.7, 1.55, -1.12), -1.6, 0.24), Stuff::Paint);
+            nearest.take(rod(p, at(-2.7, 1.55, 1.12), -1.6, 0.24), Stuff::Paint);
+            nearest.take(rod(p, at(-2.7, 1.55, -1.12), -1.6, 0.24), Stuff::Paint);
         }
-        self.running_gear(q, &mut take);
-        if (p - RING).length() - 2.1 < best.0 {
-            self.turret_at(t, &mut |gap, stuff| {
-                if gap < best.0 {
-                    best = (gap, stuff);
-                }
-            });
+        self.running_gear(q, &mut nearest);
+        if (p - RING).length() - 2.1 < nearest.gap {
+            self.turret_at(t, &mut nearest);
         }
-        if along < best.0 {
-            let gap = self.gun_at(gun, muzzle);
-            if gap < best.0 {
-                best = (gap, Stuff::Paint);
-            }
+        if along < nearest.gap {
+            nearest.take(self.gun_at(gun, muzzle), Stuff::Paint);
         }
-        best
+        (nearest.gap, nearest.stuff)
     }
 
     /// A place as the turret sees it: from its ring, x along the gun.
@@ -236,21 +240,21 @@ impl Tank {
         at(cos * d.x + sin * d.z, d.y, cos * d.z - sin * d.x)
     }
 
-    fn running_gear(&self, q: Vector, take: &mut impl FnMut(f32, Stuff)) {
+    fn running_gear(&self, q: Vector, nearest: &mut Nearest) {
         let aside = (q.z - 1.25).abs() - 0.25;
         let around = (q.x.abs() - 3.1).max((q.y - 0.65).abs() - 0.65).max(aside);
         if around > 0.4 {
-            take(around, Stuff::Track);
+            nearest.take(around, Stuff::Track);
             return;
         }
         let outline = belt(q.x, q.y);
         if outline.max(aside) > 0.6 {
-            take(outline.max(aside), Stuff::Track);
+            nearest.take(outline.max(aside), Stuff::Track);
             return;
         }
         let links = 0.018 * (q.x * 34.0).sin().signum();
         let ring = (outline.abs() - 0.045 - links.max(0.0)).max(aside);
-        take(ring, Stuff::Track);
+        nearest.take(ring, Stuff::Track);
         let space = 4.3 / (self.wheels - 1) as f32;
         let slot = ((q.x + 2.15) / space).round().clamp(0.0, (self.wheels - 1) as f32);
         let middle = at(slot * space - 2.15, 0.43, 1.25);
@@ -259,32 +263,32 @@ impl Tank {
         // A rim, a sunk disc and a hub.
         let sunk = drum(q, middle + at(0.0, 0.0, 0.2), radius - 0.08, 0.07);
         let hub = drum(q, middle, 0.1, 0.22);
-        take(face.max(-sunk).min(hub), Stuff::Wheel);
+        nearest.take(face.max(-sunk).min(hub), Stuff::Wheel);
         for (x, y) in [(-2.62f32, 0.8f32), (2.62, 0.84)] {
-            take(drum(q, at(x, y, 1.25), 0.33, 0.18), Stuff::Wheel);
+            nearest.take(drum(q, at(x, y, 1.25), 0.33, 0.18), Stuff::Wheel);
         }
         for x in [-1.2f32, 0.1, 1.4] {
-            take(drum(q, at(x, 1.13, 1.25), 0.1, 0.15), Stuff::Wheel);
+            nearest.take(drum(q, at(x, 1.13, 1.25), 0.1, 0.15), Stuff::Wheel);
         }
         if self.skirts {
-            take(cuboid(q, at(0.0, 0.98, 1.56), at(2.75, 0.3, 0.015), 0.01), Stuff::Paint);
+            nearest.take(cuboid(q, at(0.0, 0.98, 1.56), at(2.75, 0.3, 0.015), 0.01), Stuff::Paint);
         }
     }
 
-    fn turret_at(&self, t: Vector, take: &mut impl FnMut(f32, Stuff)) {
+    fn turret_at(&self, t: Vector, nearest: &mut Nearest) {
         let s = at(t.x, t.y, t.z.abs());
         if self.dome {
             let d = at(t.x / 1.28, (t.y + 0.02) / 0.78, t.z / 1.08);
             let dome = (d.length() - 1.0) * 0.72;
-            take(dome.max(-t.y - 0.02), Stuff::Paint);
+            nearest.take(dome.max(-t.y - 0.02), Stuff::Paint);
         } else {
-            take(self.faces.distance(s), Stuff::Paint);
-            take(cuboid(t, at(-1.55, 0.3, 0.0), at(0.3, 0.2, 0.75), 0.04), Stuff::Paint);
+            nearest.take(self.faces.distance(s), Stuff::Paint);
+            nearest.take(cuboid(t, at(-1.55, 0.3, 0.0), at(0.3, 0.2, 0.75), 0.04), Stuff::Paint);
         }
-        take(can(t, at(-0.35, 0.8, 0.42), 0.3, 0.14), Stuff::Paint);
-        take(can(t, at(-0.35, 0.96, 0.42), 0.25, 0.025), Stuff::Paint);
-        take(can(t, at(-0.15, 0.74, -0.45), 0.26, 0.05), Stuff::Paint);
-        take(cuboid(t, at(1.12, 0.32, 0.0), at(0.28, 0.24, 0.36), 0.1), Stuff::Paint);
+        nearest.take(can(t, at(-0.35, 0.8, 0.42), 0.3, 0.14), Stuff::Paint);
+        nearest.take(can(t, at(-0.35, 0.96, 0.42), 0.25, 0.025), Stuff::Paint);
+        nearest.take(can(t, at(-0.15, 0.74, -0.45), 0.26, 0.05), Stuff::Paint);
+        nearest.take(cuboid(t, at(1.12, 0.32, 0.0), at(0.28, 0.24, 0.36), 0.1), Stuff::Paint);
     }
 
     /// The gun, from the mantlet to the muzzle, with a brake there or a thicker part before it.

@@ -9,7 +9,7 @@ use super::canvas::{Canvas, Thing};
 use super::lens::Lens;
 use super::light::{Light, Shade};
 use crate::colour::{Colour, mix, srgb};
-use crate::noise::Noise;
+use crate::noise::{Noise, sign};
 use crate::vector::{Vector, at};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -330,9 +330,9 @@ impl Tree {
         for _ in 0..random.gen_range(4..12) {
             let share = random.gen_range(0.1f32..0.6);
             let root = self.foot + at(self.bend(share), share * self.height, 0.0);
-            let sign = if random.gen_range(0..2u32) == 0 { 1.0 } else { -1.0 };
+            let side = sign(random);
             let long = random.gen_range(0.3f32..1.2);
-            let tip = root + at(sign * long, random.gen_range(-0.3f32..0.2), -0.2);
+            let tip = root + at(side * long, random.gen_range(-0.3f32..0.2), -0.2);
             let ((a, scale), (b, _)) = (lens.seen(root), lens.seen(tip));
             let colour = light.on(self.bark.map(|v| 0.6 * v), at(0.0, 0.5, -0.6), 0.6, 0.3);
             let colour = light.through_air(colour, self.foot.z);
