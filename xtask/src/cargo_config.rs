@@ -1,6 +1,8 @@
-//! `.cargo/local.toml`: with it, plain `cargo test`, `cargo doc` and `cargo run` find libtorch.
+//! `.cargo/local.toml`: with it, plain `cargo test`, `cargo doc` and `cargo run` find libtorch, and
+//! compile tch's native part as set-up does.
 
 use crate::cache;
+use crate::compiler;
 use crate::libtorch::Libtorch;
 use crate::process::LIBRARY_PATH;
 use crate::step::Step;
@@ -24,10 +26,13 @@ fn config(libtorch: &Libtorch) -> String {
     format!(
         "# Written by `cargo xtask setup`: where libtorch lies on this machine.\n\
          [env]\n\
-         LIBTORCH = {}\n\n\
+         LIBTORCH = {}\n\
+         {} = {}\n\n\
          [target.'cfg(unix)']\n\
          runner = [\"/bin/sh\", \"-c\", {}]\n",
         toml(&libtorch.root.to_string_lossy()),
+        compiler::FLAGS_VARIABLE,
+        toml(compiler::FLAGS),
         toml(&script)
     )
 }

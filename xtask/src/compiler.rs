@@ -5,6 +5,16 @@ use anyhow::{Result, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+/// The variable that hands flags to it.
+pub(crate) const FLAGS_VARIABLE: &str = "CXXFLAGS";
+/// For the wrappers of tch's native part, which only call libtorch: GCC 12 takes 1.3 GB for the
+/// largest of them so, and 1.9 GB with `-O2` and the heap that it would let grow.
+pub(crate) const FLAGS: &str = if cfg!(target_os = "linux") {
+    "-O1 --param ggc-min-expand=20 --param ggc-min-heapsize=65536"
+} else {
+    "-O1"
+};
+
 /// The compiler that `cc` will take: `$CXX`, else the first of the usual names.
 pub(crate) fn find() -> Result<PathBuf> {
     find_in(std::env::var("CXX").ok().as_deref(), &process::path_variable())

@@ -1,6 +1,7 @@
 //! What cargo and the C++ compiler see when a notebook compiles: the same at set-up and in every
 //! kernel, or cargo would build tch again.
 
+use crate::compiler;
 use crate::libtorch::Libtorch;
 use crate::process;
 use anyhow::{Context, Result};
@@ -31,6 +32,8 @@ impl Environment {
             .collect();
         let root = libtorch.root.to_str().context("libtorch's path is not UTF-8")?;
         variables.insert("LIBTORCH".to_owned(), root.to_owned());
+        let flags = variables.entry(compiler::FLAGS_VARIABLE.to_owned());
+        flags.or_insert_with(|| compiler::FLAGS.to_owned());
         let cargo = process::find_on_path(&["cargo"], &process::path_variable())
             .context("cargo is not on the PATH")?;
         let cargo_bin = cargo.parent().context("cargo lies in a directory")?.to_owned();
