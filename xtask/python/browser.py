@@ -22,13 +22,16 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, sync_playwright
 
-from watch import Watch, family, is_at_rest
+from watch import Stillness, Watch, family, is_at_rest
 
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 WIDTH, HEIGHT = 1280, 900
 # Chromium draws no page that is higher.
 HIGHEST = 12_000
+# So many seconds Jupyter itself waits for the answer of a kernel that does nothing, before it asks anew.
+SILENCE = 60
+ATTEMPTS = 3
 # What JupyterLab says on the console without us.
 NOT_OURS = re.compile("^$")
 # Cells that fail on purpose, each in another way, and a word of what a reader must see. A compiler's
@@ -138,7 +141,7 @@ class Browser:
             self.watch.moved()
 
     def open(self, path, root):
-        """The page with a notebook, once all cells and a kernel that waits for work are there."""
+        """The page with a notebook, once all its cells are there."""
         context = self.browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
         context.set_default_timeout(0)
         self.page = context.new_page()
@@ -172,13 +175,26 @@ class Browser:
             entry.hover()
         entry.click()
 
+    def kernel_answers(self):
+        """Whether the kernel that the page has started is ready. evcxr's can stay silent for ever where the
+        page connects as it becomes ready, on a busy machine: then all that helps is another one."""
+        stillness = Stillness(time.monotonic())
+
+        def known():
+            if self.kernel_rests():
+                return "ready"
+            kernel = self.server.kernel()
+            still = stillness.look(family(kernel), time.monotonic()) if kernel else 0
+            return "silent" if still > SILENCE else None
+
+        return self.wait("the kernel's start", known) == "ready"
+
     def kernel_rests(self):
         idle = self.count('.jp-Notebook-ExecutionIndicator[data-status="idle"]') > 0
         return idle and self.server.kernel() and is_at_rest(self.server.kernel())
 
     def run(self):
         """Run All; returns the seconds until every cell has run."""
-        self.wait("the kernel's start", self.kernel_rests)
         self.command("Edit", "Clear Outputs of All Cells")
         began = time.monotonic()
         self.command("Run", "Run All Cells")
@@ -263,10 +279,21 @@ def look(browser, name):
         browser.photograph(f"{name}-{suffix}")
 
 
+def start(browser, path, root):
+    """The notebook in the page as it is stored, beside a kernel that is ready."""
+    for _ in range(ATTEMPTS):
+        browser.open(path, root)
+        browser.inspect("as stored", [held(cell) for cell in code_cells(path)])
+        if browser.kernel_answers():
+            return
+        say(f"the kernel does nothing and does not answer: {path.name} is opened again")
+        browser.close()
+    raise Failure(f"{path.name}: {ATTEMPTS} kernels, one after the other, did not answer the page")
+
+
 def try_notebook(browser, path, root):
     began = time.monotonic()
-    browser.open(path, root)
-    browser.inspect("as stored", [held(cell) for cell in code_cells(path)])
+    start(browser, path, root)
     seconds = browser.run()
     browser.save(path)
     cells = code_cells(path)
@@ -286,7 +313,7 @@ def try_errors(browser, path, root):
     kernel = {"display_name": "Rust (convlens)", "language": "rust", "name": "convlens"}
     path.write_text(json.dumps({"cells": cells, "metadata": {"kernelspec": kernel},
                                 "nbformat": 4, "nbformat_minor": 5}))
-    browser.open(path, root)
+    start(browser, path, root)
     browser.run()
     browser.held = [0] * len(ERRORS)
     look(browser, path.stem)
@@ -323,6 +350,9 @@ def main():
                     complaints += try_notebook(browser, path, arguments.root)
                 errors = arguments.notebooks[0].parent / "errors.ipynb"
                 complaints += try_errors(browser, errors, arguments.root)
+            except Failure:
+                browser.page.screenshot(path=arguments.output / "failed.png")
+                raise
             except Error as error:
                 said = browser.watch.reason() if browser.watch.gave_up else f"{error}\n{server.words()}"
                 raise Failure(said) from error

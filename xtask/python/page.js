@@ -66,6 +66,8 @@ async () => {
     if (parseFloat(style.fontSize) < LEAST_LETTERS) {
       complain(`letters of ${style.fontSize}`, text);
     }
+    // Plain text JupyterLab breaks anywhere, whoever wrote it.
+    if (!element.closest(".jp-RenderedHTMLCommon")) return;
     const range = document.createRange();
     for (const word of text.matchAll(/[\p{L}\p{N}_]+/gu)) {
       range.setStart(node, word.index);

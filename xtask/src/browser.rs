@@ -4,7 +4,7 @@ use crate::cache;
 use crate::lab;
 use crate::notebook::{self, Purpose};
 use crate::process;
-use crate::python::{self, Script};
+use crate::python::{self, Python, Script};
 use crate::setup::Ready;
 use crate::step::Step;
 use anyhow::{Context, Result, bail};
@@ -49,6 +49,7 @@ pub(crate) fn run(
     purpose: Purpose,
 ) -> Result<()> {
     let driver = python::browser(&ready.cache)?;
+    test_the_looker(ready, &driver, chromium)?;
     let mut step = Step::start("Notebooks in Chromium");
     let output = ready.checkout.join("target/browser");
     cache::remove(&output)?;
@@ -87,6 +88,19 @@ pub(crate) fn run(
     }
     cache::remove(&copies)?;
     step.done(output.display());
+    Ok(())
+}
+
+/// What overlooks an unreadable page would let every page pass.
+fn test_the_looker(ready: &Ready, driver: &Python, chromium: &Path) -> Result<()> {
+    let mut step = Step::start("Tests of the looks at a page");
+    let mut command = process::command(&driver.executable);
+    command.arg(ready.checkout.join("xtask/python/test_page.py")).arg(chromium);
+    let ended = process::watch(&mut command, |line| step.note(line))?;
+    if !ended.success() {
+        bail!("what is wrong in a page is not seen, or {} does not work", chromium.display());
+    }
+    step.done("everything that is wrong is seen");
     Ok(())
 }
 
