@@ -4,6 +4,7 @@
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::process::exit;
 
 /// What tch 0.26 is made for.
 const VERSION: &str = "2.13.0";
@@ -14,12 +15,19 @@ fn main() {
     if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
         return;
     }
-    if let Some(problem) = problem() {
-        println!(
-            "cargo::error={problem}. Run `cargo xtask setup` in a clone of convlens and choose the kernel \
-             \"Rust (convlens)\", or set LIBTORCH to a folder with libtorch {VERSION}."
-        );
+    let Some(problem) = problem() else { return };
+    let problem = format!(
+        "{problem}. Run `cargo xtask setup` in a clone of convlens and choose the kernel \"Rust (convlens)\", or \
+         set LIBTORCH to a folder with libtorch {VERSION}."
+    );
+    if env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("EVCXR_")) {
+        // A cell would show all that cargo has printed, thousands of lines, were there no message of a compiler
+        // among them.
+        let message = problem.replace('\\', "\\\\").replace('"', "\\\"");
+        eprintln!("{{\"level\": \"error\", \"message\": \"{message}\"}}");
+        exit(1);
     }
+    println!("cargo::error={problem}");
 }
 
 /// What torch-sys 0.26 will refuse, and nothing that it would take.

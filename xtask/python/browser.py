@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, sync_playwright
 
-from watch import Stillness, Watch, family, is_at_rest
+from watch import TELL_EVERY, Stillness, Watch, family, is_at_rest
 
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -120,6 +120,7 @@ class Browser:
     def wait(self, what, done):
         """What `done` returns once it returns something: that may take as long as anything moves."""
         self.watch.begin(what)
+        shown = time.monotonic()
         while True:
             found = done()
             if found:
@@ -128,6 +129,9 @@ class Browser:
                 raise Failure(f"{what}: {self.watch.reason()}")
             if self.page:
                 self.look()
+                if time.monotonic() - shown >= TELL_EVERY:
+                    shown = time.monotonic()
+                    self.page.screenshot(path=self.output / "waiting.png", timeout=0)
                 self.page.wait_for_timeout(250)
             else:
                 time.sleep(0.25)
@@ -168,16 +172,20 @@ class Browser:
 
     def command(self, menu, *items):
         """A command of a menu, as a reader's mouse finds it."""
-        self.page.locator("#jp-MenuBar .lm-MenuBar-itemLabel", has_text=re.compile(f"^{menu}$")).click()
+        entry = self.labelled("#jp-MainMenu .lm-MenuBar-itemLabel", menu)
         for item in items:
-            entry = self.page.locator(
-                ".lm-Menu-item:visible", has=self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}"))).last
-            entry.hover()
+            entry.click()
+            entry = self.labelled(".lm-Menu-itemLabel:visible", item)
         entry.click()
 
+    def labelled(self, selector, text):
+        entry = self.page.locator(selector, has_text=re.compile(f"^{text}$"))
+        self.wait(f"the menu's {text}", lambda: entry.count() == 1)
+        return entry
+
     def kernel_answers(self):
-        """Whether the kernel that the page has started is ready. evcxr's can stay silent for ever where the
-        page connects as it becomes ready, on a busy machine: then all that helps is another one."""
+        """Whether the kernel that the page has started is ready. evcxr's can stay silent for ever where its
+        first word is sent before the page listens (its source says so): then all that helps is another."""
         stillness = Stillness(time.monotonic())
 
         def known():
