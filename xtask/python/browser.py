@@ -150,7 +150,8 @@ class Browser:
         context.set_default_timeout(0)
         self.page = context.new_page()
         self.complaints = []
-        self.page.on("console", lambda message: message.type == "error" and self.console(message.text))
+        self.page.on("console", lambda message: message.type == "error" and self.console(
+            f"{message.text} ({message.location.get('url')})"))
         self.page.on("pageerror", lambda error: self.console(str(error)))
         self.page.on("response", self.arrived)
         self.page.goto(f"{self.url}lab/tree/{path.relative_to(root)}?reset&token={self.token}",
@@ -241,12 +242,13 @@ class Browser:
 
     def photograph(self, name):
         """The whole notebook as pictures, as high as Chromium can make them."""
-        inner = "document.querySelector('.jp-Notebook .jp-WindowedPanel-outer')"
-        height = self.page.evaluate(f"{inner}.scrollHeight")
-        self.page.set_viewport_size({"width": WIDTH, "height": min(height + 120, HIGHEST)})
-        step, top, shots = self.page.evaluate(f"{inner}.clientHeight"), 0, 0
+        panel = "document.querySelector('.jp-Notebook .jp-WindowedPanel-outer')"
+        height, around = self.page.evaluate(
+            f"[{panel}.scrollHeight, window.innerHeight - {panel}.clientHeight]")
+        self.page.set_viewport_size({"width": WIDTH, "height": min(height + around, HIGHEST)})
+        step, top, shots = self.page.evaluate(f"{panel}.clientHeight"), 0, 0
         while top < height:
-            self.page.evaluate(f"{inner}.scrollTop = {top}")
+            self.page.evaluate(f"{panel}.scrollTop = {top}")
             shots += 1
             self.page.screenshot(path=self.output / f"{name}-{shots}.png", timeout=0)
             top += step

@@ -57,6 +57,8 @@ async () => {
       complain("a text is not visible", text);
       return;
     }
+    // evcxr colours what the compiler says for its own idea of a page; the words beside it must be legible.
+    if (element.closest('[data-mime-type="application/vnd.jupyter.error"] span')) return;
     const style = getComputedStyle(element);
     const back = background(element);
     const ratio = contrast(over(rgba(style.color), back), back);
