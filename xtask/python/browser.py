@@ -245,8 +245,10 @@ class Browser:
         panel = "document.querySelector('.jp-Notebook .jp-WindowedPanel-outer')"
         height, around = self.page.evaluate(
             f"[{panel}.scrollHeight, window.innerHeight - {panel}.clientHeight]")
-        self.page.set_viewport_size({"width": WIDTH, "height": min(height + around, HIGHEST)})
-        step, top, shots = self.page.evaluate(f"{panel}.clientHeight"), 0, 0
+        high = min(height + around, HIGHEST)
+        self.page.set_viewport_size({"width": WIDTH, "height": high})
+        step, top, shots = high - around, 0, 0
+        self.wait("the page's new height", lambda: self.page.evaluate(f"{panel}.clientHeight") >= step)
         while top < height:
             self.page.evaluate(f"{panel}.scrollTop = {top}")
             shots += 1
