@@ -284,10 +284,10 @@ def held(cell):
     return count
 
 
-def look(browser, name):
+def look(browser, name, pictures):
     for theme, suffix in (("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")):
         browser.theme(theme)
-        browser.inspect(suffix, browser.held)
+        browser.inspect(suffix, pictures)
         browser.photograph(f"{name}-{suffix}")
 
 
@@ -308,14 +308,13 @@ def try_notebook(browser, path, root):
     start(browser, path, root)
     seconds = browser.run()
     browser.save(path)
-    cells = code_cells(path)
-    browser.held = [held(cell) for cell in cells]
-    look(browser, path.stem)
+    pictures = [held(cell) for cell in code_cells(path)]
+    look(browser, path.stem, pictures)
     browser.close()
     shutil.copyfile(path, browser.output / path.name)
-    say(f"{path.name}: {len(cells)} cells in {seconds:.0f} s, {sum(browser.held)} pictures, "
+    say(f"{path.name}: {len(pictures)} cells in {seconds:.0f} s, {sum(pictures)} pictures, "
         f"{time.monotonic() - began:.0f} s in all")
-    return [f"{path.name}: {complaint}" for complaint in browser.complaints]
+    return told(path, browser.complaints)
 
 
 def try_errors(browser, path, root):
@@ -327,15 +326,20 @@ def try_errors(browser, path, root):
                                 "nbformat": 4, "nbformat_minor": 5}))
     start(browser, path, root)
     browser.run()
-    browser.held = [0] * len(ERRORS)
-    look(browser, path.stem)
+    look(browser, path.stem, [0] * len(ERRORS))
     shown = browser.page.locator(".jp-Notebook .jp-CodeCell .jp-Cell-outputArea").all_inner_texts()
     for (source, expected), text in zip(ERRORS, shown):
         if expected not in text:
             browser.complaints.append(f"{source} does not show {expected!r} but {text[:80]!r}")
     browser.close()
     path.unlink()
-    return [f"{path.name}: {complaint}" for complaint in browser.complaints]
+    return told(path, browser.complaints)
+
+
+def told(path, complaints):
+    for complaint in complaints:
+        say(f"{path.name}: {complaint}")
+    return complaints
 
 
 def say(text):
@@ -363,17 +367,17 @@ def main():
                 errors = arguments.notebooks[0].parent / "errors.ipynb"
                 complaints += try_errors(browser, errors, arguments.root)
             except Failure:
-                browser.page.screenshot(path=arguments.output / "failed.png")
+                if browser.page and not browser.watch.gave_up:
+                    browser.page.screenshot(path=arguments.output / "failed.png")
                 raise
             except Error as error:
                 said = browser.watch.reason() if browser.watch.gave_up else f"{error}\n{server.words()}"
                 raise Failure(said) from error
-    except Failure as failure:
-        complaints.append(str(failure))
+    except (Failure, Error) as problem:
+        say(problem)
+        complaints.append(problem)
     finally:
         server.close()
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
     sys.exit(1 if complaints else 0)
 
 
