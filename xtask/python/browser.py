@@ -229,9 +229,9 @@ class Browser:
         """What page.js finds; each cell must show as many pictures as its outputs hold."""
         found = self.page.evaluate((Path(__file__).parent / "page.js").read_text())
         self.complaints += [f"{when}: {complaint}" for complaint in found["complaints"]]
-        for number, (shown, held) in enumerate(zip(found["pictures"], pictures), 1):
-            if shown != held:
-                self.complaints.append(f"{when}: cell {number} shows {shown} pictures of {held}")
+        for number, (shown, wanted) in enumerate(zip(found["pictures"], pictures), 1):
+            if shown != wanted:
+                self.complaints.append(f"{when}: cell {number} shows {shown} pictures of {wanted}")
         return found
 
     def theme(self, name):
