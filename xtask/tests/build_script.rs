@@ -1,4 +1,4 @@
-//! convlens' build script: what it says where there is no libtorch, and that it refuses nothing that
+//! The build script of convlens-libtorch: what it says where there is no libtorch, and that it refuses nothing that
 //! torch-sys takes.
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 static SCRIPT: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("build-script");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../build.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../libtorch/build.rs");
     let rustc = std::env::var("RUSTC").unwrap_or("rustc".to_owned());
     let status =
         Command::new(rustc).args(["--edition", "2024", "-o"]).args([&program, &source]).status();
@@ -41,7 +41,10 @@ impl Build {
             .envs(variables.iter().copied())
             .output()
             .unwrap();
-        assert!(output.status.success());
+        if !output.status.success() {
+            let message: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+            return Some(message["message"].as_str().unwrap().to_owned());
+        }
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().find_map(|line| line.strip_prefix("cargo::error=")).map(str::to_owned)
     }
@@ -64,6 +67,14 @@ fn without_libtorch_it_says_which_command_to_run() {
     let error = Build::with(WITHOUT).error(&[]).unwrap();
     assert!(error.contains("no libtorch") && error.contains("`cargo xtask setup`"), "{error}");
     assert!(error.contains("Rust (convlens)") && error.contains("LIBTORCH"), "{error}");
+}
+
+#[test]
+fn in_evcxr_it_speaks_as_a_compiler_does() {
+    let build = Build::with(WITHOUT);
+    let old = build.libtorch("2.4.0");
+    let in_evcxr = [("LIBTORCH", old.as_str()), ("EVCXR_TMPDIR", "x")];
+    assert_eq!(build.error(&in_evcxr), build.error(&in_evcxr[..1]));
 }
 
 #[test]
