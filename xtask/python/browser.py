@@ -32,8 +32,9 @@ HIGHEST = 12_000
 # So many seconds Jupyter itself waits for the answer of a kernel that does nothing, before it asks anew.
 SILENCE = 60
 ATTEMPTS = 3
-# What JupyterLab says on the console without us.
-NOT_OURS = re.compile("^$")
+# What JupyterLab says on the console without us: it asks for each path that an error names, to make a link
+# of it, and the photo of ERRORS is not there.
+NOT_OURS = re.compile(r"404 .*/api/contents/.*/road/cat\.png")
 # Cells that fail on purpose, each in another way, and a word of what a reader must see. A compiler's
 # error ends Run All, so it comes last.
 LONG = "../assets/photos/the/photo/of/a/cat/which/does/not/lie/at/the/end/of/this/rather/long/road"
@@ -207,16 +208,14 @@ class Browser:
         self.command("Edit", "Clear Outputs of All Cells")
         began = time.monotonic()
         self.command("Run", "Run All Cells")
-        self.wait("Run All", lambda: not self.waiting() and self.kernel_rests())
+        self.wait("Run All's start", lambda: re.search(r"[*\d]", self.prompts()))
+        # After a compiler's error nothing more runs: which cells have not run, the saved notebook says.
+        self.wait("Run All", lambda: "*" not in self.prompts() and self.kernel_rests())
         return time.monotonic() - began
 
-    def waiting(self):
-        """How many cells have no number yet: those which run, and those which have not run."""
-        prompts = self.page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").all_inner_texts()
-        left = [prompt for prompt in prompts if not re.search(r"\d", prompt)]
-        # After a compiler's error nothing runs, and nothing will.
-        stopped = self.count('.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]') > 0
-        return 0 if stopped and not any("*" in prompt for prompt in left) else len(left)
+    def prompts(self):
+        """What stands beside the code cells: a star where one waits or runs, a number where it has run."""
+        return " ".join(self.page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").all_inner_texts())
 
     def save(self, path):
         with self.page.expect_response(

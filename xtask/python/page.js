@@ -58,7 +58,7 @@ async () => {
       return;
     }
     // evcxr colours what the compiler says for its own idea of a page; the words beside it must be legible.
-    if (element.closest('[data-mime-type="application/vnd.jupyter.error"] span')) return;
+    if (element.closest('[data-mime-type="application/vnd.jupyter.stderr"] span')) return;
     const style = getComputedStyle(element);
     const back = background(element);
     const ratio = contrast(over(rgba(style.color), back), back);
