@@ -271,7 +271,7 @@ fn long_tables_fold_and_have_all_rows_behind_a_click() {
     let (short, rest) = html.split_once("<details>").expect("a fold");
     let rows = |html: &str| html.matches("<tr>").count() - 1;
     assert_eq!((rows(short), rows(rest)), (10 + 1 + 5, 67));
-    assert!(short.contains("<tr><td colspan=\"5\">… 52 more rows</td></tr>"), "{short}");
+    assert!(short.contains(">… 52 more rows</td></tr>"), "{short}");
     assert!(rest.starts_with("<summary>all 67 rows</summary>\n<table>"), "{rest}");
     assert!(rest.ends_with("</table>\n</details>"));
     // All of it is there where it is asked for as text.

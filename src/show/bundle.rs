@@ -90,7 +90,11 @@ impl MimeBundle {
             (None, Some(picture)) => {
                 format!("<div>{}</div>", Carried::new(picture).to_html())
             }
-            (None, None) => format!("<pre>{}</pre>", escape_html(&self.text)),
+            // JupyterLab's own style would break it inside words.
+            (None, None) => format!(
+                "<pre style=\"word-break:normal;overflow-wrap:anywhere\">{}</pre>",
+                escape_html(&self.text)
+            ),
         }
     }
 

@@ -145,8 +145,16 @@ pub fn short_panics() {
 pub(crate) fn error_bundle(error: &impl Display) -> MimeBundle {
     let text = error.to_string();
     let text = crate::panic::without_frames(&text);
-    let html = format!("<p><b>Error:</b></p>\n<pre>{}</pre>", escape_html(text));
+    // Not in <pre>: JupyterLab breaks that inside words.
+    let lines: Vec<String> = text.lines().map(indented).collect();
+    let html = format!("<p><b>Error:</b> {}</p>", lines.join("<br>\n"));
     MimeBundle::html(html, format!("Error: {text}"))
+}
+
+/// A line in HTML, where spaces at its beginning would vanish.
+fn indented(line: &str) -> String {
+    let words = line.trim_start_matches(' ');
+    "&nbsp;".repeat(line.len() - words.len()) + &escape_html(words)
 }
 
 /// Writes a whole bundle at once, in the framing that evcxr reads.
@@ -164,4 +172,17 @@ pub(crate) fn line(text: &str) {
     let framed = format!("{}\n", bundle::guarded("text/plain", text));
     // A closed standard output leaves nobody to tell.
     let _ = out.write_all(framed.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_lines_and_breaks_at_words() {
+        let bundle = error_bundle(&"no layer <x>\n  there are a and b");
+        let html = "<p><b>Error:</b> no layer &lt;x&gt;<br>\n&nbsp;&nbsp;there are a and b</p>";
+        assert_eq!(bundle.to_html(), html);
+        assert_eq!(bundle.as_text(), "Error: no layer <x>\n  there are a and b");
+    }
 }

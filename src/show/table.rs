@@ -10,6 +10,8 @@ const CELL: usize = 100;
 const MOST_ROWS: usize = 30;
 const FIRST: usize = 10;
 const LAST: usize = 5;
+/// In HTML, a step of depth.
+const STEP: &str = "\u{a0}\u{a0}\u{a0}";
 
 /// A table with a line above it and lines below.
 pub(crate) struct Table {
@@ -118,15 +120,17 @@ impl Table {
         for row in rows.chain(gap).chain(end) {
             html += "<tr>";
             match row {
-                // Spaces of an em: nothing else indents where styles are stripped.
+                // Spaces that do not break: nothing else indents where styles are stripped.
                 Some(row) => {
-                    for (text, (_, number)) in row.indented("\u{2003}").iter().zip(&self.columns) {
+                    for (text, (_, number)) in row.indented(STEP).iter().zip(&self.columns) {
                         html += &cell("td", *number, &escape_html(text));
                     }
                 }
                 None => {
                     let across = self.columns.len();
-                    html += &format!("<td colspan=\"{across}\">… {left_out} more rows</td>");
+                    html += &format!(
+                        "<td colspan=\"{across}\" align=\"left\" style=\"text-align:left\">… {left_out} more rows</td>"
+                    );
                 }
             }
             html += "</tr>\n";

@@ -1,12 +1,13 @@
 """Execute one notebook in the real kernel, and fail where a reader would see a failure.
 
-    run_notebook.py NOTEBOOK --output FILE [--html FILE] [--store] [--stored]
+    run_notebook.py NOTEBOOK --output FILE [--html FILE] [--store] [--stored] [--executed FILE]
 
 A panic or a `?` error leaves Jupyter's reply "ok", so the outputs themselves are looked at: an
 error output, or anything on standard error, fails its cell. --store keeps the outputs in NOTEBOOK,
 without anything that would differ on the next machine; --stored demands that it has them already.
 It tells how long each cell took, and which outputs are others than those of NOTEBOOK. A cell may
-take as long as it works: see watch.py.
+take as long as it works: see watch.py. With --executed, a browser's page has executed the notebook
+already, and saved it there. Its pages must hold what its outputs hold: see rendered.py.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from PIL import Image
 
+import rendered
 from changes import PICTURES, changes
 from watch import Watch, is_at_rest
 
@@ -160,6 +162,14 @@ def execute(notebook, path, log):
     say(f"{len(code)} cells in {sum(times):.0f} s, the longest {max(times, default=0):.0f} s")
 
 
+def demand_executed(notebook):
+    """Fail as `execute` does, where somebody else has executed the notebook."""
+    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+        problem = failure_of(cell)
+        if problem or cell.execution_count is None:
+            raise Failure(describe(number, cell, problem or "nothing: it was not executed"))
+
+
 # What stands in the text of a value of ours that should have been shown as a picture or a table:
 # the words of convlens::show::debug_line.
 UNSHOWN = "to see it, end the cell with its name"
@@ -246,6 +256,7 @@ def demand_stored(notebook, name):
                           "run `cargo xtask notebooks --store`")
     check_size(notebook, name)
     check_pictures(notebook)
+    check_pages(notebook, render(notebook, name))
 
 
 def check_size(notebook, name):
@@ -281,11 +292,28 @@ def say(text):
     print(text, flush=True)
 
 
-def render(notebook, name, html):
+def render(notebook, name):
+    """The notebook as a page of HTML."""
     from nbconvert import HTMLExporter
 
     body, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": name}})
-    html.write_text(body, encoding="utf-8")
+    return body
+
+
+def check_pages(notebook, html):
+    for where, page in (("HTML", html), ("page on GitHub", rendered.as_github(html))):
+        for number, what in rendered.lost(notebook, page):
+            raise Failure(f"cell {number}: the notebook's {where} has lost {what}")
+
+
+def execute_to(notebook, path, log_file, output):
+    with open(log_file, "w") as log:
+        try:
+            execute(notebook, path, log)
+        except Failure as failure:
+            # What failed is worth looking at, too.
+            nbformat.write(notebook, output)
+            raise Failure(f"{failure}\nits outputs so far: {output}") from None
 
 
 def main():
@@ -295,6 +323,7 @@ def main():
     parser.add_argument("--html", type=Path)
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--stored", action="store_true")
+    parser.add_argument("--executed", type=Path)
     arguments = parser.parse_args()
     # How far long work was at some moment is nothing to store.
     os.environ["CONVLENS_PROGRESS"] = "off"
@@ -304,14 +333,12 @@ def main():
         notebook = nbformat.read(path, as_version=4)
         if arguments.stored:
             demand_stored(notebook, path.name)
-        executed = copy.deepcopy(notebook)
-        with open(log_file, "w") as log:
-            try:
-                execute(executed, path, log)
-            except Failure as failure:
-                # What failed is worth looking at, too.
-                nbformat.write(executed, arguments.output)
-                raise Failure(f"{failure}\nits outputs so far: {arguments.output}") from None
+        if arguments.executed:
+            executed = nbformat.read(arguments.executed, as_version=4)
+            demand_executed(executed)
+        else:
+            executed = copy.deepcopy(notebook)
+            execute_to(executed, path, log_file, arguments.output)
         normalise(executed, path)
         found = check_pictures(executed)
         nbformat.write(executed, arguments.output)
@@ -325,7 +352,9 @@ def main():
             nbformat.write(executed, part)
             os.replace(part, path)
         if arguments.html:
-            render(executed, path.stem, arguments.html)
+            html = render(executed, path.stem)
+            arguments.html.write_text(html, encoding="utf-8")
+            check_pages(executed, html)
         for number, width, height, size, _ in found:
             say(f"picture in cell {number}: {width} x {height}, {size / 1000:.0f} kB")
     except Failure as failure:

