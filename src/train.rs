@@ -4,9 +4,9 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use tch::nn::{self, OptimizerConfig};
 use tch::{Kind, Reduction, Tensor};
 
@@ -197,6 +197,19 @@ impl Fit {
         change: impl Fn(&Tensor, &Tensor, &mut StdRng) -> (Tensor, Tensor) + 'static,
     ) -> Self {
         Self { augment: Some(Rc::new(change)), ..self.clone() }
+    }
+
+    /// Each batch as it is or in a mirror, by chance: for photos in which left and right mean nothing,
+    /// with one class each.
+    pub fn mirrored(&self) -> Self {
+        self.augment(|photos, classes, random| {
+            let photos = if random.gen_range(0..2u32) == 0 {
+                photos.flip([-1])
+            } else {
+                photos.shallow_clone()
+            };
+            (photos, classes.shallow_clone())
+        })
     }
 
     /// Where the lines go that tell how it is going; to standard output by default, at most

@@ -127,6 +127,24 @@ fn a_batch_can_be_changed_before_it_is_learnt() {
 }
 
 #[test]
+fn in_a_mirror_left_and_right_cannot_be_learnt() {
+    let photos = Tensor::zeros([32, 1, 2, 4], FLOAT);
+    let _ = photos.slice(0, 0, 16, 1).slice(3, 0, 2, 1).fill_(1.0);
+    let _ = photos.slice(0, 16, 32, 1).slice(3, 2, 4, 1).fill_(1.0);
+    let classes = Tensor::from_slice(&Vec::from_iter((0..32).map(|i| i / 16)));
+    let learnt = |fit: Fit| {
+        let mut net = Model::builder("sides", [1, 2, 4]);
+        let x = net.input();
+        net.chain("head", ops![Op::Flatten, Linear::new(8, 2)], x);
+        let model = net.build().expect("a network");
+        let fitted = fit.epochs(60).run(&model, &photos, &classes).expect("a training");
+        fitted.losses()[59]
+    };
+    assert!(learnt(quiet()) < 0.2);
+    assert!(learnt(quiet().mirrored()) > 0.6, "never below ln 2 for long");
+}
+
+#[test]
 fn divergence_names_the_epoch_and_leaves_a_sound_network() {
     let (photos, classes) = bars(32);
     let model = network();

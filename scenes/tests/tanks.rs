@@ -120,6 +120,15 @@ fn shares_of_the_evidence_add_up_however_a_network_crops() -> convlens::Result<(
     Ok(())
 }
 
+#[test]
+fn the_story_holds_for_three_seeds() -> convlens::Result<()> {
+    for seed in 1..=3 {
+        let story = story(seed)?;
+        assert!(story.holds(), "{}\n{}", Story::TITLE, story.row());
+    }
+    Ok(())
+}
+
 /// `cargo xtask bench --tanks` runs it.
 #[test]
 #[ignore = "forty trainings, which take the better part of an hour"]

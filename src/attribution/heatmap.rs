@@ -327,7 +327,8 @@ impl Heatmap {
     }
 
     /// Whether the map's highest value lies inside a region of what the network sees: the pointing
-    /// game of Zhang et al. 2016, <https://arxiv.org/abs/1608.00507>, without a margin. The map is
+    /// game of Zhang et al. 2016, <https://arxiv.org/abs/1608.00507>. The margin of theirs, 15 pixels
+    /// of photos some 500 pixels wide, is `region.`[`widened`](Region::widened)`(15)`. The map is
     /// resized as in [`energy_inside`](Heatmap::energy_inside). `None` when it is nowhere positive.
     ///
     /// # Errors

@@ -94,6 +94,26 @@ impl Region {
         })
     }
 
+    /// The region and what lies at most so many pixels above, below, left, right or aslant of it: for
+    /// the margin of a pointing game.
+    ///
+    /// ```
+    /// use convlens::picture::Region;
+    /// let middle = Region::rectangle(5, 9, 2..3, 4..5)?;
+    /// assert_eq!(middle.widened(2), Region::rectangle(5, 9, 0..5, 2..7)?);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn widened(&self, pixels: usize) -> Region {
+        let mut inside = self.inside.to_vec();
+        for row in inside.chunks_mut(self.width) {
+            spread(row, 0, 1, pixels);
+        }
+        for column in 0..self.width {
+            spread(&mut inside, column, self.width, pixels);
+        }
+        Region { height: self.height, width: self.width, inside: inside.into() }
+    }
+
     /// Rows.
     pub fn height(&self) -> usize {
         self.height
@@ -112,6 +132,19 @@ impl Region {
     /// How many pixels lie inside.
     pub fn count(&self) -> usize {
         self.inside.iter().filter(|&&inside| inside).count()
+    }
+}
+
+/// Along a line of pixels, each is inside that has one inside at most so far to either side.
+fn spread(pixels: &mut [bool], start: usize, step: usize, reach: usize) {
+    let line: Vec<bool> = pixels.iter().skip(start).step_by(step).copied().collect();
+    let mut until = 0;
+    for (i, inside) in line.iter().enumerate().filter(|(_, inside)| **inside) {
+        let (from, to) = (i.saturating_sub(reach), i.saturating_add(reach).min(line.len() - 1));
+        for j in from.max(until)..=to {
+            pixels[start + j * step] |= inside;
+        }
+        until = to + 1;
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) struct Painted {
 
 /// A tank takes at least this share of the picture, and this share of it is seen between the trees;
 /// otherwise the trees are planted again.
-const LEAST: f32 = 0.035;
-const SEEN: f32 = 0.5;
+const LEAST: f32 = 0.07;
+const SEEN: f32 = 0.65;
 const PLANTED: usize = 12;
 
 pub(super) fn painted(random: &mut StdRng, weather: Weather, tank: bool, side: usize) -> Painted {
@@ -57,14 +57,14 @@ impl World {
         let lens = Lens {
             side,
             focal: size * random.gen_range(0.95f32..1.25),
-            horizon: size * random.gen_range(0.5f32..0.66),
+            horizon: size * random.gen_range(0.56f32..0.67),
             height: random.gen_range(1.5f32..3.2),
         };
         let light = Light::new(random, weather);
         let sky = Sky::new(random, weather);
         let ground = Ground::new(random);
-        let depth = random.gen_range(9.5f32..15.0);
-        let aside = random.gen_range(-0.45f32..0.45) * lens.half_width(depth);
+        let depth = random.gen_range(7.5f32..10.5);
+        let aside = random.gen_range(-0.32f32..0.32) * lens.half_width(depth);
         let place = at(aside, 0.0, depth);
         // Drawn without a tank as well, so that the same seed is the same wood.
         let drawn = Tank::new(random, place);
@@ -189,7 +189,7 @@ fn plant(random: &mut StdRng, lens: &Lens, free: Vector) -> Vec<Tree> {
         i => common[i % 2],
     };
     // The edge of the wood behind the clearing, in a line that bends.
-    let edge = random.gen_range(24f32..38.0);
+    let edge = random.gen_range(34f32..50.0);
     let bend = [random.gen_range(-0.35f32..0.35), random.gen_range(0f32..6.3)];
     for _ in 0..70 {
         let depth = edge + 46.0 * random.gen_range(0f32..1.0).powf(1.4);
@@ -208,7 +208,7 @@ fn plant(random: &mut StdRng, lens: &Lens, free: Vector) -> Vec<Tree> {
     // Single trees in the clearing and before it.
     let clear = |x: f32, z: f32| (x - free.x).hypot(z - free.z);
     for _ in 0..random.gen_range(4..9) {
-        let z = random.gen_range(6f32..26.0);
+        let z = random.gen_range(6f32..32.0);
         let half = lens.half_width(z) + 1.0;
         let x = random.gen_range(-half..half);
         let own = kind(random);
@@ -219,14 +219,14 @@ fn plant(random: &mut StdRng, lens: &Lens, free: Vector) -> Vec<Tree> {
         }
     }
     // Trunks and bushes before the place where a tank may stand.
-    for _ in 0..random.gen_range(1..4) {
+    for _ in 0..random.gen_range(1..3) {
         let z = free.z - random.gen_range(2.6f32..5.5);
         let x = free.x * z / free.z + random.gen_range(-2.6f32..2.6);
         let own = [Kind::Pine, Kind::Birch, common[0]][random.gen_range(0..3usize)];
         let own = if own == Kind::Spruce { Kind::Pine } else { own };
         trees.push(Tree::new(random, own, at(x, 0.0, z.max(5.0))));
     }
-    for _ in 0..random.gen_range(2..6) {
+    for _ in 0..random.gen_range(0..3) {
         let z = free.z - random.gen_range(2.2f32..5.0);
         let x = free.x * z / free.z + random.gen_range(-3.6f32..3.6);
         trees.push(Tree::new(random, Kind::Bush, at(x, 0.0, z)));

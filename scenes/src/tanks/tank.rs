@@ -59,6 +59,8 @@ pub(super) struct Tank {
 const MIDDLE: Vector = at(0.0, 1.2, 0.0);
 const REACH: f32 = 6.2;
 const TOP: f32 = 3.0;
+/// The side of a square of pixels whose rays start together.
+const BLOCK: usize = 4;
 /// Where the turret turns.
 const RING: Vector = at(0.15, 1.55, 0.0);
 
@@ -334,41 +336,54 @@ impl Tank {
         let span =
             |low: f32, high: f32| low.clamp(0.0, side) as usize..high.clamp(0.0, side) as usize;
         let (columns, rows) = (span(middle - half, middle + half), span(top, bottom));
-        for row in rows {
-            for column in columns.clone() {
-                let [right, up] = lens.ray(column as f32 + 0.5, row as f32 + 0.5);
-                let ray = self.turned_in(at(right, up, 1.0)).unit();
-                if let Some((p, stuff)) = self.meet(eye, ray) {
-                    let colour = self.lit(p, stuff, ray, (light, to_sun, shade));
-                    let away = (p - eye).length();
+        let ray = |column: f32, row: f32| {
+            let [right, up] = lens.ray(column, row);
+            self.turned_in(at(right, up, 1.0)).unit()
+        };
+        // How far the rays of a block get together, then each alone.
+        let half = 0.5 * BLOCK as f32;
+        let wide = 1.5 * half / lens.focal;
+        for (y, x) in
+            rows.step_by(BLOCK).flat_map(|y| columns.clone().step_by(BLOCK).map(move |x| (y, x)))
+        {
+            let middle = ray(x as f32 + half, y as f32 + half);
+            let Some(from) = self.meet(eye, middle, 0.1, wide) else { continue };
+            for (row, column) in
+                (y..y + BLOCK).flat_map(|row| (x..x + BLOCK).map(move |column| (row, column)))
+            {
+                let ray = ray(column as f32 + 0.5, row as f32 + 0.5);
+                if let Some(away) = self.meet(eye, ray, from, 0.0) {
+                    let colour = self.lit(eye + ray * away, ray, (light, to_sun, shade));
                     canvas.put(column, row, light.through_air(colour, away), Thing::Tank);
                 }
             }
         }
     }
 
-    fn meet(&self, eye: Vector, ray: Vector) -> Option<(Vector, Stuff)> {
+    /// How far along a ray from here on the surface is; along a cone that grows so much, how far
+    /// no ray in it has met the surface.
+    fn meet(&self, eye: Vector, ray: Vector, from: f32, wide: f32) -> Option<f32> {
         let to = MIDDLE - eye;
         let along = to.dot(ray);
-        let half = REACH * REACH - (to - ray * along).dot(to - ray * along);
+        let reach = REACH + wide * along;
+        let half = reach * reach - (to - ray * along).dot(to - ray * along);
         if half <= 0.0 {
             return None;
         }
-        let (mut away, end) = ((along - half.sqrt()).max(0.1), along + half.sqrt());
+        let (mut away, end) = ((along - half.sqrt()).max(from), along + half.sqrt());
         for _ in 0..90 {
-            if away > end {
-                break;
-            }
-            let p = eye + ray * away;
+            let (p, cone) = (eye + ray * away, wide * away);
             // Nothing of it is under the ground, or above its hatch.
-            if (ray.y < 0.0 && p.y < -0.05) || (ray.y > 0.0 && p.y > TOP) {
+            let below = ray.y < 0.0 && p.y < -0.05 - cone;
+            let above = ray.y > 0.0 && p.y > TOP + cone;
+            if away > end || below || above {
                 break;
             }
-            let (gap, stuff) = self.distance(p);
-            if gap < 4e-3 {
-                return Some((p, stuff));
+            let free = 0.92 * self.distance(p).0 - cone;
+            if free < 4e-3 + cone {
+                return Some(away);
             }
-            away += 0.92 * gap;
+            away += free;
         }
         None
     }
@@ -376,18 +391,18 @@ impl Tank {
     fn lit(
         &self,
         p: Vector,
-        stuff: Stuff,
         ray: Vector,
         (light, to_sun, shade): (&Light, Vector, &Shade),
     ) -> Colour {
         let normal = self.normal(p);
-        let own = self.own(p, stuff, normal);
+        let own = self.own(p, self.distance(p).1, normal);
         let open = |reach: f32| (self.distance(p + normal * reach).0 / reach).clamp(0.0, 1.0);
         let corner = 0.3 + 0.45 * open(0.3) + 0.25 * open(0.09);
         // The belly is dark: the ground is close.
         let under = 0.45 + 0.55 * ramp(0.0, 0.9, p.y);
         let mut free: f32 = 1.0;
-        if light.sun[1] > 0.0 {
+        let facing = normal.dot(to_sun).max(0.0);
+        if light.sun[1] * facing > 0.0 {
             for gone in [0.06f32, 0.14, 0.3, 0.6, 1.1, 1.8] {
                 free = free.min(self.distance(p + to_sun * gone + normal * 0.02).0 / (0.3 * gone));
             }
@@ -396,7 +411,7 @@ impl Tank {
         let world = self.out(p);
         let foot = world - light.to_sun * (world.y / light.to_sun.y.max(0.1));
         let (through, above) = shade.at(foot.x, foot.z);
-        let facing = normal.dot(to_sun).max(0.0) * free.clamp(0.0, 1.0) * through;
+        let facing = facing * free.clamp(0.0, 1.0) * through;
         let sky = corner * under * (0.6 + 0.4 * normal.y) * (0.55 + 0.45 * above);
         let half = (to_sun - ray).unit();
         let shine = 0.06 * normal.dot(half).max(0.0).powi(16) * facing;

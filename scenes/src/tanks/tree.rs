@@ -71,10 +71,10 @@ impl Tree {
             }
         };
         let height = match kind {
-            Kind::Spruce => random.gen_range(9f32..19.0),
-            Kind::Pine => random.gen_range(11f32..18.0),
-            Kind::Broadleaf => random.gen_range(8f32..15.0),
-            Kind::Birch => random.gen_range(8f32..14.0),
+            Kind::Spruce => random.gen_range(6f32..13.0),
+            Kind::Pine => random.gen_range(8f32..13.0),
+            Kind::Broadleaf => random.gen_range(6f32..10.0),
+            Kind::Birch => random.gen_range(6f32..10.0),
             Kind::Bush => random.gen_range(0.7f32..1.9),
         };
         let radius = match kind {
@@ -105,7 +105,7 @@ impl Tree {
             Kind::Pine => (random.gen_range(6..11), 0.8, [0.16, 0.15], 0.09),
             Kind::Broadleaf => (random.gen_range(11..18), 0.62, [0.25, 0.25], 0.125),
             Kind::Birch => (random.gen_range(9..15), 0.62, [0.13, 0.27], 0.085),
-            Kind::Bush => (random.gen_range(4..8), 0.45, [0.55, 0.25], 0.36),
+            Kind::Bush => (random.gen_range(4..8), 0.36, [0.55, 0.25], 0.36),
         };
         for _ in 0..count {
             let way = direction(random);
