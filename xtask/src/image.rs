@@ -1,0 +1,178 @@
+//! The image of binder/Dockerfile: built, and measured as its users have it.
+
+mod engine;
+mod limits;
+
+use crate::process;
+use crate::step::Step;
+use anyhow::{Context, Result, bail};
+use engine::Engine;
+use limits::Limits;
+use std::env;
+use std::path::Path;
+
+/// The image's name on this machine.
+const NAME: &str = "convlens";
+/// What a build takes for a while; the image is half of it.
+const NEEDED: u64 = 7_000_000_000;
+/// What public Binder gives a user at most.
+const BINDER: Limits = Limits { memory: 2 << 30, processors: 1 };
+/// What is measured unless other notebooks are named: the quick start and the tank story.
+const NOTEBOOKS: [&str; 2] = ["00", "06"];
+/// Runs inside the image, with its own Python.
+const SESSION: &str = include_str!("../python/session.py");
+
+#[derive(Debug, PartialEq, Eq)]
+enum Task<'a> {
+    Build { base: Option<&'a str> },
+    Test { names: Vec<&'a str> },
+    Kernels,
+}
+
+pub(crate) fn run(arguments: &[String], checkout: &Path) -> Result<()> {
+    let task = parse(arguments)?;
+    let step = &mut Step::start("Image");
+    let engine = engine::find(&process::path_variable(), |text| step.note(text))?;
+    step.note(format!("with {}", engine.program));
+    match task {
+        Task::Build { base } => build(&engine, checkout, base),
+        Task::Test { names } => test(&engine, &names),
+        Task::Kernels => {
+            demand_image(&engine)?;
+            measure(&engine, None, &[], &["--kernels", "1,2,4,8", "00"])
+        }
+    }
+}
+
+fn parse(arguments: &[String]) -> Result<Task<'_>> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => Ok(Task::Build { base: None }),
+        ["--base", base] => Ok(Task::Build { base: Some(base) }),
+        ["--test"] => Ok(Task::Test { names: NOTEBOOKS.to_vec() }),
+        ["--test", ref names @ ..] if !names.iter().any(|name| name.starts_with('-')) => {
+            Ok(Task::Test { names: names.to_vec() })
+        }
+        ["--kernels"] => Ok(Task::Kernels),
+        _ => bail!(
+            "`image` takes --base and an image's name, --test and beginnings of notebooks' names, or \
+             --kernels; not {}",
+            words.join(" ")
+        ),
+    }
+}
+
+fn build(engine: &Engine, checkout: &Path, base: Option<&str>) -> Result<()> {
+    demand_space(engine.free_space()?, &engine.storage)?;
+    process::run(&mut engine.build(checkout, base)).context(
+        "the image could not be built; the reason stands above\n\
+         Steps that were done stay done, so the same command goes on from there.",
+    )?;
+    println!("the image {NAME} is built: {}", engine.size()?);
+    Ok(())
+}
+
+/// A disk that fills up ends a build after half an hour, and often more than the build.
+fn demand_space(free: u64, storage: &Path) -> Result<()> {
+    if free < NEEDED {
+        bail!(
+            "no space for the image: {:.1} GB are free in {}, and building takes {:.0} GB for a while\n\
+             Free some room there and start again.",
+            free as f64 / 1e9,
+            storage.display(),
+            NEEDED as f64 / 1e9
+        );
+    }
+    Ok(())
+}
+
+/// In the public Binder's limits: as it is, and with the threads that libtorch would take by itself.
+fn test(engine: &Engine, names: &[&str]) -> Result<()> {
+    demand_image(engine)?;
+    println!("{}", machine());
+    println!("the image has {}", engine.size()?);
+    println!("\nunder {:.0} GB and one processor", BINDER.memory as f64 / f64::from(1 << 30));
+    measure(engine, Some(BINDER), &[], names)?;
+    // One for each of the machine's processors, whatever is allowed, each of which waits as long as GNU's
+    // OpenMP lets it by default. That they are said keeps convlens from choosing (src/model/threads.rs).
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
+    println!("\nthe same with libtorch's own choice of {threads} threads");
+    let variables = [("OMP_NUM_THREADS", threads.as_str()), ("GOMP_SPINCOUNT", "300000")];
+    measure(engine, Some(BINDER), &variables, names)
+}
+
+fn measure(
+    engine: &Engine,
+    limits: Option<Limits>,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> Result<()> {
+    let mut command = vec!["python3", "-u", "-c", SESSION];
+    command.extend(arguments);
+    let mut container = engine.container(limits, variables, &command)?;
+    // Ctrl-C reaches all of it, and its words come as they are.
+    if !container.command.status().context("cannot start the container")?.success() {
+        bail!("the image did not do what it should; what was wrong stands above");
+    }
+    Ok(())
+}
+
+fn demand_image(engine: &Engine) -> Result<()> {
+    if !engine.has_image() {
+        bail!("{} has no image {NAME} yet; build it with `cargo xtask image`", engine.program);
+    }
+    Ok(())
+}
+
+/// What figures depend on, without a name.
+fn machine() -> String {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let memory = read("/proc/meminfo");
+    let kilobytes = memory.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+    let release = read("/proc/sys/kernel/osrelease");
+    let release: Vec<&str> = release.trim().split('.').take(2).collect();
+    format!(
+        "{} processors, {:.0} GB of memory, {} {}",
+        std::thread::available_parallelism().map_or(1, usize::from),
+        kilobytes.unwrap_or(0.0) * 1024.0 / 1e9,
+        env::consts::OS,
+        release.join(".")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_quick_start_and_the_tank_story_are_tested_unless_others_are_named() {
+        assert_eq!(parse(&[]).unwrap(), Task::Build { base: None });
+        let base = words("--base local/rust");
+        assert_eq!(parse(&base).unwrap(), Task::Build { base: Some("local/rust") });
+        let test = words("--test");
+        assert_eq!(parse(&test).unwrap(), Task::Test { names: vec!["00", "06"] });
+        let named = words("--test 02");
+        assert_eq!(parse(&named).unwrap(), Task::Test { names: vec!["02"] });
+        let error = parse(&words("--tset")).unwrap_err().to_string();
+        assert!(error.contains("not --tset"), "{error}");
+    }
+
+    #[test]
+    fn a_disk_without_room_for_the_image_is_told_beforehand() {
+        demand_space(NEEDED, Path::new("/images")).unwrap();
+        let error = demand_space(1_200_000_000, Path::new("/images")).unwrap_err().to_string();
+        assert!(error.contains("1.2 GB are free in /images"), "{error}");
+        assert!(error.contains("takes 7 GB"), "{error}");
+    }
+
+    #[test]
+    fn what_runs_in_the_image_says_what_was_wrong() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/test_session.py");
+        let ended = process::watch(process::command("python3").arg(tests), |_| {}).unwrap();
+        assert!(ended.success(), "{}", ended.tail);
+    }
+}
