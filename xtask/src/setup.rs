@@ -1,6 +1,6 @@
 //! Set-up: every step in its order, each skipped when it is done.
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::cargo_config;
 use crate::compiler;
 use crate::environment::Environment;
@@ -23,6 +23,10 @@ pub(crate) struct Ready {
 }
 
 pub(crate) fn run() -> Result<Ready> {
+    every_step().map_err(cache::advise)
+}
+
+fn every_step() -> Result<Ready> {
     let checkout = checkout();
     let cache = Cache::open()?;
     let _lock = cache.lock_setup(|text| println!("[..] {text}"))?;
