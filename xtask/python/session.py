@@ -194,12 +194,11 @@ class Memory(threading.Thread):
 
 
 def role(depth, name):
-    """The kernel is the server's child, and runs the cells in a child of its own of the same name."""
-    if depth == 0:
-        return "server"
-    if name.startswith("evcxr"):
-        return "kernel" if depth == 1 else "child"
-    return "kernel" if depth == 1 else "compilers"
+    """The kernel is the server's child, and runs the cells in a child of its own of the same name, by which
+    cargo calls rustc as well."""
+    if depth < 2:
+        return ("server", "kernel")[depth]
+    return "child" if depth == 2 and name.startswith("evcxr") else "compilers"
 
 
 def family(root):
