@@ -8,6 +8,7 @@ kernel. Sizes are proportional: what processes share counts once (PSS).
 """
 
 import argparse
+import asyncio
 import json
 import os
 import re
@@ -43,6 +44,8 @@ class Server:
     def __init__(self, port):
         demand_free(port)
         self.port = port
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
         self.token = secrets.token_hex(16)
         self.log = tempfile.TemporaryFile("w+")
         began = time.monotonic()
@@ -74,6 +77,16 @@ class Server:
             text = answer.read()
         return json.loads(text) if text else None
 
+    def wait(self, promised):
+        """For the WebSockets, all of which answer the server's pings meanwhile."""
+        async def patiently():
+            return await asyncio.wait_for(promised, PATIENCE)
+
+        try:
+            return self.loop.run_until_complete(patiently())
+        except asyncio.TimeoutError:
+            raise Failure(f"nothing came from a kernel for {PATIENCE} s") from None
+
     def said(self):
         self.log.seek(0)
         return "".join("  " + line for line in self.log.readlines()[-20:])
@@ -90,7 +103,9 @@ class Session:
     """A notebook that was opened, with its kernel."""
 
     def __init__(self, server, notebook):
-        import websocket  # which Jupyter's server brings along; nothing else here needs it
+        # Jupyter's server stands on it; nothing else here needs it.
+        from tornado.httpclient import HTTPRequest
+        from tornado.websocket import websocket_connect
 
         self.server, self.notebook = server, notebook
         self.began = time.monotonic()
@@ -99,9 +114,10 @@ class Session:
             "kernel": {"name": "convlens"}})
         kernel = self.session["kernel"]["id"]
         self.id = uuid.uuid4().hex
-        self.socket = websocket.create_connection(
+        self.socket = server.wait(websocket_connect(HTTPRequest(
             f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}",
-            header=[f"Authorization: token {server.token}"], timeout=PATIENCE)
+            headers={"Authorization": f"token {server.token}"},
+            connect_timeout=PATIENCE, request_timeout=PATIENCE), max_message_size=1 << 30))
         self.messages(self.send("kernel_info_request", {}))
         self.ready = self.elapsed()
         self.first_picture = None
@@ -112,9 +128,9 @@ class Session:
     def send(self, kind, content):
         header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": self.id, "username": "",
                   "version": "5.3", "date": datetime.now(timezone.utc).isoformat()}
-        self.socket.send(json.dumps({
+        self.server.wait(self.socket.write_message(json.dumps({
             "channel": "shell", "header": header, "parent_header": {}, "metadata": {},
-            "content": content, "buffers": []}))
+            "content": content, "buffers": []})))
         return header["msg_id"]
 
     def messages(self, request):
@@ -122,10 +138,10 @@ class Session:
         replied = idle = False
         said = []
         while not (replied and idle):
-            try:
-                message = json.loads(self.socket.recv())
-            except Exception as error:  # the socket's own, or the system's
-                raise Failure(f"the connection to the kernel of {self.notebook.name} broke: {error}") from error
+            text = self.server.wait(self.socket.read_message())
+            if text is None:
+                raise Failure(f"the connection to the kernel of {self.notebook.name} broke")
+            message = json.loads(text)
             kind, content = message["header"]["msg_type"], message["content"]
             state = content.get("execution_state") if kind == "status" else None
             if state in ("restarting", "autorestarting", "dead"):

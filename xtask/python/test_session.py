@@ -24,7 +24,8 @@ class TestSession(unittest.TestCase):
         opened.notebook = Path("00.ipynb")
         restarting = {"header": {"msg_type": "status"}, "parent_header": {},
                       "content": {"execution_state": "restarting"}}
-        opened.socket = mock.Mock(recv=lambda: json.dumps(restarting))
+        opened.socket = mock.Mock()
+        opened.server = mock.Mock(wait=lambda _: json.dumps(restarting))
         with mock.patch.object(session, "killed", lambda: 1):
             with self.assertRaisesRegex(session.Failure, "was killed: .*memory was used up\nGive it more"):
                 opened.messages("some request")

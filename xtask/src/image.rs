@@ -107,7 +107,8 @@ fn measure(
     variables: &[(&str, &str)],
     arguments: &[&str],
 ) -> Result<()> {
-    let mut command = vec!["python3", "-u", "-c", SESSION];
+    // buildah looks for a program on its own PATH, `env` on the container's.
+    let mut command = vec!["env", "python3", "-u", "-c", SESSION];
     command.extend(arguments);
     let mut container = engine.container(limits, variables, &command)?;
     // Ctrl-C reaches all of it, and its words come as they are.
