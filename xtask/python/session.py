@@ -109,11 +109,12 @@ class Session:
 
         self.server, self.notebook = server, notebook
         self.began = time.monotonic()
-        self.session = server.ask("POST", "sessions", {
-            "path": str(notebook), "name": notebook.name, "type": "notebook",
-            "kernel": {"name": "convlens"}})
-        kernel = self.session["kernel"]["id"]
         self.id = uuid.uuid4().hex
+        # A path of its own, or a second session of the same notebook would get the first one's kernel.
+        self.session = server.ask("POST", "sessions", {
+            "path": str(notebook.with_suffix(f".{self.id}.ipynb")), "name": notebook.name,
+            "type": "notebook", "kernel": {"name": "convlens"}})
+        kernel = self.session["kernel"]["id"]
         self.socket = server.wait(websocket_connect(HTTPRequest(
             f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}",
             headers={"Authorization": f"token {server.token}"},
