@@ -1,7 +1,8 @@
 """Measure what a user of the image has, from within: JupyterLab, its kernels, and their memory.
 
-    session.py [--port PORT] NAME ...             the notebooks whose names begin so, one after the other
-    session.py [--port PORT] --kernels N,N NAME   so many kernels, each with this notebook executed
+    session.py [--port PORT] [NAME ...]             the notebooks whose names begin so, one after the other:
+                                                    the quick start and the tank story, unless others are named
+    session.py [--port PORT] --kernels N,N [NAME]   so many kernels, each with this notebook executed
 
 It starts the server as the image does and speaks to it as a browser: over HTTP, and a WebSocket for each
 kernel. Sizes are proportional: what processes share counts once (PSS).
@@ -354,7 +355,7 @@ def say(text):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="+")
+    parser.add_argument("names", nargs="*", default=["00", "06"])
     parser.add_argument("--port", type=int, default=8888)
     parser.add_argument("--kernels", type=lambda text: [int(count) for count in text.split(",")])
     arguments = parser.parse_args()

@@ -17,16 +17,17 @@ const NAME: &str = "convlens";
 const NEEDED: u64 = 6_000_000_000;
 /// What public Binder gives a user at most.
 const BINDER: Limits = Limits { memory: 2 << 30, processors: 1 };
-/// What is measured unless other notebooks are named: the quick start and the tank story.
-const NOTEBOOKS: [&str; 2] = ["00", "06"];
 /// Runs inside the image, with its own Python.
 const SESSION: &str = include_str!("../python/session.py");
 
 #[derive(Debug, PartialEq, Eq)]
 enum Task<'a> {
-    Build { base: Option<&'a str> },
-    Test { names: Vec<&'a str> },
-    Kernels,
+    Build {
+        base: Option<&'a str>,
+    },
+    /// With what session.py understands: beginnings of notebooks' names, and a port.
+    Test(Vec<&'a str>),
+    Kernels(Vec<&'a str>),
 }
 
 pub(crate) fn run(arguments: &[String], checkout: &Path) -> Result<()> {
@@ -36,10 +37,11 @@ pub(crate) fn run(arguments: &[String], checkout: &Path) -> Result<()> {
     step.note(format!("with {}", engine.program));
     match task {
         Task::Build { base } => build(&engine, checkout, base),
-        Task::Test { names } => test(&engine, &names),
-        Task::Kernels => {
+        Task::Test(options) => test(&engine, &options),
+        Task::Kernels(options) => {
             demand_image(&engine)?;
-            measure(&engine, None, &[], &["--kernels", "1,2,4,8", "00"])
+            println!("{}", machine());
+            measure(&engine, None, &[], &[&["--kernels", "1,2,4,8"], &options[..]].concat())
         }
     }
 }
@@ -49,14 +51,11 @@ fn parse(arguments: &[String]) -> Result<Task<'_>> {
     match words[..] {
         [] => Ok(Task::Build { base: None }),
         ["--base", base] => Ok(Task::Build { base: Some(base) }),
-        ["--test"] => Ok(Task::Test { names: NOTEBOOKS.to_vec() }),
-        ["--test", ref names @ ..] if !names.iter().any(|name| name.starts_with('-')) => {
-            Ok(Task::Test { names: names.to_vec() })
-        }
-        ["--kernels"] => Ok(Task::Kernels),
+        ["--test", ref options @ ..] => Ok(Task::Test(options.to_vec())),
+        ["--kernels", ref options @ ..] => Ok(Task::Kernels(options.to_vec())),
         _ => bail!(
-            "`image` takes --base and an image's name, --test and beginnings of notebooks' names, or \
-             --kernels; not {}",
+            "`image` takes --base and an image's name, or first of all --test or --kernels, and then \
+             beginnings of notebooks' names and --port; not {}",
             words.join(" ")
         ),
     }
@@ -87,18 +86,18 @@ fn demand_space(free: u64, storage: &Path) -> Result<()> {
 }
 
 /// In the public Binder's limits: as it is, and with the threads that libtorch would take by itself.
-fn test(engine: &Engine, names: &[&str]) -> Result<()> {
+fn test(engine: &Engine, options: &[&str]) -> Result<()> {
     demand_image(engine)?;
     println!("{}", machine());
     println!("the image has {}", engine.size()?);
     println!("\nunder {:.0} GB and one processor", BINDER.memory as f64 / f64::from(1 << 30));
-    measure(engine, Some(BINDER), &[], names)?;
+    measure(engine, Some(BINDER), &[], options)?;
     // One for each of the machine's processors, whatever is allowed, each of which waits as long as GNU's
     // OpenMP lets it by default. That they are said keeps convlens from choosing (src/model/threads.rs).
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     println!("\nthe same with libtorch's own choice of {threads} threads");
     let variables = [("OMP_NUM_THREADS", threads.as_str()), ("GOMP_SPINCOUNT", "300000")];
-    measure(engine, Some(BINDER), &variables, names)
+    measure(engine, Some(BINDER), &variables, options)
 }
 
 fn measure(
@@ -150,14 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_start_and_the_tank_story_are_tested_unless_others_are_named() {
+    fn what_follows_the_task_goes_to_the_session() {
         assert_eq!(parse(&[]).unwrap(), Task::Build { base: None });
         let base = words("--base local/rust");
         assert_eq!(parse(&base).unwrap(), Task::Build { base: Some("local/rust") });
-        let test = words("--test");
-        assert_eq!(parse(&test).unwrap(), Task::Test { names: vec!["00", "06"] });
-        let named = words("--test 02");
-        assert_eq!(parse(&named).unwrap(), Task::Test { names: vec!["02"] });
+        let test = words("--test 02 --port 9000");
+        assert_eq!(parse(&test).unwrap(), Task::Test(vec!["02", "--port", "9000"]));
+        assert_eq!(parse(&words("--kernels")).unwrap(), Task::Kernels(Vec::new()));
         let error = parse(&words("--tset")).unwrap_err().to_string();
         assert!(error.contains("not --tset"), "{error}");
     }
