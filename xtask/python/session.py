@@ -78,6 +78,13 @@ class Server:
             text = answer.read()
         return json.loads(text) if text else None
 
+    def why(self):
+        """Why a kernel ended that nobody asked to."""
+        if killed():
+            return ("it was killed, since the container's memory was used up\nGive it more: a kernel at "
+                    f"work takes {KERNEL / 1e9:.1f} GB beside the server. Or end the kernels that nobody uses.")
+        return f"not for want of memory; Jupyter and the kernel said\n{self.said()}"
+
     def wait(self, promised):
         """For the WebSockets, all of which answer the server's pings meanwhile."""
         async def patiently():
@@ -147,7 +154,7 @@ class Session:
             kind, content = message["header"]["msg_type"], message["content"]
             state = content.get("execution_state") if kind == "status" else None
             if state in ("restarting", "autorestarting", "dead"):
-                raise Failure(f"the kernel of {self.notebook.name} was killed: {memory_that_ended()}")
+                raise Failure(f"the kernel of {self.notebook.name} ended: {self.server.why()}")
             if message["parent_header"].get("msg_id") != request:
                 continue
             if kind in ("display_data", "execute_result") and self.first_picture is None:
@@ -266,13 +273,6 @@ def killed():
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
     return 0
-
-
-def memory_that_ended():
-    if killed():
-        return ("the container's memory was used up\nGive it more: a kernel at work takes "
-                f"{KERNEL / 1e9:.1f} GB beside the server. Or end the kernels that nobody uses.")
-    return "not for want of memory; the server's log may say why"
 
 
 def peak_of_group():

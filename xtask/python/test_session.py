@@ -25,10 +25,13 @@ class TestSession(unittest.TestCase):
         restarting = {"header": {"msg_type": "status"}, "parent_header": {},
                       "content": {"execution_state": "restarting"}}
         opened.socket = mock.Mock()
-        opened.server = mock.Mock(wait=lambda _: json.dumps(restarting))
-        with mock.patch.object(session, "killed", lambda: 1):
-            with self.assertRaisesRegex(session.Failure, "was killed: .*memory was used up\nGive it more"):
-                opened.messages("some request")
+        opened.server = object.__new__(session.Server)
+        opened.server.wait = lambda _: json.dumps(restarting)
+        opened.server.said = lambda: "no such file"
+        for killed, expected in ((1, "was killed.*memory was used up\nGive it more"), (0, "no such file")):
+            with mock.patch.object(session, "killed", lambda: killed):
+                with self.assertRaisesRegex(session.Failure, expected):
+                    opened.messages("some request")
 
     def test_processes_are_told_apart(self):
         roles = [session.role(*process) for process in [
