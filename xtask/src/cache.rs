@@ -1,7 +1,7 @@
 //! The user's cache directory: where the big things lie, keyed by version, shared by checkouts.
 
 use crate::cache_root::cache_root;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::env;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -99,6 +99,20 @@ impl Cache {
         write!(file, "{}", std::process::id())?;
         Ok(Lock { _file: file })
     }
+}
+
+/// Adds what to do where the cache is full or cannot be written, wherever that was noticed.
+pub(crate) fn advise(error: anyhow::Error) -> anyhow::Error {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let kind = error.chain().find_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()));
+    let what = match kind {
+        Some(StorageFull | QuotaExceeded) => "the disk is full: free some room",
+        Some(ReadOnlyFilesystem | PermissionDenied) => {
+            "the cache cannot be written: make it writable"
+        }
+        _ => return error,
+    };
+    anyhow!("{error:#}\n{what}, or put the cache elsewhere with CONVLENS_CACHE, and start again.")
 }
 
 /// Held until dropped, or until the process ends in whatever way.
@@ -254,5 +268,25 @@ mod tests {
         fs::write(&file, "").unwrap();
         let error = format!("{:#}", Cache::at(file.join("cache")).unwrap_err());
         assert!(error.contains("CONVLENS_CACHE"), "{error}");
+    }
+
+    #[test]
+    fn a_full_or_closed_disk_is_advised_on_and_nothing_else() {
+        use std::io::{Error, ErrorKind};
+        let advised = |kind: ErrorKind| {
+            let error = anyhow::Error::from(Error::from(kind)).context("cannot write /cache/x");
+            format!("{:#}", advise(error))
+        };
+        let full = advised(ErrorKind::StorageFull);
+        assert!(
+            full.starts_with("cannot write /cache/x: ") && full.contains("disk is full"),
+            "{full}"
+        );
+        let closed = advised(ErrorKind::ReadOnlyFilesystem);
+        assert!(
+            closed.contains("make it writable") && closed.contains("CONVLENS_CACHE"),
+            "{closed}"
+        );
+        assert!(!advised(ErrorKind::NotFound).contains("CONVLENS_CACHE"));
     }
 }

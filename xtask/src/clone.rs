@@ -27,7 +27,7 @@ impl Clone {
 /// Takes a new, empty place for a clone, after removing what dead kernels left behind.
 pub(crate) fn claim(cache: &Cache) -> Result<Clone> {
     let kernels = cache.join("kernels");
-    fs::create_dir_all(&kernels)?;
+    fs::create_dir_all(&kernels).with_context(|| format!("cannot create {}", kernels.display()))?;
     // Between the making of a place and its locking nobody may sweep.
     let _lock = cache::lock_exclusive(&kernels.join(".lock"))?;
     sweep(&kernels)?;

@@ -2,6 +2,7 @@
 
 use crate::cache::{self, Cache};
 use crate::clone::{self, Clone};
+use crate::memory;
 use crate::process;
 use crate::record::{self, Record};
 use crate::rust_src;
@@ -24,6 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// `convlens-kernel kernel <connection file>`; returns only when it fails.
 pub(crate) fn launch(arguments: &[String]) -> Result<()> {
     let [connection] = arguments else { bail!("usage: kernel <connection file>") };
+    if let Some(text) = memory::short_for_a_kernel() {
+        eprintln!("{text}");
+    }
+    become_kernel(connection).map_err(cache::advise)
+}
+
+fn become_kernel(connection: &str) -> Result<()> {
     let cache = Cache::open()?;
     let here = env::current_dir()?;
     let (record, checkout) = find_record(&cache, &here)?;

@@ -3,6 +3,7 @@
 use crate::cache;
 use crate::notebook;
 use crate::process;
+use crate::python::Python;
 use crate::setup::Ready;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -55,8 +56,6 @@ pub(crate) fn server(ready: &Ready) -> Result<Command> {
     for (name, value) in &settings {
         cache::write_atomically(&config.join(name), &format!("{value:#}\n"))?;
     }
-    let overrides = lab_settings(&ready.python.executable);
-    cache::write_atomically(&overrides, &format!("{:#}\n", quiet()))?;
     let mut command = ready.python.module("jupyterlab");
     command.current_dir(&ready.checkout).env("JUPYTER_CONFIG_PATH", search_path(&config)?);
     // Jupyter refuses to run as root, which in a container everyone is.
@@ -125,14 +124,15 @@ fn lab_settings(python: &Path) -> PathBuf {
     environment.join("share/jupyter/lab/settings/overrides.json")
 }
 
-/// No question about news at the first start, and none asked for.
-fn quiet() -> Value {
-    json!({
+/// JupyterLab asks nothing about news at its first start, whoever starts it, and fetches none.
+pub(crate) fn without_news(python: &Python) -> Result<()> {
+    let quiet = json!({
         "@jupyterlab/apputils-extension:notification": {
             "fetchNews": "false",
             "checkForUpdates": false,
         },
-    })
+    });
+    cache::write_atomically(&lab_settings(&python.executable), &format!("{quiet:#}\n"))
 }
 
 /// Brings the copies up to date; returns those that a reader changed and that are older than theirs

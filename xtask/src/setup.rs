@@ -1,11 +1,12 @@
 //! Set-up: every step in its order, each skipped when it is done.
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::cargo_config;
 use crate::compiler;
 use crate::environment::Environment;
 use crate::evcxr;
 use crate::kernelspec;
+use crate::lab;
 use crate::libtorch;
 use crate::python::{self, Python};
 use crate::record::Record;
@@ -22,6 +23,10 @@ pub(crate) struct Ready {
 }
 
 pub(crate) fn run() -> Result<Ready> {
+    every_step().map_err(cache::advise)
+}
+
+fn every_step() -> Result<Ready> {
     let checkout = checkout();
     let cache = Cache::open()?;
     let _lock = cache.lock_setup(|text| println!("[..] {text}"))?;
@@ -34,6 +39,7 @@ pub(crate) fn run() -> Result<Ready> {
     }
     let compiler = compiler::find()?;
     let python = python::environment(&cache)?;
+    lab::without_news(&python)?;
     let libtorch = libtorch::provide(&cache, &python, &compiler)?;
     cargo_config::write(&checkout, &libtorch)?;
     let rust_src = rust_src::provide(&cache)?;
@@ -48,7 +54,7 @@ pub(crate) fn run() -> Result<Ready> {
 }
 
 /// The checkout that this program was built from.
-fn checkout() -> PathBuf {
+pub(crate) fn checkout() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()
 }

@@ -187,6 +187,14 @@ fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step
             bail!("{}", explain(&ended.tail));
         }
     }
+    // evcxr asks `cargo metadata`, which reads the crates of all platforms. Without those that never compile
+    // here, the first kernel would fetch them, and without a network it would end.
+    let mut fetch = process::command("cargo");
+    environment.apply(&mut fetch)?;
+    let fetched = process::watch(fetch.arg("fetch").current_dir(dir), |_| {})?;
+    if !fetched.success() {
+        bail!("{}", explain(&fetched.tail));
+    }
     Ok(crates)
 }
 

@@ -95,6 +95,35 @@ fn a_cache_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_cache_that_is_read_only_says_what_to_do() {
+    if !cfg!(target_os = "linux") {
+        return println!("skipped: no folder here that even root cannot write to");
+    }
+    let output =
+        Machine::with(&[]).xtask(&["setup"]).env("CONVLENS_CACHE", "/sys").output().unwrap();
+    let error = error_of(&output);
+    assert!(error.contains("make it writable") && error.contains("CONVLENS_CACHE"), "{error}");
+}
+
+#[test]
+fn a_cache_on_a_full_disk_says_what_to_do() {
+    let machine =
+        Machine::with(&[("c++", ""), ("python3", "printf '3\\n12\\n/bin/true\\nvenv\\n'")]);
+    let cache = machine.cache();
+    let mount = ["-t", "tmpfs", "-o", "size=4k", "tmpfs"];
+    let mounted = Command::new("mount").args(mount).arg(&cache).stderr(Stdio::null()).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        return println!("skipped: to make a small disk takes the rights of root");
+    }
+    fs::write(cache.join("fills it"), [0; 4096]).unwrap();
+    let output = machine.set_up();
+    let unmounted = Command::new("umount").arg(&cache).status().unwrap();
+    let error = error_of(&output);
+    assert!(error.contains("the disk is full") && error.contains("CONVLENS_CACHE"), "{error}");
+    assert!(unmounted.success());
+}
+
+#[test]
 fn a_set_up_waits_for_the_one_that_is_running() {
     let machine = Machine::with(&[]);
     let lock = fs::File::create(machine.cache().join("setup.lock")).unwrap();
