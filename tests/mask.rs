@@ -28,6 +28,17 @@ fn a_mask_is_made_of_class_numbers_or_of_scores() {
 }
 
 #[test]
+fn chosen_colours_are_painted_and_scores_go_by_the_names() {
+    let chosen = [("water", [1, 2, 3]), ("sand", [4, 5, 6]), ("salt", [7, 8, 9])];
+    let chosen = Classes::coloured(chosen).expect("classes");
+    let mask = |classes: &Classes| Mask::new(1, 2, vec![0, 2], classes).expect("a mask");
+    let painted = mask(&chosen).pixels().expect("a picture").to_rgb().into_raw();
+    assert_eq!(painted, [1, 2, 3, 7, 8, 9]);
+    let score = |classes: &Classes| mask(classes).score(&mask(classes)).expect("a score");
+    assert!(score(&chosen).and(&score(&classes())).is_ok());
+}
+
+#[test]
 fn scores_are_those_of_the_confusion_matrix() {
     let mask = |labels: &[u8]| Mask::new(1, labels.len(), labels.to_vec(), &classes()).unwrap();
     let score = mask(&[0, 0, 0, 1, 1, 1]).score(&mask(&[0, 0, 1, 1, 1, 0])).expect("a score");

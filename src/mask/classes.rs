@@ -41,6 +41,7 @@ const COLOURS: [[u8; 3]; 20] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classes {
     names: Arc<[String]>,
+    colours: Arc<[[u8; 3]]>,
 }
 
 impl Classes {
@@ -56,7 +57,26 @@ impl Classes {
                 names.len()
             )));
         }
-        Ok(Classes { names })
+        let colours = (0..names.len()).map(|class| COLOURS[class % COLOURS.len()]).collect();
+        Ok(Classes { names, colours })
+    }
+
+    /// Classes by their names, each with the colour in which it is painted.
+    ///
+    /// ```
+    /// use convlens::mask::Classes;
+    /// let classes = Classes::coloured([("sky", [130, 190, 235]), ("ground", [160, 120, 80])])?;
+    /// assert_eq!(classes.colour(0), [130, 190, 235]);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`named`](Classes::named).
+    pub fn coloured<S: Into<String>>(
+        classes: impl IntoIterator<Item = (S, [u8; 3])>,
+    ) -> Result<Classes> {
+        let (names, colours): (Vec<S>, Vec<[u8; 3]>) = classes.into_iter().unzip();
+        Ok(Classes { colours: colours.into(), ..Classes::named(names)? })
     }
 
     /// Classes that have no names but their numbers.
@@ -80,8 +100,9 @@ impl Classes {
         self.names.get(class).map(String::as_str)
     }
 
-    /// The colour of a class, the same wherever it is painted; after 20 classes they repeat.
+    /// The colour of a class, the same wherever it is painted. Where none was chosen, they repeat
+    /// after 20 classes.
     pub fn colour(&self, class: usize) -> [u8; 3] {
-        COLOURS[class % COLOURS.len()]
+        self.colours[class % self.colours.len()]
     }
 }

@@ -108,7 +108,7 @@ impl SegmentationScore {
     /// # Errors
     /// When they are not about the same classes.
     pub fn and(&self, other: &SegmentationScore) -> Result<SegmentationScore> {
-        if self.classes != other.classes {
+        if self.classes.names() != other.classes.names() {
             return Err(Error::Argument("these scores are about different classes".into()));
         }
         let confusion = self.confusion.iter().zip(&other.confusion).map(|(a, b)| a + b).collect();

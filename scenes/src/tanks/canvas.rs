@@ -15,6 +15,10 @@ pub(super) enum Thing {
     Ground,
 }
 
+/// Their colours in the mask.
+pub(super) const COLOURS: [[u8; 3]; 4] =
+    [[196, 50, 46], [150, 202, 240], [58, 122, 58], [198, 168, 118]];
+
 /// Their names.
 pub(super) const NAMES: [&str; 4] = ["tank", "sky", "trees", "ground"];
 

@@ -134,7 +134,7 @@ impl Woods {
         }
         let mut random = StdRng::seed_from_u64(self.seed);
         let painted = paint::painted(&mut random, self.weather, self.tank, side);
-        let classes = Classes::named(canvas::NAMES)?;
+        let classes = Classes::coloured(canvas::NAMES.into_iter().zip(canvas::COLOURS))?;
         let what = if self.tank { "tank" } else { "no tank" };
         Ok(Wood {
             title: format!("{what}, {}, {}", self.weather, self.seed).into(),
