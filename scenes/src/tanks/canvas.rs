@@ -25,6 +25,14 @@ pub(super) const NAMES: [&str; 4] = ["tank", "sky", "trees", "ground"];
 /// Pixels of the canvas to a pixel of the picture, along each side.
 pub(super) const FINE: usize = 2;
 
+/// Rows and columns, row by row.
+pub(super) fn places(
+    rows: impl Iterator<Item = usize>,
+    columns: impl Iterator<Item = usize> + Clone,
+) -> impl Iterator<Item = (usize, usize)> {
+    rows.flat_map(move |row| columns.clone().map(move |column| (row, column)))
+}
+
 pub(super) struct Canvas {
     pub(super) side: usize,
     colours: Vec<Colour>,
@@ -47,12 +55,11 @@ impl Canvas {
     /// no sharp edges.
     pub(super) fn fill(&mut self, thing: Thing, colour: impl Fn(f32, f32) -> Option<Colour>) {
         const HALF: f32 = 0.5 * FINE as f32;
-        for y in (0..self.side).step_by(FINE) {
-            for x in (0..self.side).step_by(FINE) {
-                if let Some(colour) = colour(x as f32 + HALF, y as f32 + HALF) {
-                    for (j, i) in (0..FINE).flat_map(|j| (0..FINE).map(move |i| (j, i))) {
-                        self.put(x + i, y + j, colour, thing);
-                    }
+        let first = || (0..self.side).step_by(FINE);
+        for (y, x) in places(first(), first()) {
+            if let Some(colour) = colour(x as f32 + HALF, y as f32 + HALF) {
+                for (row, column) in places(y..y + FINE, x..x + FINE) {
+                    self.put(column, row, colour, thing);
                 }
             }
         }
@@ -144,9 +151,9 @@ impl Canvas {
     pub(super) fn labels(&self) -> Vec<u8> {
         let side = self.side / FINE;
         let mut labels = Vec::with_capacity(side * side);
-        for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
+        for (y, x) in places(0..side, 0..side) {
             let mut counts = [0usize; NAMES.len()];
-            for (j, i) in (0..FINE).flat_map(|j| (0..FINE).map(move |i| (j, i))) {
+            for (j, i) in places(0..FINE, 0..FINE) {
                 counts[self.things[(FINE * y + j) * self.side + FINE * x + i] as usize] += 1;
             }
             let most = (0..counts.len()).rev().max_by_key(|&thing| counts[thing]);
@@ -161,7 +168,7 @@ impl Canvas {
         let mut light = vec![[0f32; 3]; side * side];
         for (i, out) in light.iter_mut().enumerate() {
             let (y, x) = (FINE * (i / side), FINE * (i % side));
-            for (j, i) in (0..FINE).flat_map(|j| (0..FINE).map(move |i| (j, i))) {
+            for (j, i) in places(0..FINE, 0..FINE) {
                 let colour = self.colours[(y + j) * self.side + x + i];
                 out.iter_mut().zip(colour).for_each(|(sum, v)| *sum += v / (FINE * FINE) as f32);
             }

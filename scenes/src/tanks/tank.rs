@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::canvas::{Canvas, Thing};
+use super::canvas::{Canvas, Thing, places};
 use super::lens::Lens;
 use super::light::{Light, Shade};
 use crate::colour::{Colour, mix, srgb};
@@ -343,14 +343,10 @@ impl Tank {
         // How far the rays of a block get together, then each alone.
         let half = 0.5 * BLOCK as f32;
         let wide = 1.5 * half / lens.focal;
-        for (y, x) in
-            rows.step_by(BLOCK).flat_map(|y| columns.clone().step_by(BLOCK).map(move |x| (y, x)))
-        {
+        for (y, x) in places(rows.step_by(BLOCK), columns.step_by(BLOCK)) {
             let middle = ray(x as f32 + half, y as f32 + half);
             let Some(from) = self.meet(eye, middle, 0.1, wide) else { continue };
-            for (row, column) in
-                (y..y + BLOCK).flat_map(|row| (x..x + BLOCK).map(move |column| (row, column)))
-            {
+            for (row, column) in places(y..y + BLOCK, x..x + BLOCK) {
                 let ray = ray(column as f32 + 0.5, row as f32 + 0.5);
                 if let Some(away) = self.meet(eye, ray, from, 0.0) {
                     let colour = self.lit(eye + ray * away, ray, (light, to_sun, shade));
