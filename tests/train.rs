@@ -131,7 +131,7 @@ fn in_a_mirror_left_and_right_cannot_be_learnt() {
     let photos = Tensor::zeros([32, 1, 2, 4], FLOAT);
     let _ = photos.slice(0, 0, 16, 1).slice(3, 0, 2, 1).fill_(1.0);
     let _ = photos.slice(0, 16, 32, 1).slice(3, 2, 4, 1).fill_(1.0);
-    let classes = Tensor::from_slice(&Vec::from_iter((0..32).map(|i| i / 16)));
+    let classes = Tensor::from_slice(&Vec::from_iter((0..32i64).map(|i| i / 16)));
     let learnt = |fit: Fit| {
         let mut net = Model::builder("sides", [1, 2, 4]);
         let x = net.input();
