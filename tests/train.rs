@@ -138,10 +138,11 @@ fn in_a_mirror_left_and_right_cannot_be_learnt() {
         net.chain("head", ops![Op::Flatten, Linear::new(8, 2)], x);
         let model = net.build().expect("a network");
         let fitted = fit.epochs(60).run(&model, &photos, &classes).expect("a training");
-        fitted.losses()[59]
+        fitted.losses()[30..].iter().sum::<f64>() / 30.0
     };
     assert!(learnt(quiet()) < 0.2);
-    assert!(learnt(quiet().mirrored()) > 0.6, "never below ln 2 for long");
+    // Who does not know the side loses ln 2 on average, or more.
+    assert!(learnt(quiet().mirrored()) > 0.6);
 }
 
 #[test]
