@@ -8,6 +8,8 @@ import io
 
 from PIL import Image
 
+from cells import code_cells
+
 PICTURES = ("image/png", "image/jpeg")
 # Pictures are compared by the mean colours of so many blocks each way.
 BLOCKS = 24
@@ -18,14 +20,9 @@ SAME = 0.03
 def changes(before, after):
     """(number of the cell, what changed) for each cell of `after` whose outputs are others."""
     stored = {}
-    for cell in before.cells:
-        if cell.cell_type == "code":
-            stored.setdefault(cell.source, []).append(cell)
-    number = 0
-    for cell in after.cells:
-        if cell.cell_type != "code":
-            continue
-        number += 1
+    for _, cell in code_cells(before):
+        stored.setdefault(cell.source, []).append(cell)
+    for number, cell in code_cells(after):
         known = stored.get(cell.source)
         if not known:
             yield number, "is new or was edited"

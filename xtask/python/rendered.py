@@ -6,6 +6,8 @@ import re
 
 from bs4 import BeautifulSoup
 
+from cells import code_cells
+
 # What GitHub's sanitizer leaves of HTML in a notebook; other elements leave their content behind.
 # https://github.com/gjtorikian/html-pipeline/blob/main/lib/html_pipeline/sanitization_filter.rb
 ELEMENTS = {
@@ -40,11 +42,7 @@ def lost(notebook, html):
     sources = {image.get("src", "").partition(",")[2].replace("\n", "") for image in page("img")}
     lines = words(page.get_text("\n"))
     rows = {row_of(row) for row in page("tr")}
-    number = 0
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        number += 1
+    for number, cell in code_cells(notebook):
         for output in cell.outputs:
             data = output.get("data", {})
             pictures = [data[kind] for kind in data if kind.startswith("image/")]

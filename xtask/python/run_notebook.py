@@ -29,6 +29,7 @@ from nbclient.exceptions import DeadKernelError
 from PIL import Image
 
 import rendered
+from cells import code_cells
 from changes import PICTURES, changes
 from watch import Watch, is_at_rest
 
@@ -164,7 +165,7 @@ def execute(notebook, path, log):
 
 def demand_executed(notebook):
     """Fail as `execute` does, where somebody else has executed the notebook."""
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+    for number, cell in code_cells(notebook):
         problem = failure_of(cell)
         if problem or cell.execution_count is None:
             raise Failure(describe(number, cell, problem or "nothing: it was not executed"))
@@ -199,13 +200,10 @@ def normalise(notebook, path):
     """What a stored notebook holds must not depend on who executed it, when, or where."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     checkout = str(path.parent.parent)
-    number = 0
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        if cell.cell_type != "code":
-            continue
-        number += 1
+    for number, cell in code_cells(notebook):
         cell.execution_count = number
         for output in cell.outputs:
             if "execution_count" in output:
@@ -223,11 +221,7 @@ def normalise(notebook, path):
 
 def pictures(notebook):
     """(cell number, width, height, bytes, whether blank) of every PNG and JPEG."""
-    number = 0
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        number += 1
+    for number, cell in code_cells(notebook):
         for output in cell.outputs:
             for kind in PICTURES:
                 encoded = output.get("data", {}).get(kind)
@@ -247,7 +241,7 @@ def inspect(data, kind, number):
 
 
 def demand_stored(notebook, name):
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+    for number, cell in code_cells(notebook):
         if cell.execution_count is None:
             raise Failure(f"cell {number} of {name} is stored without having been executed: "
                           "run `cargo xtask notebooks --store`")
@@ -264,8 +258,7 @@ def check_size(notebook, name):
     size = len(nbformat.writes(notebook).encode())
     if size <= MOST_BYTES:
         return
-    cells = [c for c in notebook.cells if c.cell_type == "code"]
-    heavy = sorted(((len(json.dumps(c.outputs)), n) for n, c in enumerate(cells, 1)), reverse=True)
+    heavy = sorted(((len(json.dumps(c.outputs)), n) for n, c in code_cells(notebook)), reverse=True)
     largest = ", ".join(f"{length / 1e6:.1f} MB in cell {n}" for length, n in heavy[:5])
     raise Failure(f"{name} has {size / 1e6:.1f} MB with its outputs, at most "
                   f"{MOST_BYTES / 1e6:.0f} MB may be stored: {largest}")

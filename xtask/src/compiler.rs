@@ -52,8 +52,7 @@ fn find_in(wanted: Option<&str>, path: &OsStr) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::fake;
 
     #[test]
     fn a_missing_compiler_names_the_command_that_installs_one() {
@@ -75,9 +74,8 @@ mod tests {
     #[test]
     fn any_of_the_usual_names_will_do() {
         let dir = tempfile::tempdir().unwrap();
-        let fake = dir.path().join("clang++");
-        fs::write(&fake, "#!/bin/sh\n").unwrap();
-        fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(find_in(None, dir.path().as_os_str()).unwrap(), fake);
+        fake::programs(dir.path(), &[("clang++", "")]);
+        let found = find_in(None, dir.path().as_os_str()).unwrap();
+        assert_eq!(found, dir.path().join("clang++"));
     }
 }

@@ -18,6 +18,8 @@ mod download;
 mod duration;
 mod environment;
 mod evcxr;
+#[cfg(test)]
+mod fake;
 mod image;
 mod kernel;
 mod kernelspec;
@@ -42,6 +44,7 @@ mod weights;
 
 use anyhow::{Result, bail};
 use notebook::Purpose;
+use setup::Ready;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -57,7 +60,7 @@ cargo xtask <command>
                      with --store, keep the outputs in the repository; with --browser, run them
                      from JupyterLab's page in Chromium and look at it
   blocks             execute the code blocks of README, the docs and the notebooks' prose
-  packages           pack both crates as for a registry, and use them in a kernel of their own
+  packages           pack the crates as for a registry, and use them in a kernel of their own
   image              build the image of binder/Dockerfile with docker, podman or buildah; --base NAME
                      takes another base. --test [NAME] measures notebooks in it, with the memory
                      and the processor of public Binder; --kernels, the memory of 1 to 8 kernels
@@ -119,22 +122,29 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 fn notebooks(arguments: &[String]) -> Result<()> {
     let (flags, names): (Vec<String>, Vec<String>) =
         arguments.iter().cloned().partition(|argument| argument.starts_with('-'));
-    let purpose = match &flags[..] {
-        [] => Purpose::Show,
-        [flag] if flag == "--store" => Purpose::Store,
-        [flag] if flag == "--browser" => {
-            let chromium = browser::chromium()?;
-            let ready = setup::run()?;
-            let notebooks = notebook::named(&ready, &names)?;
-            return browser::run(&ready, &chromium, &notebooks, Purpose::Show);
-        }
+    let (purpose, chromium) = match &flags[..] {
+        [] => (Purpose::Show, None),
+        [flag] if flag == "--store" => (Purpose::Store, None),
+        [flag] if flag == "--browser" => (Purpose::Show, Some(browser::chromium()?)),
         _ => bail!("`notebooks` takes names and --store or --browser, not {}", flags.join(" ")),
     };
     let ready = setup::run()?;
-    for path in notebook::named(&ready, &names)? {
-        notebook::execute(&ready, &path, purpose)?;
-    }
+    execute(&ready, &names, purpose, chromium.as_deref())?;
     if purpose == Purpose::Store { notebook::check_sizes(&ready) } else { Ok(()) }
+}
+
+/// The notebooks whose names begin so, or all; in `chromium`, if any.
+fn execute(
+    ready: &Ready,
+    names: &[String],
+    purpose: Purpose,
+    chromium: Option<&Path>,
+) -> Result<()> {
+    let notebooks = notebook::named(ready, names)?;
+    match chromium {
+        Some(chromium) => browser::run(ready, chromium, &notebooks, purpose),
+        None => notebooks.iter().try_for_each(|path| notebook::execute(ready, path, purpose)),
+    }
 }
 
 /// Every test; the notebooks in `chromium`, if any.
@@ -151,11 +161,5 @@ fn test(chromium: Option<&Path>) -> Result<()> {
     notebook::test_the_runner(&ready)?;
     notebook::test_the_blocks(&ready)?;
     notebook::check_sizes(&ready)?;
-    let notebooks = notebook::named(&ready, &[])?;
-    match chromium {
-        Some(chromium) => browser::run(&ready, chromium, &notebooks, Purpose::Test),
-        None => {
-            notebooks.iter().try_for_each(|path| notebook::execute(&ready, path, Purpose::Test))
-        }
-    }
+    execute(&ready, &[], Purpose::Test, chromium)
 }

@@ -35,7 +35,7 @@ pub(crate) fn test(ready: &Ready) -> Result<()> {
         let _lock = cache::lock_exclusive(&warm.lock_file())?;
         clone::tree(&warm.dir, &clone.work())?;
     }
-    // They are in no registry yet: in its place cargo takes the archives that lie beside. evcxr
+    // They are in no registry yet: in their places cargo takes the archives that lie beside. evcxr
     // writes a configuration of its own into the directory that it works in, so ours stands above.
     let mut patch = "[patch.crates-io]\n".to_owned();
     for (name, path) in CRATES.iter().zip(&unpacked[..2]) {

@@ -78,13 +78,14 @@ impl Script {
 }
 
 /// What the scripts are, and what they share.
-const SOURCES: [(&str, &str); 11] = [
+const SOURCES: [(&str, &str); 12] = [
     ("fetch.py", include_str!("../python/fetch.py")),
     ("unpack.py", include_str!("../python/unpack.py")),
     ("run_notebook.py", include_str!("../python/run_notebook.py")),
     ("run_blocks.py", include_str!("../python/run_blocks.py")),
     ("round_trips.py", include_str!("../python/round_trips.py")),
     ("weights.py", include_str!("../python/weights.py")),
+    ("cells.py", include_str!("../python/cells.py")),
     ("changes.py", include_str!("../python/changes.py")),
     ("watch.py", include_str!("../python/watch.py")),
     ("rendered.py", include_str!("../python/rendered.py")),
@@ -317,12 +318,10 @@ fn inspect(candidate: &Path) -> Result<System> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::fake;
 
     fn fake(dir: &Path, name: &str, answer: &str) {
-        let file = dir.join(name);
-        fs::write(&file, format!("#!/bin/sh\nprintf '{answer}'\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        fake::programs(dir, &[(name, &format!("printf '{answer}'"))]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The program as its user starts it: what set-up says when a machine lacks something.
 
+#[path = "../src/fake.rs"]
+mod fake;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,11 +20,7 @@ impl Machine {
         for sub in ["bin", "home", "cache"] {
             fs::create_dir(dir.path().join(sub)).unwrap();
         }
-        for (name, script) in programs {
-            let file = dir.path().join("bin").join(name);
-            fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        fake::programs(&dir.path().join("bin"), programs);
         Machine { dir }
     }
 

@@ -3,10 +3,10 @@
 use super::fetch::assemble;
 use super::sources::Sources;
 use super::*;
+use crate::fake;
 use crate::pypi::Package;
 use crate::python::Script;
 use crate::test_server::{Manner, Server, nobody};
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 fn python() -> Python {
@@ -107,11 +107,8 @@ fn an_installed_torch_tells_its_version_by_version_py() {
 #[test]
 fn a_pytorch_of_the_wrong_version_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["python3", "python"] {
-        let file = dir.path().join(name);
-        fs::write(&file, "#!/bin/sh\necho 2.4.1+cu121\necho /opt/torch\n").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    let says = "echo 2.4.1+cu121\necho /opt/torch";
+    fake::programs(dir.path(), &[("python3", says), ("python", says)]);
     let error = from_pytorch(dir.path().as_os_str()).unwrap_err().to_string();
     assert!(error.contains("has torch 2.4.1+cu121; convlens needs 2.13.0"), "{error}");
     assert!(error.contains("unset LIBTORCH_USE_PYTORCH"), "{error}");
