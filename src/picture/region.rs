@@ -139,10 +139,10 @@ impl Region {
 fn spread(pixels: &mut [bool], start: usize, step: usize, reach: usize) {
     let line: Vec<bool> = pixels.iter().skip(start).step_by(step).copied().collect();
     let mut until = 0;
-    for (i, inside) in line.iter().enumerate().filter(|(_, inside)| **inside) {
+    for i in (0..line.len()).filter(|&i| line[i]) {
         let (from, to) = (i.saturating_sub(reach), i.saturating_add(reach).min(line.len() - 1));
         for j in from.max(until)..=to {
-            pixels[start + j * step] |= inside;
+            pixels[start + j * step] = true;
         }
         until = to + 1;
     }
