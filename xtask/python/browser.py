@@ -22,16 +22,13 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, sync_playwright
 
-from watch import TELL_EVERY, Stillness, Watch, family, is_at_rest
+from watch import TELL_EVERY, Watch, family, is_at_rest
 
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 WIDTH, HEIGHT = 1280, 900
 # Chromium draws no page that is higher.
 HIGHEST = 12_000
-# So many seconds Jupyter itself waits for the answer of a kernel that does nothing, before it asks anew.
-SILENCE = 60
-ATTEMPTS = 3
 # What JupyterLab says on the console without us: it asks for each path that an error names, to make a link
 # of it, and the photo of ERRORS is not there.
 NOT_OURS = re.compile(r"404 .*/api/contents/.*/road/cat\.png")
@@ -185,20 +182,6 @@ class Browser:
         self.wait(f"the menu's {text}", lambda: entry.count() == 1)
         return entry
 
-    def kernel_answers(self):
-        """Whether the kernel that the page has started is ready. evcxr's can stay silent for ever where its
-        first word is sent before the page listens (its source says so): then all that helps is another."""
-        stillness = Stillness(time.monotonic())
-
-        def known():
-            if self.kernel_rests():
-                return "ready"
-            kernel = self.server.kernel()
-            still = stillness.look(family(kernel), time.monotonic()) if kernel else 0
-            return "silent" if still > SILENCE else None
-
-        return self.wait("the kernel's start", known) == "ready"
-
     def kernel_rests(self):
         idle = self.count('.jp-Notebook-ExecutionIndicator[data-status="idle"]') > 0
         return idle and self.server.kernel() and is_at_rest(self.server.kernel())
@@ -292,14 +275,9 @@ def look(browser, name, pictures):
 
 def start(browser, path, root):
     """The notebook in the page as it is stored, beside a kernel that is ready."""
-    for _ in range(ATTEMPTS):
-        browser.open(path, root)
-        browser.inspect("as stored", [held(cell) for cell in code_cells(path)])
-        if browser.kernel_answers():
-            return
-        say(f"the kernel does nothing and does not answer: {path.name} is opened again")
-        browser.close()
-    raise Failure(f"{path.name}: {ATTEMPTS} kernels, one after the other, did not answer the page")
+    browser.open(path, root)
+    browser.inspect("as stored", [held(cell) for cell in code_cells(path)])
+    browser.wait("the kernel's start", browser.kernel_rests)
 
 
 def try_notebook(browser, path, root):

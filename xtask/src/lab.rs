@@ -20,6 +20,11 @@ const MADE: &str = ".made.json";
 /// After so many seconds without work a kernel ends whose tab is closed.
 const IDLE: u32 = 20 * 60;
 
+/// So many seconds the server waits for a kernel's first answer. Jupyter's own minute is short for a busy
+/// machine, and then it asks twice a second and closes the connection after another minute: evcxr ends
+/// when it answers a closed connection, and the page waits for ever. A browser waits for 240.
+const FIRST_ANSWER: u32 = 200;
+
 /// JupyterLab until the user ends it; `arguments` are Jupyter's own.
 pub(crate) fn run(ready: &Ready, arguments: &[String]) -> Result<()> {
     check_port(arguments)?;
@@ -112,6 +117,7 @@ fn configuration(checkout: &Path) -> [(&'static str, Value); 2] {
             "cull_idle_timeout": IDLE,
             "cull_interval": 60,
             "cull_connected": false,
+            "kernel_info_timeout": FIRST_ANSWER,
         },
     });
     let lab = json!({ "LabApp": { "default_url": format!("/lab/tree/{COPIES}") } });
