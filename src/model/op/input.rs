@@ -1,0 +1,64 @@
+//! The photo as a tensor.
+
+use tch::Tensor;
+
+use super::operator::{Gradients, Operator, Reads};
+use super::step::Step;
+use super::{ParameterSpec, Pass};
+use crate::error::Result;
+
+pub(super) struct Input;
+
+impl Operator for Input {
+    fn kind(&self) -> &'static str {
+        "Input"
+    }
+
+    fn takes(&self, inputs: usize) -> bool {
+        inputs == 0
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn kernel(&self) -> Option<[i64; 2]> {
+        None
+    }
+
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        Vec::new()
+    }
+
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        Ok(inputs[0].to_vec())
+    }
+
+    fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], _: Pass, _: bool) -> Result<Tensor> {
+        Ok(inputs[0].shallow_clone())
+    }
+
+    fn makes_new_memory(&self) -> bool {
+        false
+    }
+
+    fn backward(&self, _: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::Shared(vec![gradient.shallow_clone()]))
+    }
+
+    fn rectifies(&self) -> Option<f64> {
+        None
+    }
+
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
+    }
+
+    fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
+        Some([Step::Same, Step::Same])
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+}
