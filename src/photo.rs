@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::picture::{Picture, Tiff};
+use crate::picture::{Picture, Region, Tiff};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, to_floats};
 
@@ -233,6 +233,23 @@ impl View {
     /// At the size at which the network sees it.
     pub(crate) fn seen(&self) -> &Picture {
         &self.seen
+    }
+
+    /// A region of the photo as `seen` shows it: what is inside by half or more.
+    pub(crate) fn seen_region(&self, region: &Region) -> Result<Region> {
+        let (width, height) = (self.photo.width(), self.photo.height());
+        if (region.width(), region.height()) != (width as usize, height as usize) {
+            return Err(Error::Shape(format!(
+                "the region has {} × {} pixels (height × width), but the photo has {height} × {width}",
+                region.height(),
+                region.width()
+            )));
+        }
+        let drawn = region.inside().iter().flat_map(|&inside| [255 * u8::from(inside); 3]);
+        let picture = Picture::rgb(width, height, drawn.collect())?;
+        let seen = self.preprocess.seen(&Photo { picture, title: "region".into() })?;
+        let inside = seen.pixels().map(|pixel| pixel.0[0] >= 128).collect();
+        Region::new(seen.height() as usize, seen.width() as usize, inside)
     }
 
     /// At a size for eyes, made when it is first needed.

@@ -750,9 +750,11 @@ fn energy_and_pointing_are_measured_where_the_network_sees() {
     let input = Tensor::zeros([1, 1, 8, 8], tch::kind::FLOAT_CPU);
     let _ = input.get(0).get(0).get(2).get(5).fill_(3.0);
     let _ = input.get(0).get(0).get(6).get(1).fill_(1.0);
-    let heat =
-        model.look_input(&input).and_then(|l| l.explain(&GradCam::at("conv"))).expect("a map");
+    let look = model.look_input(&input).expect("a look");
+    let heat = look.explain(&GradCam::at("conv")).expect("a map");
     let right = Region::rectangle(8, 8, 0..8, 4..8).expect("a region");
+    // What is shown of an input is seen as it is.
+    assert_eq!(look.seen_region(&right).expect("a region"), right);
     let left = Region::rectangle(8, 8, 0..8, 0..4).expect("a region");
     assert_eq!(heat.energy_inside(&right).expect("a share"), Some(0.75));
     assert_eq!(heat.energy_inside(&left).expect("a share"), Some(0.25));
@@ -761,6 +763,8 @@ fn energy_and_pointing_are_measured_where_the_network_sees() {
     let other = Region::rectangle(4, 4, 0..1, 0..1).expect("a region");
     let text = heat.energy_inside(&other).expect_err("another size").to_string();
     assert!(text.contains("4 × 4") && text.contains("8 × 8"), "{text}");
+    let text = look.seen_region(&other).expect_err("another size").to_string();
+    assert_eq!(text, "the region has 4 × 4 pixels (height × width), but the photo has 8 × 8");
     let nothing = model.look_input(&Tensor::zeros([1, 1, 8, 8], tch::kind::FLOAT_CPU));
     let heat = nothing.and_then(|look| look.explain(&GradCam::at("conv"))).expect("a map");
     assert_eq!(heat.energy_inside(&right).expect("a share"), None);

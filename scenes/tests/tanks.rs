@@ -86,7 +86,7 @@ fn odd_sizes_counts_and_names_are_refused() -> convlens::Result<()> {
     assert_eq!(error, "a wood shows tank, sky, trees, ground; there is no \"Tank\"");
     let pictures = TankSet::default().count(4).paint()?;
     let error = pictures.score(&zoo::squeezenet1_1()?).err().map(|e| e.to_string());
-    assert!(error.unwrap_or_default().contains("no tank"));
+    assert!(error.unwrap_or_default().contains("a score needs a network of the classes"));
     Ok(())
 }
 
@@ -113,9 +113,13 @@ fn shares_of_the_evidence_add_up_however_a_network_crops() -> convlens::Result<(
         // A map that is nowhere positive counts as none.
         let positive = (sum * 4.0).round() / 4.0;
         assert!((sum - positive).abs() < 1e-6 && sum > 0.2, "{}: {sum}", model.name());
-        assert_eq!(evidence.energy_on("cloud"), None);
+        assert_eq!(evidence.area_of("cloud"), None);
         assert_eq!(evidence.pictures(), 4);
-        assert!((0.02..0.5).contains(&evidence.area()), "{}", evidence.area());
+        let areas =
+            ["tank", "sky", "trees", "ground"].map(|name| evidence.area_of(name).unwrap_or(0.0));
+        assert!((areas.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{areas:?}");
+        assert!(areas[0] > 0.02 && evidence.chance() > areas[0] && evidence.chance() < 0.5);
+        assert_eq!(evidence.empty(), (4.0 * (1.0 - positive)) as usize);
     }
     Ok(())
 }

@@ -310,7 +310,7 @@ impl Heatmap {
     }
 
     /// The share of the map's positive values that lies inside a region of what the network sees, 0 to
-    /// 1: the energy-based pointing game of Wang et al. 2020, <https://arxiv.org/abs/1910.01279>. The
+    /// 1; a region of the photo becomes one by [`Look::seen_region`](crate::look::Look::seen_region). It is the energy-based pointing game of Wang et al. 2020, <https://arxiv.org/abs/1910.01279>. The
     /// map is resized with half-pixel centres to the region's size first. `None` when the map is
     /// nowhere positive.
     ///
@@ -347,7 +347,7 @@ impl Heatmap {
         if (region.height(), region.width()) != (height, width) {
             return Err(Error::Shape(format!(
                 "the region has {} × {} pixels (height × width), but the network sees the photo at \
-                 {height} × {width}: take its `.resized({height}, {width})`",
+                 {height} × {width}: `look.seen_region(&region)` brings a region of the photo there",
                 region.height(),
                 region.width()
             )));

@@ -15,7 +15,7 @@ use crate::feature_maps::FeatureMaps;
 use crate::mask::{Classes, Mask};
 use crate::model::{LayerRef, Model, NodeId, Op};
 use crate::photo::{Photo, Preprocess, View};
-use crate::picture::Picture;
+use crate::picture::{Picture, Region};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy, to_floats};
 
@@ -107,6 +107,26 @@ impl Look {
     /// The part of the photo that the network sees, at the size at which it sees it.
     pub fn seen(&self) -> Picture {
         self.view.seen().clone()
+    }
+
+    /// The part of a region of the photo that the network sees, at the size at which it sees it: cropped
+    /// and resized as the photo was. A pixel lies inside when at least half of what it is made of does.
+    ///
+    /// ```
+    /// use convlens::picture::Region;
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?; // 256 pixels, of which it sees the middle 224
+    /// let photo = Photo::from_image(&image::DynamicImage::new_rgb8(256, 256))?;
+    /// let left = Region::rectangle(256, 256, 0..256, 0..116)?;
+    /// let seen = model.look(&photo)?.seen_region(&left)?;
+    /// assert_eq!(seen, Region::rectangle(224, 224, 0..224, 0..100)?);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the region is not of the photo's size.
+    pub fn seen_region(&self, region: &Region) -> Result<Region> {
+        self.view.seen_region(region)
     }
 
     /// What pictures of this look are drawn on.

@@ -114,6 +114,11 @@ impl Region {
         Region { height: self.height, width: self.width, inside: inside.into() }
     }
 
+    /// The share of the pixels that lie inside, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.count() as f64 / self.inside.len() as f64
+    }
+
     /// Rows.
     pub fn height(&self) -> usize {
         self.height

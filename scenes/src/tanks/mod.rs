@@ -111,7 +111,7 @@ impl Woods {
         self.weather(Weather::Overcast)
     }
 
-    /// In this weather.
+    /// In this weather. Under another one a seed is another place; with and without a tank it is the same.
     pub fn weather(&self, weather: Weather) -> Woods {
         Woods { weather, ..self.clone() }
     }

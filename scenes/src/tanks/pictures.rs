@@ -20,6 +20,8 @@ use crate::workers::on_all_processors;
 
 /// More pictures are not painted at once: they lie in memory.
 const MOST: usize = 20_000;
+/// The margin of the pointing game, in percent of a picture's side.
+const MARGIN: usize = 3;
 /// What the two classes are called, and their places.
 const CLASSES: [&str; 2] = ["tank", "no tank"];
 
@@ -130,8 +132,16 @@ impl TankPictures {
     /// # Errors
     /// A network without these classes.
     pub fn score(&self, model: &Model) -> Result<TankScore> {
-        let tank = model.class_index(CLASSES[0])?;
-        let other = model.class_index(CLASSES[1])?;
+        let [tank, other] = CLASSES.map(|class| model.class_index(class));
+        let (Ok(tank), Ok(other)) = (tank, other) else {
+            return Err(Error::Argument(format!(
+                "{} is not asked whether there is a tank: a score needs a network of the classes {:?} and \
+                 {:?}; where any network looks, `evidence` says",
+                model.name(),
+                CLASSES[0],
+                CLASSES[1]
+            )));
+        };
         let mut score = TankScore { network: model.name().to_owned(), ..TankScore::default() };
         for some in self.woods.chunks(16) {
             let photos = some.iter().map(Wood::photo).collect::<Result<Vec<Photo>>>()?;
@@ -164,22 +174,23 @@ impl TankPictures {
     /// # Errors
     /// What the method cannot be applied to.
     pub fn evidence(&self, model: &Model, method: &impl Attribution) -> Result<TankEvidence> {
-        let mut evidence = TankEvidence {
-            title: format!("{}, {}", model.name(), method.name()),
-            ..TankEvidence::default()
-        };
+        let mut evidence = TankEvidence::default();
         for wood in self.woods.iter().filter(|wood| wood.tank) {
             let look = model.look(&wood.photo()?)?;
             let heat = look.explain(method)?;
             let mask = seen_by(model, &wood.mask)?;
+            evidence.title = format!("{}, {} for {}", model.name(), heat.method(), heat.target());
             evidence.pictures += 1;
-            for (class, sum) in evidence.energy.iter_mut().enumerate() {
-                *sum += heat.energy_inside(&mask.region(class)?)?.unwrap_or(0.0);
+            for class in 0..NAMES.len() {
+                let region = mask.region(class)?;
+                evidence.energy[class] += heat.energy_inside(&region)?.unwrap_or(0.0);
+                evidence.areas[class] += region.share();
             }
-            let tank = mask.region(0)?.widened(mask.width() * 3 / 100);
-            evidence.hits += usize::from(heat.points_inside(&tank)?.unwrap_or(false));
-            let area = tank.count() as f64 / tank.inside().len() as f64;
-            evidence.area += area;
+            let tank = mask.region(0)?.widened(mask.width() * MARGIN / 100);
+            let points = heat.points_inside(&tank)?;
+            evidence.empty += usize::from(points.is_none());
+            evidence.hits += usize::from(points.unwrap_or(false));
+            evidence.chance += tank.share();
         }
         Ok(evidence)
     }
@@ -312,9 +323,13 @@ impl Show for TankScore {
 pub struct TankEvidence {
     title: String,
     pictures: usize,
+    /// How many maps are nowhere positive.
+    empty: usize,
+    /// Sums over the pictures, as are the other numbers.
     energy: [f64; NAMES.len()],
+    areas: [f64; NAMES.len()],
     hits: usize,
-    area: f64,
+    chance: f64,
 }
 
 impl TankEvidence {
@@ -327,8 +342,23 @@ impl TankEvidence {
     /// [`Heatmap::energy_inside`](convlens::attribution::Heatmap::energy_inside) has it; a map that
     /// is nowhere positive counts as none. `None` for another name.
     pub fn energy_on(&self, name: &str) -> Option<f64> {
+        self.mean_of(&self.energy, name)
+    }
+
+    /// The mean share of the picture that "tank", "sky", "trees" or "ground" takes: what would lie on
+    /// it of values that know nothing. `None` for another name.
+    pub fn area_of(&self, name: &str) -> Option<f64> {
+        self.mean_of(&self.areas, name)
+    }
+
+    fn mean_of(&self, sums: &[f64; NAMES.len()], name: &str) -> Option<f64> {
         let class = NAMES.iter().position(|own| *own == name)?;
-        Some(self.energy[class] / self.pictures.max(1) as f64)
+        Some(sums[class] / self.pictures.max(1) as f64)
+    }
+
+    /// How many maps are nowhere positive: of these nothing lies anywhere, and they point at nothing.
+    pub fn empty(&self) -> usize {
+        self.empty
     }
 
     /// The pointing game: the share of pictures whose highest value lies on the tank, with the
@@ -337,19 +367,25 @@ impl TankEvidence {
         self.hits as f64 / self.pictures.max(1) as f64
     }
 
-    /// The mean share of the picture that the tank and the margin take: what chance would give.
-    pub fn area(&self) -> f64 {
-        self.area / self.pictures.max(1) as f64
+    /// The mean share of the picture that the tank and the margin take: how often chance would point
+    /// there.
+    pub fn chance(&self) -> f64 {
+        self.chance / self.pictures.max(1) as f64
     }
 
     fn line(&self) -> String {
-        format!(
-            "{}: the highest value lies on the tank in {:.0} % of {} pictures; by chance in {:.0} %",
+        let mut line = format!(
+            "{}: the highest value lies on the tank, or within {MARGIN} % of the side of it, in {:.0} % of \
+             {} pictures; by chance in {:.0} %",
             self.title,
             100.0 * self.pointing(),
             self.pictures,
-            100.0 * self.area()
-        )
+            100.0 * self.chance()
+        );
+        if self.empty > 0 {
+            line += &format!("; {} maps are nowhere positive", self.empty);
+        }
+        line
     }
 }
 
@@ -357,8 +393,12 @@ impl fmt::Display for TankEvidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line())?;
         for name in NAMES {
-            let share = 100.0 * self.energy_on(name).unwrap_or_default();
-            write!(f, "\n{share:>5.1} % of the positive values on {name}")?;
+            let [values, area] = [self.energy_on(name), self.area_of(name)]
+                .map(|share| 100.0 * share.unwrap_or_default());
+            write!(
+                f,
+                "\n{values:>5.1} % of the positive values on {name}, {area:.1} % of the picture"
+            )?;
         }
         Ok(())
     }
@@ -372,9 +412,12 @@ impl fmt::Debug for TankEvidence {
 
 impl Show for TankEvidence {
     fn bundle(&self) -> MimeBundle {
-        let share = |name: &str| 100.0 * self.energy_on(name).unwrap_or_default();
-        let bars = NAMES.map(|name| (name, share(name)));
-        let chart = Chart::bars(bars).axes("", "positive values, %").reaching(0.0);
+        let percent = |share: Option<f64>| 100.0 * share.unwrap_or_default();
+        let bars = NAMES.map(|name| {
+            let area = percent(self.area_of(name));
+            (format!("{name}, {area:.0} % of the picture"), percent(self.energy_on(name)))
+        });
+        let chart = Chart::bars(bars).axes("", "positive values, %").reaching(100.0);
         let picture = chart.picture().map(|picture| picture.titled(&self.line()));
         picture.map(|picture| MimeBundle::picture(picture, self.to_string())).bundle()
     }
