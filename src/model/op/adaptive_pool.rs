@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four};
 use crate::error::{Error, Result};
@@ -27,12 +27,15 @@ impl AdaptiveAvgPool2d {
 }
 
 impl Operator for AdaptiveAvgPool2d {
-    fn kind(&self) -> &'static str {
-        "AdaptiveAvgPool2d"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "AdaptiveAvgPool2d",
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -40,10 +43,6 @@ impl Operator for AdaptiveAvgPool2d {
             return Ok(());
         }
         Err(Error::Argument(format!("average pooling to {} pixels is not possible", self.output)))
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -63,16 +62,8 @@ impl Operator for AdaptiveAvgPool2d {
         inputs[0].f_adaptive_avg_pool2d([self.output; 2]).into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
         Ok(Gradients::ByAutograd)
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -81,9 +72,5 @@ impl Operator for AdaptiveAvgPool2d {
 
     fn steps(&self, from: [i64; 2], to: [i64; 2]) -> Option<[Step; 2]> {
         Some([0, 1].map(|axis| Step::Adaptive { from: from[axis], to: to[axis] }))
-    }
-
-    fn is_local(&self) -> bool {
-        false
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, few};
 use crate::error::{Error, Result};
@@ -11,20 +11,19 @@ use crate::tensor::IntoResult;
 pub(super) struct Add;
 
 impl Operator for Add {
-    fn kind(&self) -> &'static str {
-        "Add"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs >= 2
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Add",
+            inputs: 2..=usize::MAX,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -58,16 +57,8 @@ impl Operator for Add {
         Ok(sum)
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(&self, inputs: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
         Ok(Gradients::Shared(inputs.iter().map(|_| gradient.shallow_clone()).collect()))
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -76,9 +67,5 @@ impl Operator for Add {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{Init, ParameterSpec, Pass, four};
 use crate::error::{Error, Result};
@@ -64,12 +64,15 @@ impl BatchNorm2d {
 }
 
 impl Operator for BatchNorm2d {
-    fn kind(&self) -> &'static str {
-        "BatchNorm2d"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "BatchNorm2d",
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -80,10 +83,6 @@ impl Operator for BatchNorm2d {
         Err(Error::Argument(format!(
             "a batch norm needs channels, an eps of 0 or more and a finite momentum, got {self:?}"
         )))
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -132,10 +131,6 @@ impl Operator for BatchNorm2d {
             .into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(
         &self,
         _: &[Tensor],
@@ -146,19 +141,11 @@ impl Operator for BatchNorm2d {
         Ok(Gradients::Shared(vec![back]))
     }
 
-    fn rectifies(&self) -> Option<f64> {
-        None
-    }
-
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
         Reads::Values
     }
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

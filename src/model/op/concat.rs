@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, few};
 use crate::error::{Error, Result};
@@ -11,20 +11,19 @@ use crate::tensor::IntoResult;
 pub(super) struct Concat;
 
 impl Operator for Concat {
-    fn kind(&self) -> &'static str {
-        "Concat"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs >= 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Concat",
+            inputs: 1..=usize::MAX,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -52,17 +51,9 @@ impl Operator for Concat {
         Tensor::f_cat(inputs, 1).into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(&self, inputs: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
         let sizes: Vec<i64> = inputs.iter().map(|x| x.size()[1]).collect();
         Ok(Gradients::Shared(gradient.f_split_with_sizes(sizes, 1).into_result()?))
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -71,9 +62,5 @@ impl Operator for Concat {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

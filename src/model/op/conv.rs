@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -210,12 +210,15 @@ impl Conv2d {
 }
 
 impl Operator for Conv2d {
-    fn kind(&self) -> &'static str {
-        "Conv2d"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Conv2d",
+            inputs: 1..=1,
+            kernel: Some(self.kernel),
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -239,10 +242,6 @@ impl Operator for Conv2d {
             )));
         }
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        Some(self.kernel)
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -319,10 +318,6 @@ impl Operator for Conv2d {
         }
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(
         &self,
         inputs: &[Tensor],
@@ -336,10 +331,6 @@ impl Operator for Conv2d {
             }
             None => Gradients::ByAutograd,
         })
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -357,9 +348,5 @@ impl Operator for Conv2d {
             };
             Step::Windows { taps, dilation, stride, padding }
         }))
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -51,12 +51,15 @@ impl ConvTranspose2d {
 }
 
 impl Operator for ConvTranspose2d {
-    fn kind(&self) -> &'static str {
-        "ConvTranspose2d"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "ConvTranspose2d",
+            inputs: 1..=1,
+            kernel: Some([self.kernel; 2]),
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -70,10 +73,6 @@ impl Operator for ConvTranspose2d {
             "a transposed convolution needs positive channels, kernel and stride, a padding of 0 \
              or more, and none above 2^20; got {self:?}"
         )))
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        Some([self.kernel; 2])
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -119,16 +118,8 @@ impl Operator for ConvTranspose2d {
             .into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
         Ok(Gradients::ByAutograd)
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -138,9 +129,5 @@ impl Operator for ConvTranspose2d {
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         let ConvTranspose2d { kernel, stride, padding, .. } = *self;
         Some([0, 1].map(|_| Step::Spread { kernel, stride, padding }))
-    }
-
-    fn is_local(&self) -> bool {
-        false
     }
 }

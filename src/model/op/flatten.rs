@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -11,20 +11,19 @@ use crate::tensor::{IntoResult, channels_last};
 pub(super) struct Flatten;
 
 impl Operator for Flatten {
-    fn kind(&self) -> &'static str {
-        "Flatten"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Flatten",
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: false,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -42,18 +41,10 @@ impl Operator for Flatten {
         inputs[0].f_flatten(1, -1).into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        false
-    }
-
     /// In the shape of the value that was flattened, and in its order in memory.
     fn backward(&self, inputs: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
         let gradient = gradient.f_reshape(inputs[0].size()).into_result()?;
         Ok(Gradients::Shared(vec![channels_last(&gradient)?]))
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -62,9 +53,5 @@ impl Operator for Flatten {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        false
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -10,20 +10,19 @@ use crate::error::Result;
 pub(super) struct Input;
 
 impl Operator for Input {
-    fn kind(&self) -> &'static str {
-        "Input"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 0
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Input",
+            inputs: 0..=0,
+            kernel: None,
+            makes_new_memory: false,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -38,16 +37,8 @@ impl Operator for Input {
         Ok(inputs[0].shallow_clone())
     }
 
-    fn makes_new_memory(&self) -> bool {
-        false
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
         Ok(Gradients::Shared(vec![gradient.shallow_clone()]))
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -56,9 +47,5 @@ impl Operator for Input {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

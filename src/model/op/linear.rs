@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit};
 use crate::error::{Error, Result};
@@ -51,12 +51,15 @@ impl Linear {
 }
 
 impl Operator for Linear {
-    fn kind(&self) -> &'static str {
-        "Linear"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Linear",
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -64,10 +67,6 @@ impl Operator for Linear {
             return Ok(());
         }
         Err(Error::Argument(format!("a linear layer needs positive features, got {self:?}")))
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -100,10 +99,6 @@ impl Operator for Linear {
         inputs[0].f_linear(&parameters[0], self.bias.then(|| &parameters[1])).into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(
         &self,
         _: &[Tensor],
@@ -113,19 +108,11 @@ impl Operator for Linear {
         Ok(Gradients::Shared(vec![linear_back(gradient, &parameters[0])?]))
     }
 
-    fn rectifies(&self) -> Option<f64> {
-        None
-    }
-
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
         Reads::Values
     }
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        false
     }
 }

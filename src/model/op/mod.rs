@@ -28,7 +28,7 @@ pub use init::WeightInit;
 pub(crate) use init::{Init, ParameterSpec};
 pub use linear::Linear;
 pub use module::Module;
-pub(crate) use operator::{Gradients, Operator, Reads};
+pub(crate) use operator::{Facts, Gradients, Operator, Reads};
 pub use pool::Pool2d;
 pub(crate) use step::Step;
 
@@ -162,14 +162,18 @@ impl Op {
         })
     }
 
+    fn facts(&self) -> Facts {
+        self.ask(|op| op.facts())
+    }
+
     /// The name of the layer's kind, as PyTorch has it.
     pub fn kind(&self) -> &'static str {
-        self.ask(|op| op.kind())
+        self.facts().kind
     }
 
     /// The kernel's height and width, where there is one.
     pub fn kernel(&self) -> Option<[i64; 2]> {
-        self.ask(|op| op.kernel())
+        self.facts().kernel
     }
 
     pub(crate) fn parameters(&self) -> Vec<ParameterSpec> {
@@ -178,7 +182,7 @@ impl Op {
 
     /// Whether options and the number of inputs make sense, whatever the shapes.
     pub(crate) fn check(&self, inputs: usize) -> Result<()> {
-        if !self.ask(|op| op.takes(inputs)) {
+        if !self.facts().inputs.contains(&inputs) {
             return Err(Error::Argument(format!("{} does not take {inputs} inputs", self.kind())));
         }
         self.ask(|op| op.check())
@@ -226,12 +230,12 @@ impl Op {
 
     /// Whether the output is memory of its own, which a single reader may overwrite.
     pub(crate) fn makes_new_memory(&self) -> bool {
-        self.ask(|op| op.makes_new_memory())
+        self.facts().makes_new_memory
     }
 
     /// Up to where it lets values through, if it is a rectifier.
     pub(crate) fn rectifies(&self) -> Option<f64> {
-        self.ask(|op| op.rectifies())
+        self.facts().rectifies
     }
 
     /// What it reads of an input.
@@ -246,7 +250,7 @@ impl Op {
 
     /// Whether a part of the input gives a part of the output.
     pub(crate) fn is_local(&self) -> bool {
-        self.ask(|op| op.is_local())
+        self.facts().is_local
     }
 
     /// Whether it is a convolution, ours or tch's.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor, nn};
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -58,20 +58,19 @@ impl Module {
 }
 
 impl Operator for Module {
-    fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs >= 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: self.kind,
+            inputs: 1..=usize::MAX,
+            kernel: None,
+            makes_new_memory: false,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -109,16 +108,8 @@ impl Operator for Module {
         self.caught(inputs, pass == Pass::Training)
     }
 
-    fn makes_new_memory(&self) -> bool {
-        false
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
         Ok(Gradients::ByAutograd)
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -127,10 +118,6 @@ impl Operator for Module {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         None
-    }
-
-    fn is_local(&self) -> bool {
-        false
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -11,20 +11,19 @@ use crate::tensor::IntoResult;
 pub(super) struct Multiply;
 
 impl Operator for Multiply {
-    fn kind(&self) -> &'static str {
-        "Multiply"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 2
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Multiply",
+            inputs: 2..=2,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -58,16 +57,8 @@ impl Operator for Multiply {
         }
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
         Ok(Gradients::ByAutograd)
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, input: usize, sides: &[Option<[i64; 2]>]) -> Reads {
@@ -80,9 +71,5 @@ impl Operator for Multiply {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

@@ -1,5 +1,7 @@
 //! What every kind of layer answers.
 
+use std::ops::RangeInclusive;
+
 use tch::Tensor;
 
 use super::step::Step;
@@ -8,17 +10,11 @@ use crate::error::Result;
 
 /// A kind of layer. No method has a default, so that a new kind answers each of them.
 pub(crate) trait Operator {
-    /// The name of the kind, as PyTorch has it: for eyes, never to decide by.
-    fn kind(&self) -> &'static str;
-
-    /// Whether it takes so many inputs.
-    fn takes(&self, inputs: usize) -> bool;
+    /// What can be said in a word.
+    fn facts(&self) -> Facts;
 
     /// Whether its options make sense, whatever the shapes.
     fn check(&self) -> Result<()>;
-
-    /// The kernel's height and width, where there is one.
-    fn kernel(&self) -> Option<[i64; 2]>;
 
     fn parameters(&self) -> Vec<ParameterSpec>;
 
@@ -34,9 +30,6 @@ pub(crate) trait Operator {
         overwrite: bool,
     ) -> Result<Tensor>;
 
-    /// Whether the output is memory of its own, which a single reader may overwrite.
-    fn makes_new_memory(&self) -> bool;
-
     /// The gradients at the inputs, from that at the output; parameters are constants.
     fn backward(
         &self,
@@ -45,9 +38,6 @@ pub(crate) trait Operator {
         gradient: &Tensor,
     ) -> Result<Gradients>;
 
-    /// For a rectifier, whose way back guided backpropagation changes: up to where it lets values through.
-    fn rectifies(&self) -> Option<f64>;
-
     /// What it reads of an input, by its number; `sides` are the inputs' heights and widths, where they
     /// have any.
     fn reads(&self, input: usize, sides: &[Option<[i64; 2]>]) -> Reads;
@@ -55,10 +45,23 @@ pub(crate) trait Operator {
     /// How its rows and columns depend on those of an input of height and width `from`; `None` where only
     /// trying shows it.
     fn steps(&self, from: [i64; 2], to: [i64; 2]) -> Option<[Step; 2]>;
+}
 
+/// What can be said of a layer in a word.
+pub(crate) struct Facts {
+    /// The name of the kind, as PyTorch has it: for eyes, never to decide by.
+    pub(crate) kind: &'static str,
+    /// How many inputs it takes.
+    pub(crate) inputs: RangeInclusive<usize>,
+    /// The kernel's height and width, where there is one.
+    pub(crate) kernel: Option<[i64; 2]>,
+    /// Whether the output is memory of its own, which a single reader may overwrite.
+    pub(crate) makes_new_memory: bool,
+    /// For a rectifier, whose way back guided backpropagation changes: up to where it lets values through.
+    pub(crate) rectifies: Option<f64>,
     /// Whether each value depends on a neighbourhood alone, the same everywhere but for the padding: then
     /// a part of the input gives a part of the output.
-    fn is_local(&self) -> bool;
+    pub(crate) is_local: bool,
 }
 
 /// What goes back to the inputs of a layer.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -21,20 +21,19 @@ pub(crate) trait Pointwise {
 }
 
 impl<T: Pointwise> Operator for T {
-    fn kind(&self) -> &'static str {
-        Pointwise::kind(self)
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: self.kind(),
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: self.makes_new_memory(),
+            rectifies: self.rectifies(),
+            is_local: true,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Pointwise::check(self)
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -55,16 +54,8 @@ impl<T: Pointwise> Operator for T {
         self.apply(&mut inputs[0], pass == Pass::Training, overwrite)
     }
 
-    fn makes_new_memory(&self) -> bool {
-        Pointwise::makes_new_memory(self)
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
         Ok(self.back(gradient))
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        Pointwise::rectifies(self)
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -73,10 +64,6 @@ impl<T: Pointwise> Operator for T {
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         Some([Step::Same, Step::Same])
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }
 

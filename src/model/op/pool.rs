@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
@@ -83,15 +83,18 @@ impl Pool2d {
 }
 
 impl Operator for Pool2d {
-    fn kind(&self) -> &'static str {
-        match self.reduce {
-            Reduce::Max => "MaxPool2d",
-            Reduce::Average => "AvgPool2d",
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: match self.reduce {
+                Reduce::Max => "MaxPool2d",
+                Reduce::Average => "AvgPool2d",
+            },
+            inputs: 1..=1,
+            kernel: Some([self.kernel; 2]),
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
         }
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 1
     }
 
     fn check(&self) -> Result<()> {
@@ -106,10 +109,6 @@ impl Operator for Pool2d {
             "pooling needs a positive kernel and stride, and a padding of at most half of the \
              kernel; got {self:?}"
         )))
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        Some([self.kernel; 2])
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -154,19 +153,11 @@ impl Operator for Pool2d {
         .into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        true
-    }
-
     fn backward(&self, inputs: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
         Ok(match self.reduce {
             Reduce::Max => Gradients::Own(vec![self.to_the_greatest(&inputs[0], gradient)?]),
             Reduce::Average => Gradients::ByAutograd,
         })
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -176,9 +167,5 @@ impl Operator for Pool2d {
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
         let Pool2d { kernel: taps, stride, padding, .. } = *self;
         Some([0, 1].map(|_| Step::Windows { taps, dilation: 1, stride, padding }))
-    }
-
-    fn is_local(&self) -> bool {
-        true
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Gradients, Operator, Reads};
+use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four};
 use crate::error::Result;
@@ -12,20 +12,19 @@ use crate::tensor::IntoResult;
 pub(super) struct ResizeLike;
 
 impl Operator for ResizeLike {
-    fn kind(&self) -> &'static str {
-        "Resize"
-    }
-
-    fn takes(&self, inputs: usize) -> bool {
-        inputs == 2
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Resize",
+            inputs: 2..=2,
+            kernel: None,
+            makes_new_memory: false,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn kernel(&self) -> Option<[i64; 2]> {
-        None
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -46,16 +45,8 @@ impl Operator for ResizeLike {
         inputs[0].f_upsample_bilinear2d([h, w], false, None::<f64>, None::<f64>).into_result()
     }
 
-    fn makes_new_memory(&self) -> bool {
-        false
-    }
-
     fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
         Ok(Gradients::ByAutograd)
-    }
-
-    fn rectifies(&self) -> Option<f64> {
-        None
     }
 
     fn reads(&self, input: usize, _: &[Option<[i64; 2]>]) -> Reads {
@@ -64,9 +55,5 @@ impl Operator for ResizeLike {
 
     fn steps(&self, from: [i64; 2], to: [i64; 2]) -> Option<[Step; 2]> {
         Some([0, 1].map(|axis| Step::Resized { from: from[axis], to: to[axis] }))
-    }
-
-    fn is_local(&self) -> bool {
-        false
     }
 }
