@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| convlens_fuzz::pth_zip(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| convlens_fuzz::weights(bytes));

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convlens_fuzz::{npy, npz, ot, pth_old, pth_zip, safetensors, segy};
+use convlens_fuzz::{npy, segy, weights};
 
 type Target = fn(&[u8]);
 
 const TARGETS: [(&str, Target); 7] = [
     ("npy", npy),
-    ("npz", npz),
-    ("ot", ot),
-    ("pth_old", pth_old),
-    ("pth_zip", pth_zip),
-    ("safetensors", safetensors),
+    ("npz", weights),
+    ("ot", weights),
+    ("pth_old", weights),
+    ("pth_zip", weights),
+    ("safetensors", weights),
     ("segy", segy),
 ];
 

@@ -117,8 +117,7 @@ impl PooledEnd {
                 // Rectifiers of class maps, between the convolution and the pooling.
                 Op::Relu if classifier.is_none() && pooled => {}
                 Op::AdaptiveAvgPool2d(_) | Op::Pool2d(_) if !pooled => {
-                    let average =
-                        matches!(op, Op::AdaptiveAvgPool2d(_)) || op.kind() == "AvgPool2d";
+                    let average = !matches!(op, Op::Pool2d(pool) if pool.is_max());
                     if !average || !model.shape_of(at).ends_with(&[1, 1]) {
                         return Err(no_pooled_end(model));
                     }

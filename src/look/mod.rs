@@ -13,7 +13,7 @@ use tch::Tensor;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
 use crate::mask::{Classes, Mask};
-use crate::model::{LayerRef, Model, NodeId};
+use crate::model::{LayerRef, Model, NodeId, Op};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::{Picture, Region};
 use crate::show::{MimeBundle, Show, debug_line};
@@ -234,7 +234,7 @@ pub(crate) fn best_first(scores: &[f32]) -> Vec<usize> {
 /// class has its own already; one score alone says yes or no; else the classes share one.
 pub(crate) fn probabilities(model: &Model, scores: &[f32]) -> Vec<f64> {
     let scores = scores.iter().map(|&score| f64::from(score));
-    if model.kind_of(model.output()) == "Sigmoid" {
+    if matches!(model.op_of(model.output()), Op::Sigmoid) {
         return scores.collect();
     }
     if scores.len() == 1 {

@@ -3,8 +3,8 @@
 use tch::{Kind, Tensor};
 
 use super::fused_conv::{self, Chain};
-use super::linear_back::linear_back;
-use super::{BatchNorm2d, Conv2d, Model, Node, NodeId, Op, Pass, Pool2d, with_grad};
+use super::op::Gradients;
+use super::{Model, Node, NodeId, Op, Pass, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -20,19 +20,19 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// From the gradient at the rectifier's output `y` to that at its input, in the same memory if
+    /// From the gradient at the output `y` of a rectifier with this ceiling to that at its input, in the same memory if
     /// nobody else has it.
-    fn through(self, op: &Op, y: &Tensor, gradient: Gradient) -> Result<Tensor> {
+    fn through(self, ceiling: f64, y: &Tensor, gradient: Gradient) -> Result<Tensor> {
         let Gradient { tensor: mut gradient, own } = gradient;
         if self == Rule::Deconvolution {
             return if own { gradient.f_relu_() } else { gradient.f_relu() }.into_result();
         }
-        // Inside its range, and only there, the output is neither 0 nor 6.
-        let mut open = match (op, own) {
-            (Op::Relu6, false) => y.f_hardtanh_backward(&gradient, 0.0, 6.0),
-            (Op::Relu6, true) => y.f_hardtanh_backward_grad_input(&gradient, &gradient, 0.0, 6.0),
-            (_, false) => y.f_threshold_backward(&gradient, 0.0),
-            (_, true) => y.f_threshold_backward_grad_input(&gradient, &gradient, 0.0),
+        // Inside its range, and only there, the output is neither 0 nor the ceiling.
+        let mut open = match (ceiling.is_finite(), own) {
+            (true, false) => y.f_hardtanh_backward(&gradient, 0.0, ceiling),
+            (true, true) => y.f_hardtanh_backward_grad_input(&gradient, &gradient, 0.0, ceiling),
+            (false, false) => y.f_threshold_backward(&gradient, 0.0),
+            (false, true) => y.f_threshold_backward_grad_input(&gradient, &gradient, 0.0),
         }
         .into_result()?;
         match self {
@@ -48,14 +48,10 @@ struct Gradient {
     own: bool,
 }
 
-fn is_rectifier(op: &Op) -> bool {
-    matches!(op, Op::Relu | Op::Relu6)
-}
-
 impl Model {
     /// How many rectifiers there are for a changed rule to change.
     pub(crate) fn rectifiers(&self) -> usize {
-        self.inner.nodes.iter().filter(|node| is_rectifier(&node.op)).count()
+        self.inner.nodes.iter().filter(|node| node.op.rectifies().is_some()).count()
     }
 
     /// The names of the layers whose insides nobody sees.
@@ -195,7 +191,7 @@ impl<'a> Walk<'a> {
     fn through_chain(&mut self, chain: &Chain, end: NodeId, gradient: Gradient) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         let mut gradient = match chain.relu {
-            true => self.back.rule.through(&Op::Relu, &self.value(end)?, gradient)?,
+            true => self.back.rule.through(f64::INFINITY, &self.value(end)?, gradient)?,
             false => gradient.tensor,
         };
         if let Some(other) = chain.other {
@@ -214,7 +210,7 @@ impl<'a> Walk<'a> {
         {
             // What a rectifier let through, and nobody else has, may be overwritten.
             let own = chain.relu && chain.other.is_none();
-            gradient = op.backward(norm, gradient, own)?;
+            gradient = op.scaled_back(&norm.parameters_for(Pass::Gradient), gradient, own)?;
         }
         self.through(chain.conv, Gradient { tensor: gradient, own: false })
     }
@@ -222,39 +218,19 @@ impl<'a> Walk<'a> {
     /// One layer by itself.
     fn through(&mut self, id: NodeId, gradient: Gradient) -> Result<()> {
         let node = &self.model.inner.nodes[id.0];
-        if is_rectifier(&node.op)
+        if let Some(ceiling) = node.op.rectifies()
             && let &[input] = node.inputs.as_slice()
         {
-            let gradient = self.back.rule.through(&node.op, &self.value(id)?, gradient)?;
+            let gradient = self.back.rule.through(ceiling, &self.value(id)?, gradient)?;
             return self.add(input, gradient, true);
         }
         let gradient = gradient.tensor;
         let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
-        // Whether what comes out is memory of its own.
-        let mut own = false;
-        let gradients = match (&node.op, inputs.as_slice()) {
-            (Op::Conv2d(op), [x]) if op.zeros().is_some() => {
-                own = true;
-                vec![op.backward(node, &x.size(), &gradient)?]
-            }
-            (Op::Linear(_), [_]) => {
-                let weight = node.parameters.first().map(|p| p.tensor.detach());
-                let weight = weight.ok_or_else(|| Error::Argument("no weight".into()))?;
-                vec![linear_back(&gradient, &weight)?]
-            }
-            (Op::BatchNorm2d(op), [_]) => vec![op.backward(node, gradient, false)?],
-            (Op::Pool2d(op), [x]) if op.is_max() => {
-                own = true;
-                vec![op.backward(x, &gradient)?]
-            }
-            (Op::Flatten, [x]) => vec![like(&gradient, x)?],
-            (Op::Dropout(_) | Op::Dropout2d(_) | Op::StochasticDepth(_), [_]) => vec![gradient],
-            (Op::Add, inputs) => inputs.iter().map(|_| gradient.shallow_clone()).collect(),
-            (Op::Concat, inputs) => {
-                let sizes: Vec<i64> = inputs.iter().map(|x| x.size()[1]).collect();
-                gradient.f_split_with_sizes(sizes, 1).into_result()?
-            }
-            _ => by_autograd(node, &inputs, &gradient)?,
+        let parameters = node.parameters_for(Pass::Gradient);
+        let (gradients, own) = match node.op.backward(&inputs, &parameters, &gradient)? {
+            Gradients::Own(gradients) => (gradients, true),
+            Gradients::Shared(gradients) => (gradients, false),
+            Gradients::ByAutograd => (by_autograd(node, &inputs, &gradient)?, false),
         };
         // Of an input that lent its shape alone there is none.
         for (input, gradient) in node.inputs.iter().zip(gradients).filter(|(_, g)| g.defined()) {
@@ -271,11 +247,6 @@ impl<'a> Walk<'a> {
         self.gradients[id.0] = Some(sum);
         Ok(())
     }
-}
-
-/// A flat gradient in the shape of the value that was flattened, and in its order in memory.
-fn like(gradient: &Tensor, value: &Tensor) -> Result<Tensor> {
-    channels_last(&gradient.f_reshape(value.size()).into_result()?)
 }
 
 /// The gradients at one layer's inputs, from that at its output.
@@ -306,79 +277,4 @@ fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<
         });
         Ok(each.collect())
     })
-}
-
-impl Conv2d {
-    /// From the gradient at the output to that at an input of this size: the transposed convolution.
-    fn backward(&self, node: &Node, input: &[i64], gradient: &Tensor) -> Result<Tensor> {
-        let (Some(padding), Some(weight), &[n, _, height, width], &[_, _, h, w]) =
-            (self.zeros(), node.parameters.first(), input, gradient.size().as_slice())
-        else {
-            return Err(Error::Shape(format!("no convolution makes {:?}", gradient.size())));
-        };
-        let weight = weight.tensor.f_detach().into_result()?;
-        // Rows and columns that no window reached, at the far side.
-        let rest = |i: usize, size: i64, out: i64| {
-            let reached = (out - 1) * self.stride[i] + self.dilation[i] * (self.kernel[i] - 1) + 1;
-            size + 2 * padding[i] - reached
-        };
-        let rest = [rest(0, height, h), rest(1, width, w)];
-        let transposed = |stride: [i64; 2], rest: [i64; 2]| {
-            let (bias, groups, dilation) = (None::<Tensor>, self.groups, self.dilation);
-            gradient.f_conv_transpose2d(&weight, bias, stride, padding, rest, groups, dilation)
-        };
-        // Windows of one pixel leave the pixels between them alone: see `skips_pixels`.
-        if self.kernel == [1, 1] && padding == [0, 0] && self.stride != [1, 1] {
-            let kept = transposed([1, 1], [0, 0]).into_result()?;
-            let size = [n, height, width, kept.size()[1]];
-            let work = || {
-                // Channels last, as everything here.
-                let whole =
-                    Tensor::f_zeros(size, (kept.kind(), kept.device()))?.f_permute([0, 3, 1, 2])?;
-                let mut place = whole
-                    .f_slice(2, None::<i64>, None::<i64>, self.stride[0])?
-                    .f_slice(3, None::<i64>, None::<i64>, self.stride[1])?;
-                place.f_copy_(&kept)?;
-                Ok(whole)
-            };
-            return work().into_result();
-        }
-        transposed(self.stride, rest).into_result()
-    }
-}
-
-impl BatchNorm2d {
-    /// From the gradient at the output to that at the input, with the statistics of training.
-    fn backward(&self, node: &Node, mut gradient: Tensor, overwrite: bool) -> Result<Tensor> {
-        let tensors: Vec<Tensor> = node.parameters.iter().map(|p| p.tensor.detach()).collect();
-        let [weight, _, _, variance] = tensors.as_slice() else {
-            return Err(Error::Argument(format!("{} has other parameters", node.name)));
-        };
-        variance
-            .f_add_scalar(self.eps)
-            .and_then(|t| t.f_rsqrt())
-            .and_then(|t| t.f_mul(weight))
-            .and_then(|scale| scale.f_reshape([1, -1, 1, 1]))
-            .and_then(|scale| match overwrite {
-                true => gradient.f_mul_(&scale),
-                false => gradient.f_mul(&scale),
-            })
-            .into_result()
-    }
-}
-
-impl Pool2d {
-    /// From the gradient at the output of a maximum to that at its input: to where it came from.
-    fn backward(&self, input: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        let [kernel, stride, padding] = [self.kernel, self.stride, self.padding].map(|n| [n, n]);
-        let one = [1i64, 1];
-        input
-            .f_max_pool2d_with_indices(kernel, stride, padding, one, self.ceil)
-            .and_then(|(_, places)| {
-                input.f_max_pool2d_with_indices_backward(
-                    gradient, kernel, stride, padding, one, self.ceil, &places,
-                )
-            })
-            .into_result()
-    }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::receptive_field::Fields;
-use super::{Model, NodeId, Op, Pass, ReceptiveField};
+use super::{Model, NodeId, Pass, ReceptiveField};
 use crate::error::{Error, Result};
 
 /// Where the part has more of the input than this, computing it saves nothing.
@@ -50,7 +50,7 @@ impl Model {
         let mut ends: Vec<(NodeId, f64)> = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
             let id = NodeId(index);
-            local[index] = is_local(&node.op) && node.inputs.iter().all(|input| local[input.0]);
+            local[index] = node.op.is_local() && node.inputs.iter().all(|input| local[input.0]);
             if !local[index] || !leads[index] {
                 continue;
             }
@@ -99,27 +99,6 @@ impl Model {
         let network = self.up_to(field.layer())?;
         Ok(Some(Front { network, field, stride, part: size }))
     }
-}
-
-/// Whether each value depends on a neighbourhood alone, the same everywhere, but for the padding.
-fn is_local(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Input
-            | Op::Conv2d(_)
-            | Op::BatchNorm2d(_)
-            | Op::Relu
-            | Op::Relu6
-            | Op::Sigmoid
-            | Op::Silu
-            | Op::Pool2d(_)
-            | Op::Dropout(_)
-            | Op::Dropout2d(_)
-            | Op::StochasticDepth(_)
-            | Op::Concat
-            | Op::Add
-            | Op::Multiply
-    )
 }
 
 /// How large a part has to be, and where it can begin.

@@ -7,8 +7,8 @@ use std::io::Cursor;
 
 use tch::{CModule, Device, IValue, Kind, Tensor};
 
-use super::op::Conv2d;
-use super::{Node, NodeId, Op, winograd};
+use super::op::{Conv2d, Operator};
+use super::{Node, NodeId, Op, Pass, winograd};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -98,7 +98,7 @@ impl Fuser {
         let plain = |t: &Tensor| t.device() == Device::Cpu && t.kind() == Kind::Float;
         // What does not fit is left to libtorch's own convolution, which says why.
         let fits = op
-            .output_shape(&input.size())
+            .output_shape(&[&input.size()])
             .is_ok_and(|shape| other.is_none_or(|other| plain(other) && other.size() == shape));
         let suits = plain(input) && input.numel() > 0 && fits;
         let archive = self.archive().filter(|_| suits).zip(op.zeros());
@@ -119,7 +119,9 @@ impl Fuser {
                 return winograd::run(input, &weight, bias.as_ref(), padding, other, chain.relu);
             }
             let parameters = [weight, bias.unwrap_or_default()];
-            let mut output = op.biased(parameters[1].defined()).forward(input, &parameters)?;
+            let op = op.biased(parameters[1].defined());
+            let inputs = &mut [input.shallow_clone()];
+            let mut output = op.forward(inputs, &parameters, Pass::Inference, false)?;
             if let Some(other) = other {
                 output = output.f_add_(other).into_result()?;
             }

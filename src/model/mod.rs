@@ -140,7 +140,7 @@ impl Node {
     }
 
     fn is_convolution(&self) -> bool {
-        self.op.kind() == "Conv2d"
+        self.op.is_convolution()
     }
 
     /// How many of its parameters are trained and not statistics, and how many of those are not

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::op::Padding;
-use super::{LayerRef, Model, NodeId, Op};
+use super::op::{self, Step};
+use super::{LayerRef, Model, NodeId};
 use crate::error::{Error, Result};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, to_floats};
@@ -245,36 +245,40 @@ impl<'a> Fields<'a> {
         if let Some(known) = &self.steps.borrow()[id.0] {
             return Ok(Rc::clone(known));
         }
-        let (inputs, gated) = inputs_that_count(self.model, id, self.shapes);
-        let steps = inputs
-            .iter()
-            .map(|&input| Ok((input, steps_of(self.model, id, input, self.shapes)?)))
-            .collect::<Result<Vec<_>>>()?;
+        let (op, inputs) = (self.model.op_of(id), self.model.inputs_of(id));
+        let sides: Vec<_> = inputs.iter().map(|input| side_of(&self.shapes[input.0])).collect();
+        let (mut steps, mut gated) = (Vec::new(), false);
+        for (i, &input) in inputs.iter().enumerate() {
+            match op.reads(i, &sides) {
+                op::Reads::Values => steps.push((input, self.steps(id, input)?)),
+                op::Reads::Gate => gated = true,
+                op::Reads::Size => {}
+            }
+        }
         let reads = Rc::new(Reads { steps, gated });
         self.steps.borrow_mut()[id.0] = Some(Rc::clone(&reads));
         Ok(reads)
+    }
+
+    fn steps(&self, id: NodeId, input: NodeId) -> Result<[Step; 2]> {
+        let (model, shapes) = (self.model, self.shapes);
+        let (Some(from), Some(to)) = (side_of(&shapes[input.0]), side_of(&shapes[id.0])) else {
+            return Err(Error::Shape(format!(
+                "what comes before layer {:?} ({}) loses its rows and columns: only spatial layers on \
+                 the way to spatial ones have a receptive field",
+                model.layer_name(id),
+                model.kind_of(id)
+            )));
+        };
+        match model.op_of(id).steps(from, to) {
+            Some(steps) => Ok(steps),
+            None => tried(model, id, input, shapes),
+        }
     }
 }
 
 /// More rows or columns of a layer are not looked at.
 const MOST_PLACES: i64 = 1 << 20;
-
-/// How the rows or columns of an output depend on those of an input.
-enum Step {
-    /// Each on the one in its place.
-    Same,
-    /// Windows of `taps` places `dilation` apart, each `stride` further on, the first from
-    /// `-padding`.
-    Windows { taps: i64, dilation: i64, stride: i64, padding: i64 },
-    /// A transposed convolution.
-    Spread { kernel: i64, stride: i64, padding: i64 },
-    /// Averages from `from` places to `to`.
-    Adaptive { from: i64, to: i64 },
-    /// Bilinear, from `from` places to `to`.
-    Resized { from: i64, to: i64 },
-    /// Found by trying: first and last place for each output place.
-    Tried(Vec<(i64, i64)>),
-}
 
 /// What each layer up to the one in question reads, by axis.
 struct Graph {
@@ -286,71 +290,11 @@ struct Graph {
     gated: bool,
 }
 
-/// A gate that scales whole channels is no part of the window; whether there is one.
-fn inputs_that_count<'m>(
-    model: &'m Model,
-    id: NodeId,
-    shapes: &[Vec<i64>],
-) -> (&'m [NodeId], bool) {
-    let inputs = model.inputs_of(id);
-    match (model.op_of(id), inputs) {
-        (Op::Multiply, [value, gate]) => {
-            let is_gate = side_of(&shapes[gate.0]) == Some([1, 1])
-                && side_of(&shapes[value.0]) != Some([1, 1]);
-            (if is_gate { &inputs[..1] } else { inputs }, is_gate)
-        }
-        // Of the second input only the size is read.
-        (Op::ResizeLike, [_, _]) => (&inputs[..1], false),
-        _ => (inputs, false),
-    }
-}
-
 fn side_of(shape: &[i64]) -> Option<[i64; 2]> {
     match shape {
         &[_, _, h, w] => Some([h, w]),
         _ => None,
     }
-}
-
-fn steps_of(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Result<[Step; 2]> {
-    let lost = || {
-        Error::Shape(format!(
-            "what comes before layer {:?} ({}) loses its rows and columns: only spatial layers on the \
-             way to spatial ones have a receptive field",
-            model.layer_name(id),
-            model.kind_of(id)
-        ))
-    };
-    let from = side_of(&shapes[input.0]).ok_or_else(lost)?;
-    let to = side_of(&shapes[id.0]).ok_or_else(lost)?;
-    if let Op::Module(_) = model.op_of(id) {
-        return tried(model, id, input, shapes);
-    }
-    let step = |axis: usize| match model.op_of(id) {
-        Op::Conv2d(conv) => {
-            let (taps, dilation) = (conv.kernel[axis], conv.dilation[axis]);
-            let (span, stride) = (dilation * (taps - 1) + 1, conv.stride[axis]);
-            let padding = match conv.padding {
-                Padding::Zeros(sides) => sides[axis],
-                // The odd one is at the bottom or right.
-                Padding::Same => ((to[axis] - 1) * stride + span - from[axis]).max(0) / 2,
-            };
-            Step::Windows { taps, dilation, stride, padding }
-        }
-        Op::Pool2d(pool) => Step::Windows {
-            taps: pool.kernel,
-            dilation: 1,
-            stride: pool.stride,
-            padding: pool.padding,
-        },
-        Op::ConvTranspose2d(conv) => {
-            Step::Spread { kernel: conv.kernel, stride: conv.stride, padding: conv.padding }
-        }
-        Op::AdaptiveAvgPool2d(_) => Step::Adaptive { from: from[axis], to: to[axis] },
-        Op::ResizeLike => Step::Resized { from: from[axis], to: to[axis] },
-        _ => Step::Same,
-    };
-    Ok([step(0), step(1)])
 }
 
 /// What a closure or module makes of NaN in each row and each column of one of its inputs.
@@ -392,112 +336,6 @@ fn tried(model: &Model, id: NodeId, input: NodeId, shapes: &[Vec<i64>]) -> Resul
     };
     Ok([tried(0)?, tried(1)?])
 }
-
-impl Step {
-    /// The places of an input of `count` that the places `first..=last` of the output read; `None` when
-    /// they read nothing.
-    fn back_within(&self, (first, last): (i64, i64), count: i64) -> Option<(i64, i64)> {
-        let end = count - 1;
-        let of = |i: i64| {
-            let (mut low, mut high) = match self {
-                Step::Tried(windows) => *windows.get(usize::try_from(i).ok()?)?,
-                _ => self.back((i, i)),
-            };
-            match *self {
-                // The first and the last tap that are not in the padding.
-                Step::Windows { dilation, .. } => {
-                    let over =
-                        |beyond: i64| (beyond + dilation - 1).div_euclid(dilation) * dilation;
-                    low += over((-low).max(0));
-                    high -= over((high - end).max(0));
-                }
-                // Beyond its ends, an activation goes on as it ends.
-                Step::Resized { .. } => (low, high) = (low.clamp(0, end), high.clamp(0, end)),
-                _ => (low, high) = (low.max(0), high.min(end)),
-            }
-            (low <= high).then_some((low, high))
-        };
-        let all = || first..=last;
-        if let Step::Tried(_) = self {
-            return all().filter_map(of).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        }
-        // Windows move on evenly. So the first place that reads anything begins first, but for the
-        // taps of a dilated kernel that lie in the padding; and so from behind.
-        let gap = match *self {
-            Step::Windows { dilation, .. } => dilation,
-            _ => 1,
-        };
-        let low = {
-            let mut best: Option<i64> = None;
-            for i in all() {
-                let Some((low, _)) = of(i) else { continue };
-                best = Some(best.map_or(low, |best| best.min(low)));
-                if self.back((i, i)).0 >= gap || low == 0 {
-                    break;
-                }
-            }
-            best?
-        };
-        let high = {
-            let mut best: Option<i64> = None;
-            for i in all().rev() {
-                let Some((_, high)) = of(i) else { continue };
-                best = Some(best.map_or(high, |best| best.max(high)));
-                if self.back((i, i)).1 <= end - gap || high == end {
-                    break;
-                }
-            }
-            best?
-        };
-        Some((low, high))
-    }
-
-    /// The same of an input without ends.
-    fn back(&self, (first, last): (i64, i64)) -> (i64, i64) {
-        let (first, last) = (i128::from(first), i128::from(last));
-        let wide = i128::from;
-        let (from, to) = match *self {
-            Step::Same => (first, last),
-            Step::Windows { taps, dilation, stride, padding } => {
-                let span = wide(dilation) * wide(taps - 1);
-                let start = |i: i128| i * wide(stride) - wide(padding);
-                (start(first), start(last) + span)
-            }
-            Step::Spread { kernel, stride, padding } => {
-                let ceil = |a: i128| -(-a).div_euclid(wide(stride));
-                let start = first + wide(padding) - wide(kernel) + 1;
-                (ceil(start), (last + wide(padding)).div_euclid(wide(stride)))
-            }
-            Step::Adaptive { from, to } => {
-                let (from, to) = (wide(from), wide(to));
-                ((first * from).div_euclid(to), -(-(last + 1) * from).div_euclid(to) - 1)
-            }
-            Step::Resized { from, to } if from == to => (first, last),
-            Step::Resized { from, to } => {
-                let (from, to) = (wide(from), wide(to));
-                // At (i + ½) · from / to − ½, between the pixel there and the next one.
-                let below = |i: i128| ((2 * i + 1) * from - to).div_euclid(2 * to);
-                let exact = |i: i128| ((2 * i + 1) * from - to).rem_euclid(2 * to) == 0;
-                (below(first), below(last) + i128::from(!exact(last)))
-            }
-            Step::Tried(ref windows) => {
-                // Where it is far from both ends, it shows how it would go on.
-                let middle = windows.len() / 2;
-                let at = |i: usize| windows.get(i).copied().filter(|(low, high)| low <= high);
-                let (low, high) = at(middle).unwrap_or((0, 0));
-                let step = at(middle + 1).or(at(middle)).map_or(0, |(next, _)| next - low);
-                let shift = |i: i128| (i - middle as i128) * wide(step);
-                let (a, b) = (shift(first), shift(last));
-                (wide(low) + a.min(b), wide(high) + a.max(b))
-            }
-        };
-        let cut = |place: i128| place.clamp(-wide(BEYOND), wide(BEYOND)) as i64;
-        (cut(from), cut(to))
-    }
-}
-
-/// Windows that reach farther are cut off there: beyond any picture.
-const BEYOND: i64 = 1 << 48;
 
 /// From one value back to the input, along one axis.
 struct Walk<'a> {

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use convlens_formats::npy;
+
 use super::file;
 use super::normalize::Extent;
 use super::resize::{self, Resize};
 use super::tiff::Tiff;
 use crate::error::{Error, Result};
-use crate::weights::npy;
 
 /// Files of more values are not read.
 const MOST_VALUES: u64 = 100_000_000;
@@ -99,7 +100,7 @@ impl Maps {
         };
         if bytes.starts_with(npy::MAGIC) {
             let array = npy::parse(bytes).map_err(|e| Error::Image(format!("the file {e}")))?;
-            let (count, height, width) = match *array.header.shape.as_slice() {
+            let (count, height, width) = match *array.shape() {
                 [height, width] => (1, height, width),
                 [count, height, width] => (count, height, width),
                 ref other => {

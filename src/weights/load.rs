@@ -1,9 +1,9 @@
 //! What a file holds, as tensors.
 
+use convlens_formats::{Contents, Parsed, Source};
 use tch::{Device, Kind, Tensor};
 
 use super::Weights;
-use super::format::{Contents, Parsed, Source, gather, read_values};
 use crate::tensor::IntoResult;
 
 /// Reads every storage once. The values of a tensor that is the whole of its storage, as nearly
@@ -16,7 +16,8 @@ pub(super) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
             && entry.is_whole(storage)
         {
             let mut filling = Filling::new(&entry.shape).map_err(|e| about(&entry.name, e))?;
-            read_values(source, storage, |values| filling.push(values))
+            storage
+                .read(source, |values| filling.push(values))
                 .map_err(|e| about(&entry.name, e))?;
             let tensor = filling.finish().map_err(|e| about(&entry.name, e))?;
             weights.insert(entry.name.clone(), tensor);
@@ -25,10 +26,12 @@ pub(super) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
         let first = entries.first().map_or("", |entry| &entry.name);
         let mut values = Vec::new();
         values.try_reserve_exact(storage.count).map_err(|e| about(first, e.to_string()))?;
-        read_values(source, storage, |piece| values.extend_from_slice(piece))
+        storage
+            .read(source, |piece| values.extend_from_slice(piece))
             .map_err(|e| about(first, e))?;
         for entry in entries {
-            let tensor = gather(&values, entry.offset, &entry.shape, &entry.strides)
+            let tensor = entry
+                .of(&values)
                 .ok_or_else(|| "there is no memory for it".to_owned())
                 .and_then(|values| {
                     let mut filling = Filling::new(&entry.shape)?;

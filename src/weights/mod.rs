@@ -14,7 +14,6 @@
 //! Ok::<(), convlens::Error>(())
 //! ```
 
-mod format;
 mod load;
 mod save;
 
@@ -23,11 +22,10 @@ use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
 
+use convlens_formats::npy;
 use tch::Tensor;
 
 pub use save::save;
-
-pub(crate) use format::npy;
 
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -62,7 +60,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
     let path = path.as_ref();
     let failed = |message: String| Error::file(path, printable(&message));
     let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
-    let contents = format::parse(&mut file).map_err(failed)?;
+    let contents = convlens_formats::parse(&mut file).map_err(failed)?;
     load::load(&mut file, &contents).map_err(failed)
 }
 
@@ -74,7 +72,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Weights> {
     let failed = |message: String| Error::Argument(format!("weights: {}", printable(&message)));
     let mut bytes = Cursor::new(bytes);
-    let contents = format::parse(&mut bytes).map_err(failed)?;
+    let contents = convlens_formats::parse(&mut bytes).map_err(failed)?;
     load::load(&mut bytes, &contents).map_err(failed)
 }
 
@@ -96,7 +94,7 @@ pub fn from_npy(bytes: &[u8]) -> Result<Tensor> {
     let failed = |message: String| Error::Argument(format!("the array {}", printable(&message)));
     let array = npy::parse(bytes).map_err(failed)?;
     // Sizes that were counted fit.
-    let shape: Vec<i64> = array.header.shape.iter().map(|&size| size as i64).collect();
+    let shape: Vec<i64> = array.shape().iter().map(|&size| size as i64).collect();
     Tensor::f_from_slice(&array.to_f32()).and_then(|t| t.f_view(shape.as_slice())).into_result()
 }
 

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// crates.io takes no more bytes.
 const MOST: u64 = 10_000_000;
 
-/// Those that others need, and the one that needs them.
-const CRATES: [&str; 3] = ["convlens", "convlens-libtorch", "convlens-scenes"];
+/// Those that others need, and last the one that needs them.
+const CRATES: [&str; 4] = ["convlens", "convlens-formats", "convlens-libtorch", "convlens-scenes"];
 
 /// Packages the crates, unpacks them, and lets a kernel that knows nothing of this checkout compile
 /// and use them from `:dep`.
@@ -38,7 +38,7 @@ pub(crate) fn test(ready: &Ready) -> Result<()> {
     // They are in no registry yet: in their places cargo takes the archives that lie beside. evcxr
     // writes a configuration of its own into the directory that it works in, so ours stands above.
     let mut patch = "[patch.crates-io]\n".to_owned();
-    for (name, path) in CRATES.iter().zip(&unpacked[..2]) {
+    for (name, path) in CRATES.iter().zip(&unpacked[..CRATES.len() - 1]) {
         patch += &format!("{name} = {{ path = \"{}\" }}\n", warm::toml_string(path));
     }
     cache::write_atomically(&clone.dir.join(".cargo/config.toml"), &patch)?;
@@ -114,7 +114,7 @@ fn notebook_of(unpacked: &[PathBuf]) -> serde_json::Value {
     let dependencies: String = CRATES
         .iter()
         .zip(unpacked)
-        .filter(|(name, _)| **name != "convlens-libtorch")
+        .filter(|(name, _)| ["convlens", "convlens-scenes"].contains(*name))
         .map(|(name, path)| format!(":dep {name} = {{ path = \"{}\" }}\n", warm::toml_string(path)))
         .collect();
     let uses = "use convlens::prelude::*;\nuse convlens_scenes::prelude::*;";

@@ -15,7 +15,6 @@
 
 mod open;
 mod paint;
-mod segy;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -27,9 +26,6 @@ use convlens::tensor::to_floats;
 pub use convlens::zoo::segmentation::F3_FACIES;
 use convlens::{Error, Result};
 use tch::Tensor;
-
-/// What a reader found, or what was wrong, without the name of the file.
-type Parsed<T> = std::result::Result<T, String>;
 
 /// Sections of more samples than this are not made.
 const MOST_SAMPLES: usize = 100_000_000;

@@ -8,12 +8,10 @@ use convlens::photo::Photo;
 use convlens::picture::Maps;
 use convlens::tensor::to_floats;
 use convlens::{Error, Result, weights};
+use convlens_formats::segy::Segy;
+use convlens_formats::{Parsed, npy};
 
-use super::segy::Segy;
-use super::{Parsed, Section};
-
-/// What numpy's arrays begin with.
-const NPY: &[u8] = b"\x93NUMPY";
+use super::{MOST_SAMPLES, Section};
 
 /// What a TIFF begins with: in either order of bytes, and with addresses of 32 or, as BigTIFF, 64 bits.
 const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
@@ -82,7 +80,7 @@ impl Section {
         let fail = |e: std::io::Error| format!("cannot be read: {e}");
         let mut bytes = Vec::new();
         source.by_ref().take(HEAD).read_to_end(&mut bytes).map_err(fail)?;
-        let array = bytes.starts_with(NPY);
+        let array = bytes.starts_with(npy::MAGIC);
         let tiff = TIFF.iter().any(|magic| bytes.starts_with(magic));
         if array || tiff || image::guess_format(&bytes).is_ok() {
             if inline.is_some() {
@@ -96,7 +94,7 @@ impl Section {
             };
         }
         let mut segy = Segy::new(source, &bytes)?;
-        let (inline, width, traces) = segy.traces(inline)?;
+        let (inline, width, traces) = segy.traces(inline, MOST_SAMPLES)?;
         let height = segy.samples();
         let amplitudes = super::transposed(&traces, width, height);
         let section = Section::new(height, width, amplitudes).map_err(|e| e.to_string())?;

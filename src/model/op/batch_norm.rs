@@ -2,7 +2,9 @@
 
 use tch::Tensor;
 
-use super::{Init, ParameterSpec};
+use super::operator::{Facts, Gradients, Operator, Reads};
+use super::step::Step;
+use super::{Init, ParameterSpec, Pass, four};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -38,17 +40,42 @@ impl BatchNorm2d {
         self
     }
 
-    pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
-        let shape = [self.channels];
-        vec![
-            ParameterSpec::new("weight", &shape, Init::Constant(1.0)),
-            ParameterSpec::new("bias", &shape, Init::Constant(0.0)),
-            ParameterSpec::new("running_mean", &shape, Init::Constant(0.0)).buffer(),
-            ParameterSpec::new("running_var", &shape, Init::Constant(1.0)).buffer(),
-        ]
+    /// From the gradient at the output to that at the input, with the statistics of training.
+    pub(crate) fn scaled_back(
+        &self,
+        parameters: &[Tensor],
+        mut gradient: Tensor,
+        overwrite: bool,
+    ) -> Result<Tensor> {
+        let [weight, _, _, variance] = parameters else {
+            return Err(Error::Argument("a batch norm has four parameters".into()));
+        };
+        variance
+            .f_add_scalar(self.eps)
+            .and_then(|t| t.f_rsqrt())
+            .and_then(|t| t.f_mul(weight))
+            .and_then(|scale| scale.f_reshape([1, -1, 1, 1]))
+            .and_then(|scale| match overwrite {
+                true => gradient.f_mul_(&scale),
+                false => gradient.f_mul(&scale),
+            })
+            .into_result()
+    }
+}
+
+impl Operator for BatchNorm2d {
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "BatchNorm2d",
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let finite = self.eps.is_finite() && self.momentum.is_finite();
         if self.channels > 0 && self.eps >= 0.0 && finite {
             return Ok(());
@@ -58,8 +85,19 @@ impl BatchNorm2d {
         )))
     }
 
-    pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let [_, c, ..] = super::four(input)?;
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let shape = [self.channels];
+        vec![
+            ParameterSpec::new("weight", &shape, Init::Constant(1.0)),
+            ParameterSpec::new("bias", &shape, Init::Constant(0.0)),
+            ParameterSpec::new("running_mean", &shape, Init::Constant(0.0)).buffer(),
+            ParameterSpec::new("running_var", &shape, Init::Constant(1.0)).buffer(),
+        ]
+    }
+
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let input = inputs[0];
+        let [_, c, ..] = four(input)?;
         if c != self.channels {
             return Err(Error::Shape(format!(
                 "expected {} channels, got {c} in {input:?}",
@@ -69,26 +107,45 @@ impl BatchNorm2d {
         Ok(input.to_vec())
     }
 
-    pub(super) fn forward(
+    fn forward(
         &self,
-        input: &Tensor,
+        inputs: &mut [Tensor],
         parameters: &[Tensor],
-        training: bool,
+        pass: Pass,
+        _: bool,
     ) -> Result<Tensor> {
         let [weight, bias, mean, variance] = parameters else {
             return Err(Error::Argument("a batch norm has four parameters".into()));
         };
-        input
+        inputs[0]
             .f_batch_norm(
                 Some(weight),
                 Some(bias),
                 Some(mean),
                 Some(variance),
-                training,
+                pass == Pass::Training,
                 self.momentum,
                 self.eps,
                 true,
             )
             .into_result()
+    }
+
+    fn backward(
+        &self,
+        _: &[Tensor],
+        parameters: &[Tensor],
+        gradient: &Tensor,
+    ) -> Result<Gradients> {
+        let back = self.scaled_back(parameters, gradient.shallow_clone(), false)?;
+        Ok(Gradients::Shared(vec![back]))
+    }
+
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
+    }
+
+    fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
+        Some([Step::Same, Step::Same])
     }
 }

@@ -2,7 +2,9 @@
 
 use tch::Tensor;
 
-use super::{ParameterSpec, WeightInit, pair_of};
+use super::operator::{Facts, Gradients, Operator, Reads};
+use super::step::Step;
+use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -142,22 +144,84 @@ impl Conv2d {
         })
     }
 
-    pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
-        let area = self.kernel[0].saturating_mul(self.kernel[1]);
-        let fan_in = (self.in_channels / self.groups.max(1)).saturating_mul(area);
-        // PyTorch leaves the groups out of this one; timm and TensorFlow do not.
-        let fan_out = self.out_channels.saturating_mul(area);
-        let shape = [
-            self.out_channels,
-            self.in_channels / self.groups.max(1),
-            self.kernel[0],
-            self.kernel[1],
-        ];
-        let (fans, bias) = ([fan_in, fan_out], self.bias.then_some(shape[0]));
-        ParameterSpec::weight_and_bias(&shape, self.init, fans, bias, self.zero_bias)
+    /// Rows or columns that "SAME" adds in all.
+    fn same_padding(&self, i: usize, size: i64) -> i64 {
+        let (stride, span) = (self.stride[i], self.dilation[i] * (self.kernel[i] - 1) + 1);
+        ((size + stride - 1) / stride * stride - stride + span - size).max(0)
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// Whether libtorch must not be left to skip the pixels between 1 × 1 windows itself: with
+    /// channels that do not fill a vector register, the weights' gradient in oneDNN as of libtorch
+    /// 2.13 then writes past its memory.
+    fn skips_pixels(&self, padding: [i64; 2]) -> bool {
+        self.kernel == [1, 1]
+            && padding == [0, 0]
+            && self.stride != [1, 1]
+            && self.in_channels % 16 != 0
+    }
+
+    /// Every `stride`-th row and column.
+    fn kept_pixels(&self, input: &Tensor) -> Result<Tensor> {
+        let kept = input
+            .f_slice(2, None::<i64>, None::<i64>, self.stride[0])
+            .and_then(|t| t.f_slice(3, None::<i64>, None::<i64>, self.stride[1]))
+            .into_result()?;
+        channels_last(&kept)
+    }
+
+    /// From the gradient at the output to that at an input of this size: the transposed convolution with
+    /// zeros at the sides.
+    fn transposed(
+        &self,
+        weight: &Tensor,
+        padding: [i64; 2],
+        input: &[i64],
+        gradient: &Tensor,
+    ) -> Result<Tensor> {
+        let ([n, _, height, width], [.., h, w]) = (four(input)?, four(&gradient.size())?);
+        // Rows and columns that no window reached, at the far side.
+        let rest = |i: usize, size: i64, out: i64| {
+            let reached = (out - 1) * self.stride[i] + self.dilation[i] * (self.kernel[i] - 1) + 1;
+            size + 2 * padding[i] - reached
+        };
+        let rest = [rest(0, height, h), rest(1, width, w)];
+        let transposed = |stride: [i64; 2], rest: [i64; 2]| {
+            let (bias, groups, dilation) = (None::<Tensor>, self.groups, self.dilation);
+            gradient.f_conv_transpose2d(weight, bias, stride, padding, rest, groups, dilation)
+        };
+        // Windows of one pixel leave the pixels between them alone: see `skips_pixels`.
+        if self.kernel == [1, 1] && padding == [0, 0] && self.stride != [1, 1] {
+            let kept = transposed([1, 1], [0, 0]).into_result()?;
+            let size = [n, height, width, kept.size()[1]];
+            let work = || {
+                // Channels last, as everything here.
+                let whole =
+                    Tensor::f_zeros(size, (kept.kind(), kept.device()))?.f_permute([0, 3, 1, 2])?;
+                let mut place = whole
+                    .f_slice(2, None::<i64>, None::<i64>, self.stride[0])?
+                    .f_slice(3, None::<i64>, None::<i64>, self.stride[1])?;
+                place.f_copy_(&kept)?;
+                Ok(whole)
+            };
+            return work().into_result();
+        }
+        transposed(self.stride, rest).into_result()
+    }
+}
+
+impl Operator for Conv2d {
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Conv2d",
+            inputs: 1..=1,
+            kernel: Some(self.kernel),
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
         let sizes = [&self.kernel, &self.stride, &self.dilation].into_iter().flatten();
         let channels = [self.in_channels, self.out_channels, self.groups];
         let sensible = sizes.chain(&channels).all(|size| (1..=super::LARGEST).contains(size))
@@ -180,8 +244,24 @@ impl Conv2d {
         Ok(())
     }
 
-    pub(crate) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let [n, c, h, w] = super::four(input)?;
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let area = self.kernel[0].saturating_mul(self.kernel[1]);
+        let fan_in = (self.in_channels / self.groups.max(1)).saturating_mul(area);
+        // PyTorch leaves the groups out of this one; timm and TensorFlow do not.
+        let fan_out = self.out_channels.saturating_mul(area);
+        let shape = [
+            self.out_channels,
+            self.in_channels / self.groups.max(1),
+            self.kernel[0],
+            self.kernel[1],
+        ];
+        let (fans, bias) = ([fan_in, fan_out], self.bias.then_some(shape[0]));
+        ParameterSpec::weight_and_bias(&shape, self.init, fans, bias, self.zero_bias)
+    }
+
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let input = inputs[0];
+        let [n, c, h, w] = four(input)?;
         if c != self.in_channels {
             return Err(Error::Shape(format!(
                 "expected {} input channels, got {c} in {input:?}",
@@ -206,13 +286,14 @@ impl Conv2d {
         Ok(vec![n, self.out_channels, spatial[0], spatial[1]])
     }
 
-    /// Rows or columns that "SAME" adds in all.
-    fn same_padding(&self, i: usize, size: i64) -> i64 {
-        let (stride, span) = (self.stride[i], self.dilation[i] * (self.kernel[i] - 1) + 1);
-        ((size + stride - 1) / stride * stride - stride + span - size).max(0)
-    }
-
-    pub(crate) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
+    fn forward(
+        &self,
+        inputs: &mut [Tensor],
+        parameters: &[Tensor],
+        _: Pass,
+        _: bool,
+    ) -> Result<Tensor> {
+        let input = &inputs[0];
         let (weight, bias) = (&parameters[0], self.bias.then(|| &parameters[1]));
         let convolve = |input: &Tensor, padding: [i64; 2]| {
             let (input, stride) = match self.skips_pixels(padding) {
@@ -224,7 +305,7 @@ impl Conv2d {
         match self.padding {
             Padding::Zeros(padding) => convolve(input, padding),
             Padding::Same => {
-                let [.., h, w] = super::four(&input.size())?;
+                let [.., h, w] = four(&input.size())?;
                 let (down, across) = (self.same_padding(0, h), self.same_padding(1, w));
                 if down % 2 == 0 && across % 2 == 0 {
                     return convolve(input, [down / 2, across / 2]);
@@ -237,22 +318,35 @@ impl Conv2d {
         }
     }
 
-    /// Whether libtorch must not be left to skip the pixels between 1 × 1 windows itself: with
-    /// channels that do not fill a vector register, the weights' gradient in oneDNN as of libtorch
-    /// 2.13 then writes past its memory.
-    fn skips_pixels(&self, padding: [i64; 2]) -> bool {
-        self.kernel == [1, 1]
-            && padding == [0, 0]
-            && self.stride != [1, 1]
-            && self.in_channels % 16 != 0
+    fn backward(
+        &self,
+        inputs: &[Tensor],
+        parameters: &[Tensor],
+        gradient: &Tensor,
+    ) -> Result<Gradients> {
+        Ok(match self.zeros() {
+            Some(zeros) => {
+                let input = inputs[0].size();
+                Gradients::Own(vec![self.transposed(&parameters[0], zeros, &input, gradient)?])
+            }
+            None => Gradients::ByAutograd,
+        })
     }
 
-    /// Every `stride`-th row and column.
-    fn kept_pixels(&self, input: &Tensor) -> Result<Tensor> {
-        let kept = input
-            .f_slice(2, None::<i64>, None::<i64>, self.stride[0])
-            .and_then(|t| t.f_slice(3, None::<i64>, None::<i64>, self.stride[1]))
-            .into_result()?;
-        channels_last(&kept)
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
+    }
+
+    fn steps(&self, from: [i64; 2], to: [i64; 2]) -> Option<[Step; 2]> {
+        Some([0, 1].map(|axis| {
+            let (taps, dilation) = (self.kernel[axis], self.dilation[axis]);
+            let (span, stride) = (dilation * (taps - 1) + 1, self.stride[axis]);
+            let padding = match self.padding {
+                Padding::Zeros(sides) => sides[axis],
+                // The odd one is at the bottom or right.
+                Padding::Same => ((to[axis] - 1) * stride + span - from[axis]).max(0) / 2,
+            };
+            Step::Windows { taps, dilation, stride, padding }
+        }))
     }
 }

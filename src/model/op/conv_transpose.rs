@@ -2,7 +2,9 @@
 
 use tch::Tensor;
 
-use super::{ParameterSpec, WeightInit, pair_of};
+use super::operator::{Facts, Gradients, Operator, Reads};
+use super::step::Step;
+use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -46,17 +48,21 @@ impl ConvTranspose2d {
         self.bias = false;
         self
     }
+}
 
-    pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
-        // PyTorch counts the fans of the weight as it lies in memory.
-        let area = self.kernel.saturating_mul(self.kernel);
-        let fans = [self.out_channels, self.in_channels].map(|c| c.saturating_mul(area));
-        let shape = [self.in_channels, self.out_channels, self.kernel, self.kernel];
-        let bias = self.bias.then_some(self.out_channels);
-        ParameterSpec::weight_and_bias(&shape, WeightInit::KaimingUniform, fans, bias, false)
+impl Operator for ConvTranspose2d {
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "ConvTranspose2d",
+            inputs: 1..=1,
+            kernel: Some([self.kernel; 2]),
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let sizes = [self.in_channels, self.out_channels, self.kernel, self.stride];
         if sizes.iter().all(|size| (1..=super::LARGEST).contains(size))
             && (0..=super::LARGEST).contains(&self.padding)
@@ -69,8 +75,18 @@ impl ConvTranspose2d {
         )))
     }
 
-    pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let [n, c, h, w] = super::four(input)?;
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        // PyTorch counts the fans of the weight as it lies in memory.
+        let area = self.kernel.saturating_mul(self.kernel);
+        let fans = [self.out_channels, self.in_channels].map(|c| c.saturating_mul(area));
+        let shape = [self.in_channels, self.out_channels, self.kernel, self.kernel];
+        let bias = self.bias.then_some(self.out_channels);
+        ParameterSpec::weight_and_bias(&shape, WeightInit::KaimingUniform, fans, bias, false)
+    }
+
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let input = inputs[0];
+        let [n, c, h, w] = four(input)?;
         if c != self.in_channels {
             return Err(Error::Shape(format!(
                 "expected {} input channels, got {c} in {input:?}",
@@ -88,11 +104,30 @@ impl ConvTranspose2d {
         Ok(vec![n, self.out_channels, spatial[0], spatial[1]])
     }
 
-    pub(super) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
+    fn forward(
+        &self,
+        inputs: &mut [Tensor],
+        parameters: &[Tensor],
+        _: Pass,
+        _: bool,
+    ) -> Result<Tensor> {
         let bias = self.bias.then(|| &parameters[1]);
         let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
-        input
+        inputs[0]
             .f_conv_transpose2d(&parameters[0], bias, stride, padding, [0, 0], 1, [1, 1])
             .into_result()
+    }
+
+    fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::ByAutograd)
+    }
+
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
+    }
+
+    fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
+        let ConvTranspose2d { kernel, stride, padding, .. } = *self;
+        Some([0, 1].map(|_| Step::Spread { kernel, stride, padding }))
     }
 }

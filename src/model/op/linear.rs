@@ -2,8 +2,11 @@
 
 use tch::Tensor;
 
-use super::{ParameterSpec, WeightInit};
+use super::operator::{Facts, Gradients, Operator, Reads};
+use super::step::Step;
+use super::{ParameterSpec, Pass, WeightInit};
 use crate::error::{Error, Result};
+use crate::model::linear_back::linear_back;
 use crate::tensor::IntoResult;
 
 /// `y = x·Wᵀ + b` over the last dimension.
@@ -45,22 +48,36 @@ impl Linear {
         self.zero_bias = true;
         self
     }
+}
 
-    pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
-        let (fan_in, fan_out) = (self.in_features, self.out_features);
-        let shape = [self.out_features, self.in_features];
-        let (fans, bias) = ([fan_in, fan_out], self.bias.then_some(shape[0]));
-        ParameterSpec::weight_and_bias(&shape, self.init, fans, bias, self.zero_bias)
+impl Operator for Linear {
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: "Linear",
+            inputs: 1..=1,
+            kernel: None,
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: false,
+        }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         if self.in_features > 0 && self.out_features > 0 {
             return Ok(());
         }
         Err(Error::Argument(format!("a linear layer needs positive features, got {self:?}")))
     }
 
-    pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let (fan_in, fan_out) = (self.in_features, self.out_features);
+        let shape = [self.out_features, self.in_features];
+        let (fans, bias) = ([fan_in, fan_out], self.bias.then_some(shape[0]));
+        ParameterSpec::weight_and_bias(&shape, self.init, fans, bias, self.zero_bias)
+    }
+
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let input = inputs[0];
         match input.split_last() {
             Some((&last, rest)) if last == self.in_features => {
                 Ok([rest, &[self.out_features]].concat())
@@ -72,7 +89,30 @@ impl Linear {
         }
     }
 
-    pub(super) fn forward(&self, input: &Tensor, parameters: &[Tensor]) -> Result<Tensor> {
-        input.f_linear(&parameters[0], self.bias.then(|| &parameters[1])).into_result()
+    fn forward(
+        &self,
+        inputs: &mut [Tensor],
+        parameters: &[Tensor],
+        _: Pass,
+        _: bool,
+    ) -> Result<Tensor> {
+        inputs[0].f_linear(&parameters[0], self.bias.then(|| &parameters[1])).into_result()
+    }
+
+    fn backward(
+        &self,
+        _: &[Tensor],
+        parameters: &[Tensor],
+        gradient: &Tensor,
+    ) -> Result<Gradients> {
+        Ok(Gradients::Shared(vec![linear_back(gradient, &parameters[0])?]))
+    }
+
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
+    }
+
+    fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
+        Some([Step::Same, Step::Same])
     }
 }

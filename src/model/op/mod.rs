@@ -1,28 +1,46 @@
 //! What a node of the graph computes.
 
+mod adaptive_pool;
+mod add;
 mod batch_norm;
+mod concat;
 mod conv;
 mod conv_transpose;
+mod flatten;
 mod init;
+mod input;
 mod linear;
 mod module;
+mod multiply;
+mod operator;
+mod pointwise;
 mod pool;
 mod resize_like;
+mod step;
 
 use tch::Tensor;
 
+pub use adaptive_pool::AdaptiveAvgPool2d;
 pub use batch_norm::BatchNorm2d;
 pub use conv::Conv2d;
-pub(crate) use conv::Padding;
 pub use conv_transpose::ConvTranspose2d;
 pub use init::WeightInit;
 pub(crate) use init::{Init, ParameterSpec};
 pub use linear::Linear;
 pub use module::Module;
-pub use pool::{AdaptiveAvgPool2d, Pool2d};
+pub(crate) use operator::{Facts, Gradients, Operator, Reads};
+pub use pool::Pool2d;
+pub(crate) use step::Step;
+
+use add::Add;
+use concat::Concat;
+use flatten::Flatten;
+use input::Input;
+use multiply::Multiply;
+use pointwise::{Dropout, Relu, Relu6, Sigmoid, Silu};
+use resize_like::ResizeLike;
 
 use crate::error::{Error, Result};
-use crate::tensor::IntoResult;
 
 /// What a node computes from its inputs and its parameters. Data, so that a graph can be listed,
 /// cut, rewritten and walked backwards.
@@ -108,180 +126,75 @@ impl Pass {
 }
 
 impl Op {
+    /// The kind of layer that it is, to be asked; here alone the kinds are counted up.
+    fn ask<T>(&self, question: impl FnOnce(&dyn Operator) -> T) -> T {
+        let dropout;
+        question(match self {
+            Op::Input => &Input,
+            Op::Conv2d(op) => op,
+            Op::Linear(op) => op,
+            Op::BatchNorm2d(op) => op,
+            Op::ConvTranspose2d(op) => op,
+            Op::Relu => &Relu,
+            Op::Relu6 => &Relu6,
+            Op::Sigmoid => &Sigmoid,
+            Op::Silu => &Silu,
+            Op::Pool2d(op) => op,
+            Op::AdaptiveAvgPool2d(op) => op,
+            Op::Dropout(p) => {
+                dropout = Dropout::Values(*p);
+                &dropout
+            }
+            Op::Dropout2d(p) => {
+                dropout = Dropout::Channels(*p);
+                &dropout
+            }
+            Op::StochasticDepth(p) => {
+                dropout = Dropout::Branches(*p);
+                &dropout
+            }
+            Op::Flatten => &Flatten,
+            Op::Concat => &Concat,
+            Op::Add => &Add,
+            Op::Multiply => &Multiply,
+            Op::ResizeLike => &ResizeLike,
+            Op::Module(op) => op,
+        })
+    }
+
+    fn facts(&self) -> Facts {
+        self.ask(|op| op.facts())
+    }
+
     /// The name of the layer's kind, as PyTorch has it.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Op::Input => "Input",
-            Op::Conv2d(_) => "Conv2d",
-            Op::ConvTranspose2d(_) => "ConvTranspose2d",
-            Op::Linear(_) => "Linear",
-            Op::BatchNorm2d(_) => "BatchNorm2d",
-            Op::Relu => "ReLU",
-            Op::Relu6 => "ReLU6",
-            Op::Sigmoid => "Sigmoid",
-            Op::Silu => "SiLU",
-            Op::Pool2d(pool) => pool.kind(),
-            Op::AdaptiveAvgPool2d(_) => "AdaptiveAvgPool2d",
-            Op::Dropout(_) => "Dropout",
-            Op::Dropout2d(_) => "Dropout2d",
-            Op::StochasticDepth(_) => "StochasticDepth",
-            Op::Flatten => "Flatten",
-            Op::Concat => "Concat",
-            Op::Add => "Add",
-            Op::Multiply => "Multiply",
-            Op::ResizeLike => "Resize",
-            Op::Module(module) => module.kind(),
-        }
+        self.facts().kind
     }
 
     /// The kernel's height and width, where there is one.
     pub fn kernel(&self) -> Option<[i64; 2]> {
-        match self {
-            Op::Conv2d(conv) => Some(conv.kernel),
-            Op::ConvTranspose2d(conv) => Some([conv.kernel; 2]),
-            Op::Pool2d(pool) => Some([pool.kernel; 2]),
-            _ => None,
-        }
+        self.facts().kernel
     }
 
     pub(crate) fn parameters(&self) -> Vec<ParameterSpec> {
-        match self {
-            Op::Conv2d(conv) => conv.parameters(),
-            Op::ConvTranspose2d(conv) => conv.parameters(),
-            Op::Linear(linear) => linear.parameters(),
-            Op::BatchNorm2d(norm) => norm.parameters(),
-            _ => Vec::new(),
-        }
+        self.ask(|op| op.parameters())
     }
 
     /// Whether options and the number of inputs make sense, whatever the shapes.
     pub(crate) fn check(&self, inputs: usize) -> Result<()> {
-        let fits = match self {
-            Op::Input => inputs == 0,
-            Op::Concat | Op::Module(_) => inputs >= 1,
-            Op::Add => inputs >= 2,
-            Op::Multiply | Op::ResizeLike => inputs == 2,
-            _ => inputs == 1,
-        };
-        if !fits {
+        if !self.facts().inputs.contains(&inputs) {
             return Err(Error::Argument(format!("{} does not take {inputs} inputs", self.kind())));
         }
-        match self {
-            Op::Conv2d(conv) => conv.check(),
-            Op::ConvTranspose2d(conv) => conv.check(),
-            Op::Linear(linear) => linear.check(),
-            Op::BatchNorm2d(norm) => norm.check(),
-            Op::Pool2d(pool) => pool.check(),
-            Op::AdaptiveAvgPool2d(pool) => pool.check(),
-            Op::Dropout(p) | Op::Dropout2d(p) | Op::StochasticDepth(p)
-                if !(0.0..=1.0).contains(p) =>
-            {
-                Err(Error::Argument(format!("a dropout probability lies in 0..=1, got {p}")))
-            }
-            _ => Ok(()),
-        }
+        self.ask(|op| op.check())
     }
 
     /// The shape that comes out, or why these shapes cannot go in.
     pub(crate) fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
-        let shape = self.shape_of(inputs)?;
+        self.one_input(inputs.len())?;
+        let shape = self.ask(|op| op.output_shape(inputs))?;
         match countable(&shape) {
             true => Ok(shape),
             false => Err(too_many(&shape)),
-        }
-    }
-
-    fn shape_of(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
-        let Some(first) = inputs.first() else {
-            return Err(Error::Argument(format!("{} needs an input", self.kind())));
-        };
-        match self {
-            Op::Conv2d(conv) => conv.output_shape(first),
-            Op::ConvTranspose2d(conv) => conv.output_shape(first),
-            Op::Linear(linear) => linear.output_shape(first),
-            Op::BatchNorm2d(norm) => norm.output_shape(first),
-            Op::Pool2d(pool) => pool.output_shape(first),
-            Op::AdaptiveAvgPool2d(pool) => pool.output_shape(first),
-            Op::Input
-            | Op::Relu
-            | Op::Relu6
-            | Op::Sigmoid
-            | Op::Silu
-            | Op::Dropout(_)
-            | Op::Dropout2d(_)
-            | Op::StochasticDepth(_) => Ok(first.to_vec()),
-            Op::Flatten => match first.split_first() {
-                Some((&n, rest)) => Ok(vec![n, rest.iter().fold(1, |a, b| a.saturating_mul(*b))]),
-                None => Err(Error::Shape("nothing to flatten in a scalar".into())),
-            },
-            Op::Concat => {
-                let mut shape = first.to_vec();
-                for other in &inputs[1..] {
-                    let joins = other.len() == shape.len()
-                        && shape.len() > 1
-                        && (0..shape.len()).all(|d| d == 1 || shape[d] == other[d]);
-                    if !joins {
-                        return Err(Error::Shape(format!(
-                            "only inputs that differ in channels alone can be joined, got {}",
-                            few(inputs)
-                        )));
-                    }
-                    shape[1] = shape[1].saturating_add(other[1]);
-                }
-                Ok(shape)
-            }
-            Op::Add => {
-                if inputs.iter().any(|other| other != first) {
-                    return Err(Error::Shape(format!(
-                        "only inputs of one shape can be added, got {}",
-                        few(inputs)
-                    )));
-                }
-                Ok(first.to_vec())
-            }
-            Op::Multiply => {
-                let scale = inputs.get(1).copied().unwrap_or_default();
-                let a_channel = first.len() == 4 && scale.len() == 4 && scale[2..] == [1, 1];
-                if scale == *first || (a_channel && scale[..2] == first[..2]) {
-                    return Ok(first.to_vec());
-                }
-                Err(Error::Shape(format!(
-                    "an input can be multiplied by one of its own shape or by one value a channel, \
-                     got {inputs:?}"
-                )))
-            }
-            Op::ResizeLike => {
-                let [n, c, ..] = four(first)?;
-                let [.., h, w] = four(inputs.get(1).copied().unwrap_or_default())?;
-                Ok(vec![n, c, h, w])
-            }
-            Op::Module(module) => module.output_shape(inputs),
-        }
-    }
-
-    /// Whether the output is memory of its own, which a single reader may overwrite.
-    pub(crate) fn makes_new_memory(&self) -> bool {
-        match self {
-            Op::Conv2d(_)
-            | Op::ConvTranspose2d(_)
-            | Op::Linear(_)
-            | Op::BatchNorm2d(_)
-            | Op::Relu
-            | Op::Relu6
-            | Op::Sigmoid
-            | Op::Silu
-            | Op::Pool2d(_)
-            | Op::AdaptiveAvgPool2d(_)
-            | Op::Concat
-            | Op::Add
-            | Op::Multiply => true,
-            Op::Input
-            | Op::Dropout(_)
-            | Op::Dropout2d(_)
-            | Op::StochasticDepth(_)
-            | Op::Flatten
-            | Op::ResizeLike
-            | Op::Module(_) => false,
         }
     }
 
@@ -293,65 +206,61 @@ impl Op {
         pass: Pass,
         overwrite: bool,
     ) -> Result<Tensor> {
-        let Some(first) = inputs.first_mut() else {
-            return Err(Error::Argument(format!("{} needs an input", self.kind())));
-        };
-        let training = pass == Pass::Training;
-        match self {
-            Op::Input => Ok(first.shallow_clone()),
-            Op::Conv2d(conv) => conv.forward(first, parameters),
-            Op::ConvTranspose2d(conv) => conv.forward(first, parameters),
-            Op::Linear(linear) => linear.forward(first, parameters),
-            Op::BatchNorm2d(norm) => norm.forward(first, parameters, training),
-            Op::Relu if overwrite => first.f_relu_().into_result(),
-            Op::Relu => first.f_relu().into_result(),
-            Op::Relu6 if overwrite => first.f_relu6_().into_result(),
-            Op::Relu6 => first.f_relu6().into_result(),
-            Op::Sigmoid if overwrite => first.f_sigmoid_().into_result(),
-            Op::Sigmoid => first.f_sigmoid().into_result(),
-            Op::Silu if overwrite => first.f_silu_().into_result(),
-            Op::Silu => first.f_silu().into_result(),
-            Op::Pool2d(pool) => pool.forward(first),
-            Op::AdaptiveAvgPool2d(pool) => pool.forward(first),
-            Op::Dropout(p) if training => first.f_dropout(*p, true).into_result(),
-            Op::Dropout2d(p) if training => first.f_feature_dropout(*p, true).into_result(),
-            Op::StochasticDepth(p) if training => stochastic_depth(first, *p),
-            Op::Dropout(_) | Op::Dropout2d(_) | Op::StochasticDepth(_) => Ok(first.shallow_clone()),
-            Op::Flatten => first.f_flatten(1, -1).into_result(),
-            Op::Concat => Tensor::f_cat(inputs, 1).into_result(),
-            Op::Add => {
-                let (sum, others) = inputs.split_at_mut(1);
-                let mut sum = sum[0].shallow_clone();
-                for (i, other) in others.iter().enumerate() {
-                    // From the second term on, the sum is ours.
-                    let own = pass.infers() && (overwrite || i > 0);
-                    sum = if own { sum.f_add_(other) } else { sum.f_add(other) }.into_result()?;
-                }
-                Ok(sum)
-            }
-            Op::Multiply => {
-                let (value, scale) = inputs.split_at_mut(1);
-                match overwrite {
-                    true => value[0].f_mul_(&scale[0]).into_result(),
-                    false => value[0].f_mul(&scale[0]).into_result(),
-                }
-            }
-            Op::ResizeLike => resize_like::bilinear_like(&inputs[0], &inputs[1]),
-            Op::Module(module) => module.forward(inputs, parameters, pass),
+        self.one_input(inputs.len())?;
+        self.ask(|op| op.forward(inputs, parameters, pass, overwrite))
+    }
+
+    /// The gradients at the inputs, from that at the output.
+    pub(crate) fn backward(
+        &self,
+        inputs: &[Tensor],
+        parameters: &[Tensor],
+        gradient: &Tensor,
+    ) -> Result<Gradients> {
+        self.one_input(inputs.len())?;
+        self.ask(|op| op.backward(inputs, parameters, gradient))
+    }
+
+    fn one_input(&self, inputs: usize) -> Result<()> {
+        match inputs {
+            0 => Err(Error::Argument(format!("{} needs an input", self.kind()))),
+            _ => Ok(()),
         }
     }
-}
 
-/// Each photo's branch is kept with probability `1 − p`, and then divided by it.
-fn stochastic_depth(input: &Tensor, p: f64) -> Result<Tensor> {
-    if p >= 1.0 {
-        return input.f_zeros_like().into_result();
+    /// Whether the output is memory of its own, which a single reader may overwrite.
+    pub(crate) fn makes_new_memory(&self) -> bool {
+        self.facts().makes_new_memory
     }
-    let photos = input.size().first().copied().unwrap_or(1);
-    let keep = Tensor::f_full([photos, 1, 1, 1], 1.0 - p, (input.kind(), input.device()))
-        .and_then(|chance| chance.f_bernoulli())
-        .and_then(|keep| keep.f_div_scalar(1.0 - p));
-    keep.and_then(|keep| input.f_mul(&keep)).into_result()
+
+    /// Up to where it lets values through, if it is a rectifier.
+    pub(crate) fn rectifies(&self) -> Option<f64> {
+        self.facts().rectifies
+    }
+
+    /// What it reads of an input.
+    pub(crate) fn reads(&self, input: usize, sides: &[Option<[i64; 2]>]) -> Reads {
+        self.ask(|op| op.reads(input, sides))
+    }
+
+    /// How rows and columns depend on those of an input.
+    pub(crate) fn steps(&self, from: [i64; 2], to: [i64; 2]) -> Option<[Step; 2]> {
+        self.ask(|op| op.steps(from, to))
+    }
+
+    /// Whether a part of the input gives a part of the output.
+    pub(crate) fn is_local(&self) -> bool {
+        self.facts().is_local
+    }
+
+    /// Whether it is a convolution, ours or tch's.
+    pub(crate) fn is_convolution(&self) -> bool {
+        match self {
+            Op::Conv2d(_) => true,
+            Op::Module(module) => module.is_convolution(),
+            _ => false,
+        }
+    }
 }
 
 /// The greatest kernel, stride, padding, dilation or pooled side that makes any sense; sums and

@@ -1,6 +1,6 @@
 //! A node that is somebody else's code: a closure, or a module of `tch::nn`.
 
-use std::any::type_name;
+use std::any::{TypeId, type_name};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor, nn};
 
-use super::Pass;
+use super::operator::{Facts, Gradients, Operator, Reads};
+use super::step::Step;
+use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
 use crate::panic::caught;
 use crate::tensor::{IntoResult, plain};
@@ -20,6 +22,8 @@ use crate::tensor::{IntoResult, plain};
 #[derive(Clone)]
 pub struct Module {
     kind: &'static str,
+    /// Whether it is tch's two-dimensional convolution.
+    convolution: bool,
     run: Rc<Forward>,
     /// The output's shape for inputs of these shapes.
     shapes: Rc<RefCell<HashMap<Vec<Shape>, Shape>>>,
@@ -31,20 +35,49 @@ type Shape = Vec<i64>;
 impl Module {
     /// A closure from all inputs and "is this training?" to the output.
     pub fn function(run: impl Fn(&[Tensor], bool) -> Tensor + 'static) -> Self {
-        Module { kind: "Function", run: Rc::new(run), shapes: Rc::default() }
+        let (kind, shapes) = ("Function", Rc::default());
+        Module { kind, convolution: false, run: Rc::new(run), shapes }
     }
 
     /// A module of `tch::nn` with one input.
     pub fn new<M: nn::ModuleT + 'static>(module: M) -> Self {
         let run = move |inputs: &[Tensor], train: bool| module.forward_t(&inputs[0], train);
-        Module { kind: kind(type_name::<M>()), ..Self::function(run) }
+        let convolution = TypeId::of::<M>() == TypeId::of::<nn::Conv2D>();
+        Module { kind: kind(type_name::<M>()), convolution, ..Self::function(run) }
     }
 
-    pub(super) fn kind(&self) -> &'static str {
-        self.kind
+    pub(crate) fn is_convolution(&self) -> bool {
+        self.convolution
     }
 
-    pub(super) fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+    /// tch's modules panic at what libtorch refuses.
+    fn caught(&self, inputs: &[Tensor], training: bool) -> Result<Tensor> {
+        let output = caught(|| (self.run)(inputs, training))?;
+        plain(&output).map_err(|error| error.while_doing("what it returned"))
+    }
+}
+
+impl Operator for Module {
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: self.kind,
+            inputs: 1..=usize::MAX,
+            kernel: None,
+            makes_new_memory: false,
+            rectifies: None,
+            is_local: false,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        Vec::new()
+    }
+
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
         let key: Vec<Shape> = inputs.iter().map(|shape| shape.to_vec()).collect();
         if let Some(shape) = self.shapes.borrow().get(&key) {
             return Ok(shape.clone());
@@ -64,20 +97,27 @@ impl Module {
         Ok(shape)
     }
 
-    pub(super) fn forward(
+    fn forward(
         &self,
-        inputs: &[Tensor],
+        inputs: &mut [Tensor],
         parameters: &[Tensor],
         pass: Pass,
+        _: bool,
     ) -> Result<Tensor> {
         let _frozen = (pass == Pass::Gradient).then(|| Frozen::new(parameters));
         self.caught(inputs, pass == Pass::Training)
     }
 
-    /// tch's modules panic at what libtorch refuses.
-    fn caught(&self, inputs: &[Tensor], training: bool) -> Result<Tensor> {
-        let output = caught(|| (self.run)(inputs, training))?;
-        plain(&output).map_err(|error| error.while_doing("what it returned"))
+    fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::ByAutograd)
+    }
+
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
+    }
+
+    fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
+        None
     }
 }
 

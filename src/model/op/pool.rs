@@ -2,7 +2,9 @@
 
 use tch::Tensor;
 
-use super::pair_of;
+use super::operator::{Facts, Gradients, Operator, Reads};
+use super::step::Step;
+use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -61,14 +63,41 @@ impl Pool2d {
         self
     }
 
-    pub(super) fn kind(&self) -> &'static str {
-        match self.reduce {
-            Reduce::Max => "MaxPool2d",
-            Reduce::Average => "AvgPool2d",
+    pub(crate) fn is_max(&self) -> bool {
+        self.reduce == Reduce::Max
+    }
+
+    /// From the gradient at the output of a maximum to that at its input: to where it came from.
+    fn to_the_greatest(&self, input: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        let [kernel, stride, padding] = [self.kernel, self.stride, self.padding].map(|n| [n, n]);
+        let one = [1i64, 1];
+        input
+            .f_max_pool2d_with_indices(kernel, stride, padding, one, self.ceil)
+            .and_then(|(_, places)| {
+                input.f_max_pool2d_with_indices_backward(
+                    gradient, kernel, stride, padding, one, self.ceil, &places,
+                )
+            })
+            .into_result()
+    }
+}
+
+impl Operator for Pool2d {
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: match self.reduce {
+                Reduce::Max => "MaxPool2d",
+                Reduce::Average => "AvgPool2d",
+            },
+            inputs: 1..=1,
+            kernel: Some([self.kernel; 2]),
+            makes_new_memory: true,
+            rectifies: None,
+            is_local: true,
         }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let sizes = 1..=super::LARGEST;
         if sizes.contains(&self.kernel)
             && sizes.contains(&self.stride)
@@ -82,12 +111,13 @@ impl Pool2d {
         )))
     }
 
-    pub(crate) fn is_max(&self) -> bool {
-        self.reduce == Reduce::Max
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        Vec::new()
     }
 
-    pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let [n, c, h, w] = super::four(input)?;
+    fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
+        let input = inputs[0];
+        let [n, c, h, w] = four(input)?;
         let spatial = pair_of(|i| {
             let size = [h, w][i];
             let room = size + 2 * self.padding - self.kernel;
@@ -111,7 +141,8 @@ impl Pool2d {
         Ok(vec![n, c, spatial[0], spatial[1]])
     }
 
-    pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+    fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], _: Pass, _: bool) -> Result<Tensor> {
+        let input = &inputs[0];
         let (kernel, stride, padding) = ([self.kernel; 2], [self.stride; 2], [self.padding; 2]);
         match self.reduce {
             Reduce::Max => input.f_max_pool2d(kernel, stride, padding, [1, 1], self.ceil),
@@ -121,41 +152,20 @@ impl Pool2d {
         }
         .into_result()
     }
-}
 
-/// Average pooling to a given size; size 1 is global average pooling.
-///
-/// ```
-/// use convlens::model::AdaptiveAvgPool2d;
-/// let global = AdaptiveAvgPool2d::new(1);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdaptiveAvgPool2d {
-    pub(crate) output: i64,
-}
-
-impl AdaptiveAvgPool2d {
-    /// Averages down (or up) to `output × output` pixels.
-    pub fn new(output: i64) -> Self {
-        AdaptiveAvgPool2d { output }
+    fn backward(&self, inputs: &[Tensor], _: &[Tensor], gradient: &Tensor) -> Result<Gradients> {
+        Ok(match self.reduce {
+            Reduce::Max => Gradients::Own(vec![self.to_the_greatest(&inputs[0], gradient)?]),
+            Reduce::Average => Gradients::ByAutograd,
+        })
     }
 
-    pub(super) fn check(&self) -> Result<()> {
-        if (1..=super::LARGEST).contains(&self.output) {
-            return Ok(());
-        }
-        Err(Error::Argument(format!("average pooling to {} pixels is not possible", self.output)))
+    fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {
+        Reads::Values
     }
 
-    pub(super) fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let [n, c, h, w] = super::four(input)?;
-        if h == 0 || w == 0 {
-            return Err(Error::Shape(format!("nothing to average in {input:?}")));
-        }
-        Ok(vec![n, c, self.output, self.output])
-    }
-
-    pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        input.f_adaptive_avg_pool2d([self.output; 2]).into_result()
+    fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
+        let Pool2d { kernel: taps, stride, padding, .. } = *self;
+        Some([0, 1].map(|_| Step::Windows { taps, dilation: 1, stride, padding }))
     }
 }

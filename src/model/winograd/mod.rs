@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tch::{Kind, Tensor};
 
 use self::tiles::TileWork;
-use super::op::Conv2d;
+use super::op::{Conv2d, Operator};
 use super::threads;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -125,7 +125,7 @@ unsafe fn run_avx512(task: &TileWork, piece: Piece, scratch: *mut f32, output: *
 /// them come, for which preparing any number of weights pays.
 pub(super) fn suits(op: &Conv2d, input: &[i64], again: bool) -> bool {
     let plain = op.kernel == [3, 3] && op.stride == [1, 1] && op.dilation == [1, 1];
-    let (Some(_), Ok(output), true) = (op.zeros(), op.output_shape(input), plain) else {
+    let (Some(_), Ok(output), true) = (op.zeros(), op.output_shape(&[input]), plain) else {
         return false;
     };
     let &[n, out, h, w] = output.as_slice() else { return false };

@@ -1,7 +1,8 @@
 //! What a weight file holds: tensors as views of storages, storages as byte ranges of the file.
 
+use super::values::read_values;
 use super::zip::Location;
-use super::{ByteOrder, Dtype, Parsed};
+use super::{ByteOrder, Dtype, Parsed, Source};
 
 /// libtorch's limit of dimensions, and numpy's.
 pub(crate) const MOST_DIMENSIONS: usize = 64;
@@ -14,7 +15,7 @@ const BYTES_A_BYTE: u128 = 100;
 
 /// Values in the file that one or more tensors are views of.
 #[derive(Clone, Debug)]
-pub(crate) struct Storage {
+pub struct Storage {
     /// The first byte in the file.
     pub(crate) start: u64,
     /// How many bytes it takes in the file.
@@ -28,10 +29,19 @@ pub(crate) struct Storage {
     pub(crate) dtype: Dtype,
     pub(crate) order: ByteOrder,
     /// How many values there are.
-    pub(crate) count: usize,
+    pub count: usize,
 }
 
 impl Storage {
+    /// Reads it from front to back, and hands over its values in pieces, each rounded to the nearest
+    /// 32-bit float.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is damaged there.
+    pub fn read(&self, source: &mut dyn Source, each: impl FnMut(&[f32])) -> Parsed<()> {
+        read_values(source, self, each)
+    }
+
     /// Values as they lie in the file from this byte on.
     pub(crate) fn plain(start: u64, dtype: Dtype, order: ByteOrder, count: usize) -> Storage {
         let packed = count as u64 * dtype.size() as u64;
@@ -47,17 +57,19 @@ impl Storage {
 
 /// A tensor by its name: value `i` is value `offset + Σ i[d] · strides[d]` of its storage.
 #[derive(Clone, Debug)]
-pub(crate) struct TensorEntry {
-    pub(crate) name: String,
+pub struct TensorEntry {
+    /// Its name, as the file has it.
+    pub name: String,
     pub(crate) storage: usize,
     pub(crate) offset: usize,
-    pub(crate) shape: Vec<usize>,
+    /// Its sizes, outermost first.
+    pub shape: Vec<usize>,
     pub(crate) strides: Vec<usize>,
 }
 
 /// Everything that a file holds; whatever is in here fits the file and fits together.
 #[derive(Debug)]
-pub(crate) struct Contents {
+pub struct Contents {
     storages: Vec<Storage>,
     entries: Vec<TensorEntry>,
 }
@@ -91,7 +103,7 @@ impl Contents {
     }
 
     /// Every storage with the tensors that are views of it.
-    pub(crate) fn by_storage(&self) -> impl Iterator<Item = (&Storage, Vec<&TensorEntry>)> {
+    pub fn by_storage(&self) -> impl Iterator<Item = (&Storage, Vec<&TensorEntry>)> {
         let mut views: Vec<Vec<&TensorEntry>> = vec![Vec::new(); self.storages.len()];
         for entry in &self.entries {
             if let Some(views) = views.get_mut(entry.storage) {
@@ -103,6 +115,12 @@ impl Contents {
 }
 
 impl TensorEntry {
+    /// Its values in row-major order, out of all those of its storage; none if there is no memory for
+    /// them.
+    pub fn of(&self, storage: &[f32]) -> Option<Vec<f32>> {
+        gather(storage, self.offset, &self.shape, &self.strides)
+    }
+
     /// A tensor that is the whole of a storage, in row-major order.
     pub(crate) fn whole(name: String, storage: usize, shape: Vec<usize>) -> Parsed<TensorEntry> {
         let strides = row_major_strides(&shape).ok_or_else(|| too_large(&name, &shape))?;
@@ -110,7 +128,7 @@ impl TensorEntry {
     }
 
     /// Whether its values are all those of the storage, in row-major order.
-    pub(crate) fn is_whole(&self, storage: &Storage) -> bool {
+    pub fn is_whole(&self, storage: &Storage) -> bool {
         let packed = row_major_strides(&self.shape);
         let strides_matter = self.shape.iter().zip(&self.strides).zip(packed.iter().flatten());
         packed.is_some()

@@ -6,7 +6,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::{MOST_SAMPLES, Parsed};
+use super::Parsed;
 
 const TEXT_HEADER: u64 = 3200;
 const TRACE_HEADER: u64 = 240;
@@ -68,7 +68,7 @@ impl Format {
 }
 
 /// A SEG-Y file whose headers have been read.
-pub(super) struct Segy<R> {
+pub struct Segy<R> {
     source: R,
     order: Order,
     format: Format,
@@ -80,7 +80,10 @@ pub(super) struct Segy<R> {
 
 impl<R: Read + Seek> Segy<R> {
     /// `head` is the beginning of the file, both headers if it has them.
-    pub(super) fn new(mut source: R, head: &[u8]) -> Parsed<Segy<R>> {
+    ///
+    /// # Errors
+    /// What is no SEG-Y file, or of a kind that is not read, with the place in the file.
+    pub fn new(mut source: R, head: &[u8]) -> Parsed<Segy<R>> {
         let length = source.seek(SeekFrom::End(0)).map_err(|e| format!("cannot be read: {e}"))?;
         let field = |at: usize| -> Parsed<[u8; 2]> {
             head.get(at..).and_then(|rest| rest.first_chunk()).copied().ok_or_else(|| {
@@ -135,7 +138,7 @@ impl<R: Read + Seek> Segy<R> {
     }
 
     /// The number of samples in each trace.
-    pub(super) fn samples(&self) -> usize {
+    pub fn samples(&self) -> usize {
         self.samples
     }
 
@@ -171,8 +174,15 @@ impl<R: Read + Seek> Segy<R> {
     }
 
     /// The traces of an inline one after the other, with their number; for `None`, of the first
-    /// inline where there are several, else all.
-    pub(super) fn traces(&mut self, inline: Option<i32>) -> Parsed<(Option<i32>, usize, Vec<f32>)> {
+    /// inline where there are several, else all. More than `most` samples are not read.
+    ///
+    /// # Errors
+    /// When there is no such inline, there are more samples, or the file cannot be read.
+    pub fn traces(
+        &mut self,
+        inline: Option<i32>,
+        most: usize,
+    ) -> Parsed<(Option<i32>, usize, Vec<f32>)> {
         let (first, last) = (self.inline(0)?, self.inline(self.count - 1)?);
         let wanted = match inline {
             Some(number) => Some(number),
@@ -182,29 +192,33 @@ impl<R: Read + Seek> Segy<R> {
         let mut chosen: Vec<u64> = (0..self.count).collect();
         let mut named = wanted;
         if let Some(number) = wanted {
-            let (mut least, mut most) = (i32::MAX, i32::MIN);
+            let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
             let mut same = Vec::new();
             for trace in 0..self.count {
                 let here = self.inline(trace)?;
-                (least, most) = (least.min(here), most.max(here));
+                (lowest, highest) = (lowest.min(here), highest.max(here));
                 if here == number {
                     same.push(trace);
                 }
             }
             match same.len() {
-                0 => return Err(format!("has no inline {number}: they go from {least} to {most}")),
+                0 => {
+                    return Err(format!(
+                        "has no inline {number}: they go from {lowest} to {highest}"
+                    ));
+                }
                 // A line whose traces are numbered there.
                 1 if inline.is_none() => named = None,
                 _ => chosen = same,
             }
         }
-        if (chosen.len() as u64).saturating_mul(self.samples as u64) > MOST_SAMPLES as u64 {
+        if (chosen.len() as u64).saturating_mul(self.samples as u64) > most as u64 {
             return Err(format!(
                 "has {} traces of {} samples, more than the {} million that are read; of a volume, \
                  `Section::open_inline` reads one inline",
                 chosen.len(),
                 self.samples,
-                MOST_SAMPLES / 1_000_000
+                most / 1_000_000
             ));
         }
         let mut values = Vec::with_capacity(chosen.len() * self.samples);

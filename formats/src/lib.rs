@@ -1,39 +1,62 @@
-//! Weight files as plain data: which tensors a file holds, and where in it their values lie.
+//! The file formats that convlens reads, as plain data and without libtorch: which tensors a file of
+//! weights holds and where in it their values lie, numpy's arrays, and seismic sections.
 //!
-//! Nothing here knows libtorch, and nothing is allocated because a header says so: a length is
-//! compared with the file's own before it is believed. Messages do not name the file; the caller
-//! does.
+//! Nothing is allocated because a header says so: a length is compared with the file's own before it
+//! is believed. Messages do not name the file; the caller does.
+//!
+//! ```
+//! use std::io::Cursor;
+//!
+//! let header = br#"{"bias":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}"#;
+//! let mut file = (header.len() as u64).to_le_bytes().to_vec();
+//! file.extend(header);
+//! file.extend([0x00, 0x3c, 0x00, 0xc0]); // 1 and -2
+//! let mut file = Cursor::new(file);
+//! let contents = convlens_formats::parse(&mut file)?;
+//! for (storage, entries) in contents.by_storage() {
+//!     let mut values = Vec::new();
+//!     storage.read(&mut file, |piece| values.extend_from_slice(piece))?;
+//!     assert_eq!((entries[0].name.as_str(), values), ("bias", vec![1.0, -2.0]));
+//! }
+//! Ok::<(), String>(())
+//! ```
 
 mod contents;
 mod dtype;
-pub(crate) mod npy;
-pub(crate) mod npz;
+pub mod npy;
+mod npz;
 mod pickle;
-pub(crate) mod pth;
-pub(crate) mod pth_old;
+mod pth;
+mod pth_old;
 mod recognise;
-pub(crate) mod safetensors;
+mod safetensors;
+pub mod segy;
 mod state_dict;
 mod storages;
 mod values;
-pub(crate) mod zip;
+mod zip;
 
 use std::io::{Read, Seek, SeekFrom};
 
-pub(crate) use contents::{Contents, MOST_DIMENSIONS, Storage, TensorEntry, gather};
-pub(crate) use dtype::{ByteOrder, Dtype};
-pub(crate) use values::read_values;
+pub use contents::{Contents, Storage, TensorEntry};
+
+use contents::{MOST_DIMENSIONS, gather};
+use dtype::{ByteOrder, Dtype};
 
 /// What a reader found, or what was wrong.
-pub(crate) type Parsed<T> = Result<T, String>;
+pub type Parsed<T> = Result<T, String>;
 
 /// A file, or bytes in memory.
-pub(crate) trait Source: Read + Seek {}
+pub trait Source: Read + Seek {}
 
 impl<T: Read + Seek> Source for T {}
 
-/// Reads whichever format the file's first bytes say it is.
-pub(crate) fn parse(source: &mut dyn Source) -> Parsed<Contents> {
+/// What a file of weights holds, whichever of these formats its first bytes say it is: `.safetensors`,
+/// PyTorch's `.pth` and `.pt` of any age, TorchScript, numpy's `.npz`.
+///
+/// # Errors
+/// A file that is none of them, is cut short or damaged, or asks for what weights do not need.
+pub fn parse(source: &mut dyn Source) -> Parsed<Contents> {
     let length = source.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
     source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
     let head = exactly(source, length.min(recognise::HEAD), "its beginning")?;
@@ -85,9 +108,9 @@ mod tests {
         let mut total = 0;
         for (storage, entries) in contents.by_storage() {
             let mut values = Vec::new();
-            read_values(&mut source, storage, |piece| values.extend_from_slice(piece))?;
+            storage.read(&mut source, |piece| values.extend_from_slice(piece))?;
             for entry in entries {
-                let view = gather(&values, entry.offset, &entry.shape, &entry.strides);
+                let view = entry.of(&values);
                 total += view.ok_or("a view past its storage")?.len();
             }
         }
@@ -96,7 +119,7 @@ mod tests {
 
     /// The reference files, good and bad, but for the few that are long.
     fn files() -> Vec<(String, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/weights");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/weights");
         let file = |entry: std::io::Result<fs::DirEntry>| {
             let path = entry.expect("an entry").path();
             (path.display().to_string(), fs::read(&path).expect("a file"))

@@ -5,10 +5,11 @@ use super::contents::{row_major_strides, values_of};
 use super::dtype::extend_floats;
 use super::{ByteOrder, Dtype, MOST_DIMENSIONS, Parsed, gather, integer};
 
-pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
+/// What a `.npy` begins with.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Longer headers describe no plain array.
-pub(super) const LONGEST_HEADER: usize = 12 + 0xffff;
+pub(crate) const LONGEST_HEADER: usize = 12 + 0xffff;
 
 /// What the header of an array says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +25,17 @@ pub(crate) struct Header {
 
 /// An array in memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Npy<'a> {
-    pub(crate) header: Header,
+pub struct Npy<'a> {
+    header: Header,
     /// As many bytes as the header says, no more.
     data: &'a [u8],
 }
 
 /// An array from the bytes of a `.npy`; what comes after its values is left alone, as numpy does.
-/// The error does not name the file.
-pub(crate) fn parse(bytes: &[u8]) -> Parsed<Npy<'_>> {
+///
+/// # Errors
+/// Bytes that are no such array, end too early, or hold something else than numbers.
+pub fn parse(bytes: &[u8]) -> Parsed<Npy<'_>> {
     let header = header(bytes)?;
     let needed = header.count() * header.dtype.size();
     let rest = bytes.get(header.length..).unwrap_or_default();
@@ -44,7 +47,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<Npy<'_>> {
 
 /// The bytes of a `.npy` (version 1.0) with these values, in row-major order; the values begin at
 /// a multiple of 64 bytes, as numpy has it.
-pub(crate) fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
+pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
     let sizes = match shape {
         [one] => format!("{one},"),
         _ => shape.iter().map(usize::to_string).collect::<Vec<String>>().join(", "),
@@ -66,8 +69,13 @@ pub(crate) fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
 }
 
 impl Npy<'_> {
+    /// Its sizes, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.header.shape
+    }
+
     /// The values as 32-bit floats in row-major order.
-    pub(crate) fn to_f32(&self) -> Vec<f32> {
+    pub fn to_f32(&self) -> Vec<f32> {
         let Header { shape, dtype, order, .. } = &self.header;
         let mut values = Vec::with_capacity(self.header.count());
         extend_floats(&mut values, self.data, *dtype, *order);
