@@ -161,11 +161,11 @@ pub(super) struct Fields<'a> {
     input: [i64; 2],
     shapes: &'a [Vec<i64>],
     /// What was found out of each layer: its inputs that count, with the step to each.
-    steps: RefCell<Vec<Option<Rc<Reads>>>>,
+    steps: RefCell<Vec<Option<Rc<Sources>>>>,
 }
 
 /// A layer's inputs with the step to each, for rows and columns, and whether it is gated.
-struct Reads {
+struct Sources {
     steps: Vec<(NodeId, [Step; 2])>,
     gated: bool,
 }
@@ -241,7 +241,7 @@ impl<'a> Fields<'a> {
         Ok(graph)
     }
 
-    fn reads(&self, id: NodeId) -> Result<Rc<Reads>> {
+    fn reads(&self, id: NodeId) -> Result<Rc<Sources>> {
         if let Some(known) = &self.steps.borrow()[id.0] {
             return Ok(Rc::clone(known));
         }
@@ -255,7 +255,7 @@ impl<'a> Fields<'a> {
                 op::Reads::Size => {}
             }
         }
-        let reads = Rc::new(Reads { steps, gated });
+        let reads = Rc::new(Sources { steps, gated });
         self.steps.borrow_mut()[id.0] = Some(Rc::clone(&reads));
         Ok(reads)
     }
@@ -284,7 +284,7 @@ const MOST_PLACES: i64 = 1 << 20;
 struct Graph {
     last: NodeId,
     /// The layers that lead to it, from the last to the first, with what they read.
-    reads: Vec<(NodeId, Rc<Reads>)>,
+    reads: Vec<(NodeId, Rc<Sources>)>,
     /// The height and width of every layer's output.
     sides: Vec<[i64; 2]>,
     gated: bool,
