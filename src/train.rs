@@ -12,6 +12,7 @@ use tch::{Kind, Reduction, Tensor};
 
 use crate::chart::Chart;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::{Model, Pass, Weights, with_grad};
 use crate::panic::caught;
 use crate::show::{self, MimeBundle, Pace, Show, debug_line, error_bundle};
@@ -240,6 +241,7 @@ impl Fit {
                 Some((photos, targets))
             }
         };
+        memory::give_back();
         tch::manual_seed(self.seed as i64);
         let mut random = StdRng::seed_from_u64(self.seed);
         let mut optimizer = self.build_optimizer(model)?;
@@ -291,6 +293,7 @@ impl Fit {
         if self.patience.is_some() {
             model.load(&best.weights)?;
         }
+        memory::give_back();
         Ok(fitted)
     }
 

@@ -52,6 +52,19 @@ fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
+/// Gives what was freed back to the system. glibc keeps it for what comes next, and in a notebook that is
+/// a compiler's turn, in another process.
+pub(crate) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(keep: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: a call of glibc's, for any thread at any time; it touches what nobody has alone.
+        unsafe { malloc_trim(0) };
+    }
+}
+
 /// The bytes that this process can still have, swap included; `None` where nobody says.
 fn free() -> Option<u64> {
     available::available(&["MemAvailable:", "SwapFree:"])
