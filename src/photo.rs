@@ -138,6 +138,19 @@ impl Photo {
         Ok(Photo { picture: Picture::from(image), title: "photo".into() })
     }
 
+    /// A photo of a picture, which share their pixels where the picture has no palette.
+    ///
+    /// ```
+    /// use convlens::picture::Picture;
+    /// use convlens::prelude::*;
+    /// let photo = Photo::from_picture(&Picture::rgb(1, 1, vec![255, 0, 0])?);
+    /// assert_eq!((photo.width(), photo.height()), (1, 1));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn from_picture(picture: &Picture) -> Photo {
+        Photo { picture: picture.plain(), title: "photo".into() }
+    }
+
     /// The same photo under another title.
     pub fn titled(&self, title: &str) -> Photo {
         Photo { title: title.into(), ..self.clone() }

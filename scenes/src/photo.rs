@@ -3,9 +3,8 @@
 use convlens::Result;
 use convlens::photo::Photo;
 use convlens::picture::Picture;
-use image::DynamicImage;
 
 /// A picture, pixel for pixel, for a network to look at.
 pub(super) fn photo_of(picture: &Picture, title: &str) -> Result<Photo> {
-    Ok(Photo::from_image(&DynamicImage::ImageRgb8(picture.to_rgb()))?.titled(title))
+    Ok(Photo::from_picture(picture).titled(title))
 }

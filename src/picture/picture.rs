@@ -277,6 +277,17 @@ fn check_size(width: u32, height: u32, depth: usize, bytes: usize) -> Result<()>
     Ok(())
 }
 
+impl Picture {
+    /// The same pixels in RGB, shared where they are that already, with nothing at the foot that is no part of
+    /// the picture.
+    pub(crate) fn plain(&self) -> Picture {
+        match self.pixels.palette {
+            None => Picture { pixels: Arc::clone(&self.pixels), apron: 0 },
+            Some(_) => self.to_rgb().into(),
+        }
+    }
+}
+
 impl From<RgbImage> for Picture {
     /// An image without pixels becomes a single white one.
     fn from(image: RgbImage) -> Picture {
