@@ -260,7 +260,7 @@ impl View {
         }
         let drawn = region.inside().iter().flat_map(|&inside| [255 * u8::from(inside); 3]);
         let picture = Picture::rgb(width, height, drawn.collect())?;
-        let seen = self.preprocess.seen(&Photo { picture, title: "region".into() })?;
+        let seen = self.preprocess.seen(&Photo::from_picture(&picture))?;
         let inside = seen.pixels().map(|pixel| pixel.0[0] >= 128).collect();
         Region::new(seen.height() as usize, seen.width() as usize, inside)
     }

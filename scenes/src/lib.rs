@@ -25,7 +25,6 @@
 
 mod colour;
 mod noise;
-mod photo;
 mod vector;
 mod workers;
 

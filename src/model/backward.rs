@@ -20,8 +20,8 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// From the gradient at the output `y` of a rectifier with this ceiling to that at its input, in the same memory if
-    /// nobody else has it.
+    /// From the gradient at the output `y` of a rectifier with this ceiling to that at its input, in the
+    /// same memory if nobody else has it.
     fn through(self, ceiling: f64, y: &Tensor, gradient: Gradient) -> Result<Tensor> {
         let Gradient { tensor: mut gradient, own } = gradient;
         if self == Rule::Deconvolution {

@@ -43,8 +43,6 @@ use convlens::{Error, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::photo::photo_of;
-
 pub use folder::{PetFolder, PetSet};
 
 use paint::painted;
@@ -173,7 +171,7 @@ impl Pet {
     /// # Errors
     /// When there is no memory for it.
     pub fn photo(&self) -> Result<Photo> {
-        photo_of(&self.picture, &self.title)
+        Ok(Photo::from_picture(&self.picture).titled(&self.title))
     }
 
     /// Which pixels show the animal, hair included and whiskers not.

@@ -15,7 +15,6 @@ use super::camera;
 use super::sensor::detections;
 use super::world::{Thing, World};
 use super::{HEIGHT, Reading, WIDTH};
-use crate::photo::photo_of;
 
 /// What the robot sees, with the truth of what its sensors will detect. Cheap to clone.
 ///
@@ -51,7 +50,7 @@ impl Scene {
     /// # Errors
     /// When there is no memory for it.
     pub fn photo(&self) -> Result<Photo> {
-        photo_of(&self.picture, &self.title)
+        Ok(Photo::from_picture(&self.picture).titled(&self.title))
     }
 
     /// The picture's bytes, `[1, 3, 64, 80]`: what to train on, once scaled as the network's

@@ -7,7 +7,6 @@ use convlens::picture::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Pic
 use convlens::show::{MimeBundle, Show};
 
 use super::Section;
-use crate::photo::photo_of;
 
 /// Space between pictures that stand together.
 const GAP: u32 = 8;
@@ -56,7 +55,7 @@ impl Section {
     /// # Errors
     /// As [`picture`](Section::picture).
     pub fn photo(&self) -> Result<Photo> {
-        photo_of(&self.picture()?, &self.title)
+        Ok(Photo::from_picture(&self.picture()?).titled(&self.title))
     }
 
     /// The mask in the colours of its classes, with their legend.

@@ -43,8 +43,6 @@ use convlens::{Error, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::photo::photo_of;
-
 pub use pictures::{TankEvidence, TankPictures, TankScore, TankSet};
 
 /// The weather over a [`Wood`].
@@ -182,7 +180,7 @@ impl Wood {
     /// # Errors
     /// When there is no memory for it.
     pub fn photo(&self) -> Result<Photo> {
-        photo_of(&self.picture, &self.title)
+        Ok(Photo::from_picture(&self.picture).titled(&self.title))
     }
 
     /// What each pixel shows: "tank", "sky", "trees" (bushes among them) or "ground".

@@ -15,7 +15,6 @@ use convlens::{Error, Result};
 
 use super::canvas::NAMES;
 use super::{Weather, Wood, Woods};
-use crate::photo::photo_of;
 use crate::workers::on_all_processors;
 
 /// More pictures are not painted at once: they lie in memory.
@@ -222,7 +221,7 @@ fn seen_by(model: &Model, mask: &Mask) -> Result<Mask> {
             .flat_map(|&label| [if usize::from(label) == class { u8::MAX } else { 0 }; 3]);
         let (height, width) = (mask.height() as u32, mask.width() as u32);
         let drawn = Picture::rgb(width, height, own.collect())?;
-        let seen = model.preprocess().seen(&photo_of(&drawn, "")?)?;
+        let seen = model.preprocess().seen(&Photo::from_picture(&drawn))?;
         size = (seen.height() as usize, seen.width() as usize);
         best.resize(size.0 * size.1, (0, 0));
         for (best, pixel) in best.iter_mut().zip(seen.pixels()) {
