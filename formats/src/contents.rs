@@ -42,6 +42,12 @@ impl Storage {
         read_values(source, self, each)
     }
 
+    /// How its values are stored. They are read as 32-bit floats all the same, which hold integers
+    /// exactly only up to 2^24.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     /// Values as they lie in the file from this byte on.
     pub(crate) fn plain(start: u64, dtype: Dtype, order: ByteOrder, count: usize) -> Storage {
         let packed = count as u64 * dtype.size() as u64;
@@ -68,7 +74,7 @@ pub struct TensorEntry {
 }
 
 /// Everything that a file holds; whatever is in here fits the file and fits together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Contents {
     storages: Vec<Storage>,
     entries: Vec<TensorEntry>,

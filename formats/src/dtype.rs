@@ -1,24 +1,63 @@
 //! The number types of weight files, and their values as 32-bit floats.
 
+use std::fmt;
+
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// How a value is stored.
+/// How a value is stored. It is shown by the name that numpy and PyTorch have for it.
+///
+/// ```
+/// assert_eq!(convlens_formats::Dtype::Bf16.to_string(), "bfloat16");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Dtype {
+pub enum Dtype {
+    /// A byte; whatever is not 0 is true.
     Bool,
+    /// 8 bits without a sign.
     U8,
+    /// 8 bits with a sign.
     I8,
+    /// 16 bits without a sign.
     U16,
+    /// 16 bits with a sign.
     I16,
+    /// IEEE's half: 5 bits of exponent, 10 of fraction.
     F16,
+    /// Google's half: the first two bytes of a single, 8 bits of exponent, 7 of fraction.
     Bf16,
+    /// 32 bits without a sign.
     U32,
+    /// 32 bits with a sign.
     I32,
+    /// IEEE's single.
     F32,
+    /// 64 bits without a sign.
     U64,
+    /// 64 bits with a sign.
     I64,
+    /// IEEE's double.
     F64,
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dtype::Bool => "bool",
+            Dtype::U8 => "uint8",
+            Dtype::I8 => "int8",
+            Dtype::U16 => "uint16",
+            Dtype::I16 => "int16",
+            Dtype::F16 => "float16",
+            Dtype::Bf16 => "bfloat16",
+            Dtype::U32 => "uint32",
+            Dtype::I32 => "int32",
+            Dtype::F32 => "float32",
+            Dtype::U64 => "uint64",
+            Dtype::I64 => "int64",
+            Dtype::F64 => "float64",
+        })
+    }
 }
 
 impl Dtype {

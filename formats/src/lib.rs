@@ -26,6 +26,7 @@ mod dtype;
 pub mod npy;
 mod npz;
 mod pickle;
+pub mod pt2;
 mod pth;
 mod pth_old;
 mod recognise;
@@ -39,9 +40,10 @@ mod zip;
 use std::io::{Read, Seek, SeekFrom};
 
 pub use contents::{Contents, Storage, TensorEntry};
+pub use dtype::Dtype;
 
 use contents::{MOST_DIMENSIONS, gather};
-use dtype::{ByteOrder, Dtype};
+use dtype::ByteOrder;
 
 /// What a reader found, or what was wrong.
 pub type Parsed<T> = Result<T, String>;
@@ -52,7 +54,7 @@ pub trait Source: Read + Seek {}
 impl<T: Read + Seek> Source for T {}
 
 /// What a file of weights holds, whichever of these formats its first bytes say it is: `.safetensors`,
-/// PyTorch's `.pth` and `.pt` of any age, TorchScript, numpy's `.npz`.
+/// PyTorch's `.pth` and `.pt` of any age, its `.pt2`, TorchScript, numpy's `.npz`.
 ///
 /// # Errors
 /// A file that is none of them, is cut short or damaged, or asks for what weights do not need.
@@ -65,7 +67,9 @@ pub fn parse(source: &mut dyn Source) -> Parsed<Contents> {
         recognise::Format::Pickle => pth_old::parse(source, length),
         recognise::Format::Zip => {
             let archive = zip::Archive::open(source, length)?;
-            if archive.member_ending("data.pkl").is_some() {
+            if pt2::is_one(&archive) {
+                pt2::weights(source, &archive)
+            } else if archive.member_ending("data.pkl").is_some() {
                 pth::parse(source, &archive)
             } else {
                 npz::parse(source, &archive)

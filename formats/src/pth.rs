@@ -1,14 +1,26 @@
 //! `.pth` since PyTorch 1.6, and TorchScript, which tch's `.ot` is: a zip archive with a pickle of
 //! what there is, and each storage as a member.
 
-use super::pickle::{self, Input};
+use std::collections::BTreeMap;
+
+use super::pickle::{self, Input, Pickle, TensorView};
 use super::state_dict;
 use super::storages::Storages;
 use super::zip::Archive;
-use super::{ByteOrder, Contents, Parsed, Source, Storage};
+use super::{ByteOrder, Contents, Parsed, Source, Storage, TensorEntry};
 
 /// Where everything is.
 pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Contents> {
+    let (storages, entries) = tensors(source, archive, state_dict::tensors)?;
+    Contents::new(storages, entries, archive.length)
+}
+
+/// The tensors that `find` finds in the pickle, and their storages.
+pub(crate) fn tensors(
+    source: &mut dyn Source,
+    archive: &Archive,
+    find: impl FnOnce(&Pickle) -> Parsed<BTreeMap<String, &TensorView>>,
+) -> Parsed<(Vec<Storage>, Vec<TensorEntry>)> {
     let missing = || "the archive has no data.pkl".to_owned();
     let pickle_name = archive.member_ending("data.pkl").ok_or_else(missing)?;
     let member = archive.member(pickle_name).ok_or_else(missing)?;
@@ -23,7 +35,7 @@ pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Conten
         },
         None => ByteOrder::Little,
     };
-    let tensors = state_dict::tensors(&pickle)?;
+    let tensors = find(&pickle)?;
     let mut storages = Storages::new(&pickle);
     for (name, tensor) in tensors {
         storages.add(name, tensor, |key, dtype, bytes| {
@@ -39,5 +51,5 @@ pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Conten
             Ok(Storage::member(place, dtype, order, count))
         })?;
     }
-    storages.contents(archive.length)
+    Ok(storages.into_parts())
 }

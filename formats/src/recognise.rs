@@ -8,21 +8,21 @@ pub(super) const HEAD: u64 = 512;
 /// A format that holds weights.
 pub(super) enum Format {
     Safetensors,
-    /// `.pth` since PyTorch 1.6, TorchScript, tch's `.ot`, and numpy's `.npz`.
+    /// `.pth` since PyTorch 1.6, `.pt2`, TorchScript, tch's `.ot`, and numpy's `.npz`.
     Zip,
     /// `.pth` before PyTorch 1.6.
     Pickle,
 }
 
-const ADVICE: &str = "convlens reads .safetensors, PyTorch's .pth and .pt, tch's .ot and numpy's \
-                      .npz";
+const ADVICE: &str = "convlens reads .safetensors, PyTorch's .pth, .pt and .pt2, tch's .ot and \
+                      numpy's .npz";
 
 /// The format of a file that begins with `head` and has `length` bytes.
 pub(super) fn format(head: &[u8], length: u64) -> Parsed<Format> {
     if length == 0 {
         return Err(format!("the file is empty; {ADVICE}"));
     }
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+    if is_zip(head) {
         return Ok(Format::Zip);
     }
     if safetensors::begins(head) {
@@ -58,6 +58,11 @@ pub(super) fn format(head: &[u8], length: u64) -> Parsed<Format> {
     } else {
         format!("the file begins with {}, which is no format of weights; {ADVICE}", beginning(head))
     })
+}
+
+/// Whether a file that begins with `head` is a zip archive.
+pub(super) fn is_zip(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
 /// The first bytes of a file, for an error message.

@@ -42,6 +42,16 @@ pub(super) fn tensors(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> 
     ))
 }
 
+/// The tensors of a dict, which may have none: what `torch.export` keeps.
+pub(super) fn exported(pickle: &Pickle) -> Parsed<BTreeMap<String, &TensorView>> {
+    if !matches!(pickle.cell(pickle.root), Some(PickleCell::Dict(_))) {
+        return Err("the file holds no dict of tensors".into());
+    }
+    let mut found = Found { pickle, tensors: BTreeMap::new(), work: 0 };
+    found.collect(pickle.root, "", 0)?;
+    Ok(found.tensors)
+}
+
 struct Found<'a> {
     pickle: &'a Pickle,
     tensors: BTreeMap<String, &'a TensorView>,

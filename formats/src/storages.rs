@@ -47,4 +47,8 @@ impl<'a> Storages<'a> {
     pub(super) fn contents(self, length: u64) -> Parsed<Contents> {
         Contents::new(self.storages, self.entries, length)
     }
+
+    pub(super) fn into_parts(self) -> (Vec<Storage>, Vec<TensorEntry>) {
+        (self.storages, self.entries)
+    }
 }
