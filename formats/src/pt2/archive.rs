@@ -57,12 +57,16 @@ pub(super) fn layout(source: &mut dyn Source, archive: &Archive) -> Parsed<Layou
     Ok(Layout::Folder { root: root.to_owned(), model: model.to_owned() })
 }
 
-/// The folder, with its `/`, under which a program's members are.
+/// The folder, with its `/`, under which a program's members are. Compiled code was once written without
+/// one.
 fn root(archive: &Archive) -> Option<&str> {
+    let roots = |name: &'_ str| [0, name.find('/').map_or(0, |slash| slash + 1)];
     archive.members().find_map(|(name, _)| {
-        let (root, rest) = name.split_at(name.find('/')? + 1);
-        let tells = rest == "archive_format" || is_compiled(rest) || model_name(rest).is_some();
-        tells.then_some(root)
+        let split = roots(name).into_iter().map(|at| name.split_at(at));
+        let tells = |rest: &str| {
+            rest == "archive_format" || is_compiled(rest) || model_name(rest).is_some()
+        };
+        split.into_iter().find(|(_, rest)| tells(rest)).map(|(root, _)| root)
     })
 }
 

@@ -132,7 +132,7 @@ fn tensors(
 ) -> Parsed<Option<Contents>> {
     let tensors = match layout {
         Layout::Folder { root, model } => weights::read(source, archive, root, model)?,
-        Layout::Flat => old::read(source, archive, old::MEMBERS)?,
+        Layout::Flat => old::read(source, archive)?,
     };
     tensors.contents(archive.length)
 }

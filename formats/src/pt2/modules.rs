@@ -8,8 +8,14 @@ pub(super) fn calls(text: &str) -> Vec<ModuleCall> {
     text.split(';').filter_map(call).collect()
 }
 
+/// PyTorch's own name for no module at all, which it puts around what it added itself.
+const NO_MODULE: &str = "_empty_nn_module_stack_from_metadata_hook";
+
 fn call(text: &str) -> Option<ModuleCall> {
     let [key, path, class] = fields(text)?;
+    if path == NO_MODULE {
+        return None;
+    }
     // Since 2.6, keys of later calls end in `@1`, `@2`, ...
     let count = key.rsplit_once('@').and_then(|(_, count)| count.parse().ok());
     Some(ModuleCall { path: plain_path(path), call: count.unwrap_or(0), kind: kind(class).into() })
@@ -73,5 +79,6 @@ mod tests {
         assert_eq!(calls(""), []);
         assert_eq!(calls("a,b;a,b,c,d;)a,b,c;;("), []);
         assert_eq!(calls("k@x,p,"), [named("p", 0, "")]);
+        assert_eq!(calls(&format!("{NO_MODULE},{NO_MODULE},{NO_MODULE}")), []);
     }
 }

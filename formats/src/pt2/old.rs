@@ -1,5 +1,5 @@
-//! What PyTorch up to 2.7 writes: `torch.save`'s archives within the archive, and JSON that is not
-//! quite JSON.
+//! What older versions of PyTorch write: up to 2.8 `torch.save`'s archives within the archive, up to 2.6
+//! JSON that is not quite JSON.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
@@ -8,40 +8,39 @@ use super::super::{Parsed, Source, pth, state_dict};
 use super::weights::Tensors;
 
 /// The members with tensors up to 2.7. A third, with example inputs, is of no use here.
-pub(super) const MEMBERS: [&str; 2] = ["serialized_state_dict.pt", "serialized_constants.pt"];
+const MEMBERS: [&str; 2] = ["serialized_state_dict.pt", "serialized_constants.pt"];
 
-/// The tensors of some members, each an archive of `torch.save`'s with a dict.
-pub(super) fn read(
-    source: &mut dyn Source,
-    archive: &Archive,
-    names: [&str; 2],
-) -> Parsed<Tensors> {
+/// Weights and constants.
+pub(super) fn read(source: &mut dyn Source, archive: &Archive) -> Parsed<Tensors> {
     let mut tensors = Tensors::default();
-    for name in names {
-        add(source, archive, name, &mut tensors).map_err(|e| format!("in {name}: {e}"))?;
+    for name in MEMBERS {
+        add(source, archive, name, &mut tensors)?;
     }
     Ok(tensors)
 }
 
-fn add(
+/// Adds the tensors of a member that is an archive of `torch.save`'s with a dict.
+pub(super) fn add(
     source: &mut dyn Source,
     archive: &Archive,
     name: &str,
     tensors: &mut Tensors,
 ) -> Parsed<()> {
-    let missing = "it is not there: the archive is damaged or was made by hand";
-    let place = archive.member(name).ok_or(missing)?.place(name, archive, source)?;
+    let missing = || format!("the archive has no {name}: it is damaged or was made by hand");
+    let place = archive.member(name).ok_or_else(missing)?.place(name, archive, source)?;
     if place.deflated {
-        return Err("it is compressed, which torch.export does not do: pack the archive again \
-                    without compression"
-            .into());
+        return Err(format!(
+            "the member {name} is compressed, which torch.export does not do: pack the archive again \
+             without compression"
+        ));
     }
     if place.packed == 0 {
         return Ok(());
     }
     let mut inner = Window { source, start: place.start, length: place.packed, at: 0 };
-    let inner_archive = Archive::open(&mut inner, place.packed)?;
-    let (storages, entries) = pth::tensors(&mut inner, &inner_archive, state_dict::exported)?;
+    let found = Archive::open(&mut inner, place.packed)
+        .and_then(|archive| pth::tensors(&mut inner, &archive, state_dict::exported));
+    let (storages, entries) = found.map_err(|e| format!("in {name}: {e}"))?;
     let before = tensors.storages.len();
     for mut storage in storages {
         // Within the member, and the member is within the file: this cannot overflow.

@@ -304,7 +304,7 @@ impl<'de> Union<'de> for Arg {
     }
 }
 
-/// A number. JSON has no infinities: since 2.6 they are texts, and `old::standard_json` makes texts of
+/// A number. JSON has no infinities: since 2.7 they are texts, and `old::standard_json` makes texts of
 /// those before.
 struct Float(f64);
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::super::zip::Archive;
 use super::super::{ByteOrder, Contents, Dtype, Parsed, Source, Storage, TensorEntry};
-use super::archive;
 use super::schema::{self, Payload, PayloadConfig, SymInt};
+use super::{archive, old};
 
 /// The number of a tensor's layout that is not sparse.
 const STRIDED: u64 = 7;
@@ -45,6 +45,12 @@ pub(super) fn read(
         Collected { archive, order, tensors: Tensors::default(), places: HashMap::new() };
     for kind in ["weights", "constants"] {
         let folder = format!("{root}data/{kind}/");
+        // So wrote PyTorch 2.8.
+        let saved = format!("{folder}{model}.pt");
+        if archive.member(&saved).is_some() {
+            old::add(source, archive, &saved, &mut collected.tensors)?;
+            continue;
+        }
         let config_name = format!("{folder}{model}_{kind}_config.json");
         let text = archive::json(source, archive, &config_name)?;
         let PayloadConfig { config } = serde_json::from_slice(&text)
@@ -88,11 +94,19 @@ impl Collected<'_> {
         let dtype = schema::dtype(meta.dtype)
             .map_err(|kind| format!("{name} is of type {kind}, which convlens does not read"))?;
         let sizes = |sizes: Vec<SymInt>| sizes.into_iter().map(|size| plain(&name, size)).collect();
-        let (shape, strides): (Parsed<_>, Parsed<_>) = (sizes(meta.sizes), sizes(meta.strides));
+        let (shape, strides): (Parsed<Vec<usize>>, Parsed<_>) =
+            (sizes(meta.sizes), sizes(meta.strides));
         let (shape, strides) = (shape?, strides?);
         let offset = plain(&name, meta.storage_offset)?;
         let storage =
             self.storage(source, &name, format!("{folder}{}", payload.path_name), dtype)?;
+        let empty = self.tensors.storages.get(storage).is_some_and(|storage| storage.count == 0);
+        if empty && !shape.contains(&0) {
+            return Err(format!(
+                "{name} has no values: the network was exported with fake tensors. Load its weights \
+                 before the export"
+            ));
+        }
         self.tensors.entries.push(TensorEntry { name, storage, offset, shape, strides });
         Ok(())
     }
