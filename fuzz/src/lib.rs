@@ -1,9 +1,11 @@
 //! What a fuzzer runs: every reader of convlens-formats, to the last value that a file holds.
 
+use std::collections::HashSet;
 use std::io::Cursor;
 
+use convlens_formats::pt2::{self as archive, Argument, Output};
 use convlens_formats::segy::Segy;
-use convlens_formats::{npy as array, parse};
+use convlens_formats::{Contents, npy as array, parse};
 
 /// More values than this are not read, only looked up: it takes too long.
 const MOST_VALUES: usize = 1 << 16;
@@ -29,13 +31,48 @@ pub fn npy(bytes: &[u8]) {
 /// A file of weights of any format, by what it begins with. Whatever passed the checks must be there.
 pub fn weights(bytes: &[u8]) {
     let mut source = Cursor::new(bytes);
-    let Ok(contents) = parse(&mut source) else { return };
+    if let Ok(contents) = parse(&mut source) {
+        values(&mut source, &contents);
+    }
+}
+
+/// PyTorch's `.pt2`: the graph and its weights. What a node uses must be there before it.
+pub fn pt2(bytes: &[u8]) {
+    let mut source = Cursor::new(bytes);
+    let Ok(program) = archive::parse(&mut source) else { return };
+    let mut known: HashSet<&str> = program.inputs.iter().map(|input| &*input.value).collect();
+    for node in &program.nodes {
+        for (_, argument) in &node.inputs {
+            match argument {
+                Argument::Tensor(name) => assert!(known.contains(&**name)),
+                Argument::Tensors(names) => {
+                    assert!(names.iter().flatten().all(|name| known.contains(&**name)));
+                }
+                _ => {}
+            }
+        }
+        for output in &node.outputs {
+            match output {
+                Output::Tensor(name) | Output::Int(name) => assert!(known.insert(name)),
+                Output::Tensors(names) => known.extend(names.iter().map(|name| &**name)),
+                _ => {}
+            }
+        }
+    }
+    if let Some(contents) = &program.weights {
+        assert!(archive::is_program(&mut source).expect("a program"));
+        values(&mut source, contents);
+    }
+}
+
+/// Reads every storage and every view of it.
+fn values(source: &mut Cursor<&[u8]>, contents: &Contents) {
     for (storage, entries) in contents.by_storage() {
         if storage.count > MOST_VALUES {
             continue;
         }
         let mut values = Vec::new();
-        if storage.read(&mut source, |piece| values.extend_from_slice(piece)).is_err() {
+        if storage.read(source, |piece| values.extend_from_slice(piece)).is_err() {
             continue;
         }
         assert_eq!(values.len(), storage.count);

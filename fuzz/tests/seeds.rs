@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convlens_fuzz::{npy, segy, weights};
+use convlens_fuzz::{npy, pt2, segy, weights};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 8] = [
     ("npy", npy),
     ("npz", weights),
     ("ot", weights),
+    ("pt2", pt2),
     ("pth_old", weights),
     ("pth_zip", weights),
     ("safetensors", weights),
