@@ -7,6 +7,9 @@ use super::super::{ByteOrder, Parsed, Source};
 pub(super) const EXPORT: &str =
     "torch.export.save(torch.export.export(net.eval(), (x,)), \"net.pt2\")";
 
+/// The versions of PyTorch whose archives are known to be read.
+pub(super) const VERSIONS: &str = "2.5 to 2.13";
+
 /// PyTorch up to 2.7 writes the program so, beside its weights and with no folder around them.
 pub(super) const FLAT_PROGRAM: &str = "serialized_exported_program.json";
 
@@ -48,7 +51,7 @@ pub(super) fn layout(source: &mut dyn Source, archive: &Archive) -> Parsed<Layou
         if found.as_deref().is_some_and(|found| found != expected) {
             return Err(format!(
                 "the archive's {name} is {:?}; only {expected:?} is read: export the network again \
-                 with PyTorch 2.5 to 2.13",
+                 with PyTorch {VERSIONS}",
                 found.unwrap_or_default()
             ));
         }
@@ -57,17 +60,19 @@ pub(super) fn layout(source: &mut dyn Source, archive: &Archive) -> Parsed<Layou
     Ok(Layout::Folder { root: root.to_owned(), model: model.to_owned() })
 }
 
-/// The folder, with its `/`, under which a program's members are. Compiled code was once written without
-/// one.
+/// The folder, with its `/`, under which a program's members are. Up to PyTorch 2.7, compiled code had
+/// none.
 fn root(archive: &Archive) -> Option<&str> {
-    let roots = |name: &'_ str| [0, name.find('/').map_or(0, |slash| slash + 1)];
     archive.members().find_map(|(name, _)| {
-        let split = roots(name).into_iter().map(|at| name.split_at(at));
-        let tells = |rest: &str| {
-            rest == "archive_format" || is_compiled(rest) || model_name(rest).is_some()
-        };
-        split.into_iter().find(|(_, rest)| tells(rest)).map(|(root, _)| root)
+        let folder = name.find('/').map_or(0, |slash| slash + 1);
+        let places = [0, folder].map(|at| name.split_at(at));
+        places.into_iter().find(|(_, member)| tells(member)).map(|(root, _)| root)
     })
+}
+
+/// Whether no other archive than a `.pt2` has a member of this name.
+fn tells(member: &str) -> bool {
+    member == "archive_format" || is_compiled(member) || model_name(member).is_some()
 }
 
 /// The name of the program that a member is, if it is one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::{Contents, Parsed};
 use super::program::{Argument, Node, Output, Program, Size, Symbol, TensorMeta};
 use super::schema::{self, ExportedProgram, OutputSpec, SymInt};
-use super::{modules, order};
+use super::{archive, modules, order};
 
 /// Major versions of the description that are read: 7 is PyTorch 2.5's, 8 that of all since.
 const MAJORS: [u64; 2] = [7, 8];
@@ -20,10 +20,11 @@ pub(super) fn check_version(
     }
     Err(format!(
         "the program is written in version {}.{} of torch.export's schema, by PyTorch {}; versions 7 \
-         and 8 are read: export the network again with PyTorch 2.5 to 2.13",
+         and 8 are read: export the network again with PyTorch {}",
         version.major,
         version.minor,
-        torch_version.unwrap_or("of an unknown version")
+        torch_version.unwrap_or("of an unknown version"),
+        archive::VERSIONS
     ))
 }
 

@@ -38,7 +38,7 @@ pub struct Program {
 /// Something that goes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// The name by which the nodes know it.
+    /// The name by which the nodes know it; empty for what is neither a tensor nor a size.
     pub value: String,
     /// What it is.
     pub role: Role,
