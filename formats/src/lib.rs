@@ -1,5 +1,6 @@
 //! The file formats that convlens reads, as plain data and without libtorch: which tensors a file of
-//! weights holds and where in it their values lie, numpy's arrays, and seismic sections.
+//! weights holds and where in it their values lie, whole networks in PyTorch's `.pt2`, numpy's arrays, and
+//! seismic sections.
 //!
 //! Nothing is allocated because a header says so: a length is compared with the file's own before it
 //! is believed. Messages do not name the file; the caller does.
