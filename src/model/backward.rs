@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::fused_conv::{self, Chain};
+use super::fast::{self, Asked, Chain, Chains};
 use super::op::Gradients;
 use super::{Model, Node, NodeId, Op, Pass, with_grad};
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ impl Model {
 pub(crate) struct Back {
     /// What passes through a rectifier.
     pub(crate) rule: Rule,
-    /// Whether it will be asked for again and again: see [`winograd`](super::winograd).
+    /// Whether it will be asked for again and again: see [`Asked`].
     pub(crate) again: bool,
 }
 
@@ -110,8 +110,8 @@ struct Walk<'a> {
     /// What does not run, but is given.
     fed: Vec<bool>,
     values: Vec<Option<Tensor>>,
-    /// The convolutions with what inference does along with them, by the node at which each ends.
-    chains: Vec<Option<Chain>>,
+    /// The layers whose values between them are not known.
+    chains: Chains,
     gradients: Vec<Option<Gradient>>,
 }
 
@@ -150,8 +150,9 @@ impl<'a> Walk<'a> {
         let mut asked = vec![false; nodes.len()];
         layers.iter().for_each(|id| asked[id.0] = true);
         let taken = |id: NodeId| readers[id.0] == 1 && !asked[id.0];
-        let (chains, needless) = fused_conv::chains(nodes, runs, taken);
-        let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !needless[id.0]);
+        // Whether the feeds are finite makes no difference on the way back, whose rectifiers are ours.
+        let chains = fast::chains(nodes, [], runs, taken)?;
+        let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !chains.is_inside(*id));
         let wanted: Vec<NodeId> = wanted.collect();
         let known: Vec<(NodeId, &Tensor)> =
             feeds.iter().filter_map(|(id, _)| Some((*id, values[id.0].as_ref()?))).collect();
@@ -171,13 +172,14 @@ impl<'a> Walk<'a> {
 
     fn backward(&mut self) -> Result<Option<Tensor>> {
         let nodes = &self.model.inner.nodes;
+        let chains = std::mem::replace(&mut self.chains, Chains::none(nodes));
         for index in (self.from.0 + 1..nodes.len()).rev() {
             let Some(gradient) = self.gradients[index].take() else { continue };
             if self.fed[index] {
                 continue; // a constant
             }
-            let step = match self.chains[index].take() {
-                Some(chain) => self.through_chain(&chain, NodeId(index), gradient),
+            let step = match chains.ending_at(NodeId(index)) {
+                Some(chain) => self.through_chain(chain, NodeId(index), gradient),
                 None => self.through(NodeId(index), gradient),
             };
             step.map_err(|e| e.while_doing(format!("backwards through {:?}", nodes[index].name)))?;
@@ -190,26 +192,24 @@ impl<'a> Walk<'a> {
     /// A convolution, its batch norm, what is added and the rectifier, from the last to the first.
     fn through_chain(&mut self, chain: &Chain, end: NodeId, gradient: Gradient) -> Result<()> {
         let nodes = &self.model.inner.nodes;
-        let mut gradient = match chain.relu {
+        let mut gradient = match chain.relu.is_some() {
             true => self.back.rule.through(f64::INFINITY, &self.value(end)?, gradient)?,
             false => gradient.tensor,
         };
         if let Some(other) = chain.other {
             self.add(other, gradient.shallow_clone(), false)?;
         }
-        let norm = chain.norm.map(|id| &nodes[id.0]);
-        let (conv, trainings) = (&nodes[chain.conv.0], self.model.trainings());
-        let fuser = &self.model.inner.fuser;
-        if let Some(back) = fuser.run_back(conv, norm, &gradient, trainings, self.back.again)?
-            && let &[input] = conv.inputs.as_slice()
+        let asked = Asked { trainings: self.model.trainings(), again: self.back.again };
+        if let &[input] = nodes[chain.conv.0].inputs.as_slice()
+            && let Some(back) = self.model.inner.fast.backwards(nodes, chain, &gradient, asked)?
         {
             return self.add(input, back, true);
         }
-        if let Some(norm) = norm
+        if let Some(norm) = chain.norm.map(|id| &nodes[id.0])
             && let Op::BatchNorm2d(op) = &norm.op
         {
             // What a rectifier let through, and nobody else has, may be overwritten.
-            let own = chain.relu && chain.other.is_none();
+            let own = chain.relu.is_some() && chain.other.is_none();
             gradient = op.scaled_back(&norm.parameters_for(Pass::Gradient), gradient, own)?;
         }
         self.through(chain.conv, Gradient { tensor: gradient, own: false })

@@ -358,8 +358,7 @@ impl Builder {
                 op: planned.op.clone(),
                 inputs: planned.inputs.clone(),
                 parameters,
-                folded: Default::default(),
-                turned: Default::default(),
+                kept: Default::default(),
                 shape: planned.shape.clone(),
             });
         }
@@ -372,7 +371,7 @@ impl Builder {
                 variables: self.variables,
                 preprocess: self.preprocess,
                 classes: self.classes,
-                fuser: Default::default(),
+                fast: Default::default(),
                 trainings: Rc::default(),
             }),
         })

@@ -2,23 +2,19 @@
 
 mod backward;
 mod builder;
+mod fast;
 mod finite;
 mod front;
-mod fused_conv;
 mod grad_mode;
 mod groups;
 mod layer_ref;
 mod layers;
-mod linear_back;
-mod load;
 mod op;
 mod receptive_field;
 mod run;
 mod sub_model;
 mod summary;
-mod threads;
 mod weights;
-mod winograd;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -47,7 +43,6 @@ pub use weights::Weights;
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::show::debug_line;
-use fused_conv::{FoldedWeights, Fuser};
 
 pub(crate) use grad_mode::with_grad;
 
@@ -87,7 +82,7 @@ struct Inner {
     nodes: Vec<Node>,
     names: Names,
     variables: VarStore,
-    fuser: Fuser,
+    fast: fast::Engine,
     preprocess: Preprocess,
     classes: Vec<String>,
     /// How many training passes there were: what a look remembers from before is of no use.
@@ -122,10 +117,7 @@ struct Node {
     op: Op,
     inputs: Vec<NodeId>,
     parameters: Vec<Parameter>,
-    /// For a convolution: its weights as inference wants them.
-    folded: FoldedWeights,
-    /// The same for the way back.
-    turned: FoldedWeights,
+    kept: fast::Kept,
     /// The output's shape for one input of the size that the network was made for.
     shape: Vec<i64>,
 }

@@ -2,8 +2,9 @@
 
 use tch::Tensor;
 
+use super::fast::{self, Asked, Chain, Chains};
 use super::op::{countable, too_many};
-use super::{Model, Node, NodeId, Op, Pass, fused_conv, threads, with_grad};
+use super::{Model, Node, NodeId, Op, Pass, with_grad};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::tensor::{IntoResult, channels_last, plain};
@@ -58,7 +59,7 @@ impl Model {
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
-        threads::prepare();
+        fast::prepare();
         let plan = Plan::new(self, feeds, wanted)?;
         if pass == Pass::Training {
             self.inner.trainings.set(self.inner.trainings.get() + 1);
@@ -197,7 +198,7 @@ impl Plan {
     }
 
     fn execute(
-        mut self,
+        self,
         model: &Model,
         pass: Pass,
         feeds: &[(NodeId, &Tensor)],
@@ -218,62 +219,108 @@ impl Plan {
                 _ => tensor,
             });
         }
-        let readers = self.readers.clone();
-        // In inference a convolution takes what follows it along, where nobody else reads it; not what
-        // is not finite, which it would hide.
-        let mut inference = pass.infers();
-        for (_, tensor) in feeds.iter().filter(|(id, _)| self.needed[id.0]) {
-            inference = inference && fused_conv::is_finite(tensor)?;
-        }
-        let runs = |id: NodeId| inference && self.needed[id.0] && values[id.0].is_none();
+        let Plan { needed, readers } = self;
+        let runs = |id: NodeId| needed[id.0] && values[id.0].is_none();
         let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
-        let (chains, needless) = fused_conv::chains(nodes, runs, taken);
-        for (index, node) in nodes.iter().enumerate() {
-            if !self.needed[index] || values[index].is_some() || needless[index] {
-                continue;
+        let given = feeds.iter().filter(|(id, _)| needed[id.0]).map(|(_, tensor)| *tensor);
+        let chains = match pass.infers() {
+            true => fast::chains(nodes, given, runs, taken)?,
+            false => Chains::none(nodes),
+        };
+        let order: Vec<NodeId> = (0..nodes.len()).map(NodeId).filter(|id| runs(*id)).collect();
+        let left = readers.clone();
+        let mut running = Running { model, pass, readers, left, fixed, values };
+        for id in order.into_iter().filter(|id| !chains.is_inside(*id)) {
+            match chains.ending_at(id) {
+                Some(chain) => running.chain(chain, id)?,
+                None => running.layer(id)?,
             }
-            let chain = chains[index].as_ref();
-            let first = chain.map_or(node, |chain| &nodes[chain.conv.0]);
-            let mut inputs = Vec::with_capacity(first.inputs.len());
-            for id in first.inputs.iter().chain(chain.and_then(|chain| chain.other.as_ref())) {
-                self.readers[id.0] -= 1;
-                let last = self.readers[id.0] == 0 && !fixed[id.0];
-                let value = &mut values[id.0];
-                let input =
-                    if last { value.take() } else { value.as_ref().map(Tensor::shallow_clone) };
-                let input = input.ok_or_else(|| {
-                    Error::Argument(format!("{} ran before its input", model.describe(node)))
-                })?;
-                // What others still need is not theirs who may write to it.
-                let foreign = !last && matches!(first.op, Op::Module(_));
-                inputs.push(if foreign { input.f_alias_copy().into_result()? } else { input });
-            }
-            let output = match chain {
-                Some(chain) => {
-                    let again = pass == Pass::Repeated;
-                    let trainings = model.trainings();
-                    let other = inputs.get(1);
-                    model.inner.fuser.run(nodes, chain, &inputs[0], other, trainings, again)
-                }
-                None => {
-                    let overwrite = pass.infers()
-                        && node.inputs.first().is_some_and(|id| {
-                            readers[id.0] == 1 && !fixed[id.0] && nodes[id.0].op.makes_new_memory()
-                        });
-                    node.op.forward(&mut inputs, &node.parameters_for(pass), pass, overwrite)
-                }
-            };
-            values[index] = Some(output.map_err(|e| {
-                let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
-                e.while_doing(format!("{} with input {shapes:?}", model.describe(first)))
-            })?);
         }
         wanted
             .iter()
             .map(|id| {
-                let value = values[id.0].as_ref().map(Tensor::shallow_clone);
+                let value = running.values[id.0].as_ref().map(Tensor::shallow_clone);
                 value.ok_or_else(|| Error::Argument("a wanted layer did not run".into()))
             })
             .collect()
+    }
+}
+
+/// A pass while it runs.
+struct Running<'a> {
+    model: &'a Model,
+    pass: Pass,
+    /// How many layers read each value, and how many of them have still to run.
+    readers: Vec<usize>,
+    left: Vec<usize>,
+    /// What is wanted or fed, and so stays as it is.
+    fixed: Vec<bool>,
+    values: Vec<Option<Tensor>>,
+}
+
+impl Running<'_> {
+    fn layer(&mut self, id: NodeId) -> Result<()> {
+        let node = self.model.node(id);
+        let mut inputs = Vec::with_capacity(node.inputs.len());
+        for &from in &node.inputs {
+            let input = self.value(from, node)?;
+            let last = self.release(from);
+            // Another layer still reads it, and a module might write to it.
+            let foreign = !last && matches!(node.op, Op::Module(_));
+            inputs.push(if foreign { input.f_alias_copy().into_result()? } else { input });
+        }
+        let overwrite = self.pass.infers()
+            && node.inputs.first().is_some_and(|from| {
+                let source = self.model.node(*from);
+                self.readers[from.0] == 1 && !self.fixed[from.0] && source.op.makes_new_memory()
+            });
+        let parameters = node.parameters_for(self.pass);
+        let output = node.op.forward(&mut inputs, &parameters, self.pass, overwrite);
+        self.values[id.0] = Some(output.map_err(|error| self.failed(error, node, &inputs))?);
+        Ok(())
+    }
+
+    /// Several layers at once, or, where the fast engine leaves them, one after the other.
+    fn chain(&mut self, chain: &Chain, end: NodeId) -> Result<()> {
+        let nodes = &self.model.inner.nodes;
+        let first = self.model.node(chain.conv);
+        let reads: Vec<NodeId> = first.inputs.iter().copied().chain(chain.other).collect();
+        let inputs = reads.iter().map(|id| self.value(*id, first)).collect::<Result<Vec<_>>>()?;
+        let again = self.pass == Pass::Repeated;
+        let asked = Asked { trainings: self.model.trainings(), again };
+        let engine = &self.model.inner.fast;
+        let output = engine.forwards(nodes, chain, &inputs[0], inputs.get(1), asked);
+        let output = output.map_err(|error| self.failed(error, first, &inputs))?;
+        drop(inputs);
+        let Some(output) = output else {
+            return chain.layers().try_for_each(|id| self.layer(id));
+        };
+        for id in reads {
+            self.release(id);
+        }
+        self.values[end.0] = Some(output);
+        Ok(())
+    }
+
+    fn value(&self, id: NodeId, reader: &Node) -> Result<Tensor> {
+        let value = self.values[id.0].as_ref().map(Tensor::shallow_clone);
+        value.ok_or_else(|| {
+            Error::Argument(format!("{} ran before its input", self.model.describe(reader)))
+        })
+    }
+
+    /// A reader of this value is done; it is dropped behind the last, which is told.
+    fn release(&mut self, id: NodeId) -> bool {
+        self.left[id.0] -= 1;
+        let last = self.left[id.0] == 0 && !self.fixed[id.0];
+        if last {
+            self.values[id.0] = None;
+        }
+        last
+    }
+
+    fn failed(&self, error: Error, node: &Node, inputs: &[Tensor]) -> Error {
+        let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
+        error.while_doing(format!("{} with input {shapes:?}", self.model.describe(node)))
     }
 }

@@ -96,8 +96,7 @@ impl Model {
             op: Op::Input,
             inputs: Vec::new(),
             parameters: Vec::new(),
-            folded: Default::default(),
-            turned: Default::default(),
+            kept: Default::default(),
             shape: vec![1, c, h, w],
         }];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
@@ -107,8 +106,7 @@ impl Model {
                 op: node.op.clone(),
                 inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
                 parameters: node.parameters.iter().map(Parameter::shared).collect(),
-                folded: Default::default(),
-                turned: Default::default(),
+                kept: Default::default(),
                 shape: node.shape.clone(),
             });
         }
@@ -127,7 +125,7 @@ impl Model {
                 nodes: kept,
                 preprocess,
                 classes,
-                fuser: Default::default(),
+                fast: Default::default(),
                 trainings: Rc::clone(&self.inner.trainings),
             }),
         })

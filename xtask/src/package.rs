@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 const MOST: u64 = 10_000_000;
 
 /// Those that others need, and last the one that needs them.
-const CRATES: [&str; 4] = ["convlens", "convlens-formats", "convlens-libtorch", "convlens-scenes"];
+const CRATES: [&str; 5] =
+    ["convlens", "convlens-fast", "convlens-formats", "convlens-libtorch", "convlens-scenes"];
 
 /// Packages the crates, unpacks them, and lets a kernel that knows nothing of this checkout compile
 /// and use them from `:dep`.

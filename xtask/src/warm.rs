@@ -149,7 +149,7 @@ fn dependencies(checkout: &Path) -> Result<String> {
 
 /// Whether cargo speaks of one of the workspace's own crates, after the verb.
 fn is_ours(line: &str) -> bool {
-    ["convlens ", "convlens-formats ", "convlens-libtorch ", "convlens-scenes "]
+    ["convlens ", "convlens-fast ", "convlens-formats ", "convlens-libtorch ", "convlens-scenes "]
         .iter()
         .any(|ours| line.starts_with(ours))
 }

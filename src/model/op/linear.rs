@@ -6,7 +6,7 @@ use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit};
 use crate::error::{Error, Result};
-use crate::model::linear_back::linear_back;
+use crate::model::fast;
 use crate::tensor::IntoResult;
 
 /// `y = x·Wᵀ + b` over the last dimension.
@@ -105,7 +105,11 @@ impl Operator for Linear {
         parameters: &[Tensor],
         gradient: &Tensor,
     ) -> Result<Gradients> {
-        Ok(Gradients::Shared(vec![linear_back(gradient, &parameters[0])?]))
+        let back = match fast::linear_back(gradient, &parameters[0])? {
+            Some(back) => back,
+            None => gradient.f_matmul(&parameters[0]).into_result()?,
+        };
+        Ok(Gradients::Shared(vec![back]))
     }
 
     fn reads(&self, _: usize, _: &[Option<[i64; 2]>]) -> Reads {

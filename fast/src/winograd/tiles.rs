@@ -1,5 +1,10 @@
 //! Some tiles of a convolution, from the input to the output, in one processor's cache.
+//!
+//! Pointers and places move by `wrapping_` functions: a notebook's kernel compiles with checks of all the
+//! others, which took half of the time. That they stay within their slices is up to who calls
+//! [`TileWork::run`], checks or no.
 
+use std::array;
 use std::ops::Range;
 
 use super::simd::Vector;
@@ -57,25 +62,24 @@ impl TileWork<'_> {
         let in_channels = self.size[2];
         let (in_stride, out_stride) = (rows * in_channels + APART, rows * channels + APART);
         unsafe {
-            let products = scratch.add(POINTS * in_stride);
+            let products = scratch.wrapping_add(POINTS * in_stride);
             for (row, tile) in tiles.clone().enumerate() {
-                self.to_points::<V>(tile, scratch.add(row * in_channels), in_stride);
+                self.to_points::<V>(tile, scratch.wrapping_add(row * in_channels), in_stride);
             }
             for point in 0..POINTS {
-                let inputs = scratch.add(point * in_stride);
+                let inputs = scratch.wrapping_add(point * in_stride);
                 let unused = tiles.len() * in_channels..rows * in_channels;
-                inputs.add(unused.start).write_bytes(0, unused.len());
+                inputs.wrapping_add(unused.start).write_bytes(0, unused.len());
                 for (column, at) in panels.clone().enumerate() {
                     let at = point * self.output[2] / panel + at;
-                    let kernel = self.kernels.as_ptr().add(at * in_channels * panel);
-                    let out = products.add(point * out_stride + column * panel);
+                    let kernel = self.kernels.as_ptr().wrapping_add(at * in_channels * panel);
+                    let out = products.wrapping_add(point * out_stride + column * panel);
                     for row in (0..rows).step_by(ROWS) {
-                        let inputs = inputs.add(row * in_channels);
                         product::<V, ROWS>(
-                            inputs,
+                            inputs.wrapping_add(row * in_channels),
                             kernel,
                             in_channels,
-                            out.add(row * channels),
+                            out.wrapping_add(row * channels),
                             channels,
                         );
                     }
@@ -83,7 +87,7 @@ impl TileWork<'_> {
             }
             for (row, tile) in tiles.enumerate() {
                 let first = panels.start * panel;
-                let products = products.add(row * channels);
+                let products = products.wrapping_add(row * channels);
                 self.to_pixels::<V>(tile, products, out_stride, first..first + channels, output);
             }
         }
@@ -101,29 +105,34 @@ impl TileWork<'_> {
         let [photo, down, across] = self.place(tile);
         let [height, width, channels] = self.size;
         // Beyond the edges lie zeros: before them, the difference wraps.
-        let row = |i: usize| (down * TILE + i).wrapping_sub(self.padding[0]);
-        let column = |j: usize| (across * TILE + j).wrapping_sub(self.padding[1]);
+        let place = |i: usize, j: usize| {
+            let y = (down * TILE + i).wrapping_sub(self.padding[0]);
+            let x = (across * TILE + j).wrapping_sub(self.padding[1]);
+            let at = || ((photo * height + y) * width + x) * channels;
+            (y < height && x < width).then(|| self.input.as_ptr().wrapping_add(at()))
+        };
+        let places: [[Option<*const f32>; SIDE]; SIDE] =
+            array::from_fn(|j| array::from_fn(|i| place(i, j)));
         unsafe {
             let zero = V::splat(0.0);
             for channel in (0..channels).step_by(V::LANES) {
                 let mut half = [[zero; SIDE]; SIDE];
-                for (j, half) in half.iter_mut().enumerate() {
-                    let x = column(j);
+                for (half, places) in half.iter_mut().zip(&places) {
                     let mut pixels = [zero; SIDE];
-                    for (i, pixel) in pixels.iter_mut().enumerate() {
-                        let y = row(i);
-                        if x < width && y < height {
-                            let at = ((photo * height + y) * width + x) * channels + channel;
-                            *pixel = V::load(self.input.as_ptr().add(at));
+                    for (pixel, place) in pixels.iter_mut().zip(places) {
+                        if let Some(place) = place {
+                            *pixel = V::load(place.wrapping_add(channel));
                         }
                     }
                     *half = input_points(pixels);
                 }
+                let mut point = points.wrapping_add(channel);
                 for i in 0..SIDE {
                     let [a, b, c, d, e, f] = &half;
                     let values = input_points([a[i], b[i], c[i], d[i], e[i], f[i]]);
-                    for (j, value) in values.into_iter().enumerate() {
-                        value.store(points.add((i * SIDE + j) * stride + channel));
+                    for value in values {
+                        value.store(point);
+                        point = point.wrapping_add(stride);
                     }
                 }
             }
@@ -143,6 +152,8 @@ impl TileWork<'_> {
         let [photo, down, across] = self.place(tile);
         let [height, width, all] = self.output;
         let inside = [height - down * TILE, width - across * TILE].map(|rest| rest.min(TILE));
+        let row = width * all;
+        let first = ((photo * height + down * TILE) * width + across * TILE) * all;
         unsafe {
             let zero = V::splat(0.0);
             for channel in (0..channels.len()).step_by(V::LANES) {
@@ -150,26 +161,28 @@ impl TileWork<'_> {
                 for (j, half) in half.iter_mut().enumerate() {
                     let mut column = [zero; SIDE];
                     for (i, value) in column.iter_mut().enumerate() {
-                        *value = V::load(points.add((i * SIDE + j) * stride + channel));
+                        let at = (i * SIDE + j).wrapping_mul(stride).wrapping_add(channel);
+                        *value = V::load(points.wrapping_add(at));
                     }
                     *half = output_pixels(column);
                 }
-                let first = channels.start + channel;
-                let bias = self.bias.map_or(zero, |bias| V::load(bias.as_ptr().add(first)));
+                let channel = channels.start + channel;
+                let bias = self.bias.map(|bias| bias.as_ptr().wrapping_add(channel));
+                let bias = bias.map_or(zero, |bias| V::load(bias));
                 for i in 0..inside[0] {
                     let [a, b, c, d, e, f] = &half;
                     let pixels = output_pixels([a[i], b[i], c[i], d[i], e[i], f[i]]);
-                    for (j, pixel) in pixels.into_iter().enumerate().take(inside[1]) {
-                        let y = photo * height + down * TILE + i;
-                        let at = (y * width + across * TILE + j) * all + first;
+                    let mut at = first.wrapping_add(i.wrapping_mul(row)).wrapping_add(channel);
+                    for pixel in pixels.into_iter().take(inside[1]) {
                         let mut pixel = pixel.add(bias);
                         if let Some(other) = self.other {
-                            pixel = pixel.add(V::load(other.as_ptr().add(at)));
+                            pixel = pixel.add(V::load(other.as_ptr().wrapping_add(at)));
                         }
                         if self.relu {
                             pixel = pixel.rectified();
                         }
-                        pixel.store(output.add(at));
+                        pixel.store(output.wrapping_add(at));
+                        at = at.wrapping_add(all);
                     }
                 }
             }
@@ -218,26 +231,28 @@ unsafe fn times<V: Vector>(factor: f32, value: V, plus: V) -> V {
 /// Some rows `[ROWS, C]` by a panel `[C, 2 registers]`, into rows that lie `stride` apart.
 #[inline(always)]
 unsafe fn product<V: Vector, const ROWS: usize>(
-    rows: *const f32,
-    panel: *const f32,
+    mut rows: *const f32,
+    mut panel: *const f32,
     channels: usize,
     out: *mut f32,
     stride: usize,
 ) {
     unsafe {
         let mut sums = [[V::splat(0.0); 2]; ROWS];
-        for channel in 0..channels {
-            let panel = panel.add(2 * V::LANES * channel);
-            let (left, right) = (V::load(panel), V::load(panel.add(V::LANES)));
+        for _ in 0..channels {
+            let (left, right) = (V::load(panel), V::load(panel.wrapping_add(V::LANES)));
             for (row, sums) in sums.iter_mut().enumerate() {
-                let value = V::splat(*rows.add(row * channels + channel));
+                let value = V::spread(rows.wrapping_add(row.wrapping_mul(channels)));
                 sums[0] = value.mul_add(left, sums[0]);
                 sums[1] = value.mul_add(right, sums[1]);
             }
+            rows = rows.wrapping_add(1);
+            panel = panel.wrapping_add(2 * V::LANES);
         }
         for (row, [left, right]) in sums.into_iter().enumerate() {
-            left.store(out.add(row * stride));
-            right.store(out.add(row * stride + V::LANES));
+            let out = out.wrapping_add(row.wrapping_mul(stride));
+            left.store(out);
+            right.store(out.wrapping_add(V::LANES));
         }
     }
 }

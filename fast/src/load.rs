@@ -57,19 +57,19 @@ fn is_listed(list: &str, number: usize) -> bool {
 }
 
 /// What happens between two calls of [`left`](Load::left).
-pub(super) struct Load {
+pub(crate) struct Load {
     before: Ticks,
 }
 
 impl Load {
     /// `None` where there is no such count.
-    pub(super) fn new() -> Option<Load> {
+    pub(crate) fn new() -> Option<Load> {
         Ticks::now().map(|before| Load { before })
     }
 
     /// How many processors were idle or ours since the last time, and how many of them ours. `None`
     /// when that is too short ago to tell, or cannot be read any more.
-    pub(super) fn left(&mut self) -> Option<(f64, f64)> {
+    pub(crate) fn left(&mut self) -> Option<(f64, f64)> {
         let now = Ticks::now()?;
         let left = between(self.before, now)?;
         self.before = now;

@@ -1,0 +1,27 @@
+//! The loops of convlens that have to be fast: slices of floats in, slices of floats out, in all threads
+//! and without libtorch. It is a crate of its own so that a debug build can optimise it, and it alone:
+//! unoptimised, these loops take longer than what they replace.
+//!
+//! ```
+//! let sum = convlens_fast::weighted_rows(&[2.0, 0.0, 1.0], &[1.0, 2.0, 9.0, 9.0, 3.0, 4.0], 2, 1);
+//! assert_eq!(sum, [5.0, 8.0]);
+//! ```
+
+mod load;
+mod openmp;
+mod rows;
+mod threads;
+mod waiting;
+mod winograd;
+
+pub use openmp::processors;
+pub use rows::weighted_rows;
+pub use threads::{for_each, on_all};
+pub use waiting::watch_the_load;
+pub use winograd::{Convolution, KERNEL, POINTS, SIDE, TILE, panel};
+
+/// Whether the compiler optimised this crate. Where it did not, libtorch is faster.
+///
+/// A workspace's profile decides that: `[profile.dev.package.convlens-fast]` with `opt-level = 3` optimises
+/// it in debug builds, too.
+pub const OPTIMISED: bool = cfg!(optimised);
