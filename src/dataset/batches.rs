@@ -92,7 +92,7 @@ impl ImageFolder {
 
     /// Runs the photos from the index `first` on through the network, in order, and hands the
     /// `wanted` layers over batch by batch. Photos of one batch have one size. `what` is what lines of
-    /// progress call the work.
+    /// progress call the work. Where `first` begins a batch of the whole run, that goes on as it would have.
     pub(super) fn run(
         &self,
         model: &Model,
@@ -105,9 +105,7 @@ impl ImageFolder {
         let preprocess = self.preprocess_for(model);
         let mut progress = Progress::new(what, total as u64).from(first as u64);
         let left = total.saturating_sub(first);
-        // One batch alone is not worth it.
-        let several = left > self.batch_size();
-        let pass = if several { Pass::Repeated } else { Pass::Inference };
+        let pass = Pass::of_work(total, self.batch_size());
         let (photos, failed) = (Vec::new(), Vec::new());
         let mut open = Open { model, preprocess, wanted, pass, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
@@ -162,7 +160,6 @@ struct Open<'a> {
     model: &'a Model,
     preprocess: &'a Preprocess,
     wanted: &'a [NodeId],
-    /// Whether there is more than one batch.
     pass: Pass,
     photos: Vec<Seen>,
     failed: Vec<Unreadable>,

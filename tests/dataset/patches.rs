@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use convlens::model::{Builder, Conv2d, NodeId};
+
 use super::*;
 
 #[test]
@@ -137,6 +139,21 @@ impl Interrupted {
 /// A network that fails after so many photos, and that counts those it has seen.
 fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
     let mut net = Model::builder("fragile", [3, 16, 16]);
+    let x = counted(&mut net, fails_after, seen);
+    net.add("conv", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    net.build().expect("a network")
+}
+
+/// The same, with a convolution whose weights are prepared for work of several batches alone.
+fn wide(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
+    let mut net = Model::builder("wide", [3, 16, 16]);
+    let x = counted(&mut net, fails_after, seen);
+    let x = net.add("stem", Conv2d::new(3, 128, 3).stride(2).padding(1), &[x]);
+    net.add("conv", Conv2d::new(128, 256, 3).padding(1), &[x]);
+    net.build().expect("a network")
+}
+
+fn counted(net: &mut Builder, fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> NodeId {
     let x = net.input();
     let run = move |x: &[Tensor], _: bool| {
         // Its shape is found out with zeros.
@@ -146,9 +163,7 @@ fn fragile(fails_after: Rc<Cell<i64>>, seen: Rc<Cell<i64>>) -> Model {
         }
         x[0].shallow_clone()
     };
-    let x = net.function("count", run, &[x]);
-    net.add("conv", Conv2d::new(3, 4, 3).padding(1), &[x]);
-    net.build().expect("a network")
+    net.function("count", run, &[x])
 }
 
 /// All of what was found at the four maps.
@@ -190,7 +205,8 @@ fn a_record_that_was_spoilt_is_made_again() {
         std::fs::write(&part, &bytes).expect("a part");
         case.go_on();
         let found = search.run(model, photos).expect("patches");
-        assert_eq!(case.seen() as usize, 16 - record);
+        // And with it the whole batch.
+        assert_eq!(case.seen() as usize, 16 - record / 4 * 4);
         assert!(found.unreadable().is_empty());
         assert_same(&found, &whole);
         std::fs::remove_file(&path).expect("a file");
@@ -210,8 +226,8 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
     assert!(text.contains("it panicked: enough"), "{text}");
     assert!(!path.exists());
     let part = folder.path().join("patches.json.part");
-    // As if the machine had stopped in the middle of a record, and spoilt the one before: of its batch
-    // three are kept.
+    // As if the machine had stopped in the middle of a record, and spoilt the one before: its batch is done
+    // again.
     let mut bytes = std::fs::read(&part).expect("a part");
     let last = bytes.len() - RECORD;
     bytes[last + 4..last + 8].fill(9);
@@ -220,8 +236,8 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
 
     case.go_on();
     let resumed = search.run(model, photos).expect("patches");
-    // 24 of the first 25 were done: six batches of four; but for the spoilt one.
-    assert_eq!(case.seen(), 60 - 23);
+    // 24 of the first 25 were done: six batches of four; but for the spoilt one, five.
+    assert_eq!(case.seen(), 60 - 20);
     assert!(!part.exists());
     let same = |found: &TopPatches| {
         assert_same(found, &whole);
@@ -245,6 +261,46 @@ fn a_search_that_was_interrupted_goes_on_where_it_was() {
     let moved = later.clone().photos_in(folder.path().join("elsewhere"));
     let text = moved.map("conv", 0).expect("a map").sheet().expect_err("moved").to_string();
     assert!(text.contains("elsewhere") && text.contains("cannot be read"), "{text}");
+}
+
+/// The greatest value of each map in every photo, and what follows from the means, to the last bit.
+fn bits(found: &TopPatches) -> Vec<u64> {
+    let selectivity = found.selectivity("conv").expect("two classes");
+    let mut bits = Vec::new();
+    for map in 0..256 {
+        let patches = found.map("conv", map).expect("a map");
+        bits.extend(patches.patches().iter().map(|patch| f64::from(patch.value).to_bits()));
+        bits.push(selectivity.index(map).expect("a map").to_bits());
+    }
+    bits
+}
+
+#[test]
+fn a_search_that_goes_on_computes_every_photo_as_it_would_have() {
+    let case = Interrupted::new([7, 8], None);
+    let case = Interrupted { model: wide(case.limit.clone(), case.seen.clone()), ..case };
+    let Interrupted { folder, photos, model, .. } = &case;
+    let search = PatchSearch::at(["conv"]).per_map(15);
+    let whole = bits(&search.run(model, photos).expect("patches"));
+    assert_eq!(whole.len(), 256 * (15 + 1));
+    // What is left is three batches, two, and one; or two, since a record of the one before was spoilt.
+    for (i, (done, spoilt)) in [(4, false), (8, false), (12, false), (12, true)].iter().enumerate()
+    {
+        let path = folder.path().join(format!("{i}.json"));
+        let search = search.file(&path);
+        case.fail_after(*done);
+        search.run(model, photos).expect_err("enough");
+        if *spoilt {
+            let part = path.with_extension("json.part");
+            let mut bytes = std::fs::read(&part).expect("a part");
+            let last = bytes.len() - 9;
+            bytes[last] ^= 1;
+            std::fs::write(&part, &bytes).expect("a part");
+        }
+        case.go_on();
+        assert_eq!(bits(&search.run(model, photos).expect("patches")), whole, "from {done} on");
+        assert_eq!(case.seen(), if *spoilt { 7 } else { 15 - done });
+    }
 }
 
 #[test]

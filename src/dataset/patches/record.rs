@@ -82,11 +82,13 @@ pub(super) struct Records {
 
 impl Records {
     /// Opens the file of a search that was interrupted, or begins a new one.
-    /// Photos have one of so many `classes`.
+    /// Photos have one of so many `classes`, and so many that can be read are a `batch`. Whole batches are
+    /// kept: how a photo is computed depends, in the last digits, on those beside it.
     pub(super) fn open(
         path: &Path,
         identity: &Value,
         [maps, classes]: [usize; 2],
+        batch: usize,
         keep: bool,
     ) -> Result<Records> {
         let cannot =
@@ -109,16 +111,22 @@ impl Records {
         // A record that was cut off in the middle, and what a crash left empty or damaged, is done again
         // with all that follow.
         records.count = (length.saturating_sub(start) / records.size()) as usize;
-        let mut whole = 0;
+        let (mut whole, mut photos, mut batches) = (0, 0, 0);
         records.read(|record| {
             let fits = |record: &Record| {
                 record.index as usize == whole && (record.class as usize) < classes
             };
-            whole += usize::from(record.as_ref().is_some_and(fits));
+            if let Some(record) = record.filter(fits) {
+                whole += 1;
+                photos += usize::from(record.read);
+                if record.read && photos % batch.max(1) == 0 {
+                    batches = whole;
+                }
+            }
             Ok(())
         })?;
-        records.count = whole;
-        let end = start + whole as u64 * records.size();
+        records.count = batches;
+        let end = start + batches as u64 * records.size();
         records.file.set_len(end).map_err(cannot)?;
         Ok(records)
     }

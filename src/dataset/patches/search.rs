@@ -88,8 +88,8 @@ impl PatchSearch {
             Some(path) => (with_part(path), true),
             None => (temporary(), false),
         };
-        let mut records =
-            Records::open(&path, &identity, [maps, photos.class_names().len()], kept)?;
+        let each = [maps, photos.class_names().len()];
+        let mut records = Records::open(&path, &identity, each, photos.batch_size(), kept)?;
         let mut state = State::new(photos, maps, self.per_map);
         records.each(|record| {
             state.add(record);

@@ -119,6 +119,13 @@ pub enum Pass {
 }
 
 impl Pass {
+    /// That of work on so many inputs, so many `at_once`: one pass alone is not worth preparing for. It is the
+    /// whole work that counts, and never what is left of it: what is resumed is then computed as it would
+    /// have been without the interruption.
+    pub(crate) fn of_work(whole: usize, at_once: usize) -> Pass {
+        if whole > at_once { Pass::Repeated } else { Pass::Inference }
+    }
+
     /// Whether nothing is recorded.
     pub(crate) fn infers(self) -> bool {
         matches!(self, Pass::Inference | Pass::Repeated)
