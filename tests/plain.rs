@@ -1,0 +1,142 @@
+//! The fast engine and the plain way: the same answers but for rounding, and a variable between them.
+
+use convlens::model::Op;
+use convlens::prelude::*;
+use tch::{Device, Kind};
+
+/// In whose environment this stands, is a process with one test, which may change its variables.
+const ALONE: &str = "CONVLENS_TEST_ALONE";
+
+fn alone(test: &str) {
+    let mut command = std::process::Command::new(std::env::current_exe().expect("a test"));
+    command.args(["--exact", test, "--nocapture"]).env(ALONE, "").env_remove("CONVLENS_PLAIN");
+    let output = command.output().expect("a process");
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}");
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// Only in a process with one test: nobody reads the variables meanwhile but this thread, and one of ours
+/// that does so by Rust's functions.
+fn set_plain(value: &str) {
+    unsafe { std::env::set_var("CONVLENS_PLAIN", value) };
+}
+
+fn wave(size: [i64; 4]) -> Tensor {
+    let count = size.iter().product::<i64>();
+    (Tensor::arange(count, (Kind::Float, Device::Cpu)) * 0.37).sin().reshape(size)
+}
+
+/// What passes of each kind answer, and a gradient.
+fn answers(model: &Model, input: &Tensor) -> Vec<Tensor> {
+    let feeds = [("input", input)];
+    let mut answers = Vec::new();
+    for pass in [Pass::Inference, Pass::Repeated] {
+        let wanted = [model.last_maps().expect("maps")];
+        let wanted = [wanted[0].as_str(), "output"];
+        answers.extend(model.run_as(pass, &feeds, &wanted).expect("a pass"));
+    }
+    let look = model.look_input(input).expect("a look");
+    let heat = look.explain(&Saliency::default()).expect("a heat map");
+    answers.push(Tensor::from_slice(heat.channels().values()));
+    answers
+}
+
+fn differences(found: &[Tensor], expected: &[Tensor]) -> Vec<f64> {
+    let pairs = found.iter().zip(expected);
+    let each = pairs.map(|(a, b)| (a - b).abs().max().double_value(&[]) / scale(b));
+    each.collect()
+}
+
+fn scale(values: &Tensor) -> f64 {
+    values.abs().max().double_value(&[])
+}
+
+#[test]
+fn both_ways_agree_and_a_variable_chooses_between_two_passes() {
+    if std::env::var_os(ALONE).is_none() {
+        return alone("both_ways_agree_and_a_variable_chooses_between_two_passes");
+    }
+    // With batch norm and sums; with a large linear layer; with paddings that oneDNN does not know.
+    let networks = [
+        zoo::resnet18_untrained(3),
+        zoo::alexnet_untrained(3),
+        zoo::efficientnet_lite0_untrained(3),
+    ];
+    for model in networks {
+        let model = model.expect("a network");
+        let input = wave([1, 3, 224, 224]);
+        let fast = answers(&model, &input);
+        for on in ["0", ""] {
+            set_plain(on);
+            assert_eq!(differences(&answers(&model, &input), &fast), [0.0; 5], "{on:?} is on");
+        }
+        set_plain("1");
+        let plain = answers(&model, &input);
+        let apart = differences(&plain, &fast);
+        println!("{}: {apart:?}", model.name());
+        // As far apart as sums of thousands of products in single precision.
+        assert!(apart[..4].iter().all(|apart| *apart < 2e-5), "{}: {apart:?}", model.name());
+        // Of a million rectifiers some stand so near to 0 that they open or close by it.
+        let (a, b) = (&fast[4], &plain[4]);
+        let apart = scale(&(a - b).norm()) / scale(&b.norm());
+        println!("the gradient: {apart:e}");
+        assert!(apart < 0.02, "{}: {apart}", model.name());
+        // Layer by layer, as a pass that records.
+        let feeds = [("input", &input)];
+        let recorded = model.run_as(Pass::Gradient, &feeds, &["output"]).expect("a pass");
+        assert_eq!(differences(&plain[1..2], &recorded), [0.0], "{}", model.name());
+        assert_eq!(differences(&plain[3..4], &recorded), [0.0], "{}", model.name());
+        // The variable changes something: a batch norm that is folded is another sum.
+        if model.name() == "resnet18" {
+            assert_ne!(differences(&fast[1..2], &recorded), [0.0]);
+        }
+        set_plain("");
+    }
+}
+
+/// A convolution with all that may follow it.
+fn followed() -> Model {
+    let mut net = Model::builder("followed", [32, 20, 20]);
+    let x = net.input();
+    let y = net.add("conv", Conv2d::new(32, 32, 3).padding(1), &[x]);
+    let y = net.add("norm", BatchNorm2d::new(32), &[y]);
+    let y = net.add("sum", Op::Add, &[y, x]);
+    net.add("relu", Op::Relu, &[y]);
+    net.build().expect("a network")
+}
+
+#[test]
+fn what_is_not_finite_is_done_layer_by_layer_and_stays_visible() {
+    let model = followed();
+    let input = wave([2, 32, 20, 20]);
+    let run = |pass: Pass, input: &Tensor| {
+        model.run_as(pass, &[("input", input)], &["relu"]).expect("a pass").remove(0)
+    };
+    let same = |input: &Tensor, odd: bool| {
+        let expected = run(Pass::Gradient, input);
+        assert_eq!(expected.isnan().any().int64_value(&[]) != 0, odd);
+        for pass in [Pass::Inference, Pass::Repeated, Pass::Inference] {
+            let found = run(pass, input);
+            assert!(found.isnan().equal(&expected.isnan()), "{pass:?}");
+            let apart = (found - &expected).nan_to_num(0.0, 0.0, 0.0).abs().max();
+            assert!(apart.double_value(&[]) < 1e-5 * scale(&expected.nan_to_num(0.0, 0.0, 0.0)));
+        }
+    };
+    same(&input, false);
+    let broken = input.copy();
+    let _ = broken.get(1).get(3).get(4).get(5).fill_(f64::NAN);
+    same(&broken, true);
+    for name in ["conv.weight", "norm.bias", "norm.running_var"] {
+        let weight = model.weights()[name].shallow_clone();
+        let kept = weight.detach().copy();
+        let mut first = weight.detach();
+        while first.dim() > 0 {
+            first = first.get(0);
+        }
+        let _ = first.fill_(f64::NAN);
+        same(&input, true);
+        tch::no_grad(|| weight.shallow_clone().copy_(&kept));
+        same(&input, false);
+    }
+}
