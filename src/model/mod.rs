@@ -1,4 +1,8 @@
 //! A network as a graph of named layers: data that can be listed, cut, run and differentiated.
+//!
+//! Passes without gradients run through faster code of the crate's own where it has some; values then differ
+//! from libtorch's in the last digits. `CONVLENS_PLAIN=1` in the environment switches that off from the next
+//! pass on.
 
 mod backward;
 mod builder;

@@ -93,7 +93,7 @@ fn test(engine: &Engine, options: &[&str]) -> Result<()> {
     println!("\nunder {:.0} GB and one processor", BINDER.memory as f64 / f64::from(1 << 30));
     measure(engine, Some(BINDER), &[], options)?;
     // One for each of the machine's processors, whatever is allowed, each of which waits as long as GNU's
-    // OpenMP lets it by default. That they are said keeps convlens from choosing (src/model/threads.rs).
+    // OpenMP lets it by default. That they are said keeps convlens from choosing (src/model/fast/threads.rs).
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     println!("\nthe same with libtorch's own choice of {threads} threads");
     let variables = [("OMP_NUM_THREADS", threads.as_str()), ("GOMP_SPINCOUNT", "300000")];
