@@ -1,4 +1,9 @@
 //! What `use convlens::prelude::*` brings into a notebook.
+//!
+//! Networks stand in [`zoo`]: `zoo::resnet18()` has its published weights,
+//! `zoo::resnet18_with(weights::read("finetuned.pth")?)` yours, with the classes and channels of the file,
+//! and `zoo::resnet18_for(1, 10, 0)` starts for one channel and ten classes, to be trained by
+//! [`Fit`].
 
 pub use crate::attribution::{
     AblationCam, Attribution, Augmented, Baseline, Cam, Deconvolution, EigenCam, EigenGradCam,

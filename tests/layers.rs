@@ -198,8 +198,8 @@ fn a_network_up_to_a_layer_and_the_rest_make_the_whole() {
     );
     let back = model.between("layer1", "output").expect("the back");
     assert_eq!(back.input_shape(), [4, 16, 16]);
-    assert_eq!(back.classes(), ["cat", "dog"]);
-    assert!(front.classes().is_empty());
+    assert_eq!(back.class_names(), ["cat", "dog"]);
+    assert!(front.class_names().is_empty());
     let middle = front.forward(&x).expect("a pass");
     let known = model.run(&[("input", &x)], &["layer1"]).expect("a pass");
     assert_eq!(difference(&middle, &known[0]), 0.0);

@@ -155,8 +155,14 @@ fn a_file_asks_for_functions_in_vain() {
         ("stack_global.pth", "the file asks for os.system, which is nothing that weights need"),
         ("eval_new.pth", "the file asks for __builtin__.eval, which is nothing"),
         ("eval_old.pth", "the file asks for __builtin__.eval, which is nothing"),
-        ("whole_model_new.pth", "save its weights alone: torch.save(model.state_dict(), path)"),
-        ("whole_model_old.pth", "save its weights alone: torch.save(model.state_dict(), path)"),
+        (
+            "whole_model_new.pth",
+            "torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\")",
+        ),
+        (
+            "whole_model_old.pth",
+            "torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\")",
+        ),
         ("unknown_opcode.pth", "there is no opcode 0xff; nothing was run"),
         ("text_opcode.pth", "the pickle opcode INST, which weights do not need"),
         ("extension.pth", "the pickle opcode EXT1, which weights do not need"),
@@ -174,12 +180,23 @@ fn what_holds_no_weights_says_what_it_is() {
         ("one_tensor_old.pth", "one tensor without a name"),
         (
             "other_key_new.pth",
-            "neither itself nor under state_dict, model_state_dict, model; its keys are \
-             [\"net\", \"epoch\"]",
+            "neither itself nor under state_dict, model_state_dict, model, net, network, ema, \
+             model_ema, state_dict_ema; its keys are [\"generator\", \"epoch\"], and under \
+             \"generator\" there are some: weights::read_under(path, \"generator\")",
         ),
-        ("other_key_old.pth", "its keys are [\"net\", \"epoch\"]"),
+        ("other_key_old.pth", "its keys are [\"generator\", \"epoch\"]"),
         ("nested.pth", "no dict of tensors"),
         ("plain_pickle.pth", "a Python pickle, but not one of PyTorch's"),
+        ("misquantised_nothing.pth", "a quantised tensor without a scale and a zero point"),
+        ("misquantised_negative.pth", "a quantised tensor without a scale and a zero point"),
+        ("misquantised_axis.pth", "w, [2, 2], is quantised along dimension 7"),
+        ("misquantised_count.pth", "along dimension 0, but has scales [3] and zero points [2]"),
+        (
+            "misquantised_past.pth",
+            "the zero points of w, [2] with strides [1] from value 2, reaches",
+        ),
+        ("misquantised_no_tensor.pth", "w is quantised, but the scales are no tensor"),
+        ("misquantised_nested.pth", "w is quantised, but the scales are no tensor"),
         ("complex.pth", "numbers of the type torch.ComplexFloatStorage, which convlens does not"),
         ("float8.pth", "numbers of the type torch.float8_e4m3fn, which convlens does not"),
         ("single.npy", "np.savez"),

@@ -93,12 +93,12 @@ fn compare(name: &str, with: With) {
     let weights = formula_weights(&shapes, reference["gain"].as_f64().expect("a gain"));
     let model = with(weights).expect("a network");
     let parameters = model.summary().expect("a summary").parameters();
-    assert_eq!(Some(parameters as u64), reference["parameters"].as_u64(), "{name}");
+    assert_eq!(Some(parameters), reference["parameters"].as_u64(), "{name}");
     // A variant that options make, "fcn_narrow_rotation", is documented nowhere.
     if model.name() != name {
         assert!(name.starts_with(model.name()), "{name} is called {}", model.name());
     } else {
-        let documented = documented_parameters(name, parameters as u64);
+        let documented = documented_parameters(name, parameters);
         assert!(documented, "{name} has {parameters} parameters");
     }
 
@@ -313,7 +313,7 @@ fn the_first_kernel_of_vgg16_is_torchvisions() {
 fn a_network_that_knows_only_dogs_names_a_dog_for_everything() {
     let dogs = as_in_its_package("dog_breeds");
     let reference = &PACKAGES["dog_breeds"];
-    let breeds: Vec<&str> = dogs.classes().iter().map(String::as_str).collect();
+    let breeds: Vec<&str> = dogs.class_names().iter().map(String::as_str).collect();
     assert_eq!(Value::from(breeds), reference["classes"]);
     for (name, breed) in [("dog.jpg", "Siberian husky"), ("cat.png", "Chihuahua")] {
         let look = dogs.look(&photo(name)).expect("a look");

@@ -1,5 +1,7 @@
 //! What a weight file holds: tensors as views of storages, storages as byte ranges of the file.
 
+use super::scale::Scale;
+use super::state_dict::About;
 use super::values::read_values;
 use super::zip::Location;
 use super::{ByteOrder, Dtype, Parsed, Source};
@@ -71,6 +73,8 @@ pub struct TensorEntry {
     /// Its sizes, outermost first.
     pub shape: Vec<usize>,
     pub(crate) strides: Vec<usize>,
+    /// For a quantised tensor, what its integers stand for.
+    pub(crate) scale: Option<Scale>,
 }
 
 /// Everything that a file holds; whatever is in here fits the file and fits together.
@@ -78,6 +82,8 @@ pub struct TensorEntry {
 pub struct Contents {
     storages: Vec<Storage>,
     entries: Vec<TensorEntry>,
+    /// What stands beside the weights.
+    pub about: About,
 }
 
 impl Contents {
@@ -91,8 +97,18 @@ impl Contents {
         if entries.is_empty() {
             return Err("the file holds no tensors".into());
         }
+        Self::check(&storages, &entries, length)?;
+        Ok(Contents { storages, entries, about: About::default() })
+    }
+
+    /// The checks of [`new`](Contents::new).
+    pub(crate) fn check<'a>(
+        storages: &[Storage],
+        entries: impl IntoIterator<Item = &'a TensorEntry>,
+        length: u64,
+    ) -> Parsed<()> {
         let mut values: u128 = storages.iter().map(|s| s.count as u128).sum();
-        for entry in &entries {
+        for entry in entries {
             let Some(storage) = storages.get(entry.storage) else {
                 return Err(format!("{}: there is no storage {}", entry.name, entry.storage));
             };
@@ -105,7 +121,7 @@ impl Contents {
                  bytes with weights does; nothing was loaded"
             ));
         }
-        Ok(Contents { storages, entries })
+        Ok(())
     }
 
     /// Every storage with the tensors that are views of it.
@@ -121,23 +137,33 @@ impl Contents {
 }
 
 impl TensorEntry {
-    /// Its values in row-major order, out of all those of its storage; none if there is no memory for
+    /// Its values in row-major order, no longer quantised, out of all those of its storage; none if there is no memory for
     /// them.
     pub fn of(&self, storage: &[f32]) -> Option<Vec<f32>> {
+        let mut values = gather(storage, self.offset, &self.shape, &self.strides)?;
+        if let Some(scale) = &self.scale {
+            scale.apply(&mut values, &self.shape);
+        }
+        Some(values)
+    }
+
+    /// The same as doubles.
+    pub(crate) fn doubles_of(&self, storage: &[f64]) -> Option<Vec<f64>> {
         gather(storage, self.offset, &self.shape, &self.strides)
     }
 
     /// A tensor that is the whole of a storage, in row-major order.
     pub(crate) fn whole(name: String, storage: usize, shape: Vec<usize>) -> Parsed<TensorEntry> {
         let strides = row_major_strides(&shape).ok_or_else(|| too_large(&name, &shape))?;
-        Ok(TensorEntry { name, storage, offset: 0, shape, strides })
+        Ok(TensorEntry { name, storage, offset: 0, shape, strides, scale: None })
     }
 
-    /// Whether its values are all those of the storage, in row-major order.
+    /// Whether its values are all those of the storage as they are, in row-major order.
     pub fn is_whole(&self, storage: &Storage) -> bool {
         let packed = row_major_strides(&self.shape);
         let strides_matter = self.shape.iter().zip(&self.strides).zip(packed.iter().flatten());
         packed.is_some()
+            && self.scale.is_none()
             && self.offset == 0
             && values_of(&self.shape) == Some(storage.count)
             && strides_matter.into_iter().all(|((&size, stride), packed)| {
@@ -209,12 +235,12 @@ pub(crate) fn row_major_strides(shape: &[usize]) -> Option<Vec<usize>> {
 
 /// The values of a view in row-major order; none if it reaches past the storage or there is no
 /// memory for them.
-pub(crate) fn gather(
-    values: &[f32],
+pub(crate) fn gather<T: Copy>(
+    values: &[T],
     offset: usize,
     shape: &[usize],
     strides: &[usize],
-) -> Option<Vec<f32>> {
+) -> Option<Vec<T>> {
     let total = values_of(shape)?;
     let mut out = Vec::new();
     out.try_reserve_exact(total).ok()?;

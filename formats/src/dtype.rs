@@ -61,6 +61,11 @@ impl fmt::Display for Dtype {
 }
 
 impl Dtype {
+    /// Whether its values have fractions.
+    pub fn is_float(self) -> bool {
+        matches!(self, Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64)
+    }
+
     /// Bytes a value.
     pub(crate) fn size(self) -> usize {
         match self {
@@ -99,11 +104,21 @@ pub(crate) fn extend_floats(out: &mut Vec<f32>, bytes: &[u8], dtype: Dtype, orde
     }
 }
 
-fn extend<const N: usize>(
-    out: &mut Vec<f32>,
+/// The same in doubles: those of a file stay as they are, others come by way of floats.
+pub(crate) fn extend_doubles(out: &mut Vec<f64>, bytes: &[u8], dtype: Dtype, order: ByteOrder) {
+    if dtype == Dtype::F64 {
+        return extend(out, bytes, order, f64::from_le_bytes);
+    }
+    let mut floats = Vec::new();
+    extend_floats(&mut floats, bytes, dtype, order);
+    out.extend(floats.into_iter().map(f64::from));
+}
+
+fn extend<const N: usize, T>(
+    out: &mut Vec<T>,
     bytes: &[u8],
     order: ByteOrder,
-    value: impl Fn([u8; N]) -> f32,
+    value: impl Fn([u8; N]) -> T,
 ) {
     let (values, _) = bytes.as_chunks::<N>();
     match order {

@@ -32,7 +32,9 @@ mod pth;
 mod pth_old;
 mod recognise;
 mod safetensors;
+mod scale;
 pub mod segy;
+mod shards;
 mod state_dict;
 mod storages;
 mod values;
@@ -42,6 +44,8 @@ use std::io::{Read, Seek, SeekFrom};
 
 pub use contents::{Contents, Storage, TensorEntry};
 pub use dtype::Dtype;
+pub use shards::shards;
+pub use state_dict::About;
 
 use contents::{MOST_DIMENSIONS, gather};
 use dtype::ByteOrder;
@@ -60,22 +64,45 @@ impl<T: Read + Seek> Source for T {}
 /// # Errors
 /// A file that is none of them, is cut short or damaged, or asks for what weights do not need.
 pub fn parse(source: &mut dyn Source) -> Parsed<Contents> {
+    parse_as(source, None)
+}
+
+/// What a checkpoint of PyTorch's holds under one of its keys, such as `"state_dict_ema"`, where
+/// [`parse`] would choose for itself.
+///
+/// # Errors
+/// As [`parse`]; and a file without such a key, or of a format that has none.
+pub fn parse_under(source: &mut dyn Source, key: &str) -> Parsed<Contents> {
+    parse_as(source, Some(key))
+}
+
+fn parse_as(source: &mut dyn Source, under: Option<&str>) -> Parsed<Contents> {
     let length = source.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
     source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
     let head = exactly(source, length.min(recognise::HEAD), "its beginning")?;
     match recognise::format(&head, length)? {
-        recognise::Format::Safetensors => safetensors::parse(source, length),
-        recognise::Format::Pickle => pth_old::parse(source, length),
+        recognise::Format::Safetensors => plain(safetensors::parse(source, length), under),
+        recognise::Format::Pickle => pth_old::parse(source, length, under),
         recognise::Format::Zip => {
             let archive = zip::Archive::open(source, length)?;
             if pt2::is_one(&archive) {
-                pt2::weights(source, &archive)
+                plain(pt2::weights(source, &archive), under)
             } else if archive.member_ending("data.pkl").is_some() {
-                pth::parse(source, &archive)
+                pth::parse(source, &archive, under)
             } else {
-                npz::parse(source, &archive)
+                plain(npz::parse(source, &archive), under)
             }
         }
+    }
+}
+
+/// The contents of a file of a format without keys.
+fn plain(contents: Parsed<Contents>, under: Option<&str>) -> Parsed<Contents> {
+    match under {
+        None => contents,
+        Some(key) => Err(format!(
+            "only PyTorch's checkpoints hold weights under keys; this file has none under {key:?}"
+        )),
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Conten
             offset: 0,
             strides: header.strides(),
             shape: header.shape.clone(),
+            scale: None,
         });
         storages.push(Storage {
             skip: header.length as u64,

@@ -1,26 +1,39 @@
 //! `.pth` since PyTorch 1.6, and TorchScript, which tch's `.ot` is: a zip archive with a pickle of
 //! what there is, and each storage as a member.
 
-use std::collections::BTreeMap;
-
-use super::pickle::{self, Input, Pickle, TensorView};
-use super::state_dict;
+use super::pickle::{self, Input, Pickle};
+use super::state_dict::{self, About, StateDict};
 use super::storages::Storages;
 use super::zip::Archive;
 use super::{ByteOrder, Contents, Parsed, Source, Storage, TensorEntry};
 
 /// Where everything is.
-pub(crate) fn parse(source: &mut dyn Source, archive: &Archive) -> Parsed<Contents> {
-    let (storages, entries) = tensors(source, archive, state_dict::tensors)?;
-    Contents::new(storages, entries, archive.length)
-}
-
-/// The tensors that `find` finds in the pickle, and their storages.
-pub(crate) fn tensors(
+pub(crate) fn parse(
     source: &mut dyn Source,
     archive: &Archive,
-    find: impl FnOnce(&Pickle) -> Parsed<BTreeMap<String, &TensorView>>,
+    under: Option<&str>,
+) -> Parsed<Contents> {
+    let contents = |storages: Storages, source: &mut dyn Source, about| {
+        storages.contents(source, archive.length, about)
+    };
+    read(source, archive, |pickle| state_dict::find(pickle, under), contents)
+}
+
+/// The tensors of an archive within a `.pt2`, and their storages.
+pub(crate) fn exported(
+    source: &mut dyn Source,
+    archive: &Archive,
 ) -> Parsed<(Vec<Storage>, Vec<TensorEntry>)> {
+    read(source, archive, state_dict::exported, |storages, _, _| storages.into_parts())
+}
+
+/// Looks up the tensors that `find` finds in the pickle, and hands them on.
+fn read<T>(
+    source: &mut dyn Source,
+    archive: &Archive,
+    find: impl FnOnce(&Pickle) -> Parsed<StateDict<'_>>,
+    then: impl FnOnce(Storages, &mut dyn Source, About) -> Parsed<T>,
+) -> Parsed<T> {
     let missing = || "the archive has no data.pkl".to_owned();
     let pickle_name = archive.member_ending("data.pkl").ok_or_else(missing)?;
     let member = archive.member(pickle_name).ok_or_else(missing)?;
@@ -35,7 +48,7 @@ pub(crate) fn tensors(
         },
         None => ByteOrder::Little,
     };
-    let tensors = find(&pickle)?;
+    let StateDict { tensors, about } = find(&pickle)?;
     let mut storages = Storages::new(&pickle);
     for (name, tensor) in tensors {
         storages.add(name, tensor, |key, dtype, bytes| {
@@ -51,5 +64,5 @@ pub(crate) fn tensors(
             Ok(Storage::member(place, dtype, order, count))
         })?;
     }
-    Ok(storages.into_parts())
+    then(storages, source, about)
 }

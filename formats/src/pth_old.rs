@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::{BufReader, Read, SeekFrom};
 
 use super::pickle::{self, Input, Pickle, PickleCell, Value};
-use super::state_dict;
+use super::state_dict::{self, StateDict};
 use super::storages::Storages;
 use super::{ByteOrder, Contents, Dtype, Parsed, Source, Storage, integer};
 
@@ -17,7 +17,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const VERSION: i64 = 1001;
 
 /// Where everything is.
-pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
+pub(crate) fn parse(source: &mut dyn Source, length: u64, under: Option<&str>) -> Parsed<Contents> {
     source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
     let mut input = Input::new(BufReader::new(&mut *source), length);
     let magic = pickle::read(&mut input)?;
@@ -39,7 +39,7 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
     drop(input);
 
     let found = find_storages(source, length, at, &saved, &keys)?;
-    let tensors = state_dict::tensors(&saved)?;
+    let StateDict { tensors, about } = state_dict::find(&saved, under)?;
     let mut storages = Storages::new(&saved);
     for (name, tensor) in tensors {
         storages.add(name, tensor, |key, dtype, bytes| {
@@ -51,7 +51,7 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
             Ok(Storage::plain(start, dtype, ByteOrder::Little, count))
         })?;
     }
-    storages.contents(length)
+    storages.contents(source, length, about)
 }
 
 /// Where the storages of these keys begin, and how many bytes they have; the first one's number of

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, SeekFrom};
 
 use flate2::read::DeflateDecoder;
 
-use super::dtype::extend_floats;
+use super::dtype::{extend_doubles, extend_floats};
 use super::{ByteOrder, Dtype, Parsed, Source, Storage};
 
 /// So many floats at a time: few enough to stay in a processor's cache until they are used.
@@ -16,6 +16,36 @@ pub(crate) fn read_values(
     storage: &Storage,
     mut each: impl FnMut(&[f32]),
 ) -> Parsed<()> {
+    let already_floats = storage.dtype == Dtype::F32
+        && storage.order == ByteOrder::Little
+        && cfg!(target_endian = "little");
+    let mut floats = Vec::new();
+    read_pieces(source, storage, |piece| {
+        if let (true, Ok(values)) = (already_floats, bytemuck::try_cast_slice(piece)) {
+            return each(values);
+        }
+        floats.clear();
+        extend_floats(&mut floats, piece, storage.dtype, storage.order);
+        each(&floats);
+    })
+}
+
+/// All values of a storage, as they are where they are doubles.
+pub(crate) fn read_doubles(source: &mut dyn Source, storage: &Storage) -> Parsed<Vec<f64>> {
+    let mut doubles = Vec::new();
+    doubles.try_reserve_exact(storage.count).map_err(|e| e.to_string())?;
+    read_pieces(source, storage, |piece| {
+        extend_doubles(&mut doubles, piece, storage.dtype, storage.order);
+    })?;
+    Ok(doubles)
+}
+
+/// Reads a storage from front to back, and hands over its bytes in pieces of whole values.
+fn read_pieces(
+    source: &mut dyn Source,
+    storage: &Storage,
+    mut each: impl FnMut(&[u8]),
+) -> Parsed<()> {
     source.seek(SeekFrom::Start(storage.start)).map_err(|e| e.to_string())?;
     let packed = source.take(storage.packed);
     let mut unpacked: Box<dyn Read + '_> =
@@ -26,10 +56,6 @@ pub(crate) fn read_values(
     // Read into as floats, so that what already is some need not be converted.
     let room = usize::try_from(total.div_ceil(size_of::<f32>() as u64)).unwrap_or(PIECE).min(PIECE);
     let mut buffer = vec![0f32; room];
-    let already_floats = storage.dtype == Dtype::F32
-        && storage.order == ByteOrder::Little
-        && cfg!(target_endian = "little");
-    let mut floats = Vec::new();
     let mut done = 0;
     while done < total {
         // The header of a .npy is a piece of its own.
@@ -41,12 +67,8 @@ pub(crate) fn read_values(
         if storage.crc.is_some() {
             checksum.update(piece);
         }
-        if !header && !already_floats {
-            floats.clear();
-            extend_floats(&mut floats, piece, storage.dtype, storage.order);
-            each(&floats);
-        } else if !header {
-            each(&buffer[..length / size_of::<f32>()]);
+        if !header {
+            each(piece);
         }
         done += length as u64;
     }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use convlens_formats::pt2::{self as archive, Argument, Output};
 use convlens_formats::segy::Segy;
-use convlens_formats::{Contents, npy as array, parse};
+use convlens_formats::{Contents, npy as array, parse, parse_under, shards};
 
 /// More values than this are not read, only looked up: it takes too long.
 const MOST_VALUES: usize = 1 << 16;
@@ -28,9 +28,12 @@ pub fn npy(bytes: &[u8]) {
     }
 }
 
-/// A file of weights of any format, by what it begins with. Whatever passed the checks must be there.
+/// A file of weights of any format, by what it begins with, or a list of such files. Whatever passed the
+/// checks must be there.
 pub fn weights(bytes: &[u8]) {
     let mut source = Cursor::new(bytes);
+    let _ = shards(&mut source);
+    let _ = parse_under(&mut source, "ema");
     if let Ok(contents) = parse(&mut source) {
         values(&mut source, &contents);
     }

@@ -194,7 +194,7 @@ fn the_network_is_the_originals() {
         .flat_map(|layer| ["bias", "weight"].map(|p| format!("{layer}.{p}")))
         .collect();
     assert_eq!(names, expected);
-    assert_eq!(model.classes(), class_names());
+    assert_eq!(model.class_names(), class_names());
     assert_eq!(model.last_convolution().expect("a convolution"), "encoder.6");
 }
 

@@ -291,8 +291,9 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<ScoreOf>
 fn pixel_index(target: &Target, model: &Model, count: usize, maps: i64) -> Result<Option<usize>> {
     let index = index_of(target, model, count)?;
     let by_name = matches!(target, Target::Name(_));
-    Ok(index
-        .map(|class| if maps == 1 && by_name && model.classes().len() == 1 { 1 } else { class }))
+    Ok(index.map(
+        |class| if maps == 1 && by_name && model.class_names().len() == 1 { 1 } else { class },
+    ))
 }
 
 fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<ScoreOf>) -> Result<ScoreOf> {
@@ -305,7 +306,7 @@ fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<ScoreOf>) ->
 
 /// What pictures call it: "tabby (281)", "tiger cat (282) − Egyptian cat (285)".
 fn label(target: &Target, score: &ScoreOf, model: &Model) -> String {
-    let named = |class: usize| match model.classes().get(class) {
+    let named = |class: usize| match model.class_names().get(class) {
         Some(_) => format!("{} ({class})", model.class_name(class)),
         None => model.class_name(class),
     };
@@ -313,7 +314,7 @@ fn label(target: &Target, score: &ScoreOf, model: &Model) -> String {
         (_, ScoreOf::Class(class)) => named(*class),
         (_, ScoreOf::Pixels(class, pixels, factor)) => {
             let count = pixels.f_sum(Kind::Double).map(|t| t.double_value(&[])).unwrap_or(0.0);
-            let name = match (model.classes(), factor) {
+            let name = match (model.class_names(), factor) {
                 ([only], f) if *f > 0.0 => only.clone(),
                 ([only], _) => format!("not {only}"),
                 _ => named(*class),

@@ -332,7 +332,7 @@ impl Comparison {
 
 /// What a row calls a class that is to be explained.
 pub(super) fn described(target: &Target, model: &Model) -> String {
-    let indexed = |class: usize| match model.classes().get(class) {
+    let indexed = |class: usize| match model.class_names().get(class) {
         Some(_) => format!("{} ({class})", model.class_name(class)),
         None => model.class_name(class),
     };

@@ -199,7 +199,7 @@ impl Look {
                 scores.size()
             )));
         }
-        let names = self.model().classes();
+        let names = self.model().class_names();
         let one = matches!(scores.size().as_slice(), &[_, 1, ..]);
         let classes = match names {
             [] => None,

@@ -263,31 +263,51 @@ impl Builder {
 
     /// The network with these trained parameters.
     ///
+    /// What wrappers put before the names is taken off where all names then fit: `module.`,
+    /// `_orig_mod.`, `model.`, `net.`, `backbone.`, `encoder.`, one or several. What training scripts
+    /// count beside the weights, such as `n_averaged`, is left aside. A line says so, and
+    /// [`Model::notes`] keep it. Classes that have no names yet take those of the weights.
+    ///
     /// # Errors
     /// The first mistake made in the graph; or one error that lists every missing, surplus and
     /// misshapen tensor.
-    pub fn build_with(self, mut trained: Weights) -> Result<Model> {
+    pub fn build_with(mut self, trained: Weights) -> Result<Model> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        let mut expected: BTreeMap<String, Vec<i64>> = self
-            .variables
-            .variables()
-            .into_iter()
-            .map(|(name, tensor)| (name, tensor.size()))
-            .collect();
-        for node in &self.nodes {
-            let specs = node.op.parameters().into_iter();
-            expected.extend(specs.map(|spec| (format!("{}.{}", node.name, spec.name), spec.shape)));
-        }
-        weights::check(&self.name, &trained, expected)?;
+        let expected = self.expected();
+        let mut trained = weights::fitted(trained, &expected);
+        weights::check(&self.name, &trained, &expected)?;
         weights::copy(&trained, self.variables.variables())?;
-        self.finish(|layer, spec| {
+        let outputs = self.nodes.last().and_then(|node| node.shape.get(1)).copied();
+        let class_names = weights::class_names(&mut trained, outputs);
+        if self.classes.is_empty() {
+            self.classes = class_names;
+        }
+        let notes = trained.notes().to_vec();
+        let model = self.finish(|layer, spec| {
             let name = format!("{layer}.{}", spec.name);
             let tensor = trained.remove(&name);
             // A copy: whoever gave the tensor keeps it, and shares nothing with the network.
             float_copy(&tensor.ok_or_else(|| Error::Argument(format!("{name} is missing")))?)
+        })?;
+        model.take_notes(notes);
+        Ok(model)
+    }
+
+    /// The names and shapes of the parameters of the layers, in their order.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (String, Vec<i64>)> {
+        self.nodes.iter().flat_map(|node| {
+            let specs = node.op.parameters().into_iter();
+            specs.map(|spec| (format!("{}.{}", node.name, spec.name), spec.shape))
         })
+    }
+
+    /// All that trained parameters must have, those of modules among them.
+    pub(crate) fn expected(&self) -> BTreeMap<String, Vec<i64>> {
+        let variables = self.variables.variables().into_iter();
+        let modules = variables.map(|(name, tensor)| (name, tensor.size()));
+        modules.chain(self.parameters()).collect()
     }
 
     /// Refuses parameters that take more memory than there is, beside those that are there already.
@@ -363,6 +383,7 @@ impl Builder {
             });
         }
         Ok(Model {
+            classes: self.classes.into(),
             inner: Rc::new(Inner {
                 name: self.name,
                 input_shape: self.input_shape,
@@ -370,7 +391,7 @@ impl Builder {
                 nodes,
                 variables: self.variables,
                 preprocess: self.preprocess,
-                classes: self.classes,
+                notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::default(),
             }),

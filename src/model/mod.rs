@@ -20,7 +20,7 @@ mod sub_model;
 mod summary;
 mod weights;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
@@ -43,6 +43,7 @@ pub use op::{
 pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
+pub(crate) use weights::{fitted, unwrapped};
 
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
@@ -77,6 +78,8 @@ pub(crate) use grad_mode::with_grad;
 #[derive(Clone)]
 pub struct Model {
     inner: Rc<Inner>,
+    /// The names of the classes: the same network may be known by others.
+    classes: Rc<[String]>,
 }
 
 struct Inner {
@@ -88,7 +91,8 @@ struct Inner {
     variables: VarStore,
     fast: fast::Engine,
     preprocess: Preprocess,
-    classes: Vec<String>,
+    /// What was decided while weights were taken.
+    notes: RefCell<Vec<String>>,
     /// How many training passes there were: what a look remembers from before is of no use.
     /// Counted together with all networks that share parameters with this one.
     trainings: Rc<Cell<u64>>,
@@ -185,8 +189,46 @@ impl Model {
     }
 
     /// The names of the classes, in the order of the outputs; empty when nobody named them.
-    pub fn classes(&self) -> &[String] {
-        &self.inner.classes
+    pub fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The same network, with these names for its classes in the order of the outputs; synonyms
+    /// separated by commas. The parameters are shared.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1_for(3, 2, 0)?.classes(["cat", "dog"])?;
+    /// assert_eq!(model.class_index("dog")?, 1);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// More or fewer names than there are classes.
+    pub fn classes<S: Into<String>>(&self, names: impl IntoIterator<Item = S>) -> Result<Model> {
+        let classes: Rc<[String]> = names.into_iter().map(Into::into).collect();
+        let outputs = self.shape_of(self.output()).get(1).copied().unwrap_or(0);
+        if i64::try_from(classes.len()) != Ok(outputs) {
+            return Err(Error::Argument(format!(
+                "{} tells {outputs} classes apart, but got {} names",
+                self.name(),
+                classes.len()
+            )));
+        }
+        Ok(Model { inner: Rc::clone(&self.inner), classes })
+    }
+
+    /// What was decided while the weights were read and taken, a sentence each: that names lost a
+    /// prefix, that something was left aside, or that the file has other weights as well. Empty when
+    /// all was as expected.
+    pub fn notes(&self) -> Vec<String> {
+        self.inner.notes.borrow().clone()
+    }
+
+    /// Says them, and keeps them in place of those before.
+    fn take_notes(&self, notes: Vec<String>) {
+        weights::say(self.name(), &notes);
+        self.inner.notes.replace(notes);
     }
 
     /// Where the parameters live.
@@ -249,15 +291,18 @@ impl Model {
         crate::weights::save(path, &self.weights())
     }
 
-    /// Replaces all parameters by trained ones.
+    /// Replaces all parameters by trained ones, which may have the names that
+    /// [`build_with`](Builder::build_with) takes. The classes keep their names.
     ///
     /// # Errors
     /// One error that lists every missing, surplus and misshapen tensor; nothing is loaded then.
     pub fn load(&self, trained: &Weights) -> Result<()> {
         let own = self.weights();
-        let expected = own.iter().map(|(name, tensor)| (name.clone(), tensor.size()));
-        weights::check(self.name(), trained, expected)?;
-        weights::copy(trained, own)?;
+        let expected = own.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let trained = weights::fitted(trained.shared(), &expected);
+        weights::check(self.name(), &trained, &expected)?;
+        weights::copy(&trained, own)?;
+        self.take_notes(trained.notes().to_vec());
         self.inner.trainings.set(self.trainings() + 1);
         Ok(())
     }
@@ -329,28 +374,28 @@ impl Model {
     /// # Errors
     /// When no class has that name (the error lists the closest), or more than one has.
     pub fn class_index(&self, name: &str) -> Result<usize> {
-        if self.classes().is_empty() {
+        if self.class_names().is_empty() {
             return Err(Error::Argument(format!(
                 "the classes of {} have no names: give the index of the class instead of {name:?}",
                 self.name()
             )));
         }
         let wanted = name.trim().to_lowercase();
-        let found: Vec<usize> = (0..self.classes().len())
-            .filter(|&i| synonyms(&self.classes()[i]).any(|s| s.to_lowercase() == wanted))
+        let found: Vec<usize> = (0..self.class_names().len())
+            .filter(|&i| synonyms(&self.class_names()[i]).any(|s| s.to_lowercase() == wanted))
             .collect();
         match found.as_slice() {
             [one] => Ok(*one),
             [] => Err(Error::not_found(
                 "class",
                 name,
-                format!("the {} classes of {}", self.classes().len(), self.name()),
-                self.classes().iter().flat_map(|class| synonyms(class)),
+                format!("the {} classes of {}", self.class_names().len(), self.name()),
+                self.class_names().iter().flat_map(|class| synonyms(class)),
             )),
             many => Err(Error::Argument(format!(
                 "{name:?} is the name of several classes; choose by index: {}",
                 many.iter()
-                    .map(|&i| format!("{i} ({})", self.classes()[i]))
+                    .map(|&i| format!("{i} ({})", self.class_names()[i]))
                     .collect::<Vec<_>>()
                     .join(", ")
             ))),
@@ -359,7 +404,7 @@ impl Model {
 
     /// A class's short name: its first synonym, or `class 7` when nobody named it.
     pub fn class_name(&self, index: usize) -> String {
-        match self.classes().get(index) {
+        match self.class_names().get(index) {
             Some(class) => synonyms(class).next().unwrap_or(class).to_owned(),
             None => format!("class {index}"),
         }

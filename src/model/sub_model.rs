@@ -115,8 +115,9 @@ impl Model {
             true => self.preprocess().clone(),
             false => Preprocess::exact(h, w),
         };
-        let classes = if end == self.output() { self.classes().to_vec() } else { Vec::new() };
+        let classes = if end == self.output() { self.class_names().to_vec() } else { Vec::new() };
         Ok(Model {
+            classes: classes.into(),
             inner: Rc::new(Inner {
                 name,
                 input_shape: [c, h, w],
@@ -124,7 +125,7 @@ impl Model {
                 names: Names::of(&kept),
                 nodes: kept,
                 preprocess,
-                classes,
+                notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::clone(&self.inner.trainings),
             }),

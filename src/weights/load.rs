@@ -41,17 +41,7 @@ pub(super) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
             weights.insert(entry.name.clone(), tensor.map_err(|e| about(&entry.name, e))?);
         }
     }
-    Ok(without_prefix(weights))
-}
-
-/// Without what `torch.nn.DataParallel` puts before the names, if every name has it.
-fn without_prefix(weights: Weights) -> Weights {
-    const PREFIX: &str = "module.";
-    if weights.keys().any(|name| !name.starts_with(PREFIX)) {
-        return weights;
-    }
-    let short = |name: String| name.strip_prefix(PREFIX).map(str::to_owned).unwrap_or(name);
-    weights.into_iter().map(|(name, tensor)| (short(name), tensor)).collect()
+    Ok(weights)
 }
 
 /// A tensor that is being filled from front to back.

@@ -15,38 +15,42 @@
 //! ```
 
 mod load;
+mod named;
 mod save;
+mod sharded;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
 
-use convlens_formats::npy;
+use convlens_formats::{About, Contents, Parsed, Source, npy};
 use tch::Tensor;
 
+pub use named::Weights;
 pub use save::save;
 
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
-
-/// Tensors by the names that a network's layers give them, e.g. `"features.0.weight"`.
-pub type Weights = BTreeMap<String, Tensor>;
 
 /// Reads a file of weights, whichever of these formats its content shows:
 ///
 /// - `.safetensors`;
 /// - `.pth` and `.pt` as `torch.save` has written them since PyTorch 1.6, and before;
 /// - TorchScript archives, which the `.ot` files of tch's `VarStore::save` are too;
-/// - numpy's `.npz`, plain or compressed.
+/// - numpy's `.npz`, plain or compressed;
+/// - a list of files beside it that large weights are spread over: `model.safetensors.index.json`,
+///   `pytorch_model.bin.index.json`.
 ///
 /// All tensors become 32-bit floats on the CPU, in row-major order: half precision, `f64` and
-/// integers too, such as PyTorch's `num_batches_tracked`. The file is read once, straight into the
-/// tensors.
+/// integers too, such as PyTorch's `num_batches_tracked`. What is quantised to 8 bits, or to 32, becomes
+/// `(q − zero point) · scale` again, with a scale for the whole tensor or for each channel. The file is
+/// read once, straight into the tensors.
 ///
-/// A checkpoint that holds its state dict under `"state_dict"`, `"model_state_dict"` or `"model"`
-/// gives that one. If every name begins with `"module."`, as `torch.nn.DataParallel` has it, this
-/// prefix is left out; in TorchScript archives `|` in names stands for a dot.
+/// A checkpoint that holds its state dict under `"state_dict"`, `"model_state_dict"`, `"model"`,
+/// `"net"`, `"network"`, `"ema"`, `"model_ema"` or `"state_dict_ema"` gives the first of these;
+/// [`notes`](Weights::notes) say if there are others, and [`read_under`] reads them. Names stay as
+/// they are in the file: what wrappers put before them, such as `"module."`, a network takes off where
+/// it loads them. In TorchScript archives `|` in names stands for a dot.
 ///
 /// A pickle, which PyTorch's files hold, can ask for any function to be called. Here nothing is
 /// ever called: pickles are read by a machine that knows the names that state dicts use, and
@@ -55,25 +59,66 @@ pub type Weights = BTreeMap<String, Tensor>;
 ///
 /// # Errors
 /// A file that cannot be read, is cut short, damaged, in no known format or asks for what weights
-/// do not need. Nothing is loaded then.
+/// do not need; a list of files of which some are missing, or hold the same tensor. Nothing is loaded
+/// then.
 pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
     let path = path.as_ref();
-    let failed = |message: String| Error::file(path, printable(&message));
-    let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
-    let contents = convlens_formats::parse(&mut file).map_err(failed)?;
-    load::load(&mut file, &contents).map_err(failed)
+    of_file(path, |file| match convlens_formats::shards(file)? {
+        Some(shards) => sharded::read(path, shards),
+        None => of_source(file, convlens_formats::parse),
+    })
+}
+
+/// Reads the weights that a checkpoint of PyTorch's holds under this key, where [`read`] would choose
+/// for itself: averaged ones, or one of several networks.
+///
+/// ```no_run
+/// use convlens::prelude::*;
+/// let averaged = weights::read_under("checkpoint.pth", "state_dict_ema")?;
+/// Ok::<(), convlens::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`read`]; and a file that has no tensors under this key.
+pub fn read_under(path: impl AsRef<Path>, key: &str) -> Result<Weights> {
+    let under = |file: &mut dyn Source| convlens_formats::parse_under(file, key);
+    of_file(path.as_ref(), |file| of_source(file, under))
 }
 
 /// Reads a file of weights that is in memory already, such as one that is embedded in a program; any
-/// format that [`read`] knows.
+/// format that [`read`] knows, but for lists of files.
 ///
 /// # Errors
 /// As [`read`].
 pub fn from_bytes(bytes: &[u8]) -> Result<Weights> {
     let failed = |message: String| Error::Argument(format!("weights: {}", printable(&message)));
-    let mut bytes = Cursor::new(bytes);
-    let contents = convlens_formats::parse(&mut bytes).map_err(failed)?;
-    load::load(&mut bytes, &contents).map_err(failed)
+    of_source(&mut Cursor::new(bytes), convlens_formats::parse).map_err(failed)
+}
+
+fn of_file(path: &Path, read: impl FnOnce(&mut File) -> Parsed<Weights>) -> Result<Weights> {
+    let failed = |message: String| Error::file(path, printable(&message));
+    let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
+    read(&mut file).map_err(failed)
+}
+
+fn of_source(
+    source: &mut dyn Source,
+    parse: impl FnOnce(&mut dyn Source) -> Parsed<Contents>,
+) -> Parsed<Weights> {
+    let contents = parse(source)?;
+    let weights = load::load(source, &contents)?;
+    let About { key, other_keys, class_names, .. } = contents.about;
+    let names = class_names.iter().map(|name| printable(name)).collect();
+    let note = key.filter(|_| !other_keys.is_empty()).map(|key| {
+        let others: Vec<String> = other_keys.iter().map(|other| format!("{other:?}")).collect();
+        let first = others.first().map_or("", String::as_str);
+        format!(
+            "the weights are those under {key:?}; the file has others under {}: \
+             weights::read_under(path, {first}) takes them",
+            others.join(", ")
+        )
+    });
+    Ok(weights.about(names, note.into_iter().collect()))
 }
 
 /// Reads one array of numpy's from the bytes of a `.npy` file, as 32-bit floats in row-major order.

@@ -1,6 +1,6 @@
 //! DenseNet-121, Huang et al. 2016, <https://arxiv.org/abs/1608.06993>.
 
-use super::imagenet;
+use super::{Ends, imagenet};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, Pool2d, WeightInit,
 };
@@ -8,10 +8,10 @@ use crate::model::{
 /// The channels that every layer adds.
 const GROWTH: i64 = 32;
 
-pub(super) fn densenet121() -> Builder {
-    let mut net = imagenet("densenet121");
+pub(super) fn densenet121(ends: Ends) -> Builder {
+    let mut net = imagenet("densenet121", ends);
     let x = net.input();
-    let x = net.add("features.conv0", conv(3, 64, 7).stride(2), &[x]);
+    let x = net.add("features.conv0", conv(ends.channels, 64, 7).stride(2), &[x]);
     let x = norm_relu(&mut net, "features", "0", 64, x);
     let mut x = net.add("features.pool0", Pool2d::max(3).stride(2).padding(1), &[x]);
     let mut channels = 64;
@@ -30,7 +30,7 @@ pub(super) fn densenet121() -> Builder {
     let x = net.add("relu", Op::Relu, &[x]);
     let x = net.add("adaptive_avg_pool2d", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
-    net.add("classifier", Linear::new(channels, 1000).zero_bias(), &[x]);
+    net.add("classifier", Linear::new(channels, ends.classes).zero_bias(), &[x]);
     net
 }
 

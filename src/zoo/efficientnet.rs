@@ -1,11 +1,10 @@
 //! EfficientNet-B0, Tan and Le 2019, <https://arxiv.org/abs/1905.11946>.
 
-use super::{conv, imagenet};
+use super::{Ends, conv, imagenet, imagenet_photo};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, WeightInit,
 };
 use crate::ops;
-use crate::photo::Preprocess;
 
 /// Expansion, kernel, stride of the first block, output channels, blocks: the paper's table 1, which
 /// the Lites scale.
@@ -19,10 +18,11 @@ pub(super) const STAGES: [[i64; 5]; 7] = [
     [6, 3, 1, 320, 1],
 ];
 
-pub(super) fn efficientnet_b0() -> Builder {
-    let mut net = imagenet("efficientnet_b0").preprocess(Preprocess::imagenet().bicubic());
+pub(super) fn efficientnet_b0(ends: Ends) -> Builder {
+    let mut net =
+        imagenet("efficientnet_b0", ends).preprocess(imagenet_photo(ends.channels).bicubic());
     let x = net.input();
-    let mut x = norm_silu(&mut net, "features.0", conv(3, 32, 3).stride(2), x);
+    let mut x = norm_silu(&mut net, "features.0", conv(ends.channels, 32, 3).stride(2), x);
     let all: i64 = STAGES.iter().map(|stage| stage[4]).sum();
     let (mut channels, mut before) = (32, 0);
     for (stage, [expansion, kernel, first_stride, output, blocks]) in STAGES.into_iter().enumerate()
@@ -44,7 +44,7 @@ pub(super) fn efficientnet_b0() -> Builder {
     let x = norm_silu(&mut net, "features.8", conv(channels, 1280, 1), x);
     let x = net.add("avgpool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
-    let linear = Linear::new(1280, 1000).init(WeightInit::FanOut).zero_bias();
+    let linear = Linear::new(1280, ends.classes).init(WeightInit::FanOut).zero_bias();
     net.chain("classifier", ops![Op::Dropout(0.2), linear], x);
     net
 }

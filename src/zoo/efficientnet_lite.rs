@@ -3,7 +3,7 @@
 //! <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>.
 
 use super::efficientnet::STAGES;
-use super::imagenet_classes;
+use super::{Ends, imagenet_names};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Model, NodeId, Op, WeightInit,
 };
@@ -21,15 +21,15 @@ pub(super) struct Lite {
 }
 
 impl Lite {
-    pub(super) fn builder(self) -> Builder {
+    pub(super) fn builder(self, ends: Ends) -> Builder {
         let [resized, cropped] = self.sides;
         let photo = Preprocess::shorter(resized).crop(cropped).normalize([0.5; 3], [0.5; 3]);
         let photo = if cropped < 300 { photo.bicubic() } else { photo };
-        let mut net = Model::builder(self.name, [3, cropped, cropped])
+        let mut net = Model::builder(self.name, [ends.channels, cropped, cropped])
             .preprocess(photo)
-            .classes(imagenet_classes());
+            .classes(imagenet_names(ends));
         let x = net.input();
-        let x = net.add("conv_stem", conv(3, 32, 3).stride(2), &[x]);
+        let x = net.add("conv_stem", conv(ends.channels, 32, 3).stride(2), &[x]);
         let mut x = norm_relu6(&mut net, "bn1", 32, x);
         let mut channels = 32;
         let last = STAGES.len() - 1;
@@ -54,7 +54,7 @@ impl Lite {
         let x = norm_relu6(&mut net, "bn2", 1280, x);
         let x = net.add("global_pool.pool", AdaptiveAvgPool2d::new(1), &[x]);
         let x = net.add("global_pool.flatten", Op::Flatten, &[x]);
-        let linear = Linear::new(1280, 1000).init(WeightInit::FanOut).zero_bias();
+        let linear = Linear::new(1280, ends.classes).init(WeightInit::FanOut).zero_bias();
         net.add("classifier", linear, &[x]);
         net
     }

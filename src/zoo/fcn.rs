@@ -2,12 +2,13 @@
 //! Monteiro et al., *Self-Supervised Learning for Seismic Image Segmentation From Few-Labeled
 //! Samples*, IEEE GRSL 19, 2022, <https://github.com/brunoaugustoam/SSL_Seismic_Images>.
 
-use super::conv;
 use super::outputs::Outputs;
 use super::resnet::Block;
+use super::{Ends, conv};
 use crate::error::{Error, Result};
 use crate::model::{
-    AdaptiveAvgPool2d, BatchNorm2d, Builder, Linear, Model, NodeId, Op, Pool2d, WeightInit, Weights,
+    AdaptiveAvgPool2d, BatchNorm2d, Builder, Linear, Model, NodeId, Op, Pool2d, WeightInit,
+    Weights, unwrapped,
 };
 use crate::ops;
 use crate::photo::Preprocess;
@@ -86,7 +87,8 @@ pub struct Fcn {
     head_width: i64,
     dropout: f64,
     height_and_width: [i64; 2],
-    outputs: Outputs,
+    /// F3's facies unless told.
+    outputs: Option<Outputs>,
     seed: u64,
 }
 
@@ -99,7 +101,7 @@ impl Default for Fcn {
             head_width: 256,
             dropout: 0.5,
             height_and_width: [448, 448],
-            outputs: Outputs::named(F3_FACIES),
+            outputs: None,
             seed: 0,
         }
     }
@@ -153,13 +155,13 @@ impl Fcn {
 
     /// The names of the classes to segment, F3's ten facies by default.
     pub fn classes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.outputs = Outputs::named(names);
+        self.outputs = Some(Outputs::named(names));
         self
     }
 
     /// So many classes without names.
     pub fn class_count(mut self, count: i64) -> Self {
-        self.outputs = Outputs::Counted(count);
+        self.outputs = Some(Outputs::Counted(count));
         self
     }
 
@@ -174,20 +176,21 @@ impl Fcn {
     /// # Errors
     /// Options that make no network: no channels, no blocks, no classes, a dropout outside `0..=1`.
     pub fn build(&self, task: Task) -> Result<Model> {
-        self.graph(task)?.seed(self.seed).build()
+        self.graph(task, self.usual(1))?.seed(self.seed).build()
     }
 
     /// The network with trained parameters, named as the published files name them. A head that
     /// another task has left in them (published segmentation networks still hold their pretext
-    /// `classifier`) is passed over.
+    /// `classifier`) is passed over. The number of channels, and that of the classes to segment unless
+    /// it was told, are those of the weights.
     ///
     /// # Errors
     /// As [`build`](Fcn::build); and one error that lists every missing, surplus and misshapen
     /// tensor.
     pub fn build_with(&self, task: Task, mut weights: Weights) -> Result<Model> {
         let other = if task == Task::Segmentation { CLASSIFIER } else { SEGMENTER };
-        weights.retain(|name, _| !name.starts_with(other));
-        self.graph(task)?.build_with(weights)
+        weights.retain(|name, _| !unwrapped(name).starts_with(other));
+        Ends::build_with(self.usual(1), weights, |ends| self.graph(task, ends))
     }
 
     /// A new network for another task: the encoder's parameters are copies of `model`'s, the head
@@ -198,7 +201,8 @@ impl Fcn {
     /// differs from the one that these options describe.
     pub fn update_task(&self, model: &Model, task: Task) -> Result<Model> {
         let is_head = |name: &String| name.starts_with(CLASSIFIER) || name.starts_with(SEGMENTER);
-        let updated = self.build(task)?;
+        let [channels, ..] = model.input_shape();
+        let updated = self.graph(task, self.usual(channels))?.seed(self.seed).build()?;
         let mut weights = model.weights();
         weights.retain(|name, _| !is_head(name));
         weights.extend(updated.weights().into_iter().filter(|(name, _)| is_head(name)));
@@ -206,7 +210,13 @@ impl Fcn {
         Ok(updated)
     }
 
-    fn graph(&self, task: Task) -> Result<Builder> {
+    fn usual(&self, channels: i64) -> Ends {
+        let facies = F3_FACIES.len() as i64;
+        Ends::new(channels, self.outputs.as_ref().map_or(facies, Outputs::count))
+    }
+
+    /// The classes of `ends` count where nobody told them, and for a task that segments.
+    fn graph(&self, task: Task, ends: Ends) -> Result<Builder> {
         if self.blocks.iter().any(|blocks| !(1..=100).contains(blocks)) {
             return Err(Error::Argument(format!(
                 "each of the four stages needs 1 to 100 blocks, got {:?}",
@@ -219,14 +229,19 @@ impl Fcn {
                 self.width
             )));
         }
+        let facies = || match ends.classes == F3_FACIES.len() as i64 && !ends.named {
+            true => Outputs::named(F3_FACIES),
+            false => Outputs::Counted(ends.classes),
+        };
+        let outputs = self.outputs.clone().unwrap_or_else(facies);
         let [height, width] = self.height_and_width;
-        let mut net = Model::builder("fcn", [1, height, width])
+        let mut net = Model::builder("fcn", [ends.channels, height, width])
             .preprocess(Preprocess::exact(height, width).normalize([0.5; 3], [0.5; 3]));
         if task == Task::Segmentation {
-            net = net.classes(self.outputs.names().iter().cloned());
+            net = net.classes(outputs.names().iter().cloned());
         }
         let input = net.input();
-        let stem = conv(1, self.width, 7).stride(2);
+        let stem = conv(ends.channels, self.width, 7).stride(2);
         let x = net.add("conv1", stem, &[input]);
         let x = net.add("bn1", BatchNorm2d::new(self.width), &[x]);
         let x = net.add("relu", Op::Relu, &[x]);
@@ -252,7 +267,7 @@ impl Fcn {
                 let plain = |input, output| conv(input, output, 3).init(WeightInit::FanIn);
                 let head = self.head_width;
                 let join = plain(fine + coarse, head);
-                let score = plain(head, self.outputs.count());
+                let score = plain(head, outputs.count());
                 net.chain("segmenter", ops![join, BatchNorm2d::new(head), Op::Relu, score], x);
             }
         }

@@ -1,6 +1,6 @@
 //! MobileNetV2, Sandler et al. 2018, <https://arxiv.org/abs/1801.04381>.
 
-use super::{conv, imagenet};
+use super::{Ends, conv, imagenet};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, Model, NodeId, Op, WeightInit,
 };
@@ -71,20 +71,21 @@ impl Style {
     }
 }
 
-pub(super) fn mobilenet_v2() -> Builder {
-    let linear = Linear::new(1280, 1000).init(WeightInit::Normal(0.01)).zero_bias();
-    layers(imagenet("mobilenet_v2"), Style::Torchvision, ops![Op::Dropout(0.2), linear])
+pub(super) fn mobilenet_v2(ends: Ends) -> Builder {
+    let linear = Linear::new(1280, ends.classes).init(WeightInit::Normal(0.01)).zero_bias();
+    let net = imagenet("mobilenet_v2", ends);
+    layers(net, ends.channels, Style::Torchvision, ops![Op::Dropout(0.2), linear])
 }
 
 pub(super) fn dog_breeds() -> Builder {
     let photo = Preprocess::exact(160, 160).bicubic().normalize([0.5; 3], [0.5; 3]);
     let net = Model::builder("dog_breeds", [3, 160, 160]).preprocess(photo).classes(BREEDS);
-    layers(net, Style::Keras, ops![Op::Dropout(0.3), Linear::new(1280, 19)])
+    layers(net, 3, Style::Keras, ops![Op::Dropout(0.3), Linear::new(1280, 19)])
 }
 
-fn layers(mut net: Builder, style: Style, classifier: [Op; 2]) -> Builder {
+fn layers(mut net: Builder, photo: i64, style: Style, classifier: [Op; 2]) -> Builder {
     let x = net.input();
-    let mut x = style.norm_relu6(&mut net, "features.0", style.conv(3, 32, 3).stride(2), x);
+    let mut x = style.norm_relu6(&mut net, "features.0", style.conv(photo, 32, 3).stride(2), x);
     let (mut channels, mut number) = (32, 1);
     for [expansion, output, blocks, first_stride] in STAGES {
         for block in 0..blocks {

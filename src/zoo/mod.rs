@@ -1,9 +1,9 @@
 //! Networks with their published weights, one file an architecture.
 //!
-//! Every architecture has three functions: `NAME` fetches its published weights, once, through the
+//! Every architecture has four functions: `NAME` fetches its published weights, once, through the
 //! [`hub`]; `NAME_with` takes trained weights of yours and checks all of them; `NAME_untrained` starts
-//! at random. [`published`] is the first of them by name. [`alexnet_features`] and [`vgg16_features`]
-//! are the convolutions of two of them alone.
+//! at random, and `NAME_for` does so for your number of channels and classes. [`published`] is the first
+//! of them by name. [`alexnet_features`] and [`vgg16_features`] are the convolutions of two of them alone.
 //!
 //! ```
 //! use convlens::prelude::*;
@@ -13,11 +13,51 @@
 //! assert_eq!(copy.last_convolution()?, "layer4.1.conv2");
 //! Ok::<(), convlens::Error>(())
 //! ```
+//!
+//! # Networks of your own
+//!
+//! A network that was fine-tuned in Python comes as it is, whatever its classes:
+//!
+//! ```no_run
+//! use convlens::prelude::*;
+//! let model = zoo::resnet18_with(weights::read("finetuned.pth")?)?; // 10 classes, 1 channel: as in the file
+//! let model = model.classes(["ant", "bee", "cat", "cow", "dog", "elk", "emu", "fox", "hen", "owl"])?;
+//! Ok::<(), convlens::Error>(())
+//! ```
+//!
+//! The number of classes is that of the last layer's weight, the number of channels that of the first
+//! convolution's. The names of the classes come from the checkpoint, if it holds `class_to_idx`,
+//! `classes` or `names`; a thousand classes are ImageNet's, and others have no names until
+//! [`classes`](Model::classes) gives them some. What wrappers put before the names of the tensors
+//! (`module.`, `_orig_mod.`, `model.`, `net.`, `backbone.`, `encoder.`) is taken off where all of them
+//! then fit.
+//!
+//! Photos of three channels are normalised as those of the published network. Where that is by ImageNet's
+//! mean and deviation, a network with another number of channels gets photos scaled to `[0, 1]` and no more.
+//!
+//! Fine-tuning works here too, by [`Fit`](crate::train::Fit): published weights but for the last layer,
+//! which starts anew.
+//!
+//! ```
+//! use convlens::prelude::*;
+//! let mine = zoo::squeezenet1_1_for(3, 2, 0)?.classes(["dark", "light"])?;
+//! let mut start = zoo::squeezenet1_1()?.weights();
+//! start.retain(|name, _| !name.starts_with("classifier."));
+//! start.extend(mine.weights().into_iter().filter(|(name, _)| name.starts_with("classifier.")));
+//! mine.load(&start)?;
+//!
+//! let brightness = Tensor::from_slice(&[-1f32, 1.0]).view([2, 1, 1, 1]);
+//! let photos = brightness.expand([2, 3, 64, 64], false);
+//! let fitted = Fit::default().epochs(2).run(&mine, &photos, &Tensor::from_slice(&[0i64, 1]))?;
+//! assert_eq!(fitted.losses().len(), 2);
+//! Ok::<(), convlens::Error>(())
+//! ```
 
 mod alexnet;
 mod densenet;
 mod efficientnet;
 mod efficientnet_lite;
+mod ends;
 mod fcn;
 pub mod hub;
 mod mobilenet;
@@ -36,16 +76,18 @@ use crate::model::{Builder, Conv2d, Model, Op, WeightInit, Weights};
 use crate::photo::Preprocess;
 use crate::weights;
 use efficientnet_lite::Lite;
+use ends::Ends;
 
-/// The pair of functions of every architecture, with their documentation. The networks of one
-/// family share their paper, whose names their layers have, and how their weights start.
+/// The functions of every architecture, with their documentation. The networks of one family share
+/// their paper, whose names their layers have, and how their weights start. An architecture is a function
+/// from its two ends to its graph.
 macro_rules! architectures {
     ($(family {
         paper: $paper:literal,
         names: $names:literal,
         start: $start:literal,
-        $($with:ident, $untrained:ident $(, $name:ident from $file:literal)?:
-            $title:literal, $size:literal, $builder:expr;)+
+        $($with:ident, $untrained:ident, $for:ident $(, $name:ident from $file:literal)?:
+            $title:literal, $size:literal, $graph:expr;)+
     })+) => {$($(
         $(
             #[doc = concat!($title, " with its published weights.")]
@@ -57,7 +99,7 @@ macro_rules! architectures {
             /// # Errors
             /// When the weights can be had nowhere: see [`hub::fetch`].
             pub fn $name() -> Result<Model> {
-                $builder.build_with(published_weights($file)?)
+                $with(published_weights($file)?)
             }
         )?
 
@@ -65,10 +107,14 @@ macro_rules! architectures {
         ///
         #[doc = concat!($paper, ". ", $size, ". Weights and layers have ", $names, " names.")]
         ///
+        /// The number of channels of a photo and that of the classes are what the weights have, and so are
+        /// the names of the classes, if the file tells them: see [the zoo](self#networks-of-your-own).
+        ///
         /// # Errors
         /// One error that lists every missing, surplus and misshapen tensor.
         pub fn $with(weights: Weights) -> Result<Model> {
-            $builder.build_with(weights)
+            let graph: fn(Ends) -> Builder = $graph;
+            Ends::build_with(Ends::IMAGENET, weights, |ends| Ok(graph(ends)))
         }
 
         #[doc = concat!($title, " before training, the same for the same `seed`.")]
@@ -80,7 +126,22 @@ macro_rules! architectures {
         /// # Errors
         /// When libtorch has no memory for it.
         pub fn $untrained(seed: u64) -> Result<Model> {
-            $builder.seed(seed).build()
+            $for(Ends::IMAGENET.channels, Ends::IMAGENET.classes, seed)
+        }
+
+        #[doc = concat!($title, " for photos of so many channels and for so many classes, before \
+                                 training, the same for the same `seed`.")]
+        ///
+        #[doc = concat!($paper, ". Layers have ", $names, " names. The weights start ", $start, ".")]
+        ///
+        /// Any other number than 1000 classes leaves them without names, until
+        /// [`classes`](Model::classes) gives them some.
+        ///
+        /// # Errors
+        /// No channels or no classes; or libtorch has no memory for it.
+        pub fn $for(channels: i64, classes: i64, seed: u64) -> Result<Model> {
+            let graph: fn(Ends) -> Builder = $graph;
+            graph(Ends::new(channels, classes)).seed(seed).build()
         }
     )+)+
 
@@ -100,141 +161,147 @@ architectures! {
         paper: "Krizhevsky 2014, <https://arxiv.org/abs/1404.5997>",
         names: "torchvision's",
         start: "uniform within ±1/√fan_in",
-        alexnet_with, alexnet_untrained, alexnet from "alexnet":
+        alexnet_with, alexnet_untrained, alexnet_for, alexnet from "alexnet":
             "AlexNet", "61,100,840 parameters, 224 × 224 pixels, a thousand classes",
-            alexnet::alexnet();
+            alexnet::alexnet;
     }
     family {
         paper: "Simonyan and Zisserman 2014, <https://arxiv.org/abs/1409.1556>",
         names: "torchvision's",
         start: "normal, with deviation √(2 / fan_out) in convolutions and 0.01 in linear layers; \
                 biases are 0",
-        vgg11_with, vgg11_untrained, vgg11 from "vgg11":
+        vgg11_with, vgg11_untrained, vgg11_for, vgg11 from "vgg11":
             "VGG-11", "132,863,336 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg11", [1, 1, 2, 2, 2], false);
-        vgg11_bn_with, vgg11_bn_untrained, vgg11_bn from "vgg11_bn":
+            |ends| vgg::vgg("vgg11", ends, [1, 1, 2, 2, 2], false);
+        vgg11_bn_with, vgg11_bn_untrained, vgg11_bn_for, vgg11_bn from "vgg11_bn":
             "VGG-11 with batch norm",
             "132,868,840 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg11_bn", [1, 1, 2, 2, 2], true);
-        vgg13_with, vgg13_untrained, vgg13 from "vgg13":
+            |ends| vgg::vgg("vgg11_bn", ends, [1, 1, 2, 2, 2], true);
+        vgg13_with, vgg13_untrained, vgg13_for, vgg13 from "vgg13":
             "VGG-13", "133,047,848 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg13", [2, 2, 2, 2, 2], false);
-        vgg13_bn_with, vgg13_bn_untrained, vgg13_bn from "vgg13_bn":
+            |ends| vgg::vgg("vgg13", ends, [2, 2, 2, 2, 2], false);
+        vgg13_bn_with, vgg13_bn_untrained, vgg13_bn_for, vgg13_bn from "vgg13_bn":
             "VGG-13 with batch norm",
             "133,053,736 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg13_bn", [2, 2, 2, 2, 2], true);
-        vgg16_with, vgg16_untrained, vgg16 from "vgg16":
+            |ends| vgg::vgg("vgg13_bn", ends, [2, 2, 2, 2, 2], true);
+        vgg16_with, vgg16_untrained, vgg16_for, vgg16 from "vgg16":
             "VGG-16", "138,357,544 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg16", [2, 2, 3, 3, 3], false);
-        vgg16_bn_with, vgg16_bn_untrained, vgg16_bn from "vgg16_bn":
+            |ends| vgg::vgg("vgg16", ends, [2, 2, 3, 3, 3], false);
+        vgg16_bn_with, vgg16_bn_untrained, vgg16_bn_for, vgg16_bn from "vgg16_bn":
             "VGG-16 with batch norm",
             "138,365,992 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg16_bn", [2, 2, 3, 3, 3], true);
-        vgg19_with, vgg19_untrained, vgg19 from "vgg19":
+            |ends| vgg::vgg("vgg16_bn", ends, [2, 2, 3, 3, 3], true);
+        vgg19_with, vgg19_untrained, vgg19_for, vgg19 from "vgg19":
             "VGG-19", "143,667,240 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg19", [2, 2, 4, 4, 4], false);
-        vgg19_bn_with, vgg19_bn_untrained, vgg19_bn from "vgg19_bn":
+            |ends| vgg::vgg("vgg19", ends, [2, 2, 4, 4, 4], false);
+        vgg19_bn_with, vgg19_bn_untrained, vgg19_bn_for, vgg19_bn from "vgg19_bn":
             "VGG-19 with batch norm",
             "143,678,248 parameters, 224 × 224 pixels, a thousand classes",
-            vgg::vgg("vgg19_bn", [2, 2, 4, 4, 4], true);
+            |ends| vgg::vgg("vgg19_bn", ends, [2, 2, 4, 4, 4], true);
     }
     family {
         paper: "He et al. 2015, <https://arxiv.org/abs/1512.03385>",
         names: "torchvision's",
         start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
                 in the classifier",
-        resnet18_with, resnet18_untrained, resnet18 from "resnet18":
+        resnet18_with, resnet18_untrained, resnet18_for, resnet18 from "resnet18":
             "ResNet-18", "11,689,512 parameters, 224 × 224 pixels, a thousand classes",
-            resnet::resnet("resnet18", resnet::Block::Basic, [2, 2, 2, 2]);
-        resnet34_with, resnet34_untrained, resnet34 from "resnet34":
+            |ends| resnet::resnet("resnet18", ends, resnet::Block::Basic, [2, 2, 2, 2]);
+        resnet34_with, resnet34_untrained, resnet34_for, resnet34 from "resnet34":
             "ResNet-34", "21,797,672 parameters, 224 × 224 pixels, a thousand classes",
-            resnet::resnet("resnet34", resnet::Block::Basic, [3, 4, 6, 3]);
-        resnet50_with, resnet50_untrained, resnet50 from "resnet50":
+            |ends| resnet::resnet("resnet34", ends, resnet::Block::Basic, [3, 4, 6, 3]);
+        resnet50_with, resnet50_untrained, resnet50_for, resnet50 from "resnet50":
             "ResNet-50", "25,557,032 parameters, 224 × 224 pixels, a thousand classes",
-            resnet::resnet("resnet50", resnet::Block::Bottleneck, [3, 4, 6, 3]);
-        resnet101_with, resnet101_untrained, resnet101 from "resnet101":
+            |ends| resnet::resnet("resnet50", ends, resnet::Block::Bottleneck, [3, 4, 6, 3]);
+        resnet101_with, resnet101_untrained, resnet101_for, resnet101 from "resnet101":
             "ResNet-101", "44,549,160 parameters, 224 × 224 pixels, a thousand classes",
-            resnet::resnet("resnet101", resnet::Block::Bottleneck, [3, 4, 23, 3]);
-        resnet152_with, resnet152_untrained, resnet152 from "resnet152":
+            |ends| resnet::resnet("resnet101", ends, resnet::Block::Bottleneck, [3, 4, 23, 3]);
+        resnet152_with, resnet152_untrained, resnet152_for, resnet152 from "resnet152":
             "ResNet-152", "60,192,808 parameters, 224 × 224 pixels, a thousand classes",
-            resnet::resnet("resnet152", resnet::Block::Bottleneck, [3, 8, 36, 3]);
+            |ends| resnet::resnet("resnet152", ends, resnet::Block::Bottleneck, [3, 8, 36, 3]);
     }
     family {
         paper: "Hu et al. 2017, <https://arxiv.org/abs/1709.01507>",
         names: "timm's `legacy_senet`",
         start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√fan_in \
                 in the classifier",
-        seresnet50_with, seresnet50_untrained, seresnet50 from "legacy_seresnet50":
+        seresnet50_with, seresnet50_untrained, seresnet50_for, seresnet50 from "legacy_seresnet50":
             "SE-ResNet-50", "28,088,024 parameters, 224 × 224 pixels, a thousand classes",
-            senet::seresnet50();
-        senet154_with, senet154_untrained, senet154 from "legacy_senet154":
+            senet::seresnet50;
+        senet154_with, senet154_untrained, senet154_for, senet154 from "legacy_senet154":
             "SENet-154", "115,088,984 parameters, 224 × 224 pixels, a thousand classes",
-            senet::senet154();
+            senet::senet154;
     }
     family {
         paper: "Iandola et al. 2016, <https://arxiv.org/abs/1602.07360>",
         names: "torchvision's",
         start: "uniform within ±√(6 / fan_in), but normal with deviation 0.01 in the last \
                 convolution; biases are 0",
-        squeezenet1_0_with, squeezenet1_0_untrained, squeezenet1_0 from "squeezenet1_0":
+        squeezenet1_0_with, squeezenet1_0_untrained, squeezenet1_0_for, squeezenet1_0 from "squeezenet1_0":
             "SqueezeNet 1.0", "1,248,424 parameters, 224 × 224 pixels, a thousand classes",
-            squeezenet::version_1_0();
-        squeezenet1_1_with, squeezenet1_1_untrained:
+            squeezenet::version_1_0;
+        squeezenet1_1_with, squeezenet1_1_untrained, squeezenet1_1_for:
             "SqueezeNet 1.1", "1,235,496 parameters, 224 × 224 pixels, a thousand classes",
-            squeezenet::version_1_1();
+            squeezenet::version_1_1;
     }
     family {
         paper: "Huang et al. 2016, <https://arxiv.org/abs/1608.06993>",
         names: "torchvision's",
         start: "normal with deviation √(2 / fan_in) in convolutions, uniform within ±1/√fan_in in \
                 the classifier",
-        densenet121_with, densenet121_untrained, densenet121 from "densenet121":
+        densenet121_with, densenet121_untrained, densenet121_for, densenet121 from "densenet121":
             "DenseNet-121", "7,978,856 parameters, 224 × 224 pixels, a thousand classes",
-            densenet::densenet121();
+            densenet::densenet121;
     }
     family {
         paper: "Sandler et al. 2018, <https://arxiv.org/abs/1801.04381>",
         names: "torchvision's",
         start: "normal, with deviation √(2 / fan_out) in convolutions and 0.01 in the classifier",
-        mobilenet_v2_with, mobilenet_v2_untrained, mobilenet_v2 from "mobilenet_v2":
+        mobilenet_v2_with, mobilenet_v2_untrained, mobilenet_v2_for, mobilenet_v2 from "mobilenet_v2":
             "MobileNetV2", "3,504,872 parameters, 224 × 224 pixels, a thousand classes",
-            mobilenet::mobilenet_v2();
+            mobilenet::mobilenet_v2;
     }
     family {
         paper: "Tan and Le 2019, <https://arxiv.org/abs/1905.11946>",
         names: "torchvision's",
-        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√1000 in \
+        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√classes in \
                 the classifier",
-        efficientnet_b0_with, efficientnet_b0_untrained, efficientnet_b0 from "efficientnet_b0":
+        efficientnet_b0_with, efficientnet_b0_untrained, efficientnet_b0_for,
+            efficientnet_b0 from "efficientnet_b0":
             "EfficientNet-B0", "5,288,548 parameters, 224 × 224 pixels, a thousand classes",
-            efficientnet::efficientnet_b0();
+            efficientnet::efficientnet_b0;
     }
     family {
         paper: "Liu et al. 2020, \
                 <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>",
         names: "timm's `tf_efficientnet_lite`",
-        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√1000 in \
+        start: "normal with deviation √(2 / fan_out) in convolutions, uniform within ±1/√classes in \
                 the classifier",
-        efficientnet_lite0_with, efficientnet_lite0_untrained,
+        efficientnet_lite0_with, efficientnet_lite0_untrained, efficientnet_lite0_for,
             efficientnet_lite0 from "tf_efficientnet_lite0":
             "EfficientNet-Lite0", "4,652,008 parameters, 224 × 224 pixels, a thousand classes",
-            Lite { name: "efficientnet_lite0", width: 100, depth: 100, sides: [256, 224] }.builder();
-        efficientnet_lite1_with, efficientnet_lite1_untrained,
+            |ends| Lite { name: "efficientnet_lite0", width: 100, depth: 100, sides: [256, 224] }
+                .builder(ends);
+        efficientnet_lite1_with, efficientnet_lite1_untrained, efficientnet_lite1_for,
             efficientnet_lite1 from "tf_efficientnet_lite1":
             "EfficientNet-Lite1", "5,416,680 parameters, 240 × 240 pixels, a thousand classes",
-            Lite { name: "efficientnet_lite1", width: 100, depth: 110, sides: [272, 240] }.builder();
-        efficientnet_lite2_with, efficientnet_lite2_untrained,
+            |ends| Lite { name: "efficientnet_lite1", width: 100, depth: 110, sides: [272, 240] }
+                .builder(ends);
+        efficientnet_lite2_with, efficientnet_lite2_untrained, efficientnet_lite2_for,
             efficientnet_lite2 from "tf_efficientnet_lite2":
             "EfficientNet-Lite2", "6,092,072 parameters, 260 × 260 pixels, a thousand classes",
-            Lite { name: "efficientnet_lite2", width: 110, depth: 120, sides: [292, 260] }.builder();
-        efficientnet_lite3_with, efficientnet_lite3_untrained,
+            |ends| Lite { name: "efficientnet_lite2", width: 110, depth: 120, sides: [292, 260] }
+                .builder(ends);
+        efficientnet_lite3_with, efficientnet_lite3_untrained, efficientnet_lite3_for,
             efficientnet_lite3 from "tf_efficientnet_lite3":
             "EfficientNet-Lite3", "8,197,096 parameters, 300 × 300 pixels, a thousand classes",
-            Lite { name: "efficientnet_lite3", width: 120, depth: 140, sides: [331, 300] }.builder();
-        efficientnet_lite4_with, efficientnet_lite4_untrained,
+            |ends| Lite { name: "efficientnet_lite3", width: 120, depth: 140, sides: [331, 300] }
+                .builder(ends);
+        efficientnet_lite4_with, efficientnet_lite4_untrained, efficientnet_lite4_for,
             efficientnet_lite4 from "tf_efficientnet_lite4":
             "EfficientNet-Lite4", "13,006,568 parameters, 380 × 380 pixels, a thousand classes",
-            Lite { name: "efficientnet_lite4", width: 140, depth: 180, sides: [413, 380] }.builder();
+            |ends| Lite { name: "efficientnet_lite4", width: 140, depth: 180, sides: [413, 380] }
+                .builder(ends);
     }
 }
 
@@ -248,7 +315,7 @@ architectures! {
 /// # Errors
 /// When neither file can be had: see [`hub::fetch`].
 pub fn alexnet_features() -> Result<Model> {
-    features("alexnet_features", alexnet::features()).build_with(published_features("alexnet")?)
+    features("alexnet_features", alexnet::features(3)).build_with(published_features("alexnet")?)
 }
 
 /// VGG-16's thirteen convolutions with the filters that torchvision published, without the
@@ -261,7 +328,7 @@ pub fn alexnet_features() -> Result<Model> {
 /// # Errors
 /// When neither file can be had: see [`hub::fetch`].
 pub fn vgg16_features() -> Result<Model> {
-    let layers = vgg::features([2, 2, 3, 3, 3], false);
+    let layers = vgg::features(3, [2, 2, 3, 3, 3], false);
     features("vgg16_features", layers).build_with(published_features("vgg16")?)
 }
 
@@ -316,11 +383,20 @@ fn published_features(architecture: &str) -> Result<Weights> {
     Ok(whole)
 }
 
-/// A network for ImageNet as torchvision prepares its photos.
-fn imagenet(name: &str) -> Builder {
-    Model::builder(name, [3, 224, 224])
-        .preprocess(Preprocess::imagenet())
-        .classes(imagenet_classes())
+/// A network for ImageNet, or between other ends, as torchvision prepares its photos.
+fn imagenet(name: &str, ends: Ends) -> Builder {
+    Model::builder(name, [ends.channels, 224, 224])
+        .preprocess(imagenet_photo(ends.channels))
+        .classes(imagenet_names(ends))
+}
+
+/// ImageNet's mean and deviation are those of three colours: of others nobody knows them, and photos
+/// are scaled to `[0, 1]` alone.
+fn imagenet_photo(channels: i64) -> Preprocess {
+    match channels {
+        3 => Preprocess::imagenet(),
+        _ => Preprocess::imagenet().normalize([0.0; 3], [1.0; 3]),
+    }
 }
 
 /// The layers before the classifier of a network for ImageNet.
@@ -336,6 +412,14 @@ fn features(name: &str, layers: impl IntoIterator<Item = Op>) -> Builder {
 fn conv(input: i64, output: i64, kernel: i64) -> Conv2d {
     let conv = Conv2d::new(input, output, kernel).padding(kernel / 2).without_bias();
     conv.init(WeightInit::KaimingNormalFanOut)
+}
+
+/// The names of ImageNet's classes, where a thousand have no others.
+fn imagenet_names(ends: Ends) -> Vec<&'static str> {
+    match ends {
+        Ends { classes: 1000, named: false, .. } => imagenet_classes().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// ImageNet's thousand classes, each with its synonyms separated by commas.

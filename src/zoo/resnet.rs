@@ -1,7 +1,7 @@
 //! ResNet-18, 34, 50, 101 and 152, He et al. 2015, <https://arxiv.org/abs/1512.03385>; the
 //! bottlenecks stride in their 3 × 3 convolution, as torchvision's weights were trained.
 
-use super::{conv, imagenet};
+use super::{Ends, conv, imagenet};
 use crate::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, Pool2d};
 
 /// What the stages are built from.
@@ -48,10 +48,10 @@ impl Block {
 }
 
 /// `stages` counts the blocks of `layer1` to `layer4`.
-pub(super) fn resnet(name: &str, block: Block, stages: [usize; 4]) -> Builder {
-    let mut net = imagenet(name);
+pub(super) fn resnet(name: &str, ends: Ends, block: Block, stages: [usize; 4]) -> Builder {
+    let mut net = imagenet(name, ends);
     let x = net.input();
-    let x = net.add("conv1", conv(3, 64, 7).stride(2), &[x]);
+    let x = net.add("conv1", conv(ends.channels, 64, 7).stride(2), &[x]);
     let x = net.add("bn1", BatchNorm2d::new(64), &[x]);
     let x = net.add("relu", Op::Relu, &[x]);
     let pooled = net.add("maxpool", Pool2d::max(3).stride(2).padding(1), &[x]);
@@ -61,7 +61,7 @@ pub(super) fn resnet(name: &str, block: Block, stages: [usize; 4]) -> Builder {
     }
     let x = net.add("avgpool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
-    net.add("fc", Linear::new(channels, 1000), &[x]);
+    net.add("fc", Linear::new(channels, ends.classes), &[x]);
     net
 }
 

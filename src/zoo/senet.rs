@@ -1,7 +1,7 @@
 //! SE-ResNet-50 and SENet-154, Hu et al. 2017, <https://arxiv.org/abs/1709.01507>, as timm's
 //! `legacy_senet` has them from the authors' Caffe networks.
 
-use super::{conv, imagenet};
+use super::{Ends, conv, imagenet};
 use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Op, Pool2d, WeightInit,
 };
@@ -12,10 +12,10 @@ type Convolutions = fn(channels: i64, planes: i64, stride: i64) -> [Conv2d; 3];
 /// The excitation squeezes the channels by this factor.
 const REDUCTION: i64 = 16;
 
-pub(super) fn seresnet50() -> Builder {
-    let mut net = imagenet("seresnet50");
+pub(super) fn seresnet50(ends: Ends) -> Builder {
+    let mut net = imagenet("seresnet50", ends);
     let x = net.input();
-    let x = norm_relu(&mut net, "layer0", 1, conv(3, 64, 7).stride(2), x);
+    let x = norm_relu(&mut net, "layer0", 1, conv(ends.channels, 64, 7).stride(2), x);
     // Caffe strides in the first convolution.
     let convolutions: Convolutions = |channels, planes, stride| {
         [
@@ -24,13 +24,13 @@ pub(super) fn seresnet50() -> Builder {
             conv(planes, 4 * planes, 1),
         ]
     };
-    stages(net, x, 64, [3, 4, 6, 3], convolutions, 1)
+    stages(net, x, 64, [3, 4, 6, 3], convolutions, 1, ends.classes)
 }
 
-pub(super) fn senet154() -> Builder {
-    let mut net = imagenet("senet154");
+pub(super) fn senet154(ends: Ends) -> Builder {
+    let mut net = imagenet("senet154", ends);
     let x = net.input();
-    let x = norm_relu(&mut net, "layer0", 1, conv(3, 64, 3).stride(2), x);
+    let x = norm_relu(&mut net, "layer0", 1, conv(ends.channels, 64, 3).stride(2), x);
     let x = norm_relu(&mut net, "layer0", 2, conv(64, 64, 3), x);
     let x = norm_relu(&mut net, "layer0", 3, conv(64, 128, 3), x);
     let convolutions: Convolutions = |channels, planes, stride| {
@@ -40,7 +40,7 @@ pub(super) fn senet154() -> Builder {
             conv(4 * planes, 4 * planes, 1),
         ]
     };
-    stages(net, x, 128, [3, 8, 36, 3], convolutions, 3)
+    stages(net, x, 128, [3, 8, 36, 3], convolutions, 3, ends.classes)
 }
 
 /// Everything after the stem; `kernel` is that of the strided convolutions in the shortcuts.
@@ -51,6 +51,7 @@ fn stages(
     stages: [usize; 4],
     convolutions: Convolutions,
     kernel: i64,
+    classes: i64,
 ) -> Builder {
     let mut channels = stem;
     let mut x = net.add("pool0", Pool2d::max(3).stride(2).ceil(), &[x]);
@@ -70,7 +71,7 @@ fn stages(
     let x = net.add("global_pool.pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("global_pool.flatten", Op::Flatten, &[x]);
     let x = net.add("dropout", Op::Dropout(0.2), &[x]);
-    net.add("last_linear", Linear::new(channels, 1000), &[x]);
+    net.add("last_linear", Linear::new(channels, classes), &[x]);
     net
 }
 

@@ -1,6 +1,6 @@
 //! SqueezeNet 1.0 and 1.1, Iandola et al. 2016, <https://arxiv.org/abs/1602.07360>.
 
-use super::{imagenet, squeezenet1_1_with};
+use super::{Ends, imagenet, squeezenet1_1_with};
 use crate::error::Result;
 use crate::model::{AdaptiveAvgPool2d, Builder, Conv2d, Model, NodeId, Op, Pool2d, WeightInit};
 
@@ -32,7 +32,7 @@ enum Feature {
     Fire(i64, i64),
 }
 
-pub(super) fn version_1_0() -> Builder {
+pub(super) fn version_1_0(ends: Ends) -> Builder {
     use Feature::{Fire, Pool};
     let features = [
         Pool,
@@ -47,10 +47,10 @@ pub(super) fn version_1_0() -> Builder {
         Pool,
         Fire(64, 256),
     ];
-    squeezenet("squeezenet1_0", conv(3, 96, 7).stride(2), features)
+    squeezenet("squeezenet1_0", ends, conv(ends.channels, 96, 7).stride(2), features)
 }
 
-pub(super) fn version_1_1() -> Builder {
+pub(super) fn version_1_1(ends: Ends) -> Builder {
     use Feature::{Fire, Pool};
     let features = [
         Pool,
@@ -65,11 +65,11 @@ pub(super) fn version_1_1() -> Builder {
         Fire(64, 256),
         Fire(64, 256),
     ];
-    squeezenet("squeezenet1_1", conv(3, 64, 3).stride(2), features)
+    squeezenet("squeezenet1_1", ends, conv(ends.channels, 64, 3).stride(2), features)
 }
 
-fn squeezenet(name: &str, first: Conv2d, features: [Feature; 11]) -> Builder {
-    let mut net = imagenet(name);
+fn squeezenet(name: &str, ends: Ends, first: Conv2d, features: [Feature; 11]) -> Builder {
+    let mut net = imagenet(name, ends);
     let mut channels = first.out_channels;
     let x = net.input();
     let x = net.add("features.0", first, &[x]);
@@ -86,7 +86,7 @@ fn squeezenet(name: &str, first: Conv2d, features: [Feature; 11]) -> Builder {
         };
     }
     let x = net.add("classifier.0", Op::Dropout(0.5), &[x]);
-    let last = conv(channels, 1000, 1).init(WeightInit::Normal(0.01));
+    let last = conv(channels, ends.classes, 1).init(WeightInit::Normal(0.01));
     let x = net.add("classifier.1", last, &[x]);
     let x = net.add("classifier.2", Op::Relu, &[x]);
     let x = net.add("classifier.3", AdaptiveAvgPool2d::new(1), &[x]);

@@ -1,5 +1,6 @@
 //! U-Net, Ronneberger et al. 2015, <https://arxiv.org/abs/1505.04597>.
 
+use super::Ends;
 use super::outputs::Outputs;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -28,8 +29,7 @@ use crate::photo::Preprocess;
 ///              outc     conv 1 × 1                                   [N, classes, H, W]
 /// ```
 ///
-/// Layers have the names of <https://github.com/milesial/Pytorch-UNet>, so that its weights load
-/// (those for 3 channels and 2 classes). Convolutions start by He's rule (normal, fan in), which is
+/// Layers have the names of <https://github.com/milesial/Pytorch-UNet>, so that its weights load. Convolutions start by He's rule (normal, fan in), which is
 /// the paper's.
 ///
 /// ```
@@ -43,8 +43,10 @@ pub struct UNet {
     width: i64,
     depth: u32,
     bilinear: bool,
-    input: [i64; 3],
-    outputs: Outputs,
+    /// 1 × 128 × 128 unless told.
+    input: Option<[i64; 3]>,
+    /// Salt alone unless told.
+    outputs: Option<Outputs>,
     preprocess: Option<Preprocess>,
     seed: u64,
 }
@@ -55,8 +57,8 @@ impl Default for UNet {
             width: 64,
             depth: 4,
             bilinear: false,
-            input: [1, 128, 128],
-            outputs: Outputs::named(["salt"]),
+            input: None,
+            outputs: None,
             preprocess: None,
             seed: 0,
         }
@@ -91,19 +93,19 @@ impl UNet {
 
     /// The shape of the photos, `[1, 128, 128]` by default.
     pub fn input(mut self, channels: i64, height: i64, width: i64) -> Self {
-        self.input = [channels, height, width];
+        self.input = Some([channels, height, width]);
         self
     }
 
     /// The names of the classes, one output channel each; "salt" by default.
     pub fn classes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.outputs = Outputs::named(names);
+        self.outputs = Some(Outputs::named(names));
         self
     }
 
     /// So many classes without names.
     pub fn class_count(mut self, count: i64) -> Self {
-        self.outputs = Outputs::Counted(count);
+        self.outputs = Some(Outputs::Counted(count));
         self
     }
 
@@ -126,26 +128,39 @@ impl UNet {
     /// Options that make no network: no channels or classes, more than 10 levels, an input that
     /// cannot be halved so often.
     pub fn build(&self) -> Result<Model> {
-        self.graph()?.seed(self.seed).build()
+        self.graph(self.usual())?.seed(self.seed).build()
     }
 
-    /// The network with trained parameters.
+    /// The network with trained parameters. The number of channels and that of the classes, as far as
+    /// options do not tell them, are those of the weights.
     ///
     /// # Errors
     /// As [`build`](UNet::build); and one error that lists every missing, surplus and misshapen
     /// tensor.
     pub fn build_with(&self, weights: Weights) -> Result<Model> {
-        self.graph()?.build_with(weights)
+        Ends::build_with(self.usual(), weights, |ends| self.graph(ends))
     }
 
-    fn graph(&self) -> Result<Builder> {
+    fn usual(&self) -> Ends {
+        let channels = self.input.map_or(1, |[channels, ..]| channels);
+        Ends::new(channels, self.outputs.as_ref().map_or(1, Outputs::count))
+    }
+
+    /// What `ends` say counts where nobody told it.
+    fn graph(&self, ends: Ends) -> Result<Builder> {
         if !(1..=10).contains(&self.depth) || !(1..=1 << 12).contains(&self.width) {
             return Err(Error::Argument(format!(
                 "a U-Net has 1 to 10 levels and a base width of 1 to 4096 channels, got {} and {}",
                 self.depth, self.width
             )));
         }
-        let [channels, height, width] = self.input;
+        let input = self.input.unwrap_or([ends.channels, 128, 128]);
+        let [channels, height, width] = input;
+        let salt = || match ends {
+            Ends { classes: 1, named: false, .. } => Outputs::named(["salt"]),
+            _ => Outputs::Counted(ends.classes),
+        };
+        let outputs = self.outputs.clone().unwrap_or_else(salt);
         let step = 1 << self.depth;
         if !self.bilinear && (height % step != 0 || width % step != 0) {
             return Err(Error::Argument(format!(
@@ -154,8 +169,7 @@ impl UNet {
                 self.depth
             )));
         }
-        let mut net =
-            Model::builder("unet", self.input).classes(self.outputs.names().iter().cloned());
+        let mut net = Model::builder("unet", input).classes(outputs.names().iter().cloned());
         if let Some(preprocess) = &self.preprocess {
             net = net.preprocess(preprocess.clone());
         }
@@ -186,7 +200,7 @@ impl UNet {
             let joined = net.add(format!("{name}.cat"), Op::Concat, &[skip, up]);
             x = double_conv(&mut net, &format!("{name}.conv"), joined, 2 * narrow, narrow);
         }
-        net.add("outc.conv", conv(self.width, self.outputs.count(), 1), &[x]);
+        net.add("outc.conv", conv(self.width, outputs.count(), 1), &[x]);
         Ok(net)
     }
 }

@@ -3,6 +3,7 @@
 
 mod large_graphs;
 mod memory;
+mod names;
 mod sizes;
 mod steps;
 mod tensors;

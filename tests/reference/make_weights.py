@@ -4,7 +4,8 @@
     python tests/reference/make_weights.py
 
 expected.json has for each good file its tensors' shapes and their values as 32-bit floats in
-row-major order, as Python itself reads them ("inf", "-inf" and "nan" are texts). Files that are not
+row-major order, as Python itself reads them ("inf", "-inf" and "nan" are texts); what is quantised, as
+PyTorch dequantises it. Files that are not
 in it must be refused. tch's .ot is written by the test itself.
 """
 
@@ -35,6 +36,7 @@ def expect(name, tensors):
     entries = {}
     for key, tensor in tensors.items():
         tensor = torch.as_tensor(tensor).detach()
+        tensor = tensor.dequantize() if tensor.is_quantized else tensor
         values = [v if math.isfinite(v) else str(v) for v in tensor.float().flatten().tolist()]
         entries[key] = {"shape": list(tensor.shape), "values": values}
     EXPECTED[name] = entries
@@ -120,9 +122,20 @@ def pytorch():
     state = network().state_dict()  # with the attribute _metadata
     save_both("network", state, state)
     parallel = nn.DataParallel(network()).state_dict()
-    save_both("parallel", checkpoint({"state_dict": parallel}), state)
+    save_both("parallel", checkpoint({"state_dict": parallel}), parallel)
     save_both("model", checkpoint({"model": state}), state)
     save_both("model_state_dict", checkpoint({"model_state_dict": state}), state)
+    save_both("net", checkpoint({"net": state}), state)
+    averaged = {key: value * 2 for key, value in state.items()}
+    both = {"state_dict_ema": averaged, "state_dict": state, "class_to_idx": {"dog": 1, "cat": 0}}
+    save_both("averaged", checkpoint(both), state)
+    torch.save({"ema": averaged, "names": {0: "cat", 1: "dog"}}, FOLDER / "ema.pth")
+    expect("ema.pth", averaged)
+    torch.save({"network": wrapped(), "classes": ["cat", "dog"]}, FOLDER / "wrapped.pth")
+    expect("wrapped.pth", wrapped())
+    odd = {"class_to_idx": {"a": 0, "b": 0}, "classes": [1, 2], "names": {0: "a", 5: "b"}}
+    torch.save({"state_dict": state, **odd}, FOLDER / "odd_names.pth")
+    expect("odd_names.pth", state)
     small = {"w": torch.tensor([[1.0, 2.0], [3.0, 4.0]])}
     save_both("protocol4", small, small, pickle_protocol=4)
 
@@ -150,6 +163,68 @@ def pytorch():
     rezip("script.pt", "script.pt", without=".debug_pkl")
     expect("script.pt", script.state_dict())
     python2("python2_old.pth")
+
+
+def wrapped():
+    """As averaging leaves a compiled network in somebody's module, with a profiler's counts."""
+    state = {f"module._orig_mod.model.{key}": value for key, value in network().state_dict().items()}
+    count = torch.zeros(1, dtype=torch.float64)
+    return {"n_averaged": torch.tensor(7), **state, "module._orig_mod.model.total_ops": count}
+
+
+def wave(*shape):
+    """Values from -1 to 1 by formula."""
+    count = math.prod(shape)
+    return torch.sin(torch.arange(count, dtype=torch.float64) * 1.7).float().reshape(shape)
+
+
+def quantised():
+    scales, zeros = torch.tensor([0.01, 0.003], dtype=torch.float64), torch.tensor([3, -7])
+    per_tensor = torch.quantize_per_tensor(wave(3, 4), 0.013, 77, torch.quint8)
+    rows = torch.quantize_per_channel(wave(2, 3), scales, zeros, 0, torch.qint8)
+    return {
+        "quint8": per_tensor,
+        "qint8": torch.quantize_per_tensor(wave(5), 0.1, -3, torch.qint8),
+        "qint32": torch.quantize_per_tensor(wave(5), 1e-7, 0, torch.qint32),
+        "transposed": per_tensor.t(),
+        "rows": rows,
+        "columns": torch.quantize_per_channel(wave(3, 2), scales, zeros, 1, torch.qint8),
+        "kernels": torch.quantize_per_channel(wave(2, 1, 3, 3), scales, zeros, 0, torch.qint8),
+        "floats": torch.quantize_per_channel(
+            wave(2, 3), torch.tensor([0.02, 0.01]), torch.tensor([0.5, -0.25]), 0, torch.quint8
+        ),
+        "plain": wave(2),
+    }
+
+
+def quantised_network():
+    conv, fc = nn.Conv2d(1, 2, 3), nn.Linear(8, 2)
+    for parameter in [*conv.parameters(), *fc.parameters()]:
+        parameter.data = wave(*parameter.shape)
+    layers = OrderedDict(conv=conv, flatten=nn.Flatten(), fc=fc)
+    net = nn.Sequential(OrderedDict(quant=torch.ao.quantization.QuantStub(), **layers)).eval()
+    net.qconfig = torch.ao.quantization.get_default_qconfig("x86")
+    prepared = torch.ao.quantization.prepare(net)
+    prepared(wave(1, 1, 4, 4))
+    return torch.ao.quantization.convert(prepared)
+
+
+def eight_bits():
+    save_both("quantised", quantised(), quantised())
+    net = quantised_network()
+    tensors = {}
+    for key, value in net.state_dict().items():
+        if key.endswith("._packed_params._packed_params"):
+            layer = key.removesuffix("._packed_params._packed_params")
+            tensors[f"{layer}.weight"], tensors[f"{layer}.bias"] = value
+        elif isinstance(value, torch.Tensor):
+            tensors[key] = value
+    save_both("quantised_network", net.state_dict(), tensors)
+    torch.jit.trace(net, wave(1, 1, 4, 4)).save(FOLDER / "quantised.pt")
+    rezip("quantised.pt", "quantised.pt", without=".debug_pkl")
+    # There, what layers know of their outputs are no tensors, but for the first.
+    names = [n for n in tensors if n.endswith((".weight", ".bias")) or n.startswith("quant.")]
+    expect("quantised.pt", {name: tensors[name] for name in names})
 
 
 def swapped(tensor):
@@ -191,11 +266,17 @@ class OldPickler(pickle._Pickler):
 class Rebuilt:
     """A tensor, by the arguments that rebuild it."""
 
+    function = staticmethod(torch._utils._rebuild_tensor)
+
     def __init__(self, *arguments):
         self.arguments = arguments
 
     def __reduce__(self):
-        return torch._utils._rebuild_tensor, self.arguments
+        return self.function, self.arguments
+
+
+class Requantised(Rebuilt):
+    function = staticmethod(torch._utils._rebuild_qtensor)
 
 
 class Python2Dict(dict):
@@ -211,7 +292,7 @@ def old_form(value, keys, storages):
     for part in [torch.serialization.MAGIC_NUMBER, 1001, sizes, value, keys]:
         OldPickler(out, 2).dump(part)
     for storage in storages:
-        out.write(struct.pack("<q", len(storage)) + np.array(storage, "<f4").tobytes())
+        out.write(struct.pack("<q", len(storage)) + np.asarray(storage, getattr(storage, "dtype", "<f4")).tobytes())
     return out.getvalue()
 
 
@@ -234,7 +315,26 @@ def safetensors():
     expect("types.safetensors", tensors)
     parallel = {"module.w": torch.ones(2), "module.b": torch.zeros(1)}
     save_file(parallel, FOLDER / "parallel.safetensors")
-    expect("parallel.safetensors", {"w": torch.ones(2), "b": torch.zeros(1)})
+    expect("parallel.safetensors", parallel)
+
+
+def shards():
+    """Weights that are spread over files, as transformers and diffusers save large ones."""
+    tensors = {name: wave(2, number) for number, name in enumerate(["a", "b", "c"], 1)}
+    for ending, index, save in [
+        ("safetensors", "model.safetensors", save_file),
+        ("bin", "pytorch_model.bin", torch.save),
+    ]:
+        stem = index.split(".")[0]
+        first, second = [f"{stem}-0000{i}-of-00002.{ending}" for i in [1, 2]]
+        save({"a": tensors["a"], "c": tensors["c"]}, FOLDER / first)
+        save({"b": tensors["b"]}, FOLDER / second)
+        places = {"a": first, "b": second, "c": first}
+        text = json.dumps({"metadata": {"total_size": 48}, "weight_map": places}, indent=2)
+        (FOLDER / f"{index}.index.json").write_text(text + "\n")
+        expect(first, {"a": tensors["a"], "c": tensors["c"]})
+        expect(second, {"b": tensors["b"]})
+        expect(f"{index}.index.json", tensors)
 
 
 def numpy():
@@ -280,7 +380,34 @@ def archive(name, data_pkl):
         new.writestr(zipfile.ZipInfo("archive/data/0"), bytes(16))
 
 
+def misquantised():
+    """Quantised tensors whose scales do not fit."""
+
+    def storage(kind, key, count):
+        return Reference("storage", kind, key, "cpu", count, None)
+
+    def floats(count):
+        return Rebuilt(storage(torch.FloatStorage, "2", 3), 0, (count,), (1,))
+
+    def tensor(*how):
+        return Requantised(storage(torch.QInt8Storage, "1", 4), 0, (2, 2), (2, 1), how)
+
+    scheme = torch.per_channel_affine
+    for name, value in [
+        ("nothing", tensor()),
+        ("axis", tensor(scheme, floats(2), floats(2), 7)),
+        ("negative", tensor(scheme, floats(2), floats(2), -1)),
+        ("count", tensor(scheme, floats(3), floats(2), 0)),
+        ("past", tensor(scheme, floats(2), Rebuilt(*floats(2).arguments[:1], 2, (2,), (1,)), 0)),
+        ("no_tensor", tensor(scheme, 0.5, floats(2), 0)),
+        ("nested", tensor(scheme, tensor(torch.per_tensor_affine, 0.5, 0), floats(2), 0)),
+    ]:
+        parts = old_form({"w": value}, ["1", "2"], [np.zeros(4, "i1"), [0, 1, 2]])
+        (FOLDER / f"misquantised_{name}.pth").write_bytes(parts)
+
+
 def refused():
+    misquantised()
     system = Calls(os.system, "echo this should never be seen")
     evaluated = Calls(builtins.eval, "1 + 1")
     small = torch.ones(2)
@@ -291,7 +418,7 @@ def refused():
         net.weight = nn.Parameter(torch.ones(2))
         torch.save(net, FOLDER / f"whole_model_{suffix}.pth", **form)
         torch.save(small, FOLDER / f"one_tensor_{suffix}.pth", **form)
-        torch.save({"net": {"w": small}, "epoch": 1}, FOLDER / f"other_key_{suffix}.pth", **form)
+        torch.save({"generator": {"w": small}, "epoch": 1}, FOLDER / f"other_key_{suffix}.pth", **form)
     archive("unknown_opcode.pth", b"\x80\x02}q\x00\xff.")
     archive("text_opcode.pth", b"\x80\x02(ios\nsystem\n.")
     archive("extension.pth", b"\x80\x02\x82\x01.")
@@ -324,7 +451,9 @@ def main():
     for file in FOLDER.iterdir():
         file.unlink()
     pytorch()
+    eight_bits()
     safetensors()
+    shards()
     numpy()
     refused()
     lines = []

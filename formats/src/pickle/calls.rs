@@ -2,11 +2,13 @@
 
 use super::super::{MOST_DIMENSIONS, Parsed};
 use super::machine::Machine;
-use super::{Global, LONGEST_KEY, PickleCell, StorageId, TensorView, Value};
+use super::{Global, LONGEST_KEY, PickleCell, Quantised, StorageId, TensorView, Value};
 
 /// How many entries `OrderedDict(pairs)` may copy in all: the same pairs can be named again and
 /// again by a few bytes.
 const MOST_COPIES: usize = 1 << 20;
+
+const HOW: &str = "the file has a quantised tensor without a scale and a zero point";
 
 impl Machine {
     /// What Python would get by calling a function from the allow-list.
@@ -40,7 +42,7 @@ impl Machine {
                 Ok(self.store(PickleCell::Dict(entries)))
             }
             Global::Script => Ok(self.store(PickleCell::Object(Value::None))),
-            Global::Tensor | Global::TypedTensor => {
+            Global::Tensor | Global::TypedTensor | Global::QuantisedTensor => {
                 let tensor = self.tensor(global, arguments)?;
                 Ok(self.store(PickleCell::Tensor(Box::new(tensor))))
             }
@@ -84,7 +86,8 @@ impl Machine {
         Ok(entries)
     }
 
-    /// Storage, offset, shape, strides, and for a typed tensor the type in the seventh place.
+    /// Storage, offset, shape, strides, for a quantised tensor how, and for a typed tensor the type in
+    /// the seventh place.
     fn tensor(&self, global: Global, arguments: &[Value]) -> Parsed<TensorView> {
         let &[storage, offset, shape, strides, ..] = arguments else {
             return Err("the file's pickle makes a tensor of too little".into());
@@ -101,6 +104,11 @@ impl Machine {
         let Some(dtype) = dtype else {
             return Err("the file has a tensor without a known type of number".into());
         };
+        let quantised = match (global, arguments.get(4)) {
+            (Global::QuantisedTensor, Some(&how)) => Some(self.quantised(how)?),
+            (Global::QuantisedTensor, None) => return Err(HOW.into()),
+            _ => None,
+        };
         let sizes = |sizes: Value| -> Option<Vec<usize>> {
             let sizes = self.items(sizes).filter(|sizes| sizes.len() <= MOST_DIMENSIONS)?;
             sizes.iter().map(|&value| size(value)).collect()
@@ -108,11 +116,25 @@ impl Machine {
         match (size(offset), sizes(shape), sizes(strides)) {
             (Some(offset), Some(shape), Some(strides)) => {
                 let offset = offset.saturating_add(storage.offset);
-                Ok(TensorView { storage, dtype, offset, shape, strides })
+                Ok(TensorView { storage, dtype, offset, shape, strides, quantised })
             }
             _ => Err("the file has a tensor with an offset, a shape or strides that are no \
                       sizes, or of more than 64 dimensions"
                 .into()),
+        }
+    }
+
+    /// `(scheme, scale, zero point)`, or `(scheme, scales, zero points, axis)`.
+    fn quantised(&self, how: Value) -> Parsed<Quantised> {
+        match self.items(how) {
+            Some(&[_, Value::Float(scale), Value::Int(zero_point)]) => {
+                Ok(Quantised::Whole { scale, zero_point })
+            }
+            Some(&[_, scales, zero_points, Value::Int(axis)]) => match usize::try_from(axis) {
+                Ok(axis) => Ok(Quantised::Channels { scales, zero_points, axis }),
+                Err(_) => Err(HOW.into()),
+            },
+            _ => Err(HOW.into()),
         }
     }
 

@@ -16,6 +16,7 @@ fn known(module: &str, name: &str) -> Option<Global> {
         ("collections", "OrderedDict" | "Counter") => Global::Dict,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::Tensor,
         ("torch._utils", "_rebuild_tensor_v3") => Global::TypedTensor,
+        ("torch._utils", "_rebuild_qtensor") => Global::QuantisedTensor,
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Global::First,
         ("torch._tensor", "_rebuild_from_type_v2") => Global::Subclass,
         ("torch", "Tensor") | ("torch.nn.parameter", "Parameter") => Global::Inert,
@@ -33,6 +34,9 @@ fn known(module: &str, name: &str) -> Option<Global> {
                 "BFloat16Storage" => Dtype::Bf16,
                 "FloatStorage" => Dtype::F32,
                 "DoubleStorage" => Dtype::F64,
+                "QUInt8Storage" => Dtype::U8,
+                "QInt8Storage" => Dtype::I8,
+                "QInt32Storage" => Dtype::I32,
                 _ => return None,
             })
         }
@@ -55,6 +59,12 @@ fn known(module: &str, name: &str) -> Option<Global> {
             "build_intlist" | "build_doublelist" | "build_boollist" | "build_tensorlist"
             | "restore_type_tag",
         ) => Global::First,
+        // How a tensor is quantised, which its parameters tell, and into what, which its storage does.
+        ("torch", "quint8" | "qint8" | "qint32")
+        | (
+            "torch",
+            "per_tensor_affine" | "per_channel_affine" | "per_channel_affine_float_qparams",
+        ) => Global::Inert,
         // What checkpoints hold besides weights: the epoch, the best accuracy, the arguments.
         ("torch", "device")
         | (
@@ -90,7 +100,9 @@ fn refusal(module: &str, name: &str) -> String {
     if name.rsplit('.').next().is_some_and(|class| class.starts_with(char::is_uppercase)) {
         refusal
             + ". If this is a whole pickled model, load it in Python and save its weights alone: \
-               torch.save(model.state_dict(), path)"
+               torch.save(net.state_dict(), path); or save it with its graph: \
+               torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\"), then \
+               Model::open(\"my_network.pt2\")"
     } else {
         refusal
     }

@@ -61,7 +61,7 @@ impl Machine {
             b'K' => self.push(Value::Int(input.integer::<1>()? as i64)),
             b'M' => self.push(Value::Int(input.integer::<2>()? as i64)),
             b'J' => self.push(Value::Int(i64::from(input.integer::<4>()? as u32 as i32))),
-            b'G' => self.inert(8, input)?,
+            b'G' => self.push(Value::Float(f64::from_be_bytes(input.array()?))),
             0x8a => self.long::<1, R>(input)?,
             0x8b => self.long::<4, R>(input)?,
             // Texts and bytes; Python 2 wrote texts as SHORT_BINSTRING and BINSTRING.

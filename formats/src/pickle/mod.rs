@@ -27,12 +27,13 @@ pub(crate) struct Pickle {
 }
 
 /// A small value, or the place of a large one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value {
     None,
     Bool(bool),
     Int(i64),
-    /// Something that is never needed: a float, bytes, a set, ...
+    Float(f64),
+    /// Something that is never needed: bytes, a set, ...
     Inert,
     At(usize),
 }
@@ -62,6 +63,8 @@ pub(crate) enum Global {
     Tensor,
     /// `torch._utils._rebuild_tensor_v3`, with the type in the seventh place.
     TypedTensor,
+    /// `torch._utils._rebuild_qtensor`, with the scale and the zero point in the fifth place.
+    QuantisedTensor,
     /// Gives back its first argument: `_rebuild_parameter`, ...
     First,
     /// `torch._tensor._rebuild_from_type_v2`: another of these, a class, and its arguments.
@@ -98,6 +101,22 @@ pub(crate) struct TensorView {
     pub(crate) offset: usize,
     pub(crate) shape: Vec<usize>,
     pub(crate) strides: Vec<usize>,
+    pub(crate) quantised: Option<Quantised>,
+}
+
+/// How the integers of a quantised tensor stand for numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Quantised {
+    Whole {
+        scale: f64,
+        zero_point: i64,
+    },
+    /// With a scale and a zero point for each place along a dimension: two tensors.
+    Channels {
+        scales: Value,
+        zero_points: Value,
+        axis: usize,
+    },
 }
 
 impl Pickle {

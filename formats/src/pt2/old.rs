@@ -4,7 +4,7 @@
 use std::io::{Read, Result, Seek, SeekFrom};
 
 use super::super::zip::Archive;
-use super::super::{Parsed, Source, pth, state_dict};
+use super::super::{Parsed, Source, pth};
 use super::weights::Tensors;
 
 /// The members with tensors up to 2.7. A third, with example inputs, is of no use here.
@@ -39,7 +39,7 @@ pub(super) fn add(
     }
     let mut inner = Window { source, start: place.start, length: place.packed, at: 0 };
     let found = Archive::open(&mut inner, place.packed)
-        .and_then(|archive| pth::tensors(&mut inner, &archive, state_dict::exported));
+        .and_then(|archive| pth::exported(&mut inner, &archive));
     let (storages, entries) = found.map_err(|e| format!("in {name}: {e}"))?;
     let before = tensors.storages.len();
     for mut storage in storages {

@@ -107,7 +107,14 @@ impl Collected<'_> {
                  before the export"
             ));
         }
-        self.tensors.entries.push(TensorEntry { name, storage, offset, shape, strides });
+        self.tensors.entries.push(TensorEntry {
+            name,
+            storage,
+            offset,
+            shape,
+            strides,
+            scale: None,
+        });
         Ok(())
     }
 

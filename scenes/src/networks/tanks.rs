@@ -14,7 +14,7 @@ use convlens::{Result, ops};
 /// ```
 /// use convlens_scenes::prelude::*;
 /// let model = networks::tank_spotter(0)?;
-/// assert_eq!(model.classes(), ["tank", "no tank"]);
+/// assert_eq!(model.class_names(), ["tank", "no tank"]);
 /// Ok::<(), convlens::Error>(())
 /// ```
 ///
