@@ -33,6 +33,8 @@ pub struct Builder {
     preprocess: Preprocess,
     classes: Vec<String>,
     seed: u64,
+    /// In place of the last layer.
+    output: Option<NodeId>,
     /// Holds the parameters of modules from the start; those of our own layers join at the end.
     variables: VarStore,
 }
@@ -44,6 +46,20 @@ struct Planned {
     op: Op,
     inputs: Vec<NodeId>,
     shape: Vec<i64>,
+    /// The full names of its parameters, where they are not the layer's name and their own.
+    parameters: Option<Vec<String>>,
+}
+
+impl Planned {
+    /// What it needs, each with its full name.
+    fn parameters(&self) -> Vec<(String, ParameterSpec)> {
+        let specs = self.op.parameters().into_iter().enumerate();
+        let named = specs.map(|(i, spec)| {
+            let given = self.parameters.as_ref().and_then(|names| names.get(i)).cloned();
+            (given.unwrap_or_else(|| format!("{}.{}", self.name, spec.name)), spec)
+        });
+        named.collect()
+    }
 }
 
 impl Builder {
@@ -64,12 +80,14 @@ impl Builder {
                 op: Op::Input,
                 inputs: Vec::new(),
                 shape: vec![1, c, h, w],
+                parameters: None,
             }],
             names: HashSet::from(["input".to_owned(), "output".to_owned()]),
             mistake,
             preprocess: Preprocess::exact(h, w),
             classes: Vec::new(),
             seed: 0,
+            output: None,
             variables: VarStore::new(Device::Cpu),
         }
     }
@@ -91,8 +109,29 @@ impl Builder {
             }
         };
         self.names.insert(name.clone());
-        self.nodes.push(Planned { name, op, inputs: inputs.to_vec(), shape });
+        self.nodes.push(Planned { name, op, inputs: inputs.to_vec(), shape, parameters: None });
         NodeId(self.nodes.len() - 1)
+    }
+
+    /// The same for a layer whose parameters have these full names; others may have them, too.
+    pub(crate) fn add_named(
+        &mut self,
+        name: String,
+        op: Op,
+        inputs: &[NodeId],
+        parameters: Vec<String>,
+    ) -> NodeId {
+        let id = self.add(name, op, inputs);
+        if let Some(planned) = self.nodes.get_mut(id.0) {
+            planned.parameters = Some(parameters);
+        }
+        id
+    }
+
+    /// The layer whose value is the network's output, in place of the last one.
+    pub(crate) fn output(mut self, output: NodeId) -> Self {
+        self.output = Some(output);
+        self
     }
 
     /// Adds layers one after another, named `name.0`, `name.1`, ..., as PyTorch's `Sequential`
@@ -181,7 +220,8 @@ impl Builder {
     /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn path(&self, name: &str) -> nn::Path<'_> {
-        name.split('.').fold(self.variables.root(), |path, part| path.sub(part))
+        let parts = name.split('.').filter(|part| !part.is_empty());
+        parts.fold(self.variables.root(), |path, part| path.sub(part))
     }
 
     /// The store in which the network's modules were made. Layers of our own kinds use the
@@ -285,9 +325,8 @@ impl Builder {
             self.classes = class_names;
         }
         let notes = trained.notes().to_vec();
-        let model = self.finish(|layer, spec| {
-            let name = format!("{layer}.{}", spec.name);
-            let tensor = trained.remove(&name);
+        let model = self.finish(|name, _| {
+            let tensor = trained.remove(name);
             // A copy: whoever gave the tensor keeps it, and shares nothing with the network.
             float_copy(&tensor.ok_or_else(|| Error::Argument(format!("{name} is missing")))?)
         })?;
@@ -297,10 +336,8 @@ impl Builder {
 
     /// The names and shapes of the parameters of the layers, in their order.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (String, Vec<i64>)> {
-        self.nodes.iter().flat_map(|node| {
-            let specs = node.op.parameters().into_iter();
-            specs.map(|spec| (format!("{}.{}", node.name, spec.name), spec.shape))
-        })
+        let parameters = self.nodes.iter().flat_map(Planned::parameters);
+        parameters.map(|(name, spec)| (name, spec.shape))
     }
 
     /// All that trained parameters must have, those of modules among them.
@@ -314,8 +351,8 @@ impl Builder {
     fn check_memory(&self, given: &BTreeMap<String, Tensor>) -> Result<()> {
         let (mut total, mut largest) = (0.0, 0.0f64);
         for node in &self.nodes {
-            for spec in node.op.parameters() {
-                if !given.contains_key(&format!("{}.{}", node.name, spec.name)) {
+            for (name, spec) in node.parameters() {
+                if !given.contains_key(&name) {
                     total += spec.count();
                     largest = largest.max(spec.count());
                 }
@@ -343,24 +380,24 @@ impl Builder {
         let mut nodes = Vec::with_capacity(self.nodes.len());
         for planned in &self.nodes {
             let mut parameters = Vec::new();
-            for spec in planned.op.parameters() {
-                let name = format!("{}.{}", planned.name, spec.name);
-                let tensor = match given.get(&name) {
+            for (full, spec) in planned.parameters() {
+                let tensor = match given.get(&full) {
                     Some(tensor) if tensor.size() == spec.shape => tensor.shallow_clone(),
                     Some(tensor) => {
                         return Err(Error::Shape(format!(
-                            "{name} is {:?} in the given variables, expected {:?}",
+                            "{full} is {:?} in the given variables, expected {:?}",
                             tensor.size(),
                             spec.shape
                         )));
                     }
                     None => {
-                        let value = channels_last(&tensor(&planned.name, &spec)?)?;
-                        self.path(&planned.name).add(spec.name, value, spec.trainable)
+                        let value = channels_last(&tensor(&full, &spec)?)?;
+                        let (path, last) = full.rsplit_once('.').unwrap_or(("", &full));
+                        self.path(path).add(last, value, spec.trainable)
                     }
                 };
                 let name = spec.name.to_owned();
-                parameters.push(Parameter { name, tensor, trainable: spec.trainable });
+                parameters.push(Parameter { name, full, tensor, trainable: spec.trainable });
             }
             if matches!(planned.op, Op::Module(_)) {
                 let prefix = format!("{}.", planned.name);
@@ -368,6 +405,7 @@ impl Builder {
                 parameters.extend(own.map_while(|(name, tensor)| {
                     Some(Parameter {
                         name: name.strip_prefix(&prefix)?.to_owned(),
+                        full: name.clone(),
                         tensor: tensor.shallow_clone(),
                         trainable: tensor.requires_grad(),
                     })
@@ -382,15 +420,17 @@ impl Builder {
                 shape: planned.shape.clone(),
             });
         }
+        let output = self.output.unwrap_or(NodeId(nodes.len() - 1));
         Ok(Model {
             classes: self.classes.into(),
+            preprocess: Rc::new(self.preprocess),
             inner: Rc::new(Inner {
                 name: self.name,
+                output,
                 input_shape: self.input_shape,
                 names: Names::of(&nodes),
                 nodes,
                 variables: self.variables,
-                preprocess: self.preprocess,
                 notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::default(),

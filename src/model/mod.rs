@@ -4,6 +4,7 @@
 //! from libtorch's in the last digits. `CONVLENS_PLAIN=1` in the environment switches that off from the next
 //! pass on.
 
+mod axes;
 mod backward;
 mod builder;
 mod fast;
@@ -37,8 +38,9 @@ pub use layer_ref::LayerRef;
 pub use layers::{Layer, Layers};
 pub(crate) use op::Init;
 pub use op::{
-    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Module, Op, Pass, Pool2d,
-    WeightInit,
+    AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Constant, Conv2d, ConvTranspose2d,
+    Einsum, Elementwise, Index, Interpolate, Interpolation, Linear, LoneParameter, Module, Norm,
+    Op, Pad, PadMode, Pass, Pool2d, Rearrange, Reduce, ReduceBy, Softmax, WeightInit,
 };
 pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};
@@ -80,6 +82,8 @@ pub struct Model {
     inner: Rc<Inner>,
     /// The names of the classes: the same network may be known by others.
     classes: Rc<[String]>,
+    /// How photos become inputs: again, the same network may be fed otherwise.
+    preprocess: Rc<Preprocess>,
 }
 
 struct Inner {
@@ -87,10 +91,10 @@ struct Inner {
     /// Channels, height and width that the network was made for.
     input_shape: [i64; 3],
     nodes: Vec<Node>,
+    output: NodeId,
     names: Names,
     variables: VarStore,
     fast: fast::Engine,
-    preprocess: Preprocess,
     /// What was decided while weights were taken.
     notes: RefCell<Vec<String>>,
     /// How many training passes there were: what a look remembers from before is of no use.
@@ -156,6 +160,8 @@ impl Node {
 struct Parameter {
     /// Within the layer: `"weight"`.
     name: String,
+    /// Within the network: `"conv1.weight"`.
+    full: String,
     tensor: Tensor,
     trainable: bool,
 }
@@ -163,7 +169,8 @@ struct Parameter {
 impl Parameter {
     /// The same tensor, not a copy.
     fn shared(&self) -> Parameter {
-        Parameter { tensor: self.tensor.shallow_clone(), name: self.name.clone(), ..*self }
+        let (name, full) = (self.name.clone(), self.full.clone());
+        Parameter { tensor: self.tensor.shallow_clone(), name, full, ..*self }
     }
 }
 
@@ -185,7 +192,19 @@ impl Model {
 
     /// How a photo becomes this network's input.
     pub fn preprocess(&self) -> &Preprocess {
-        &self.inner.preprocess
+        &self.preprocess
+    }
+
+    /// The same network, for which photos are prepared in this way. The parameters are shared.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?.with_preprocess(&Preprocess::exact(300, 400));
+    /// assert_eq!(model.preprocess(), &Preprocess::exact(300, 400));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn with_preprocess(&self, preprocess: &Preprocess) -> Model {
+        Model { preprocess: Rc::new(preprocess.clone()), ..self.clone() }
     }
 
     /// The names of the classes, in the order of the outputs; empty when nobody named them.
@@ -215,7 +234,7 @@ impl Model {
                 classes.len()
             )));
         }
-        Ok(Model { inner: Rc::clone(&self.inner), classes })
+        Ok(Model { classes, ..self.clone() })
     }
 
     /// What was decided while the weights were read and taken, a sentence each: that names lost a
@@ -327,13 +346,43 @@ impl Model {
     }
 
     /// The name of the layer that class activation methods look at unless they are told another: the
-    /// last maps before they are pooled, flattened or enlarged. Among the convolutions with the fewest
-    /// pixels that is the last one, with the normalisation, sum and rectifier behind it: `layer4` of a
-    /// ResNet, `features.29` of VGG-16, the bottom of a U-Net.
+    /// last maps before they are pooled, flattened or enlarged. Where the network ends in a pooling of
+    /// whole maps, they are what it reads: `layer4` of a ResNet. Otherwise, among the convolutions with the
+    /// fewest pixels, that is the last one, with the normalisation, sum and rectifier behind it: `features.29`
+    /// of VGG-16, the bottom of a U-Net.
     ///
     /// # Errors
     /// When the network has no convolution with maps of more than one pixel.
     pub fn last_maps(&self) -> Result<String> {
+        let last = match self.pooled_maps() {
+            Some(pooled) => pooled,
+            None => self.last_of_deepest()?,
+        };
+        // By the name of the largest group that ends with it: "layer4".
+        let name = &self.inner.nodes[last].name;
+        let groups = name.match_indices('.').map(|(dot, _)| &name[..dot]);
+        let group = groups.into_iter().find(|group| self.find(*group).is_ok_and(|id| id.0 == last));
+        Ok(group.unwrap_or(name).to_owned())
+    }
+
+    /// The maps that a pooling to one pixel reads, from which a single way leads to the output.
+    fn pooled_maps(&self) -> Option<usize> {
+        let varies = self.depending_on(self.input());
+        let mut at = self.output();
+        loop {
+            let mut inputs = self.inputs_of(at).iter().filter(|input| varies[input.0]);
+            let (&before, None) = (inputs.next()?, inputs.next()) else { return None };
+            let pools = matches!(self.op_of(at), Op::AdaptiveAvgPool2d(_) | Op::Reduce(_))
+                && self.node(at).pixels() == 1;
+            if pools && self.node(before).pixels() > 1 {
+                return Some(before.0);
+            }
+            at = before;
+        }
+    }
+
+    /// Among the convolutions with the fewest pixels the last one, with what follows on its maps.
+    fn last_of_deepest(&self) -> Result<usize> {
         let nodes = &self.inner.nodes;
         let leads = self.led_to_output();
         let spread = nodes.iter().enumerate().rev().filter(|(index, _)| leads[*index]);
@@ -356,11 +405,7 @@ impl Model {
                 last = index;
             }
         }
-        // By the name of the largest group that ends with it: "layer4".
-        let name = &nodes[last].name;
-        let groups = name.match_indices('.').map(|(dot, _)| &name[..dot]);
-        let group = groups.into_iter().find(|group| self.find(*group).is_ok_and(|id| id.0 == last));
-        Ok(group.unwrap_or(name).to_owned())
+        Ok(last)
     }
 
     fn convolution(&self, found: Option<&Node>) -> Result<String> {
@@ -425,7 +470,7 @@ impl Model {
     }
 
     pub(crate) fn output(&self) -> NodeId {
-        NodeId(self.inner.nodes.len() - 1)
+        self.inner.output
     }
 
     pub(crate) fn layer_name(&self, id: NodeId) -> &str {

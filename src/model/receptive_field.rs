@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
+use super::axes::USUAL;
 use super::op::{self, Step};
 use super::{LayerRef, Model, NodeId};
 use crate::error::{Error, Result};
@@ -160,6 +161,10 @@ pub(super) struct Fields<'a> {
     model: &'a Model,
     input: [i64; 2],
     shapes: &'a [Vec<i64>],
+    /// Which of each output's dimensions are rows and columns.
+    axes: Vec<Option<[usize; 2]>>,
+    /// Which layers the input changes at all.
+    varies: Vec<bool>,
     /// What was found out of each layer: its inputs that count, with the step to each.
     steps: RefCell<Vec<Option<Rc<Sources>>>>,
 }
@@ -174,17 +179,17 @@ impl<'a> Fields<'a> {
     /// `shapes` are those of all layers' outputs.
     pub(super) fn new(model: &'a Model, input: [i64; 2], shapes: &'a [Vec<i64>]) -> Fields<'a> {
         let steps = RefCell::new(shapes.iter().map(|_| None).collect());
-        Fields { model, input, shapes, steps }
+        let (axes, varies) = (model.axes(shapes), model.depending_on(model.input()));
+        Fields { model, input, shapes, axes, varies, steps }
     }
 
     /// That of one layer, which goes by this name.
     pub(super) fn of(&self, id: NodeId, name: &str) -> Result<ReceptiveField> {
-        let (input, shapes) = (self.input, self.shapes);
-        let &[_, _, h, w] = shapes[id.0].as_slice() else {
+        let input = self.input;
+        let Some([h, w]) = self.side_of(id) else {
             return Err(Error::Shape(format!(
-                "layer {name:?} has no receptive field: its output is {:?}, not [1, channels, \
-                 height, width]",
-                shapes[id.0]
+                "layer {name:?} has no receptive field: its output is {:?}, without rows and columns",
+                self.shapes[id.0]
             )));
         };
         if h.max(w) > MOST_PLACES {
@@ -236,9 +241,15 @@ impl<'a> Fields<'a> {
             graph.gated |= reads.gated;
             graph.reads.push((NodeId(index), reads));
         }
-        graph.sides =
-            self.shapes[..=last.0].iter().map(|shape| side_of(shape).unwrap_or([1, 1])).collect();
+        let side = |index| self.side_of(NodeId(index)).unwrap_or([1, 1]);
+        graph.sides = (0..=last.0).map(side).collect();
         Ok(graph)
+    }
+
+    /// The rows and columns of a layer's output, if it has any.
+    fn side_of(&self, id: NodeId) -> Option<[i64; 2]> {
+        let (axes, shape) = (self.axes[id.0]?, &self.shapes[id.0]);
+        Some([*shape.get(axes[0])?, *shape.get(axes[1])?])
     }
 
     fn reads(&self, id: NodeId) -> Result<Rc<Sources>> {
@@ -246,9 +257,9 @@ impl<'a> Fields<'a> {
             return Ok(Rc::clone(known));
         }
         let (op, inputs) = (self.model.op_of(id), self.model.inputs_of(id));
-        let sides: Vec<_> = inputs.iter().map(|input| side_of(&self.shapes[input.0])).collect();
+        let sides: Vec<_> = inputs.iter().map(|input| self.side_of(*input)).collect();
         let (mut steps, mut gated) = (Vec::new(), false);
-        for (i, &input) in inputs.iter().enumerate() {
+        for (i, &input) in inputs.iter().enumerate().filter(|(_, input)| self.varies[input.0]) {
             match op.reads(i, &sides) {
                 op::Reads::Values => steps.push((input, self.steps(id, input)?)),
                 op::Reads::Gate => gated = true,
@@ -262,14 +273,24 @@ impl<'a> Fields<'a> {
 
     fn steps(&self, id: NodeId, input: NodeId) -> Result<[Step; 2]> {
         let (model, shapes) = (self.model, self.shapes);
-        let (Some(from), Some(to)) = (side_of(&shapes[input.0]), side_of(&shapes[id.0])) else {
-            return Err(Error::Shape(format!(
+        let lost = || {
+            Error::Shape(format!(
                 "what comes before layer {:?} ({}) loses its rows and columns: only spatial layers on \
                  the way to spatial ones have a receptive field",
                 model.layer_name(id),
                 model.kind_of(id)
-            )));
+            ))
         };
+        let (from, to) = self.side_of(input).zip(self.side_of(id)).ok_or_else(lost)?;
+        let axes = (self.axes[input.0], self.axes[id.0]);
+        if let (Some(before), Some(_)) = axes
+            && axes != (Some(USUAL), Some(USUAL))
+        {
+            return match model.keeps_places(id, shapes[id.0].len(), before) && from == to {
+                true => Ok([Step::Same, Step::Same]),
+                false => Err(lost()),
+            };
+        }
         match model.op_of(id).steps(from, to) {
             Some(steps) => Ok(steps),
             None => tried(model, id, input, shapes),
@@ -288,13 +309,6 @@ struct Graph {
     /// The height and width of every layer's output.
     sides: Vec<[i64; 2]>,
     gated: bool,
-}
-
-fn side_of(shape: &[i64]) -> Option<[i64; 2]> {
-    match shape {
-        &[_, _, h, w] => Some([h, w]),
-        _ => None,
-    }
 }
 
 /// What a closure or module makes of NaN in each row and each column of one of its inputs.

@@ -125,7 +125,14 @@ impl Model {
                 size[2],
                 self.name()
             )),
-            _ => error,
+            // What was made for one size says which.
+            _ => Error::Shape(format!(
+                "{} does not take photos of {} × {} pixels (width × height), but for one of {w} × {h} it was \
+                 made: resize them ({error})",
+                self.name(),
+                size[3],
+                size[2]
+            )),
         })
     }
 

@@ -112,19 +112,20 @@ impl Model {
         }
         let whole_start = start == self.input();
         let preprocess = match whole_start {
-            true => self.preprocess().clone(),
-            false => Preprocess::exact(h, w),
+            true => Rc::clone(&self.preprocess),
+            false => Rc::new(Preprocess::exact(h, w)),
         };
         let classes = if end == self.output() { self.class_names().to_vec() } else { Vec::new() };
         Ok(Model {
             classes: classes.into(),
+            preprocess,
             inner: Rc::new(Inner {
                 name,
+                output: places[end.0],
                 input_shape: [c, h, w],
                 variables: self.shared_variables(&kept),
                 names: Names::of(&kept),
                 nodes: kept,
-                preprocess,
                 notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::clone(&self.inner.trainings),
@@ -154,10 +155,12 @@ impl Model {
     /// follow from it, as where a skip leads around.
     pub(crate) fn around(&self, layer: NodeId) -> Vec<NodeId> {
         let (after, leads) = (self.depending_on(layer), self.led_to_output());
+        let varies = self.depending_on(self.input());
         let mut around = BTreeSet::new();
         for (index, node) in self.inner.nodes.iter().enumerate().skip(layer.0 + 1) {
             if after[index] && leads[index] {
-                around.extend(node.inputs.iter().filter(|id| !after[id.0]).copied());
+                let outside = node.inputs.iter().filter(|id| varies[id.0] && !after[id.0]);
+                around.extend(outside.copied());
             }
         }
         around.into_iter().collect()
@@ -166,7 +169,7 @@ impl Model {
     /// Which layers everything runs through on its way to the output: no value leads around them.
     pub(super) fn passes(&self) -> Vec<bool> {
         let nodes = &self.inner.nodes;
-        let leads = self.led_to_output();
+        let (leads, varies) = (self.led_to_output(), self.depending_on(self.input()));
         // The last reader of each layer, of those that lead to the output.
         let mut last = vec![0; nodes.len()];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| leads[*index]) {
@@ -174,15 +177,18 @@ impl Model {
         }
         let mut reach = 0;
         let passes = (0..nodes.len()).map(|index| {
-            let passes = leads[index] && reach <= index;
-            reach = reach.max(last[index]);
+            // What the input does not change leads nothing around.
+            let passes = leads[index] && varies[index] && reach <= index;
+            if varies[index] {
+                reach = reach.max(last[index]);
+            }
             passes
         });
         passes.collect()
     }
 
     /// Which nodes depend on a layer, itself among them.
-    fn depending_on(&self, layer: NodeId) -> Vec<bool> {
+    pub(super) fn depending_on(&self, layer: NodeId) -> Vec<bool> {
         let nodes = &self.inner.nodes;
         let mut after = vec![false; nodes.len()];
         after[layer.0] = true;
@@ -214,14 +220,15 @@ impl Model {
                 name(start)
             )));
         }
+        let varies = self.depending_on(self.input());
         let mut needed = vec![false; nodes.len()];
         needed[end.0] = true;
-        for index in (start.0 + 1..=end.0).rev().filter(|&index| after[index]) {
+        for index in (1..=end.0).rev().filter(|&index| index != start.0) {
             if !needed[index] {
                 continue;
             }
             for id in &nodes[index].inputs {
-                if !after[id.0] {
+                if varies[id.0] && !after[id.0] {
                     return Err(Error::Argument(format!(
                         "a branch leads around layer {} of {}: layer {} also reads {}, which does \
                          not follow from it; start at a layer through which everything passes",
@@ -253,8 +260,8 @@ impl Model {
         };
         let mut named: HashMap<_, (String, &Tensor)> = nodes
             .iter()
-            .flat_map(|node| node.parameters.iter().map(move |p| (&node.name, p)))
-            .map(|(layer, p)| (p.tensor.data_ptr(), (format!("{layer}.{}", p.name), &p.tensor)))
+            .flat_map(|node| &node.parameters)
+            .map(|p| (p.tensor.data_ptr(), (p.full.clone(), &p.tensor)))
             .collect();
         // The trained ones first: optimisers go by their order and groups.
         let own = self.inner.variables.variables_.lock().unwrap_or_else(PoisonError::into_inner);

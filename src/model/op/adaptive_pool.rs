@@ -16,13 +16,18 @@ use crate::tensor::IntoResult;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdaptiveAvgPool2d {
-    pub(crate) output: i64,
+    output: [i64; 2],
 }
 
 impl AdaptiveAvgPool2d {
     /// Averages down (or up) to `output × output` pixels.
     pub fn new(output: i64) -> Self {
-        AdaptiveAvgPool2d { output }
+        AdaptiveAvgPool2d { output: [output; 2] }
+    }
+
+    /// To a height and width of their own.
+    pub fn to(height: i64, width: i64) -> Self {
+        AdaptiveAvgPool2d { output: [height, width] }
     }
 }
 
@@ -39,10 +44,10 @@ impl Operator for AdaptiveAvgPool2d {
     }
 
     fn check(&self) -> Result<()> {
-        if (1..=super::LARGEST).contains(&self.output) {
+        if self.output.iter().all(|side| (1..=super::LARGEST).contains(side)) {
             return Ok(());
         }
-        Err(Error::Argument(format!("average pooling to {} pixels is not possible", self.output)))
+        Err(Error::Argument(format!("average pooling to {:?} pixels is not possible", self.output)))
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -55,11 +60,11 @@ impl Operator for AdaptiveAvgPool2d {
         if h == 0 || w == 0 {
             return Err(Error::Shape(format!("nothing to average in {input:?}")));
         }
-        Ok(vec![n, c, self.output, self.output])
+        Ok(vec![n, c, self.output[0], self.output[1]])
     }
 
     fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], _: Pass, _: bool) -> Result<Tensor> {
-        inputs[0].f_adaptive_avg_pool2d([self.output; 2]).into_result()
+        inputs[0].f_adaptive_avg_pool2d(self.output).into_result()
     }
 
     fn backward(&self, _: &[Tensor], _: &[Tensor], _: &Tensor) -> Result<Gradients> {

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
-use super::{Init, ParameterSpec, Pass, four};
+use super::{Init, ParameterSpec, Pass};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -50,11 +50,16 @@ impl BatchNorm2d {
         let [weight, _, _, variance] = parameters else {
             return Err(Error::Argument("a batch norm has four parameters".into()));
         };
+        // One for each channel, the second dimension.
+        let mut sides = vec![1; gradient.dim()];
+        if let Some(channels) = sides.get_mut(1) {
+            *channels = -1;
+        }
         variance
             .f_add_scalar(self.eps)
             .and_then(|t| t.f_rsqrt())
             .and_then(|t| t.f_mul(weight))
-            .and_then(|scale| scale.f_reshape([1, -1, 1, 1]))
+            .and_then(|scale| scale.f_reshape(sides))
             .and_then(|scale| match overwrite {
                 true => gradient.f_mul_(&scale),
                 false => gradient.f_mul(&scale),
@@ -97,14 +102,13 @@ impl Operator for BatchNorm2d {
 
     fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
         let input = inputs[0];
-        let [_, c, ..] = four(input)?;
-        if c != self.channels {
-            return Err(Error::Shape(format!(
-                "expected {} channels, got {c} in {input:?}",
+        match input.get(1) == Some(&self.channels) {
+            true => Ok(input.to_vec()),
+            false => Err(Error::Shape(format!(
+                "expected [photos, {} channels, ..], got {input:?}",
                 self.channels
-            )));
+            ))),
         }
-        Ok(input.to_vec())
     }
 
     fn forward(

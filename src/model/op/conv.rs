@@ -63,14 +63,24 @@ impl Conv2d {
     }
 
     /// The step between two windows, in pixels.
-    pub fn stride(mut self, stride: i64) -> Self {
-        self.stride = [stride; 2];
+    pub fn stride(self, stride: i64) -> Self {
+        self.strides(stride, stride)
+    }
+
+    /// A step of its own down and across.
+    pub fn strides(mut self, down: i64, across: i64) -> Self {
+        self.stride = [down, across];
         self
     }
 
     /// Rows and columns of zeros on each side.
-    pub fn padding(mut self, padding: i64) -> Self {
-        self.padding = Padding::Zeros([padding; 2]);
+    pub fn padding(self, padding: i64) -> Self {
+        self.paddings(padding, padding)
+    }
+
+    /// So many rows of zeros above and below, and columns left and right.
+    pub fn paddings(mut self, rows: i64, columns: i64) -> Self {
+        self.padding = Padding::Zeros([rows, columns]);
         self
     }
 
@@ -82,8 +92,13 @@ impl Conv2d {
     }
 
     /// The distance between two taps of the kernel.
-    pub fn dilation(mut self, dilation: i64) -> Self {
-        self.dilation = [dilation; 2];
+    pub fn dilation(self, dilation: i64) -> Self {
+        self.dilations(dilation, dilation)
+    }
+
+    /// A distance of its own down and across.
+    pub fn dilations(mut self, down: i64, across: i64) -> Self {
+        self.dilation = [down, across];
         self
     }
 

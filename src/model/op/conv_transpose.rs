@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
 /// A transposed convolution over `[N, C, H, W]`, with PyTorch's meaning of every option:
-/// `H' = (H − 1)·stride − 2·padding + kernel`. Its weight is `[in, out, kernel, kernel]`.
+/// `H' = (H − 1)·stride − 2·padding + dilation·(kernel − 1) + 1 + output padding`. Its weight is
+/// `[in, out / groups, kernel, kernel]`.
 ///
 /// ```
 /// use convlens::model::ConvTranspose2d;
@@ -19,27 +20,74 @@ use crate::tensor::IntoResult;
 pub struct ConvTranspose2d {
     pub(crate) in_channels: i64,
     pub(crate) out_channels: i64,
-    pub(crate) kernel: i64,
-    pub(crate) stride: i64,
-    pub(crate) padding: i64,
+    kernel: [i64; 2],
+    stride: [i64; 2],
+    padding: [i64; 2],
+    rest: [i64; 2],
+    dilation: [i64; 2],
+    groups: i64,
     pub(crate) bias: bool,
 }
 
 impl ConvTranspose2d {
-    /// A square kernel, stride 1, no padding, with a bias.
+    /// A square kernel, stride 1, no padding, one group, with a bias.
     pub fn new(in_channels: i64, out_channels: i64, kernel: i64) -> Self {
-        ConvTranspose2d { in_channels, out_channels, kernel, stride: 1, padding: 0, bias: true }
+        ConvTranspose2d {
+            in_channels,
+            out_channels,
+            kernel: [kernel; 2],
+            stride: [1; 2],
+            padding: [0; 2],
+            rest: [0; 2],
+            dilation: [1; 2],
+            groups: 1,
+            bias: true,
+        }
+    }
+
+    /// A kernel of its own height and width.
+    pub fn kernel(mut self, height: i64, width: i64) -> Self {
+        self.kernel = [height, width];
+        self
     }
 
     /// The distance between the places of two input pixels in the output.
-    pub fn stride(mut self, stride: i64) -> Self {
-        self.stride = stride;
+    pub fn stride(self, stride: i64) -> Self {
+        self.strides(stride, stride)
+    }
+
+    /// A distance of its own down and across.
+    pub fn strides(mut self, down: i64, across: i64) -> Self {
+        self.stride = [down, across];
         self
     }
 
     /// Rows and columns that are cut off on each side of the output.
-    pub fn padding(mut self, padding: i64) -> Self {
-        self.padding = padding;
+    pub fn padding(self, padding: i64) -> Self {
+        self.paddings(padding, padding)
+    }
+
+    /// So many rows cut off above and below, and columns left and right.
+    pub fn paddings(mut self, rows: i64, columns: i64) -> Self {
+        self.padding = [rows, columns];
+        self
+    }
+
+    /// Rows at the bottom and columns at the right that are not cut off (PyTorch's `output_padding`).
+    pub fn output_padding(mut self, rows: i64, columns: i64) -> Self {
+        self.rest = [rows, columns];
+        self
+    }
+
+    /// The distance between two taps of the kernel, down and across.
+    pub fn dilation(mut self, down: i64, across: i64) -> Self {
+        self.dilation = [down, across];
+        self
+    }
+
+    /// Groups of channels that see only each other.
+    pub fn groups(mut self, groups: i64) -> Self {
+        self.groups = groups;
         self
     }
 
@@ -55,7 +103,7 @@ impl Operator for ConvTranspose2d {
         Facts {
             kind: "ConvTranspose2d",
             inputs: 1..=1,
-            kernel: Some([self.kernel; 2]),
+            kernel: Some(self.kernel),
             makes_new_memory: true,
             rectifies: None,
             is_local: false,
@@ -63,23 +111,29 @@ impl Operator for ConvTranspose2d {
     }
 
     fn check(&self) -> Result<()> {
-        let sizes = [self.in_channels, self.out_channels, self.kernel, self.stride];
-        if sizes.iter().all(|size| (1..=super::LARGEST).contains(size))
-            && (0..=super::LARGEST).contains(&self.padding)
-        {
+        let sizes = [self.in_channels, self.out_channels, self.groups];
+        let sides = [&self.kernel, &self.stride, &self.dilation].into_iter().flatten();
+        let sensible = sizes.iter().chain(sides).all(|size| (1..=super::LARGEST).contains(size))
+            && self.padding.iter().all(|size| (0..=super::LARGEST).contains(size))
+            // As PyTorch has it.
+            && (0..2).all(|i| (0..self.stride[i].max(self.dilation[i])).contains(&self.rest[i]));
+        let divides = |channels: i64| channels % self.groups.max(1) == 0;
+        if sensible && divides(self.in_channels) && divides(self.out_channels) {
             return Ok(());
         }
         Err(Error::Argument(format!(
-            "a transposed convolution needs positive channels, kernel and stride, a padding of 0 \
-             or more, and none above 2^20; got {self:?}"
+            "a transposed convolution needs positive channels that divide into its groups, a positive kernel, \
+             stride and dilation, a padding of 0 or more, an output padding below the stride, and none above \
+             2^20; got {self:?}"
         )))
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {
         // PyTorch counts the fans of the weight as it lies in memory.
-        let area = self.kernel.saturating_mul(self.kernel);
-        let fans = [self.out_channels, self.in_channels].map(|c| c.saturating_mul(area));
-        let shape = [self.in_channels, self.out_channels, self.kernel, self.kernel];
+        let area = self.kernel[0].saturating_mul(self.kernel[1]);
+        let out = self.out_channels / self.groups.max(1);
+        let fans = [out, self.in_channels].map(|c| c.saturating_mul(area));
+        let shape = [self.in_channels, out, self.kernel[0], self.kernel[1]];
         let bias = self.bias.then_some(self.out_channels);
         ParameterSpec::weight_and_bias(&shape, WeightInit::KaimingUniform, fans, bias, false)
     }
@@ -94,8 +148,9 @@ impl Operator for ConvTranspose2d {
             )));
         }
         let spatial = pair_of(|i| {
-            let grown = ([h, w][i] - 1).saturating_mul(self.stride);
-            let size = grown.saturating_sub(2 * self.padding).saturating_add(self.kernel);
+            let grown = ([h, w][i] - 1).saturating_mul(self.stride[i]);
+            let span = self.dilation[i] * (self.kernel[i] - 1) + 1 + self.rest[i];
+            let size = grown.saturating_sub(2 * self.padding[i]).saturating_add(span);
             if (1..=super::LARGEST).contains(&size) {
                 return Ok(size);
             }
@@ -112,9 +167,9 @@ impl Operator for ConvTranspose2d {
         _: bool,
     ) -> Result<Tensor> {
         let bias = self.bias.then(|| &parameters[1]);
-        let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
+        let ConvTranspose2d { stride, padding, rest, dilation, groups, .. } = *self;
         inputs[0]
-            .f_conv_transpose2d(&parameters[0], bias, stride, padding, [0, 0], 1, [1, 1])
+            .f_conv_transpose2d(&parameters[0], bias, stride, padding, rest, groups, dilation)
             .into_result()
     }
 
@@ -127,7 +182,13 @@ impl Operator for ConvTranspose2d {
     }
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
-        let ConvTranspose2d { kernel, stride, padding, .. } = *self;
-        Some([0, 1].map(|_| Step::Spread { kernel, stride, padding }))
+        // Taps with gaps between them: trying shows which pixels they reach.
+        (self.dilation == [1, 1]).then(|| {
+            [0, 1].map(|axis| Step::Spread {
+                kernel: self.kernel[axis],
+                stride: self.stride[axis],
+                padding: self.padding[axis],
+            })
+        })
     }
 }

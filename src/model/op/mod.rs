@@ -2,40 +2,71 @@
 
 mod adaptive_pool;
 mod add;
+mod arithmetic;
+mod attention;
 mod batch_norm;
+mod broadcast;
 mod concat;
+mod constant;
 mod conv;
 mod conv_transpose;
+mod elementwise;
 mod flatten;
+mod general;
+mod index;
 mod init;
 mod input;
+mod interpolate;
+mod join;
 mod linear;
+mod matmul;
 mod module;
 mod multiply;
+mod norm;
 mod operator;
+mod pad;
 mod pointwise;
 mod pool;
+mod rearrange;
+mod reduce;
 mod resize_like;
+mod softmax;
 mod step;
 
 use tch::Tensor;
 
 pub use adaptive_pool::AdaptiveAvgPool2d;
+pub use arithmetic::Arithmetic;
+pub use attention::Attention;
 pub use batch_norm::BatchNorm2d;
+pub use constant::{Constant, LoneParameter};
 pub use conv::Conv2d;
 pub use conv_transpose::ConvTranspose2d;
+pub use elementwise::Elementwise;
+pub use index::Index;
 pub use init::WeightInit;
 pub(crate) use init::{Init, ParameterSpec};
+pub use interpolate::{Interpolate, Interpolation};
 pub use linear::Linear;
+pub use matmul::Einsum;
 pub use module::Module;
+pub use norm::Norm;
 pub(crate) use operator::{Facts, Gradients, Operator, Reads};
+pub use pad::{Pad, PadMode};
 pub use pool::Pool2d;
+pub use rearrange::Rearrange;
+pub use reduce::{Reduce, ReduceBy};
+pub use softmax::Softmax;
 pub(crate) use step::Step;
 
 use add::Add;
 use concat::Concat;
 use flatten::Flatten;
+use general::ByTrying;
+use index::Where;
 use input::Input;
+use join::Join;
+use matmul::MatMul;
 use multiply::Multiply;
 use pointwise::{Dropout, Relu, Relu6, Sigmoid, Silu};
 use resize_like::ResizeLike;
@@ -88,6 +119,38 @@ pub enum Op {
     /// Resizes its first input to the height and width of its second, bilinear with half-pixel
     /// centres (PyTorch's `align_corners=False`).
     ResizeLike,
+    /// A function of each value by itself.
+    Elementwise(Elementwise),
+    /// Arithmetic or a comparison of two inputs, which are broadcast.
+    Arithmetic(Arithmetic),
+    /// Dimensions that become one number each.
+    Reduce(Reduce),
+    /// Shares of a whole.
+    Softmax(Softmax),
+    /// Layer, group or instance normalisation.
+    Norm(Norm),
+    /// The product of two matrices; dimensions before the last two are broadcast.
+    MatMul,
+    /// A sum over products, by Einstein's convention.
+    Einsum(Einsum),
+    /// What each token takes from all others.
+    Attention(Attention),
+    /// Values at other places.
+    Rearrange(Rearrange),
+    /// Joins its inputs along this dimension; [`Concat`](Op::Concat) does along the channels.
+    Join(usize),
+    /// More rows and columns at the sides.
+    Pad(Pad),
+    /// Maps of another size.
+    Interpolate(Interpolate),
+    /// Places of the first input that the others say.
+    Index(Index),
+    /// The second input where the first is true, the third elsewhere.
+    Where,
+    /// Values that no input changes.
+    Constant(Constant),
+    /// A parameter by itself.
+    Parameter(LoneParameter),
     /// Any closure, or any module of `tch::nn`.
     Module(Module),
 }
@@ -101,7 +164,33 @@ macro_rules! op_from {
         })*
     };
 }
-op_from!(Conv2d, ConvTranspose2d, Linear, BatchNorm2d, Pool2d, AdaptiveAvgPool2d, Module);
+op_from!(
+    Conv2d,
+    ConvTranspose2d,
+    Linear,
+    BatchNorm2d,
+    Pool2d,
+    AdaptiveAvgPool2d,
+    Elementwise,
+    Arithmetic,
+    Reduce,
+    Softmax,
+    Norm,
+    Einsum,
+    Attention,
+    Rearrange,
+    Pad,
+    Interpolate,
+    Index,
+    Constant,
+    Module
+);
+
+impl From<LoneParameter> for Op {
+    fn from(parameter: LoneParameter) -> Op {
+        Op::Parameter(parameter)
+    }
+}
 
 /// How a forward pass treats gradients and the layers that behave otherwise in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,38 +224,44 @@ impl Pass {
 impl Op {
     /// The kind of layer that it is, to be asked; here alone the kinds are counted up.
     fn ask<T>(&self, question: impl FnOnce(&dyn Operator) -> T) -> T {
-        let dropout;
-        question(match self {
-            Op::Input => &Input,
-            Op::Conv2d(op) => op,
-            Op::Linear(op) => op,
-            Op::BatchNorm2d(op) => op,
-            Op::ConvTranspose2d(op) => op,
-            Op::Relu => &Relu,
-            Op::Relu6 => &Relu6,
-            Op::Sigmoid => &Sigmoid,
-            Op::Silu => &Silu,
-            Op::Pool2d(op) => op,
-            Op::AdaptiveAvgPool2d(op) => op,
-            Op::Dropout(p) => {
-                dropout = Dropout::Values(*p);
-                &dropout
-            }
-            Op::Dropout2d(p) => {
-                dropout = Dropout::Channels(*p);
-                &dropout
-            }
-            Op::StochasticDepth(p) => {
-                dropout = Dropout::Branches(*p);
-                &dropout
-            }
-            Op::Flatten => &Flatten,
-            Op::Concat => &Concat,
-            Op::Add => &Add,
-            Op::Multiply => &Multiply,
-            Op::ResizeLike => &ResizeLike,
-            Op::Module(op) => op,
-        })
+        match self {
+            Op::Input => question(&Input),
+            Op::Conv2d(op) => question(op),
+            Op::Linear(op) => question(op),
+            Op::BatchNorm2d(op) => question(op),
+            Op::ConvTranspose2d(op) => question(op),
+            Op::Relu => question(&Relu),
+            Op::Relu6 => question(&Relu6),
+            Op::Sigmoid => question(&Sigmoid),
+            Op::Silu => question(&Silu),
+            Op::Pool2d(op) => question(op),
+            Op::AdaptiveAvgPool2d(op) => question(op),
+            Op::Dropout(p) => question(&Dropout::Values(*p)),
+            Op::Dropout2d(p) => question(&Dropout::Channels(*p)),
+            Op::StochasticDepth(p) => question(&Dropout::Branches(*p)),
+            Op::Flatten => question(&Flatten),
+            Op::Concat => question(&Concat),
+            Op::Add => question(&Add),
+            Op::Multiply => question(&Multiply),
+            Op::ResizeLike => question(&ResizeLike),
+            Op::Elementwise(op) => question(op),
+            Op::Arithmetic(op) => question(op),
+            Op::Reduce(op) => question(&ByTrying(op)),
+            Op::Softmax(op) => question(&ByTrying(op)),
+            Op::Norm(op) => question(&ByTrying(op)),
+            Op::MatMul => question(&ByTrying(&MatMul)),
+            Op::Einsum(op) => question(&ByTrying(op)),
+            Op::Attention(op) => question(&ByTrying(op)),
+            Op::Rearrange(op) => question(&ByTrying(op)),
+            Op::Join(dim) => question(&ByTrying(&Join(*dim))),
+            Op::Pad(op) => question(&ByTrying(op)),
+            Op::Interpolate(op) => question(op),
+            Op::Index(op) => question(&ByTrying(op)),
+            Op::Where => question(&ByTrying(&Where)),
+            Op::Constant(op) => question(&ByTrying(op)),
+            Op::Parameter(op) => question(&ByTrying(op)),
+            Op::Module(op) => question(op),
+        }
     }
 
     fn facts(&self) -> Facts {
@@ -189,15 +284,13 @@ impl Op {
 
     /// Whether options and the number of inputs make sense, whatever the shapes.
     pub(crate) fn check(&self, inputs: usize) -> Result<()> {
-        if !self.facts().inputs.contains(&inputs) {
-            return Err(Error::Argument(format!("{} does not take {inputs} inputs", self.kind())));
-        }
+        self.check_inputs(inputs)?;
         self.ask(|op| op.check())
     }
 
     /// The shape that comes out, or why these shapes cannot go in.
     pub(crate) fn output_shape(&self, inputs: &[&[i64]]) -> Result<Vec<i64>> {
-        self.one_input(inputs.len())?;
+        self.check_inputs(inputs.len())?;
         let shape = self.ask(|op| op.output_shape(inputs))?;
         match countable(&shape) {
             true => Ok(shape),
@@ -213,7 +306,7 @@ impl Op {
         pass: Pass,
         overwrite: bool,
     ) -> Result<Tensor> {
-        self.one_input(inputs.len())?;
+        self.check_inputs(inputs.len())?;
         self.ask(|op| op.forward(inputs, parameters, pass, overwrite))
     }
 
@@ -224,14 +317,14 @@ impl Op {
         parameters: &[Tensor],
         gradient: &Tensor,
     ) -> Result<Gradients> {
-        self.one_input(inputs.len())?;
+        self.check_inputs(inputs.len())?;
         self.ask(|op| op.backward(inputs, parameters, gradient))
     }
 
-    fn one_input(&self, inputs: usize) -> Result<()> {
-        match inputs {
-            0 => Err(Error::Argument(format!("{} needs an input", self.kind()))),
-            _ => Ok(()),
+    fn check_inputs(&self, inputs: usize) -> Result<()> {
+        match self.facts().inputs.contains(&inputs) {
+            true => Ok(()),
+            false => Err(Error::Argument(format!("{} does not take {inputs} inputs", self.kind()))),
         }
     }
 

@@ -24,15 +24,29 @@ enum Reduce {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool2d {
     reduce: Reduce,
-    pub(crate) kernel: i64,
-    pub(crate) stride: i64,
-    pub(crate) padding: i64,
-    pub(crate) ceil: bool,
+    kernel: [i64; 2],
+    stride: [i64; 2],
+    padding: [i64; 2],
+    dilation: [i64; 2],
+    ceil: bool,
+    /// Whether zeros at the sides count in a mean.
+    counts_padding: bool,
+    /// What a sum is divided by in place of the number of its pixels.
+    divisor: Option<i64>,
 }
 
 impl Pool2d {
     fn new(reduce: Reduce, kernel: i64) -> Self {
-        Pool2d { reduce, kernel, stride: kernel, padding: 0, ceil: false }
+        Pool2d {
+            reduce,
+            kernel: [kernel; 2],
+            stride: [kernel; 2],
+            padding: [0; 2],
+            dilation: [1; 2],
+            ceil: false,
+            counts_padding: true,
+            divisor: None,
+        }
     }
 
     /// The greatest value of each `kernel × kernel` window; windows do not overlap.
@@ -45,15 +59,37 @@ impl Pool2d {
         Self::new(Reduce::Average, kernel)
     }
 
+    /// A window of its own height and width.
+    pub fn kernel(mut self, height: i64, width: i64) -> Self {
+        self.kernel = [height, width];
+        self
+    }
+
     /// The step between two windows, in pixels.
-    pub fn stride(mut self, stride: i64) -> Self {
-        self.stride = stride;
+    pub fn stride(self, stride: i64) -> Self {
+        self.strides(stride, stride)
+    }
+
+    /// A step of its own down and across.
+    pub fn strides(mut self, down: i64, across: i64) -> Self {
+        self.stride = [down, across];
         self
     }
 
     /// Rows and columns added on each side, at most half of the kernel.
-    pub fn padding(mut self, padding: i64) -> Self {
-        self.padding = padding;
+    pub fn padding(self, padding: i64) -> Self {
+        self.paddings(padding, padding)
+    }
+
+    /// So many rows above and below, and columns left and right.
+    pub fn paddings(mut self, rows: i64, columns: i64) -> Self {
+        self.padding = [rows, columns];
+        self
+    }
+
+    /// The distance between two pixels of a window, for maxima.
+    pub fn dilation(mut self, down: i64, across: i64) -> Self {
+        self.dilation = [down, across];
         self
     }
 
@@ -63,19 +99,30 @@ impl Pool2d {
         self
     }
 
+    /// Zeros at the sides do not count in a mean (PyTorch's `count_include_pad=False`).
+    pub fn without_padding(mut self) -> Self {
+        self.counts_padding = false;
+        self
+    }
+
+    /// What sums are divided by, in place of the number of their pixels.
+    pub fn divisor(mut self, divisor: i64) -> Self {
+        self.divisor = Some(divisor);
+        self
+    }
+
     pub(crate) fn is_max(&self) -> bool {
         self.reduce == Reduce::Max
     }
 
     /// From the gradient at the output of a maximum to that at its input: to where it came from.
     fn to_the_greatest(&self, input: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        let [kernel, stride, padding] = [self.kernel, self.stride, self.padding].map(|n| [n, n]);
-        let one = [1i64, 1];
+        let Pool2d { kernel, stride, padding, dilation, ceil, .. } = *self;
         input
-            .f_max_pool2d_with_indices(kernel, stride, padding, one, self.ceil)
+            .f_max_pool2d_with_indices(kernel, stride, padding, dilation, ceil)
             .and_then(|(_, places)| {
                 input.f_max_pool2d_with_indices_backward(
-                    gradient, kernel, stride, padding, one, self.ceil, &places,
+                    gradient, kernel, stride, padding, dilation, ceil, &places,
                 )
             })
             .into_result()
@@ -90,24 +137,25 @@ impl Operator for Pool2d {
                 Reduce::Average => "AvgPool2d",
             },
             inputs: 1..=1,
-            kernel: Some([self.kernel; 2]),
+            kernel: Some(self.kernel),
             makes_new_memory: true,
             rectifies: None,
-            is_local: true,
+            is_local: self.counts_padding,
         }
     }
 
     fn check(&self) -> Result<()> {
-        let sizes = 1..=super::LARGEST;
-        if sizes.contains(&self.kernel)
-            && sizes.contains(&self.stride)
-            && (0..=self.kernel / 2).contains(&self.padding)
+        let sizes = [&self.kernel, &self.stride, &self.dilation].into_iter().flatten();
+        if sizes.into_iter().all(|size| (1..=super::LARGEST).contains(size))
+            && (0..2).all(|axis| (0..=self.kernel[axis] / 2).contains(&self.padding[axis]))
+            && (self.is_max() || self.dilation == [1, 1])
+            && self.divisor != Some(0)
         {
             return Ok(());
         }
         Err(Error::Argument(format!(
-            "pooling needs a positive kernel and stride, and a padding of at most half of the \
-             kernel; got {self:?}"
+            "pooling needs a positive kernel and stride, a padding of at most half of the kernel, a divisor \
+             other than 0, and for means no dilation; got {self:?}"
         )))
     }
 
@@ -119,21 +167,20 @@ impl Operator for Pool2d {
         let input = inputs[0];
         let [n, c, h, w] = four(input)?;
         let spatial = pair_of(|i| {
-            let size = [h, w][i];
-            let room = size + 2 * self.padding - self.kernel;
+            let (size, padding, stride) = ([h, w][i], self.padding[i], self.stride[i]);
+            let span = self.dilation[i] * (self.kernel[i] - 1) + 1;
+            let room = size + 2 * padding - span;
             let steps = if self.ceil {
-                let steps = (room + self.stride - 1).div_euclid(self.stride);
+                let steps = (room + stride - 1).div_euclid(stride);
                 // The last window must begin inside the input or its left padding.
-                if steps * self.stride >= size + self.padding { steps - 1 } else { steps }
+                if steps * stride >= size + padding { steps - 1 } else { steps }
             } else {
-                room.div_euclid(self.stride)
+                room.div_euclid(stride)
             };
             if steps < 0 {
                 return Err(Error::Shape(format!(
-                    "the window has {} pixels, but the padded input only {}: the input is too \
-                     small",
-                    self.kernel,
-                    size + 2 * self.padding
+                    "the window has {span} pixels, but the padded input only {}: the input is too small",
+                    size + 2 * padding
                 )));
             }
             Ok(steps + 1)
@@ -143,11 +190,11 @@ impl Operator for Pool2d {
 
     fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], _: Pass, _: bool) -> Result<Tensor> {
         let input = &inputs[0];
-        let (kernel, stride, padding) = ([self.kernel; 2], [self.stride; 2], [self.padding; 2]);
+        let Pool2d { kernel, stride, padding, dilation, ceil, counts_padding, divisor, .. } = *self;
         match self.reduce {
-            Reduce::Max => input.f_max_pool2d(kernel, stride, padding, [1, 1], self.ceil),
+            Reduce::Max => input.f_max_pool2d(kernel, stride, padding, dilation, ceil),
             Reduce::Average => {
-                input.f_avg_pool2d(kernel, stride, padding, self.ceil, true, None::<i64>)
+                input.f_avg_pool2d(kernel, stride, padding, ceil, counts_padding, divisor)
             }
         }
         .into_result()
@@ -165,7 +212,11 @@ impl Operator for Pool2d {
     }
 
     fn steps(&self, _: [i64; 2], _: [i64; 2]) -> Option<[Step; 2]> {
-        let Pool2d { kernel: taps, stride, padding, .. } = *self;
-        Some([0, 1].map(|_| Step::Windows { taps, dilation: 1, stride, padding }))
+        Some([0, 1].map(|axis| Step::Windows {
+            taps: self.kernel[axis],
+            dilation: self.dilation[axis],
+            stride: self.stride[axis],
+            padding: self.padding[axis],
+        }))
     }
 }
