@@ -21,7 +21,7 @@
 //! - [`show`](mod@show) is the door to the notebook, [`picture`] and [`tensor`] make pixels,
 //!   [`chart`] draws numbers.
 //! - [`model`] is a network as a graph of named layers; [`zoo`] has trained ones, and [`weights`]
-//!   reads and writes their files.
+//!   reads and writes their files. [`Model::open`](model::Model::open) opens networks of PyTorch's.
 //! - [`train`] teaches a network of your own.
 //! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
@@ -43,6 +43,7 @@ pub mod drawing;
 pub mod error;
 pub mod feature_maps;
 pub mod feature_vis;
+mod import;
 pub mod kernels;
 pub mod look;
 pub mod mask;

@@ -8,7 +8,7 @@ use crate::tensor::IntoResult;
 
 /// Reads every storage once. The values of a tensor that is the whole of its storage, as nearly
 /// all are, go straight into its memory.
-pub(super) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weights> {
+pub(crate) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weights> {
     let mut weights = Weights::new();
     for (storage, entries) in contents.by_storage() {
         let about = |name: &str, error: String| format!("{name}: {error}");

@@ -1,0 +1,411 @@
+//! A network while it is being read: layers without names, with their shapes at two sizes of a batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use super::names::Namer;
+use crate::error::{Error, Result};
+use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass};
+use crate::tensor::{IntoResult, channels_last};
+
+/// A size for a batch of one photo and for one of two; for others it goes on evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Side {
+    pub(super) one: i64,
+    pub(super) two: i64,
+}
+
+impl Side {
+    pub(super) fn fixed(size: i64) -> Side {
+        Side { one: size, two: size }
+    }
+
+    /// Whether it is the same for any number of photos.
+    pub(super) fn is_fixed(self) -> bool {
+        self.one == self.two
+    }
+
+    /// For a batch of so many.
+    pub(super) fn at(self, photos: i64) -> i64 {
+        let more = self.two.saturating_sub(self.one).saturating_mul(photos.saturating_sub(1));
+        self.one.saturating_add(more)
+    }
+
+    pub(super) fn map(self, by: impl Fn(i64) -> Option<i64>) -> Option<Side> {
+        Some(Side { one: by(self.one)?, two: by(self.two)? })
+    }
+
+    pub(super) fn with(self, other: Side, by: impl Fn(i64, i64) -> Option<i64>) -> Option<Side> {
+        Some(Side { one: by(self.one, other.one)?, two: by(self.two, other.two)? })
+    }
+}
+
+/// A tensor of the file, which a layer reads as it is or owns as a parameter.
+#[derive(Debug)]
+pub(super) struct Weight {
+    /// Its full name.
+    pub(super) name: String,
+    pub(super) tensor: Tensor,
+    pub(super) trainable: bool,
+}
+
+/// What a name in the file stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Known now, and part of the network's description.
+    Constant(Rc<Tensor>),
+    /// A parameter or a buffer.
+    Weight(Rc<Weight>),
+    /// What a layer of the draft computes.
+    Layer(usize),
+}
+
+impl Value {
+    pub(super) fn constant(tensor: Tensor) -> Value {
+        Value::Constant(Rc::new(tensor))
+    }
+}
+
+/// Where in the original a layer comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The module: `layer1.0`.
+    pub(super) module: String,
+    /// Which call of it.
+    pub(super) call: usize,
+    /// The operation: `add`.
+    pub(super) operation: String,
+}
+
+struct Layer {
+    op: Op,
+    inputs: Vec<Value>,
+    /// The tensors that the operator owns, in its order.
+    parameters: Vec<Value>,
+    shape: Vec<Side>,
+    /// Of the side that grows with the photos: how many values in a row belong to one of them.
+    within: i64,
+    /// Whether the photo changes it.
+    varies: bool,
+    place: Place,
+}
+
+/// The layers read so far. The first stands for the photo.
+pub(super) struct Draft {
+    name: String,
+    input: [i64; 3],
+    layers: Vec<Layer>,
+    /// Whether the file left open how it goes on for more photos.
+    guessed: bool,
+    /// Where the layers that are made next come from.
+    pub(super) place: Place,
+}
+
+impl Draft {
+    /// For photos of `[channels, height, width]`.
+    pub(super) fn new(name: &str, input: [i64; 3]) -> Draft {
+        let [c, h, w] = input.map(Side::fixed);
+        let photo = Layer {
+            op: Op::Input,
+            inputs: Vec::new(),
+            parameters: Vec::new(),
+            shape: vec![Side { one: 1, two: 2 }, c, h, w],
+            within: 1,
+            varies: true,
+            place: Place::default(),
+        };
+        Draft {
+            name: name.to_owned(),
+            input,
+            layers: vec![photo],
+            guessed: false,
+            place: Place::default(),
+        }
+    }
+
+    pub(super) fn photo(&self) -> Value {
+        Value::Layer(0)
+    }
+
+    pub(super) fn shape(&self, value: &Value) -> Vec<Side> {
+        let fixed = |tensor: &Tensor| tensor.size().into_iter().map(Side::fixed).collect();
+        match value {
+            Value::Constant(tensor) => fixed(tensor),
+            Value::Weight(weight) => fixed(&weight.tensor),
+            Value::Layer(index) => self.layers[*index].shape.clone(),
+        }
+    }
+
+    /// Whether the photo changes it.
+    pub(super) fn varies(&self, value: &Value) -> bool {
+        matches!(value, Value::Layer(index) if self.layers[*index].varies)
+    }
+
+    /// A layer that owns no parameters.
+    pub(super) fn op(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value> {
+        self.layer(op, inputs, Vec::new())
+    }
+
+    /// A layer with the tensors that it owns, in its order. What depends on constants alone is computed at
+    /// once.
+    pub(super) fn layer(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        parameters: Vec<Value>,
+    ) -> Result<Value> {
+        let op = op.into();
+        op.check(inputs.len())?;
+        let known: Option<Vec<Tensor>> = inputs
+            .iter()
+            .map(|input| match input {
+                Value::Constant(tensor) => Some(tensor.shallow_clone()),
+                _ => None,
+            })
+            .collect();
+        if let (Some(mut known), true) = (known, parameters.is_empty()) {
+            // Shapes first: libtorch's own messages say less.
+            let sizes: Vec<Vec<i64>> = known.iter().map(Tensor::size).collect();
+            let sizes: Vec<&[i64]> = sizes.iter().map(Vec::as_slice).collect();
+            check_constant(&op.output_shape(&sizes)?)?;
+            return Ok(Value::constant(op.forward(&mut known, &[], Pass::Inference, false)?));
+        }
+        let shape = self.shape_of(&op, inputs)?;
+        let varies = inputs.iter().any(|input| self.varies(input));
+        let within = self.within_of(&shape, inputs);
+        let (inputs, place) = (inputs.to_vec(), self.place.clone());
+        self.layers.push(Layer { op, inputs, parameters, shape, within, varies, place });
+        Ok(Value::Layer(self.layers.len() - 1))
+    }
+
+    /// That of an input whose side grows as the output's; otherwise a photo's values stand together.
+    fn within_of(&self, shape: &[Side], inputs: &[Value]) -> i64 {
+        let Some(growing) = shape.iter().find(|side| !side.is_fixed()) else { return 1 };
+        let mut alike = inputs.iter().filter(|input| self.shape(input).contains(growing));
+        alike.next().map_or(growing.one, |input| self.within(input))
+    }
+
+    /// Of the side that grows with the photos: how many values in a row belong to one of them.
+    pub(super) fn within(&self, value: &Value) -> i64 {
+        match value {
+            Value::Layer(index) => self.layers[*index].within,
+            _ => 1,
+        }
+    }
+
+    /// Says it of what has just been made, and whether the file left it open.
+    pub(super) fn set_within(&mut self, value: &Value, within: i64, guessed: bool) {
+        if let Value::Layer(index) = value {
+            self.layers[*index].within = within;
+            self.guessed |= guessed;
+        }
+    }
+
+    fn shape_of(&self, op: &Op, inputs: &[Value]) -> Result<Vec<Side>> {
+        let inputs: Vec<Vec<Side>> = inputs.iter().map(|input| self.shape(input)).collect();
+        let at = |which: fn(&Side) -> i64| {
+            let sizes: Vec<Vec<i64>> =
+                inputs.iter().map(|sides| sides.iter().map(which).collect()).collect();
+            let sizes: Vec<&[i64]> = sizes.iter().map(Vec::as_slice).collect();
+            op.output_shape(&sizes)
+        };
+        let one = at(|side| side.one)?;
+        let two = at(|side| side.two).map_err(|error| {
+            error.while_doing(
+                "the network works for the number of photos that it was exported with alone; export it with \
+                 dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (\"x\" is the name of forward's \
+                 argument)",
+            )
+        })?;
+        Ok(one.into_iter().zip(two).map(|(one, two)| Side { one, two }).collect())
+    }
+
+    /// The values now, of what no photo changes.
+    pub(super) fn known(&self, value: &Value) -> Result<Option<Tensor>> {
+        Ok(match value {
+            Value::Constant(tensor) => Some(tensor.shallow_clone()),
+            Value::Weight(weight) => Some(weight.tensor.shallow_clone()),
+            Value::Layer(index) if self.layers[*index].varies => None,
+            Value::Layer(index) => {
+                let layer = &self.layers[*index];
+                let tensors = |values: &[Value]| -> Result<Option<Vec<Tensor>>> {
+                    values.iter().map(|value| self.known(value)).collect()
+                };
+                match (tensors(&layer.inputs)?, tensors(&layer.parameters)?) {
+                    (Some(mut inputs), Some(parameters)) => {
+                        let op = &layer.op;
+                        Some(op.forward(&mut inputs, &parameters, Pass::Inference, false)?)
+                    }
+                    _ => None,
+                }
+            }
+        })
+    }
+
+    /// The network whose outputs these are, the first of them the one that counts; or the part of it that
+    /// leads to one layer. Layers that do not lead there are left out.
+    pub(super) fn finish(self, outputs: &[Value], up_to: Option<&str>) -> Result<Model> {
+        let layers = self.layers.len();
+        let mut needed = vec![false; layers];
+        let mut wanted: Vec<usize> = outputs.iter().filter_map(index).collect();
+        if up_to.is_some() {
+            wanted.extend(1..layers);
+        }
+        while let Some(index) = wanted.pop() {
+            if !std::mem::replace(&mut needed[index], true) {
+                wanted.extend(self.layers[index].inputs.iter().filter_map(self::index));
+            }
+        }
+        let places = self.layers.iter().zip(&needed).skip(1).filter(|(_, needed)| **needed);
+        let mut namer = Namer::new(places.map(|(layer, _)| &layer.place));
+        let mut made = Made { store: VarStore::new(tch::Device::Cpu), names: BTreeSet::new() };
+        let mut plans = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate().skip(1).filter(|(i, _)| needed[*i]) {
+            let name = namer.name(&layer.place);
+            let specs = layer.op.parameters();
+            for input in &layer.inputs {
+                if let Value::Weight(weight) = input {
+                    made.weight(weight)?;
+                }
+            }
+            let mut parameters = Vec::new();
+            for (spec, value) in specs.iter().zip(&layer.parameters) {
+                parameters.push(match value {
+                    Value::Weight(weight) => made.weight(weight)?,
+                    other => {
+                        let tensor = self.known(other)?.ok_or_else(|| {
+                            Error::Argument(format!(
+                                "layer {name:?} computes its {} from the photo, which none here can",
+                                spec.name
+                            ))
+                        })?;
+                        made.own(format!("{name}.{}", spec.name), &tensor, spec.trainable)?
+                    }
+                });
+            }
+            plans.push((index, name, parameters));
+        }
+        let Made { store, .. } = made;
+        let mut builder = Model::builder(self.name.as_str(), self.input).variables(store);
+        let mut ids: Vec<Option<NodeId>> = vec![None; layers];
+        ids[0] = Some(builder.input());
+        let mut weights: BTreeMap<String, NodeId> = BTreeMap::new();
+        for (index, name, parameters) in plans {
+            let layer = &self.layers[index];
+            let mut inputs = Vec::new();
+            for input in &layer.inputs {
+                inputs.push(match input {
+                    Value::Layer(index) => ids.get(*index).copied().flatten().ok_or_else(|| {
+                        Error::Argument(format!("layer {name:?} reads what is not there"))
+                    })?,
+                    Value::Weight(weight) => match weights.get(&weight.name) {
+                        Some(id) => *id,
+                        None => {
+                            let op = LoneParameter::new(weight.tensor.size());
+                            let op = if weight.trainable { op } else { op.buffer() };
+                            let full = vec![weight.name.clone()];
+                            let own = namer.unique(&weight.name);
+                            let id = builder.add_named(own, op.into(), &[], full);
+                            weights.insert(weight.name.clone(), id);
+                            id
+                        }
+                    },
+                    Value::Constant(tensor) => {
+                        let place = Place { operation: "constant".into(), ..layer.place.clone() };
+                        builder.add(namer.beside(&place), Constant::new(tensor)?, &[])
+                    }
+                });
+            }
+            ids[index] = Some(builder.add_named(name, layer.op.clone(), &inputs, parameters));
+        }
+        let first = outputs.first().and_then(index).and_then(|index| ids[index]);
+        let builder = match (up_to, first) {
+            (None, Some(first)) => builder.output(first),
+            (None, None) => {
+                return Err(Error::Argument("its output does not depend on the photo".into()));
+            }
+            (Some(_), _) => builder,
+        };
+        let model = builder.build()?;
+        if self.guessed {
+            check_photos(&model)?;
+        }
+        match up_to {
+            None => Ok(model),
+            Some(layer) => model.up_to(layer),
+        }
+    }
+}
+
+/// Refuses constants of more values than any network's description has.
+pub(super) fn check_constant(sizes: &[i64]) -> Result<()> {
+    const MOST: i64 = 1 << 26;
+    let count = sizes.iter().try_fold(1i64, |count, &side| count.checked_mul(side.max(1)));
+    match count.filter(|count| *count <= MOST) {
+        Some(_) => Ok(()),
+        None => Err(Error::Argument(format!("a constant of {sizes:?} is too large"))),
+    }
+}
+
+/// Whether each photo of a batch gets what it gets alone.
+fn check_photos(model: &Model) -> Result<()> {
+    let [c, h, w] = model.input_shape();
+    model.check_memory(&[2, c, h, w])?;
+    // Two photos that differ, and are the same for everybody.
+    let count = 2 * c * h * w;
+    let run = || {
+        let photos = Tensor::f_arange(count, (tch::Kind::Float, tch::Device::Cpu))?.f_sin()?;
+        let photos = photos.f_mul(&photos.f_cos()?)?.f_reshape([2, c, h, w])?;
+        let second = photos.f_narrow(0, 1, 1)?;
+        Ok((photos, second))
+    };
+    let (both, second) = run().into_result()?;
+    let (both, alone) = (model.forward(&both)?, model.forward(&second)?);
+    let compare = || {
+        let differs = both.f_narrow(0, 1, 1)?.f_sub(&alone)?.f_abs()?.f_max()?;
+        Ok((differs.f_double_value(&[])?, alone.f_abs()?.f_max()?.f_double_value(&[])?))
+    };
+    let (differs, greatest) = compare().into_result()?;
+    if differs <= 1e-3 * greatest {
+        return Ok(());
+    }
+    Err(Error::Argument(
+        "it was exported for a single photo, and how it goes on for more cannot be told from the file: export \
+         it with dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (\"x\" is the name of forward's \
+         argument) and a batch of two"
+            .into(),
+    ))
+}
+
+fn index(value: &Value) -> Option<usize> {
+    match value {
+        Value::Layer(index) => Some(*index),
+        _ => None,
+    }
+}
+
+/// The parameters made so far.
+struct Made {
+    store: VarStore,
+    names: BTreeSet<String>,
+}
+
+impl Made {
+    fn weight(&mut self, weight: &Weight) -> Result<String> {
+        self.own(weight.name.clone(), &weight.tensor, weight.trainable)
+    }
+
+    /// The store has it under this name, once.
+    fn own(&mut self, name: String, tensor: &Tensor, trainable: bool) -> Result<String> {
+        if self.names.insert(name.clone()) {
+            let (path, last) = name.rsplit_once('.').unwrap_or(("", &name));
+            let parts = path.split('.').filter(|part| !part.is_empty());
+            let path = parts.fold(self.store.root(), |path, part| path.sub(part));
+            let _ = path.add(last, channels_last(tensor)?, trainable);
+        }
+        Ok(name)
+    }
+}

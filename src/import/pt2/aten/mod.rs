@@ -1,0 +1,83 @@
+//! PyTorch's operators by their names in ATen, each as one or a few layers of ours.
+
+mod layers;
+mod making;
+mod moving;
+mod pointwise;
+mod reducing;
+
+use super::super::draft::{Draft, Value};
+use super::Known;
+use super::arguments::Arguments;
+use crate::error::{Error, Result};
+
+/// From the arguments of an operator to what it makes.
+type Translate = fn(&mut Draft, &Arguments) -> Result<Vec<Known>>;
+
+const ATEN: &str = "torch.ops.aten.";
+
+/// `torch.ops.aten.add_.Tensor` is `add_`; what is not ATen's keeps its whole name.
+pub(super) fn name(target: &str) -> &str {
+    match target.strip_prefix(ATEN) {
+        Some(rest) => rest.split_once('.').map_or(rest, |(name, _)| name),
+        None => target,
+    }
+}
+
+/// Whether it writes its result over its first argument.
+pub(super) fn overwrites(target: &str) -> bool {
+    target.starts_with(ATEN) && name(target).ends_with('_') && !name(target).ends_with("__")
+}
+
+fn find(target: &str) -> Option<Translate> {
+    let name = match overwrites(target) {
+        true => name(target).trim_end_matches('_'),
+        false => name(target),
+    };
+    layers::find(name)
+        .or_else(|| pointwise::find(name))
+        .or_else(|| reducing::find(name))
+        .or_else(|| moving::find(name))
+        .or_else(|| making::find(name))
+}
+
+pub(super) fn is_known(target: &str) -> bool {
+    find(target).is_some()
+}
+
+/// Whether what it makes may share the memory of its first argument.
+pub(super) fn is_view(target: &str) -> bool {
+    moving::find(name(target)).is_some()
+}
+
+pub(super) fn translate(draft: &mut Draft, arguments: &Arguments) -> Result<Vec<Known>> {
+    let translate = find(arguments.target())
+        .ok_or_else(|| Error::Argument(format!("{} is not known here", arguments.target())))?;
+    translate(draft, arguments)
+}
+
+/// One tensor.
+fn one(value: Value) -> Result<Vec<Known>> {
+    Ok(vec![Known::Tensor(value)])
+}
+
+/// The sizes of what no number of photos changes the size of: weights.
+fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<i64>> {
+    let sides = draft.shape(value).into_iter().map(|side| side.is_fixed().then_some(side.one));
+    sides.collect::<Option<_>>().ok_or_else(|| {
+        Error::Argument("its weights follow from the photo, which none here can".into())
+    })
+}
+
+/// A dimension counted from 0; the file may count from the end.
+fn dimension(dim: i64, rank: usize) -> Result<usize> {
+    let from_start = if dim < 0 { dim.saturating_add(rank as i64) } else { dim };
+    match usize::try_from(from_start) {
+        Ok(found) if found < rank => Ok(found),
+        _ => Err(Error::Shape(format!("there is no dimension {dim} among {rank}"))),
+    }
+}
+
+fn dimensions(dims: &[i64], rank: usize) -> Result<Vec<usize>> {
+    dims.iter().map(|&dim| dimension(dim, rank)).collect()
+}

@@ -1,0 +1,327 @@
+//! PyTorch's `.pt2`: what `torch.export` wrote down, as a network of ours.
+
+mod arguments;
+mod aten;
+mod shapes;
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use convlens_formats::pt2::{self, Argument, Node, Output, Program, Role, Size};
+use convlens_formats::{Contents, Dtype, Source};
+use tch::Kind;
+
+use super::draft::{Draft, Place, Side, Value, Weight};
+use crate::error::{Error, Result};
+use crate::model::{Model, Weights};
+use crate::tensor::{IntoResult, channels_last};
+use crate::weights;
+use arguments::Arguments;
+
+pub(super) fn is_program(source: &mut dyn Source) -> Result<bool, String> {
+    pt2::is_program(source)
+}
+
+/// Reads the network in a file.
+pub(super) fn open(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> Result<Model> {
+    let program = pt2::parse(source).map_err(Error::Argument)?;
+    if let Some(first) = program.mutated.first() {
+        return Err(Error::Argument(format!(
+            "the network was exported in training mode: running it would change {first:?}; export it with \
+             torch.export.export(net.eval(), (x,))"
+        )));
+    }
+    let tensors = match &program.weights {
+        Some(contents) => tensors(source, contents)?,
+        None => Weights::new(),
+    };
+    let mut reader = Reader::new(&program, name, tensors)?;
+    reader.read(up_to.is_some())?;
+    let outputs = reader.outputs();
+    reader.draft.finish(&outputs, up_to)
+}
+
+/// All tensors of the file by their full names: integers and truth values as what they are, all others in
+/// 32-bit floats.
+fn tensors(source: &mut dyn Source, contents: &Contents) -> Result<Weights> {
+    let mut tensors = weights::load(source, contents).map_err(Error::Argument)?;
+    for (storage, entries) in contents.by_storage() {
+        for entry in entries {
+            let Some(tensor) = tensors.get_mut(&entry.name) else { continue };
+            *tensor = match storage.dtype() {
+                Dtype::Bool => tensor.f_to_kind(Kind::Bool).into_result()?,
+                // One after the other, so that there are never two of all.
+                dtype if dtype.is_float() => channels_last(tensor)?,
+                _ => tensor.f_to_kind(Kind::Int64).into_result()?,
+            };
+        }
+    }
+    Ok(tensors)
+}
+
+/// What a name of the graph stands for.
+#[derive(Clone, Debug)]
+enum Known {
+    Tensor(Value),
+    Int(Side),
+    /// A second result that nothing here computes, as the places of maxima.
+    Nothing,
+}
+
+/// Goes through the graph from the first operation to the last.
+struct Reader<'a> {
+    program: &'a Program,
+    draft: Draft,
+    known: HashMap<&'a str, Known>,
+    /// Which names share their memory: those of one number are views of each other.
+    memory: HashMap<&'a str, usize>,
+    /// Views of what has been overwritten through another name.
+    stale: HashSet<&'a str>,
+    /// How many photos the network was exported with.
+    photos: i64,
+}
+
+impl<'a> Reader<'a> {
+    fn new(program: &'a Program, name: &str, tensors: Weights) -> Result<Reader<'a>> {
+        let user: Vec<&str> = program
+            .inputs
+            .iter()
+            .filter(|input| matches!(input.role, Role::User))
+            .map(|input| input.value.as_str())
+            .collect();
+        let &[photo] = user.as_slice() else {
+            return Err(Error::Argument(format!(
+                "the network takes {} inputs ({}); one that takes photos alone can be opened",
+                user.len(),
+                user.join(", ")
+            )));
+        };
+        let sizes = program.values.get(photo).map(|meta| meta.sizes.as_slice()).unwrap_or_default();
+        let hint = |size: &Size| match size {
+            Size::Number(number) => Some(*number),
+            Size::Name(expression) => program.hints.get(expression).copied(),
+        };
+        let hints: Vec<Option<i64>> = sizes.iter().map(hint).collect();
+        let &[photos, Some(c), Some(h), Some(w)] = hints.as_slice() else {
+            return Err(Error::Argument(format!(
+                "the input {photo:?} has the sizes {sizes:?}; expected [photos, channels, height, width]"
+            )));
+        };
+        let mut draft = Draft::new(name, [c, h, w]);
+        let mut known = HashMap::new();
+        let mut missing = Vec::new();
+        for input in &program.inputs {
+            let value = match &input.role {
+                Role::User => draft.photo(),
+                Role::Parameter(name) | Role::Buffer(name) | Role::Constant(name) => {
+                    // Two names may stand for one tensor.
+                    let Some(tensor) = tensors.get(name) else {
+                        missing.push(name.as_str());
+                        continue;
+                    };
+                    let parameter = matches!(input.role, Role::Parameter(_));
+                    let whole = tensor.is_floating_point();
+                    match input.role {
+                        Role::Constant(_) => Value::constant(tensor.shallow_clone()),
+                        _ if !whole => Value::constant(tensor.shallow_clone()),
+                        _ => Value::Weight(Rc::new(Weight {
+                            name: name.clone(),
+                            tensor: tensor.shallow_clone(),
+                            trainable: parameter,
+                        })),
+                    }
+                }
+                // Tokens that order effects; whoever reads one is an operation that is not known.
+                Role::Other(_) => continue,
+            };
+            known.insert(input.value.as_str(), Known::Tensor(value));
+        }
+        if !missing.is_empty() {
+            return Err(Error::Argument(format!(
+                "the file has no values for {}",
+                missing.join(", ")
+            )));
+        }
+        draft.place = Place::default();
+        let memory = known.keys().enumerate().map(|(i, name)| (*name, i)).collect();
+        let photos = photos.unwrap_or(1).max(1);
+        Ok(Reader { program, draft, known, memory, stale: HashSet::new(), photos })
+    }
+
+    /// Translates all operations; with `partly`, those that can be.
+    fn read(&mut self, partly: bool) -> Result<()> {
+        let mut unknown: Vec<String> = Vec::new();
+        let program = self.program;
+        let live = live(program);
+        for (node, _) in program.nodes.iter().zip(live).filter(|(_, live)| *live) {
+            let place = place(node);
+            if !aten::is_known(&node.target) {
+                unknown.push(described(node, &place));
+                continue;
+            }
+            if reads_missing(node, &self.known) {
+                continue; // what it reads is not known, which is said already
+            }
+            self.draft.place = place.clone();
+            if let Err(error) = self.node(node) {
+                match partly {
+                    true => unknown.push(described(node, &place)),
+                    false => {
+                        return Err(error.while_doing(described(node, &place)));
+                    }
+                }
+            }
+        }
+        unknown.sort();
+        unknown.dedup();
+        match unknown.is_empty() || partly {
+            true => Ok(()),
+            false => Err(Error::Argument(format!(
+                "{} operations are not known here: {}. Model::open_up_to(path, layer) opens the part before \
+                 the first of them",
+                unknown.len(),
+                unknown.join("; ")
+            ))),
+        }
+    }
+
+    fn node(&mut self, node: &'a Node) -> Result<()> {
+        let arguments = Arguments::new(node, &self.known, &self.stale, self.photos);
+        let made = aten::translate(&mut self.draft, &arguments)?;
+        let names: Vec<&'a str> = node.outputs.iter().flat_map(made_by).collect();
+        let first = arguments.first_tensor_name();
+        let overwrites = aten::overwrites(&node.target);
+        let next = self.memory.len();
+        let made_or_nothing = made.iter().chain(std::iter::repeat(&Known::Nothing));
+        for (i, (name, value)) in names.iter().zip(made_or_nothing).enumerate() {
+            self.check_sizes(name, value)?;
+            self.known.insert(name, value.clone());
+            let shared = first.filter(|_| overwrites || aten::is_view(&node.target));
+            let place = shared.and_then(|first| self.memory.get(first)).copied();
+            self.memory.insert(name, place.unwrap_or(next + i));
+        }
+        if let (true, Some(first), Some(value)) = (overwrites, first, made.first()) {
+            self.overwritten(first, names.first().copied(), value);
+        }
+        Ok(())
+    }
+
+    /// What `first` stood for now is `value`; other views of its memory do not say what they hold.
+    fn overwritten(&mut self, first: &'a str, result: Option<&'a str>, value: &Known) {
+        // A constant may be overwritten in its memory itself, which views share.
+        let shared = match (self.known.insert(first, value.clone()), value) {
+            (Some(Known::Tensor(Value::Constant(old))), Known::Tensor(Value::Constant(new))) => {
+                Rc::ptr_eq(&old, new)
+            }
+            _ => false,
+        };
+        if shared {
+            return;
+        }
+        let memory = self.memory.get(first).copied();
+        let others = self.memory.iter().filter(|(name, place)| {
+            Some(**place) == memory && **name != first && Some(**name) != result
+        });
+        self.stale.extend(others.map(|(name, _)| *name));
+    }
+
+    /// Compares a value with what the file says of it.
+    fn check_sizes(&self, name: &str, value: &Known) -> Result<()> {
+        let (Known::Tensor(value), Some(meta)) = (value, self.program.values.get(name)) else {
+            return Ok(());
+        };
+        let own: Vec<i64> =
+            self.draft.shape(value).iter().map(|side| side.at(self.photos)).collect();
+        // What goes with each photo has a first side of 1 here, and as many as there were in the file.
+        let photos = |i: usize, own: i64, number: i64| i == 0 && own == 1 && number == self.photos;
+        let differs = |(i, (&own, size)): (usize, (&i64, &Size))| match size {
+            Size::Number(number) => own != *number && !photos(i, own, *number),
+            Size::Name(_) => false,
+        };
+        if own.len() != meta.sizes.len() || own.iter().zip(&meta.sizes).enumerate().any(differs) {
+            return Err(Error::Shape(format!(
+                "its output {name:?} is {own:?} here, the file says {:?}",
+                meta.sizes
+            )));
+        }
+        Ok(())
+    }
+
+    /// The tensors that the network returns, in its order.
+    fn outputs(&self) -> Vec<Value> {
+        let named = self.program.outputs.iter().filter_map(|output| match output {
+            Argument::Tensor(name) => self.known.get(name.as_str()),
+            _ => None,
+        });
+        named
+            .filter_map(|known| match known {
+                Known::Tensor(value) => Some(value.clone()),
+                Known::Int(_) | Known::Nothing => None,
+            })
+            .collect()
+    }
+}
+
+/// Which operations the network's outputs follow from. Those that write over something always count: what
+/// they wrote may be read under another name.
+fn live(program: &Program) -> Vec<bool> {
+    let mut wanted: HashSet<&str> = HashSet::new();
+    for output in &program.outputs {
+        wanted.extend(names_in(output));
+    }
+    let mut live = vec![false; program.nodes.len()];
+    for (node, live) in program.nodes.iter().zip(&mut live).rev() {
+        let mut made = node.outputs.iter().flat_map(made_by);
+        *live = aten::overwrites(&node.target) || made.any(|name| wanted.contains(name));
+        if *live {
+            wanted.extend(node.inputs.iter().flat_map(|(_, argument)| names_in(argument)));
+        }
+    }
+    live
+}
+
+/// The names of what an operation makes.
+fn made_by(output: &Output) -> Vec<&str> {
+    match output {
+        Output::Tensor(name) | Output::Int(name) => vec![name],
+        Output::Tensors(names) => names.iter().map(String::as_str).collect(),
+        Output::None | Output::Other(_) => Vec::new(),
+    }
+}
+
+/// The names of what an argument reads.
+fn names_in(argument: &Argument) -> Vec<&str> {
+    match argument {
+        Argument::Tensor(name) | Argument::Size(Size::Name(name)) => vec![name],
+        Argument::Tensors(names) => names.iter().flatten().map(String::as_str).collect(),
+        Argument::Ints(sizes) => {
+            let names = sizes.iter().filter_map(|size| match size {
+                Size::Name(name) => Some(name.as_str()),
+                Size::Number(_) => None,
+            });
+            names.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Where in Python an operation stands.
+fn place(node: &Node) -> Place {
+    let (module, call) =
+        node.module.last().map_or((String::new(), 0), |call| (call.path.clone(), call.call));
+    let operation = aten::name(&node.target).trim_end_matches('_').to_owned();
+    Place { module, call, operation }
+}
+
+fn described(node: &Node, place: &Place) -> String {
+    match place.module.as_str() {
+        "" => node.target.clone(),
+        module => format!("{} in {module}", node.target),
+    }
+}
+
+/// Whether something that it reads comes from an operation that is not known.
+fn reads_missing(node: &Node, known: &HashMap<&str, Known>) -> bool {
+    let mut read = node.inputs.iter().flat_map(|(_, argument)| names_in(argument));
+    read.any(|name| !known.contains_key(name))
+}

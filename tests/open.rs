@@ -1,0 +1,234 @@
+//! Networks from files: what they compute is what the framework computes that wrote them.
+
+use std::path::PathBuf;
+
+use convlens::model::Weights;
+use convlens::prelude::*;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks")
+}
+
+fn open(name: &str) -> Model {
+    Model::open(folder().join(format!("{name}.pt2"))).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn failure(name: &str) -> String {
+    match Model::open(folder().join(format!("{name}.pt2"))) {
+        Ok(model) => panic!("{model:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The greatest difference, relative to the greatest value.
+fn difference(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.size(), expected.size());
+    let scale = expected.abs().max().double_value(&[]).max(1e-12);
+    (found - expected).abs().max().double_value(&[]) / scale
+}
+
+/// Single precision, of networks of some twenty layers: 1e-5 of the greatest value.
+const CLOSE: f64 = 1e-5;
+
+fn check(name: &str) -> (Model, Weights) {
+    let model = open(name);
+    let expected = weights::read(folder().join(format!("{name}.safetensors"))).expect("reference");
+    let input = &expected["input"];
+    let close = |what: &str, found: &Tensor, expected: &Tensor| {
+        let off = difference(found, expected);
+        assert!(off < CLOSE, "{name}: {what} is off by {off:.1e} of its greatest value");
+    };
+    close("output", &model.forward(input).expect("scores"), &expected["output"]);
+    // Each photo by itself, though the network was exported with one or two.
+    let first = input.narrow(0, 0, 1);
+    close(
+        "one photo",
+        &model.forward(&first).expect("scores"),
+        &expected["output"].narrow(0, 0, 1),
+    );
+    for (key, expected) in expected.iter() {
+        if let Some(layer) = key.strip_prefix("inner:") {
+            let found = model.run(&[("input", input)], &[layer]).expect("a layer");
+            close(layer, &found[0], expected);
+        }
+        let Some(layer) = key.strip_prefix("grad_cam:") else { continue };
+        for photo in 0..2 {
+            let look = model.look_input(&input.narrow(0, photo, 1)).expect("a look");
+            let heat = look.explain(&GradCam::at(layer).class(1)).expect("a heat map");
+            let found = Tensor::from_slice(heat.raw()).reshape(expected.size()[1..].to_vec());
+            close(&format!("Grad-CAM at {layer}"), &found, &expected.get(photo));
+        }
+    }
+    // The sum of both photos' scores: each photo's gradient is its own.
+    for photo in 0..2 {
+        let look = model.look_input(&input.narrow(0, photo, 1)).expect("a look");
+        let heat = look.explain(&InputXGradient::default().class(1)).expect("a gradient");
+        let (gradient, photo) = (expected["gradient"].get(photo), input.get(photo));
+        let expected =
+            (gradient * photo).sum_dim_intlist([0i64].as_slice(), false, tch::Kind::Float);
+        let found = Tensor::from_slice(heat.raw()).reshape(expected.size());
+        close("input times gradient", &found, &expected);
+    }
+    (model, expected)
+}
+
+#[test]
+fn a_residual_network_with_operations_in_place() {
+    let (model, _) = check("residual");
+    let layers = model.layers();
+    let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+    let block = ["layer1.0.relu", "layer1.0.conv2", "layer1.0.bn2", "layer1.0.gate.pool"];
+    assert!(names.windows(4).any(|four| four == block), "{names:?}");
+    for name in
+        ["layer1.0.relu_1", "layer1.0.add", "layer1.1.gate.sigmoid", "dropout", "mean", "flatten"]
+    {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    assert_eq!(model.weights()["layer1.1.downsample.0.weight"].size(), [16, 8, 1, 1]);
+    assert_eq!(
+        (model.last_maps().expect("maps"), model.input_shape()),
+        ("layer1".into(), [3, 33, 33])
+    );
+    assert_eq!(model.first_convolution().expect("one"), "conv1");
+    // Of any size, as PyTorch's.
+    let small = Tensor::rand([3, 3, 21, 40], tch::kind::FLOAT_CPU);
+    assert_eq!(model.forward(&small).expect("scores").size(), [3, 5]);
+    let field = model.receptive_field("layer1.0.conv1").expect("a window");
+    assert_eq!((field.size(), field.stride()), ([19; 2], [4.0; 2]));
+}
+
+#[test]
+fn all_kinds_of_operations() {
+    let (model, _) = check("odd");
+    let shift = model.weights().into_iter().find(|(name, _)| name == "shift");
+    assert_eq!(shift.expect("a buffer").1.double_value(&[]), 0.25);
+}
+
+#[test]
+fn convolutions_between_channels_that_come_last() {
+    let (model, _) = check("convnext");
+    assert_eq!(model.op("features.1.0.block.3").expect("a layer").kind(), "Linear");
+    assert_eq!(model.parameters("features.1.0.layer_scale").expect("one")[0].1.size(), [8, 1, 1]);
+    // By hand: 4 / 4, then 7 / 1, 2 / 2 and 7 / 1. What lies between, with the channels last, changes nothing.
+    for (layer, size, stride) in
+        [("features.0", 4, 4.0), ("features.1", 28, 4.0), ("features.3", 80, 8.0)]
+    {
+        let field = model.receptive_field(layer).expect("a window");
+        assert_eq!(
+            (field.size(), field.stride(), field.is_gated()),
+            ([size; 2], [stride; 2], false)
+        );
+    }
+    let error = model.receptive_field("classifier.2").expect_err("scores").to_string();
+    assert!(error.contains("rows and columns"), "{error}");
+    assert_eq!(model.last_maps().expect("maps"), "features");
+}
+
+#[test]
+fn transformers_of_one_photo_and_of_many() {
+    let (many, _) = check("vit");
+    let (one, _) = check("vit_one_photo");
+    for model in [many, one] {
+        let layer = "encoder.layers.encoder_layer_0.self_attention";
+        let kinds: Vec<&str> = model
+            .layers()
+            .iter()
+            .filter(|found| found.name.starts_with(layer))
+            .map(|found| found.kind)
+            .collect();
+        assert!(kinds.contains(&"Attention"), "{kinds:?}");
+        let tokens = model
+            .run(&[("input", &Tensor::zeros([4, 3, 24, 24], tch::kind::FLOAT_CPU))], &["encoder"]);
+        assert_eq!(tokens.expect("tokens")[0].size(), [4, 10, 12]);
+    }
+}
+
+#[test]
+fn windows_that_are_shifted() {
+    let (model, _) = check("swin");
+    // Maps again before they are pooled.
+    assert_eq!(model.last_maps().expect("maps"), "permute");
+    let input = Tensor::rand([1, 3, 24, 24], tch::kind::FLOAT_CPU);
+    let heat = model.look_input(&input).and_then(|look| look.explain(&GradCam::default()));
+    assert_eq!(heat.expect("a heat map").raw().len(), 36);
+    // Of the size that it was exported with, and it says which.
+    let error = model
+        .look_input(&Tensor::zeros([1, 3, 64, 48], tch::kind::FLOAT_CPU))
+        .expect_err("too large");
+    assert!(
+        error.to_string().contains("48 × 64") && error.to_string().contains("24 × 24"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_opened_can_be_trained() {
+    let model = open("residual");
+    let photos = Tensor::rand([8, 3, 33, 33], tch::kind::FLOAT_CPU);
+    let classes = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 0, 1, 2]);
+    let fitted = Fit::default().epochs(3).run(&model, &photos, &classes).expect("a training");
+    assert!(fitted.losses().last() < fitted.losses().first(), "{:?}", fitted.losses());
+    let copy = open("residual");
+    assert!(difference(&model.weights()["fc.weight"], &copy.weights()["fc.weight"]) > 0.0);
+    copy.load(&model.weights()).expect("the same network");
+}
+
+#[test]
+fn a_part_is_cut_out_and_tokens_go_with_it() {
+    let model = open("vit");
+    let (front, photo) = (model.up_to("encoder.layers.encoder_layer_0").expect("a part"), "input");
+    let input = Tensor::rand([2, 3, 24, 24], tch::kind::FLOAT_CPU);
+    let tokens = front.forward(&input).expect("tokens");
+    let whole = model.run(&[(photo, &input)], &["encoder.layers.encoder_layer_0"]).expect("tokens");
+    assert!(difference(&tokens, &whole[0]) < CLOSE);
+    assert!(
+        front.weights().contains_key("class_token")
+            && !front.weights().contains_key("heads.head.bias")
+    );
+    // From the patches on: the class token and the positions do not follow from them.
+    let back = model.between("conv_proj", "output").expect("a part");
+    let patches = model.run(&[(photo, &input)], &["conv_proj"]).expect("patches");
+    let scores = back.forward(&patches[0]).expect("scores");
+    assert!(difference(&scores, &model.forward(&input).expect("scores")) < CLOSE);
+}
+
+#[test]
+fn what_is_not_known_is_listed_and_what_lies_before_can_be_opened() {
+    let error = failure("unknown");
+    for part in ["unknown.pt2", "igamma.default", "erfinv.default", "nansum", "Model::open_up_to"] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    let path = folder().join("unknown.pt2");
+    let front = Model::open_up_to(&path, "bn").expect("the part before");
+    assert_eq!(front.layers().len(), 3);
+    assert_eq!(
+        front.forward(&Tensor::zeros([2, 3, 8, 8], tch::kind::FLOAT_CPU)).expect("maps").size(),
+        [2, 4, 6, 6]
+    );
+    let error = Model::open_up_to(&path, "bm").expect_err("no such layer").to_string();
+    assert!(error.contains("\"bn\""), "{error}");
+}
+
+#[test]
+fn what_is_no_network_says_what_to_do() {
+    for (name, parts) in [
+        ("training", ["training.pt2", "training mode", "net.eval()"]),
+        ("two_inputs", ["two_inputs.pt2", "takes 2 inputs (x, y)", "photos alone"]),
+    ] {
+        let error = failure(name);
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+    let error =
+        Model::open(folder().join("vit.safetensors")).expect_err("weights alone").to_string();
+    assert!(error.contains("torch.export.save") && error.contains("weights::read"), "{error}");
+    let error = Model::open(folder().join("none.pt2")).expect_err("no file").to_string();
+    assert!(error.contains("none.pt2"), "{error}");
+    // Whatever is cut off.
+    let whole = std::fs::read(folder().join("convnext.pt2")).expect("a file");
+    let cut = std::env::temp_dir().join(format!("convlens-cut-{}.pt2", std::process::id()));
+    for part in [10, 1000, whole.len() / 2, whole.len() - 30] {
+        std::fs::write(&cut, &whole[..part]).expect("a file");
+        assert!(Model::open(&cut).is_err(), "{part} bytes");
+    }
+    std::fs::remove_file(&cut).expect("removed");
+}

@@ -1,0 +1,155 @@
+"""Export the networks of docs/networks.md, for examples/networks.rs to open and compare.
+
+    pip install -r tests/reference/requirements.txt
+    python tests/reference/export_networks.py FOLDER [NAME..]
+
+They are torchvision's, and timm's as timm_NAME, with seeded weights. FOLDER/NAME/ gets
+
+static.pt2               exported from a single photo
+dynamic.pt2              from two, with a free batch
+reference.safetensors    `input` and `output` of two photos, and `inner:LAYER` of five modules spread over
+                         the depth
+
+Seeded weights alone make networks whose values grow or vanish, and that answer every photo alike. So the
+photos are smooth pictures with noise, what starts as a constant (norms, biases, scales of layers) is drawn at
+random, and in one pass each convolution and linear layer is scaled so that its output has a deviation of 1.
+"""
+
+import inspect
+import math
+import sys
+from pathlib import Path
+
+import timm
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import nn
+from torch.export import Dim, export, save
+
+NAMES = """alexnet convnext_tiny deeplabv3_mobilenet_v3_large deeplabv3_resnet50 densenet121 efficientnet_b0
+efficientnet_v2_s fcn_resnet50 googlenet inception_v3 lraspp_mobilenet_v3_large maxvit_t mnasnet0_5 mobilenet_v2
+mobilenet_v3_small regnet_y_400mf resnet18 resnet50 resnext50_32x4d shufflenet_v2_x0_5 squeezenet1_1 swin_t
+swin_v2_t vgg11_bn vit_b_32 wide_resnet50_2 timm_beit_base_patch16_224 timm_coat_lite_tiny timm_convnext_nano
+timm_cspresnet50 timm_darknet53 timm_deit_tiny_patch16_224 timm_edgenext_xx_small timm_efficientnet_lite0
+timm_ghostnet_050 timm_hrnet_w18_small timm_levit_128s timm_mixer_s32_224 timm_mobilevit_xxs timm_nf_resnet50
+timm_poolformer_s12 timm_pvt_v2_b0 timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50
+timm_vit_tiny_patch16_224 timm_xcit_nano_12_p16_224""".split()
+
+WEIGHTED = nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear
+
+
+def untrained(name):
+    """A network, and the side of its photos."""
+    torch.manual_seed(0)
+    if name.startswith("timm_"):
+        net = timm.create_model(name.removeprefix("timm_"), pretrained=False)
+        return net.eval(), net.default_cfg["input_size"][-1]
+    options = {"weights": None}
+    if name in ["googlenet", "inception_v3"]:
+        options |= {"transform_input": False, "aux_logits": False, "init_weights": True}
+    if name.startswith(("fcn", "deeplab", "lraspp")):
+        options |= {"weights_backbone": None}
+    net = torchvision.models.get_model(name, **options)
+    return net.eval(), 299 if name == "inception_v3" else 224
+
+
+def photos(side, seed):
+    generator = torch.Generator().manual_seed(seed)
+    smooth = torch.rand(2, 3, 5, 5, generator=generator)
+    smooth = nn.functional.interpolate(smooth, size=(side, side), mode="bilinear")
+    return 0.7 * smooth + 0.3 * torch.rand(2, 3, side, side, generator=generator)
+
+
+def tensor_of(output):
+    return output["out"] if isinstance(output, dict) else output
+
+
+@torch.no_grad()
+def seeded(net, side):
+    generator = torch.Generator().manual_seed(1)
+
+    def uniform(tensor, low, high):
+        tensor.copy_(low + (high - low) * torch.rand(tensor.shape, generator=generator))
+
+    for name, parameter in net.named_parameters():
+        start = float(parameter.flatten()[0])
+        if not bool((parameter == start).all()):
+            if any(part in name for part in ["pos_embed", "bias_table", "class_token", "cls_token"]):
+                parameter.mul_(0.3 / max(float(parameter.std()), 1e-6))
+        elif start == 0 and parameter.ndim > 1:
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+        elif start == 0:
+            uniform(parameter, -0.1, 0.1)
+        elif abs(start) <= 0.1:
+            uniform(parameter, 0.1, 0.5)
+        else:
+            uniform(parameter, 0.5 * start, 1.5 * start)
+    for name, buffer in net.named_buffers():
+        if name.endswith("running_mean"):
+            uniform(buffer, -0.1, 0.1)
+        elif name.endswith("running_var"):
+            uniform(buffer, 0.5, 1.5)
+    seen = set()
+
+    def scale(module, inputs, output):
+        if module in seen:
+            return None
+        seen.add(module)
+        deviation = float(output.std())
+        if not math.isfinite(deviation) or deviation < 1e-8:
+            return None
+        module.weight.mul_(1 / deviation)
+        return module.forward(*inputs)
+
+    hooks = [m.register_forward_hook(scale) for m in net.modules() if isinstance(m, WEIGHTED)]
+    net(photos(side, 2))
+    for hook in hooks:
+        hook.remove()
+    return net
+
+
+@torch.no_grad()
+def reference(net, x):
+    calls = []
+
+    def note(path):
+        return lambda module, inputs, output: calls.append((path, output))
+
+    skipped = nn.Identity, nn.Dropout
+    modules = [(path, m) for path, m in net.named_modules() if path and not isinstance(m, skipped)]
+    hooks = [m.register_forward_hook(note(path)) for path, m in modules]
+    net(x)
+    for hook in hooks:
+        hook.remove()
+    paths = [path for path, output in calls if torch.is_tensor(output)]
+    once = [path for path in paths if paths.count(path) == 1]
+    chosen = {once[int(part * len(once))] for part in [0.05, 0.25, 0.5, 0.7, 0.95]}
+    made = {"input": x}
+
+    def keep(path):
+        # A copy: what follows may write over it.
+        return lambda module, inputs, output: made.__setitem__(f"inner:{path}", output.clone())
+
+    for path in chosen:
+        net.get_submodule(path).register_forward_hook(keep(path))
+    made["output"] = tensor_of(net(x))
+    return {key: value.float().contiguous() for key, value in made.items()}
+
+
+@torch.no_grad()
+def make(folder, name):
+    net, side = untrained(name)
+    net = seeded(net, side)
+    x = photos(side, 3)
+    folder.mkdir(parents=True, exist_ok=True)
+    argument = next(iter(inspect.signature(net.forward).parameters))
+    save(export(net, (x[:1],)), folder / "static.pt2")
+    save(export(net, (x,), dynamic_shapes={argument: {0: Dim("batch")}}), folder / "dynamic.pt2")
+    save_file(reference(net, x), folder / "reference.safetensors")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[2:] or NAMES:
+        make(Path(sys.argv[1]) / name, name)
+        print(name, flush=True)

@@ -1,0 +1,210 @@
+"""Make tests/reference/networks/: small networks as PyTorch exports them, and what they compute.
+
+    pip install -r tests/reference/requirements.txt
+    python tests/reference/make_networks.py
+
+NAME.pt2 is torch.export.save's, NAME.safetensors what the network computes, with the weights and photos
+of formula.py:
+
+input              [2, 3, H, W]
+output             of the batch
+inner:LAYER        the output of a module, by its name in PyTorch
+gradient           of the sum of the scores of class 1 with respect to the input
+grad_cam:LAYER     [2, h, w]: sum_k mean(g_k) A_k for the scores of class 1, before ReLU and scaling, at a
+                   module whose output is maps
+
+The networks are torchvision's architectures with few channels, and one that uses what they do not.
+`one_photo` ones are exported from a single photo, whose batch the file does not say is free; the others
+from two, with a free batch. What tells of the machine, stack traces, is taken out of the graphs.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from formula import formula_photo, with_formula_weights
+from safetensors.torch import save_file
+from torch import nn
+from torch.export import Dim, export, save
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+from torchvision.models.swin_transformer import SwinTransformer
+from torchvision.models.vision_transformer import VisionTransformer
+
+FOLDER = Path(__file__).resolve().parent / "networks"
+
+
+class Gate(nn.Module):
+    """Squeeze and excitation."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(channels, 4, 1)
+        self.fc2 = nn.Conv2d(4, channels, 1)
+
+    def forward(self, x):
+        gate = self.fc2(F.relu(self.fc1(self.pool(x)), inplace=True))
+        return torch.sigmoid(gate) * x
+
+
+class Block(nn.Module):
+    """Two ways of one rectifier, in place, around a sum in place."""
+
+    def __init__(self, channels, out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, groups=out, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.gate = Gate(out)
+        self.downsample = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x):
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.gate(self.bn2(self.conv2(y)))
+        y += self.downsample(x)
+        return self.relu(y)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.layer1 = nn.Sequential(Block(8, 8, 1), Block(8, 16, 2))
+        self.dropout = nn.Dropout(0.2)
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.maxpool(F.relu6(self.bn1(self.conv1(x)), inplace=True))
+        x = self.layer1(x)
+        return self.fc(self.dropout(x.mean([2, 3])))
+
+
+class Standardized(nn.Conv2d):
+    """A convolution whose weights are normalised whenever it runs."""
+
+    def forward(self, x):
+        weight = self.weight.view(1, self.out_channels, -1)
+        weight = F.batch_norm(weight, None, None, training=True, momentum=0.0).view_as(self.weight)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+class Odd(nn.Module):
+    """What the others do not use."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, (3, 2), stride=(2, 1), dilation=(1, 2))
+        self.same = Standardized(8, 8, 3, padding="same")
+        self.prelu = nn.PReLU(8)
+        self.group = nn.GroupNorm(2, 8)
+        self.instance = nn.InstanceNorm2d(8, affine=True)
+        self.up = nn.ConvTranspose2d(8, 8, 3, stride=2, padding=1, output_padding=1, groups=2)
+        self.average = nn.AvgPool2d((3, 2), stride=2, padding=1, count_include_pad=False, ceil_mode=True)
+        self.scale = nn.Parameter(torch.ones(8, 1, 1))
+        self.register_buffer("order", torch.tensor([3, 1, 0, 2, 7, 5, 6, 4]))
+        self.register_buffer("shift", torch.tensor(0.25), persistent=False)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = F.pad(x, (1, 2, 1, 0), mode="reflect")
+        x = self.instance(self.group(self.prelu(self.same(self.conv(x)))))
+        a, b, c, d = x.chunk(4, 1)
+        a = torch.stack([F.gelu(a), F.gelu(a, approximate="tanh"), F.elu(a, 0.5)], 1).sum(1)
+        b = F.mish(b) + F.softplus(b, beta=2) - F.leaky_relu(b, 0.2) * F.hardswish(b)
+        c = torch.rsub(torch.maximum(F.hardsigmoid(c), F.logsigmoid(c)).abs().add(1).sqrt(), 3, alpha=2)
+        d = torch.where(d > 0.1, torch.tanh(d), d.clamp(max=0.5).exp()) / (1 + d.square())
+        x = torch.cat([a, b, c, d], 1)[:, self.order] * self.scale + self.shift
+        x = self.up(self.average(x))
+        x = F.interpolate(x, scale_factor=2.0) + F.interpolate(x, size=(x.shape[2] * 2, x.shape[3] * 2), mode="bilinear")
+        x = F.interpolate(x, size=(12, 10), mode="bicubic", align_corners=True)
+        x = torch.flip(x.roll((1, -2), (2, 3)), [3])[:, :, ::2, 1:9]
+        mask = torch.zeros(6, 8)
+        mask[1:3, 2:5] = 1
+        rows, columns = torch.meshgrid(torch.arange(6), torch.arange(8), indexing="ij")
+        x = x.masked_fill(mask == 1, -0.5) + 0.01 * (rows - columns).float().cumsum(0)
+        x = F.pixel_shuffle(torch.cat([x, x * 0.5], 1), 2)
+        tokens = x.flatten(2).transpose(1, 2)
+        q, k = tokens.split([2, 2], 2)
+        attention = torch.softmax(torch.einsum("b q c, b k c -> b q k", q, k) * 0.1, -1)
+        x = torch.matmul(attention, tokens).unflatten(1, (12, 16)).permute(0, 3, 1, 2)
+        norm = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min(1e-6)
+        parts = [norm.mean((2, 3)), x.amax((2, 3)), torch.logsumexp(x, (2, 3)), x.std((2, 3))]
+        return F.log_softmax(self.head(torch.cat(parts, 1)), 1)
+
+
+class Unknown(nn.Module):
+    """Ends in what no network here does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        return torch.igamma(x.abs() + 1, x.abs()).mean((2, 3)) + x.erfinv().nansum((2, 3))
+
+
+class Two(nn.Module):
+    def forward(self, x, y):
+        return (x * y).flatten(1)
+
+
+def saved(name, program):
+    for node in program.graph.nodes:
+        for key in ["stack_trace", "torch_fn", "source_fn_stack"]:
+            node.meta.pop(key, None)
+    save(program, FOLDER / f"{name}.pt2")
+
+
+def make(name, net, size, inner, maps, one_photo):
+    net = with_formula_weights(net).eval()
+    x = torch.cat([formula_photo(size, size, n, -1, 1) for n in range(2)])
+    if one_photo:
+        saved(name, export(net, (x[:1],)))
+    else:
+        saved(name, export(net, (x,), dynamic_shapes=({0: Dim("batch", min=2, max=64)},)))
+    net = net.double()
+    x = x.double().requires_grad_()
+    kept = {}
+
+    def keep(path):
+        return lambda module, inputs, output: kept.__setitem__(path, output)
+
+    for path in {*inner, maps} - {None}:
+        net.get_submodule(path).register_forward_hook(keep(path))
+    output = net(x)
+    score = output[:, 1].sum()
+    made = {"input": x, "output": output, "gradient": torch.autograd.grad(score, x, retain_graph=True)[0]}
+    made |= {f"inner:{path}": kept[path] for path in inner}
+    if maps:
+        gradient = torch.autograd.grad(score, kept[maps], retain_graph=True)[0]
+        made[f"grad_cam:{maps}"] = (gradient.mean((2, 3), keepdim=True) * kept[maps]).sum(1)
+    made = {key: value.detach().float().contiguous() for key, value in made.items()}
+    save_file(made, FOLDER / f"{name}.safetensors")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    residual = ["conv1", "layer1.0", "layer1.1.gate.fc2", "layer1.1.downsample"]
+    make("residual", Residual(), 33, residual, "layer1", one_photo=True)
+    make("odd", Odd(), 17, ["same", "up"], "up", one_photo=False)
+    blocks = [CNBlockConfig(8, 12, 1), CNBlockConfig(12, None, 1)]
+    convnext = ["features.1.0.block.0", "features.3", "classifier.0"]
+    make("convnext", ConvNeXt(blocks, num_classes=5), 32, convnext, "features.3", one_photo=True)
+    transformer = dict(image_size=24, patch_size=8, num_layers=2, num_heads=2, hidden_dim=12, mlp_dim=16, num_classes=5)
+    layer = "encoder.layers.encoder_layer_1"
+    inner = ["conv_proj", f"{layer}.ln_1", f"{layer}.mlp", "encoder.ln"]
+    for name, one_photo in [("vit", False), ("vit_one_photo", True)]:
+        make(name, VisionTransformer(**transformer), 24, inner, None, one_photo)
+    swin = SwinTransformer([2, 2], 8, [2, 2], [2, 2], [4, 4], num_classes=5)
+    make("swin", swin, 24, ["features.1.1.norm1", "features.3.1.mlp.0", "norm"], None, one_photo=False)
+    photo = formula_photo(8, 8)
+    saved("unknown", export(with_formula_weights(Unknown()).eval(), (photo,)))
+    training = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    saved("training", export(with_formula_weights(training).train(), (photo,)))
+    saved("two_inputs", export(Two(), (photo, photo)))
