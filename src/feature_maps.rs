@@ -44,7 +44,8 @@ impl FeatureMaps {
         &self.layer
     }
 
-    /// The activation as the layer returned it, `[1, C, h, w]` for spatial layers.
+    /// The activation, `[1, C, h, w]` for spatial layers, also where channels come last or pixels are tokens; as
+    /// the layer returned it for the others.
     pub fn tensor(&self) -> Tensor {
         self.activation.shallow_clone()
     }

@@ -140,6 +140,27 @@ fn transformers_of_one_photo_and_of_many() {
         let tokens = model
             .run(&[("input", &Tensor::zeros([4, 3, 24, 24], tch::kind::FLOAT_CPU))], &["encoder"]);
         assert_eq!(tokens.expect("tokens")[0].size(), [4, 10, 12]);
+        // Each token but the first stands for a pixel of 8 × 8.
+        let last = "encoder.layers.encoder_layer_1.ln_1";
+        assert_eq!(model.last_maps().expect("tokens"), last);
+        let input = Tensor::rand([1, 3, 24, 24], tch::kind::FLOAT_CPU);
+        let look = model.look_input(&input).expect("a look");
+        let maps = look.layer(last).expect("maps");
+        assert_eq!((maps.count(), maps.tensor().size()), (12, vec![1, 12, 3, 3]));
+        for method in
+            [&GradCam::default() as &dyn Attribution, &AblationCam::default(), &ScoreCam::default()]
+        {
+            let heat =
+                look.explain(method).unwrap_or_else(|error| panic!("{}: {error}", method.name()));
+            assert_eq!(
+                (heat.raw().len(), heat.layer()),
+                (9, Some("encoder.layers.encoder_layer_1.ln_1, the last maps"))
+            );
+        }
+        let error =
+            look.explain(&GradCam::at("encoder.layers.encoder_layer_1.self_attention.linear"));
+        let error = error.expect_err("tokens first").to_string();
+        assert!(error.contains("feature maps") && error.contains(last), "{error}");
     }
 }
 
@@ -164,9 +185,10 @@ fn windows_that_are_shifted() {
 #[test]
 fn what_is_opened_can_be_trained() {
     let model = open("residual");
-    let photos = Tensor::rand([8, 3, 33, 33], tch::kind::FLOAT_CPU);
+    let steps = Tensor::arange(8 * 3 * 33 * 33, tch::kind::FLOAT_CPU);
+    let photos = (&steps * &steps * 0.37).sin().reshape([8, 3, 33, 33]);
     let classes = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 0, 1, 2]);
-    let fitted = Fit::default().epochs(3).run(&model, &photos, &classes).expect("a training");
+    let fitted = Fit::default().epochs(10).run(&model, &photos, &classes).expect("a training");
     assert!(fitted.losses().last() < fitted.losses().first(), "{:?}", fitted.losses());
     let copy = open("residual");
     assert!(difference(&model.weights()["fc.weight"], &copy.weights()["fc.weight"]) > 0.0);

@@ -6,7 +6,8 @@ use tch::Tensor;
 
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
-use crate::model::{LayerRef, Model, NodeId};
+use crate::model::{Grid, LayerRef, Model, NodeId};
+use crate::tensor::IntoResult;
 
 /// What makes a method of the family: how a layer's channels contribute to its map.
 pub trait Weighting {
@@ -39,9 +40,12 @@ pub trait Weighting {
 pub struct LayerCase<'a> {
     /// The batch and its scores.
     pub case: &'a Case,
-    /// The layer's activation `A`, `[N, C, h, w]`.
+    /// The layer's activation `A` as maps, `[N, C, h, w]`; tokens, too, if each stands for a pixel.
     pub activation: Tensor,
     layer: NodeId,
+    /// Where the maps stand in what the layer returns, which is this.
+    grid: Grid,
+    output: Tensor,
     remarks: RefCell<Vec<String>>,
 }
 
@@ -51,7 +55,8 @@ impl LayerCase<'_> {
     /// # Errors
     /// When the score does not depend on the layer.
     pub fn gradient(&self) -> Result<Tensor> {
-        self.case.gradient_of(self.layer)
+        let gradient = self.case.gradient_of(self.layer)?;
+        Ok(self.grid.to_maps(&gradient)?.unwrap_or(gradient))
     }
 
     /// The layer's name.
@@ -64,7 +69,9 @@ impl LayerCase<'_> {
     /// # Errors
     /// As [`Case::scores_with`].
     pub fn scores_with(&self, index: usize, values: &Tensor) -> Result<Vec<f64>> {
-        self.case.scores_with(index, self.layer(), values)
+        let own = self.output.f_narrow(0, index as i64, 1).into_result()?;
+        let values = self.grid.with_maps(values, &own)?;
+        self.case.scores_with(index, self.layer(), &values)
     }
 
     /// Adds a line that has to be known to read the map.
@@ -140,8 +147,11 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
             }
         };
         let (layer, name) = model.find_named(layer)?;
-        let activation = case.activation(model.layer_name(layer))?;
-        if !matches!(activation.size().as_slice(), &[_, _, h, w] if h * w > 1) {
+        let output = case.activation(model.layer_name(layer))?;
+        let grid = model.grids_of(&[layer], &case.input()?.size())?.pop().flatten();
+        let maps = grid.map(|grid| grid.to_maps(&output)).transpose()?.flatten();
+        let spread = |maps: &Tensor| matches!(maps.size().as_slice(), &[_, _, h, w] if h * w > 1);
+        let (Some(grid), Some(activation)) = (grid, maps.filter(spread)) else {
             let maps = model.last_maps()?;
             let instead = match W::ANY_LAYER {
                 true => {
@@ -152,13 +162,13 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
             return Err(Error::Shape(format!(
                 "it needs a layer with feature maps of more than one pixel, but {name:?} has the \
                  output {:?}: {instead}",
-                activation.size()
+                output.size()
             )));
-        }
+        };
         if !model.leads_to_output(layer) {
             return Err(case.independent_of(layer));
         }
-        let at = LayerCase { case, activation, layer, remarks: RefCell::default() };
+        let at = LayerCase { case, activation, layer, grid, output, remarks: RefCell::default() };
         let contributions = {
             let _no_grad = tch::no_grad_guard();
             self.weighting.contributions(&at)?

@@ -31,7 +31,7 @@ impl Model {
     /// use convlens::prelude::*;
     /// let model = Model::open("my_network.pt2")?.with_preprocess(&Preprocess::imagenet());
     /// let look = model.look(&Photo::open("photo.jpg")?)?;
-    /// # Ok::<(), convlens::Error>(())
+    /// Ok::<(), convlens::Error>(())
     /// ```
     ///
     /// Nothing in the file is executed. The network runs in 32-bit floats, whatever it was stored in.

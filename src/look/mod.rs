@@ -179,10 +179,14 @@ impl Look {
             layers.into_iter().map(|layer| model.find_named(layer)).collect::<Result<_>>()?;
         let ids: Vec<NodeId> = found.iter().map(|(id, _)| *id).collect();
         let activations = self.memory.activations(&ids)?;
-        let maps = found.iter().zip(activations).map(|((id, name), activation)| {
-            FeatureMaps::new(name, model.kind_of(*id), activation, &self.view)
+        let grids = model.grids_of(&ids, &self.memory.input()?.size())?;
+        let each = found.iter().zip(grids).zip(activations);
+        let maps = each.map(|(((id, name), grid), activation)| {
+            let maps = grid.map(|grid| grid.to_maps(&activation)).transpose()?.flatten();
+            let maps = maps.unwrap_or(activation);
+            Ok(FeatureMaps::new(name, model.kind_of(*id), maps, &self.view))
         });
-        Ok(maps.collect())
+        maps.collect()
     }
 
     /// For a network that segments, the class with the highest score at every pixel, as a mask that

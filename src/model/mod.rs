@@ -4,13 +4,13 @@
 //! from libtorch's in the last digits. `CONVLENS_PLAIN=1` in the environment switches that off from the next
 //! pass on.
 
-mod axes;
 mod backward;
 mod builder;
 mod fast;
 mod finite;
 mod front;
 mod grad_mode;
+mod grid;
 mod groups;
 mod layer_ref;
 mod layers;
@@ -33,6 +33,7 @@ use tch::{Device, Tensor};
 pub(crate) use backward::{Back, Rule};
 pub use builder::{Builder, NodeId};
 pub(crate) use front::{Front, Reach};
+pub(crate) use grid::Grid;
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
 pub use layers::{Layer, Layers};
@@ -347,15 +348,16 @@ impl Model {
 
     /// The name of the layer that class activation methods look at unless they are told another: the
     /// last maps before they are pooled, flattened or enlarged. Where the network ends in a pooling of
-    /// whole maps, they are what it reads: `layer4` of a ResNet. Otherwise, among the convolutions with the
-    /// fewest pixels, that is the last one, with the normalisation, sum and rectifier behind it: `features.29`
-    /// of VGG-16, the bottom of a U-Net.
+    /// whole maps, they are what it reads: `layer4` of a ResNet. In a vision transformer that reads a class token
+    /// they are the tokens that its last attention looks at. Otherwise, among the convolutions with the fewest
+    /// pixels, that is the last one, with the normalisation, sum and rectifier behind it: `features.29` of VGG-16,
+    /// the bottom of a U-Net.
     ///
     /// # Errors
     /// When the network has no convolution with maps of more than one pixel.
     pub fn last_maps(&self) -> Result<String> {
-        let last = match self.pooled_maps() {
-            Some(pooled) => pooled,
+        let last = match self.pooled_maps().or_else(|| self.last_tokens()) {
+            Some(found) => found,
             None => self.last_of_deepest()?,
         };
         // By the name of the largest group that ends with it: "layer4".
@@ -365,20 +367,50 @@ impl Model {
         Ok(group.unwrap_or(name).to_owned())
     }
 
-    /// The maps that a pooling to one pixel reads, from which a single way leads to the output.
+    /// Where each layer has rows and columns, for an input of the size that the network was made for.
+    fn own_grids(&self) -> Vec<Option<Grid>> {
+        let shapes: Vec<Vec<i64>> =
+            self.inner.nodes.iter().map(|node| node.shape.clone()).collect();
+        self.grids(&shapes)
+    }
+
+    /// The maps that a pooling of all their pixels reads, from which a single way leads to the output.
     fn pooled_maps(&self) -> Option<usize> {
-        let varies = self.depending_on(self.input());
+        let (varies, grids) = (self.depending_on(self.input()), self.own_grids());
         let mut at = self.output();
         loop {
             let mut inputs = self.inputs_of(at).iter().filter(|input| varies[input.0]);
             let (&before, None) = (inputs.next()?, inputs.next()) else { return None };
-            let pools = matches!(self.op_of(at), Op::AdaptiveAvgPool2d(_) | Op::Reduce(_))
-                && self.node(at).pixels() == 1;
-            if pools && self.node(before).pixels() > 1 {
+            let shape = self.shape_of(before);
+            let size = grids[before.0].and_then(|grid| grid.size(shape));
+            let pools = match self.op_of(at) {
+                Op::AdaptiveAvgPool2d(_) => self.node(at).pixels() == 1,
+                // To as many values as there are channels.
+                Op::Reduce(_) => size.is_some_and(|[rows, columns]| {
+                    let count = |shape: &[i64]| shape.iter().product::<i64>();
+                    count(shape) >= rows * columns * count(self.shape_of(at))
+                }),
+                _ => false,
+            };
+            if pools && size.is_some_and(|[rows, columns]| rows * columns > 1) && shape.len() < 5 {
                 return Some(before.0);
             }
             at = before;
         }
+    }
+
+    /// The normalised tokens, one a pixel, that the last attention looks at.
+    fn last_tokens(&self) -> Option<usize> {
+        let (leads, grids) = (self.led_to_output(), self.own_grids());
+        let attends =
+            |node: &Node| matches!(node.op, Op::Attention(_) | Op::MatMul | Op::Einsum(_));
+        let mut nodes = self.inner.nodes.iter().enumerate();
+        let (last, _) = nodes.rfind(|(i, node)| leads[*i] && attends(node))?;
+        (0..last).rev().find(|&index| {
+            let node = &self.inner.nodes[index];
+            let tokens = matches!(grids[index], Some(Grid::Tokens { size, .. }) if size != [1, 1]);
+            leads[index] && tokens && node.shape.len() == 3 && matches!(node.op, Op::Norm(_))
+        })
     }
 
     /// Among the convolutions with the fewest pixels the last one, with what follows on its maps.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::axes::USUAL;
+use super::grid::Grid;
 use super::op::{self, Step};
 use super::{LayerRef, Model, NodeId};
 use crate::error::{Error, Result};
@@ -161,8 +161,8 @@ pub(super) struct Fields<'a> {
     model: &'a Model,
     input: [i64; 2],
     shapes: &'a [Vec<i64>],
-    /// Which of each output's dimensions are rows and columns.
-    axes: Vec<Option<[usize; 2]>>,
+    /// Where each output has rows and columns.
+    grids: Vec<Option<Grid>>,
     /// Which layers the input changes at all.
     varies: Vec<bool>,
     /// What was found out of each layer: its inputs that count, with the step to each.
@@ -179,8 +179,8 @@ impl<'a> Fields<'a> {
     /// `shapes` are those of all layers' outputs.
     pub(super) fn new(model: &'a Model, input: [i64; 2], shapes: &'a [Vec<i64>]) -> Fields<'a> {
         let steps = RefCell::new(shapes.iter().map(|_| None).collect());
-        let (axes, varies) = (model.axes(shapes), model.depending_on(model.input()));
-        Fields { model, input, shapes, axes, varies, steps }
+        let (grids, varies) = (model.grids(shapes), model.depending_on(model.input()));
+        Fields { model, input, shapes, grids, varies, steps }
     }
 
     /// That of one layer, which goes by this name.
@@ -248,8 +248,7 @@ impl<'a> Fields<'a> {
 
     /// The rows and columns of a layer's output, if it has any.
     fn side_of(&self, id: NodeId) -> Option<[i64; 2]> {
-        let (axes, shape) = (self.axes[id.0]?, &self.shapes[id.0]);
-        Some([*shape.get(axes[0])?, *shape.get(axes[1])?])
+        self.grids[id.0]?.size(&self.shapes[id.0])
     }
 
     fn reads(&self, id: NodeId) -> Result<Rc<Sources>> {
@@ -282,11 +281,9 @@ impl<'a> Fields<'a> {
             ))
         };
         let (from, to) = self.side_of(input).zip(self.side_of(id)).ok_or_else(lost)?;
-        let axes = (self.axes[input.0], self.axes[id.0]);
-        if let (Some(before), Some(_)) = axes
-            && axes != (Some(USUAL), Some(USUAL))
-        {
-            return match model.keeps_places(id, shapes[id.0].len(), before) && from == to {
+        let usual = Some(Grid::USUAL);
+        if (self.grids[input.0], self.grids[id.0]) != (usual, usual) {
+            return match model.keeps_pixels(id) && from == to {
                 true => Ok([Step::Same, Step::Same]),
                 false => Err(lost()),
             };

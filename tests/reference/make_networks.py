@@ -11,7 +11,8 @@ output             of the batch
 inner:LAYER        the output of a module, by its name in PyTorch
 gradient           of the sum of the scores of class 1 with respect to the input
 grad_cam:LAYER     [2, h, w]: sum_k mean(g_k) A_k for the scores of class 1, before ReLU and scaling, at a
-                   module whose output is maps
+                   module whose output is maps, or class token and pixels as tokens, of which the pixels count
+                   (pytorch-grad-cam's reshape_transform)
 
 The networks are torchvision's architectures with few channels, and one that uses what they do not.
 `one_photo` ones are exported from a single photo, whose batch the file does not say is free; the others
@@ -161,6 +162,13 @@ def saved(name, program):
     save(program, FOLDER / f"{name}.pt2")
 
 
+def pixels(values):
+    if values.ndim == 4:
+        return values
+    side = int((values.shape[1] - 1) ** 0.5)
+    return values[:, 1:].reshape(len(values), side, side, -1).permute(0, 3, 1, 2)
+
+
 def make(name, net, size, inner, maps, one_photo):
     net = with_formula_weights(net).eval()
     x = torch.cat([formula_photo(size, size, n, -1, 1) for n in range(2)])
@@ -183,7 +191,8 @@ def make(name, net, size, inner, maps, one_photo):
     made |= {f"inner:{path}": kept[path] for path in inner}
     if maps:
         gradient = torch.autograd.grad(score, kept[maps], retain_graph=True)[0]
-        made[f"grad_cam:{maps}"] = (gradient.mean((2, 3), keepdim=True) * kept[maps]).sum(1)
+        gradient, values = pixels(gradient), pixels(kept[maps])
+        made[f"grad_cam:{maps}"] = (gradient.mean((2, 3), keepdim=True) * values).sum(1)
     made = {key: value.detach().float().contiguous() for key, value in made.items()}
     save_file(made, FOLDER / f"{name}.safetensors")
 
@@ -200,7 +209,7 @@ if __name__ == "__main__":
     layer = "encoder.layers.encoder_layer_1"
     inner = ["conv_proj", f"{layer}.ln_1", f"{layer}.mlp", "encoder.ln"]
     for name, one_photo in [("vit", False), ("vit_one_photo", True)]:
-        make(name, VisionTransformer(**transformer), 24, inner, None, one_photo)
+        make(name, VisionTransformer(**transformer), 24, inner, f"{layer}.ln_1", one_photo)
     swin = SwinTransformer([2, 2], 8, [2, 2], [2, 2], [4, 4], num_classes=5)
     make("swin", swin, 24, ["features.1.1.norm1", "features.3.1.mlp.0", "norm"], None, one_photo=False)
     photo = formula_photo(8, 8)
