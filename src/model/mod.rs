@@ -6,6 +6,7 @@
 
 mod backward;
 mod builder;
+mod changed;
 mod fast;
 mod finite;
 mod front;

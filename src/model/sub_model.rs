@@ -246,7 +246,7 @@ impl Model {
     }
 
     /// A store of the variables of these nodes: the same tensors under the same names.
-    fn shared_variables(&self, nodes: &[Node]) -> VarStore {
+    pub(super) fn shared_variables(&self, nodes: &[Node]) -> VarStore {
         let shared = VarStore::new(self.device());
         let add = |name: &str, tensor: &Tensor, group: Option<usize>| {
             let (layer, name) = name.rsplit_once('.').unwrap_or(("", name));
