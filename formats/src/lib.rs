@@ -1,5 +1,5 @@
 //! The file formats that convlens reads, as plain data and without libtorch: which tensors a file of
-//! weights holds and where in it their values lie, whole networks in PyTorch's `.pt2`, numpy's arrays, and
+//! weights holds and where in it their values lie, whole networks in PyTorch's `.pt2` and in ONNX, numpy's arrays, and
 //! seismic sections.
 //!
 //! Nothing is allocated because a header says so: a length is compared with the file's own before it
@@ -26,6 +26,7 @@ mod contents;
 mod dtype;
 pub mod npy;
 mod npz;
+pub mod onnx;
 mod pickle;
 pub mod pt2;
 mod pth;

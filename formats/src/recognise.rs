@@ -1,6 +1,8 @@
 //! Which format a file has, by its first bytes; for what is not one, what it is instead.
 
-use super::{Parsed, npy, safetensors};
+use std::io::Cursor;
+
+use super::{Parsed, npy, onnx, safetensors};
 
 /// How many bytes it takes to tell.
 pub(super) const HEAD: u64 = 512;
@@ -55,6 +57,9 @@ pub(super) fn format(head: &[u8], length: u64) -> Parsed<Format> {
             .into()
     } else if head.starts_with(b"\x1f\x8b") {
         format!("the file is compressed with gzip: unpack it first; {ADVICE}")
+    } else if onnx::is_network(&mut Cursor::new(head)).unwrap_or(false) {
+        "the file is a network in ONNX, graph and weights in one: open it as a network, not as weights"
+            .into()
     } else {
         format!("the file begins with {}, which is no format of weights; {ADVICE}", beginning(head))
     })

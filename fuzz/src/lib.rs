@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::Cursor;
 
+use convlens_formats::onnx::{self as message, Attribute};
 use convlens_formats::pt2::{self as archive, Argument, Output};
 use convlens_formats::segy::Segy;
 use convlens_formats::{Contents, npy as array, parse, parse_under, shards};
@@ -65,6 +66,34 @@ pub fn pt2(bytes: &[u8]) {
     if let Some(contents) = &program.weights {
         assert!(archive::is_program(&mut source).expect("a program"));
         values(&mut source, contents);
+    }
+}
+
+/// ONNX: the graph and the values of its tensors. What an operation uses must be there before it.
+pub fn onnx(bytes: &[u8]) {
+    let mut source = Cursor::new(bytes);
+    message::is_network(&mut source).expect("bytes in memory can be read");
+    let Ok(network) = message::parse(&mut source) else { return };
+    let mut known: HashSet<&str> = network.inputs.iter().map(|input| &*input.name).collect();
+    known.extend(network.tensors.iter().map(|tensor| &*tensor.name));
+    let mut tensors: Vec<&message::Tensor> = network.tensors.iter().collect();
+    for node in &network.nodes {
+        assert!(node.inputs.iter().all(|name| name.is_empty() || known.contains(&**name)));
+        for name in node.outputs.iter().filter(|name| !name.is_empty()) {
+            assert!(known.insert(name));
+        }
+        tensors.extend(node.attributes.iter().filter_map(|(_, value)| match value {
+            Attribute::Tensor(tensor) => Some(tensor),
+            _ => None,
+        }));
+    }
+    assert!(network.outputs.iter().all(|output| known.contains(&*output.name)));
+    for tensor in tensors {
+        let count = tensor.sizes.iter().try_fold(1i64, |count, &size| count.checked_mul(size));
+        let Some(count) = count.filter(|&count| count <= MOST_VALUES as i64) else { continue };
+        if let Ok(values) = tensor.values(&mut source, None) {
+            assert_eq!(values.len() as i64, count);
+        }
     }
 }
 
