@@ -162,6 +162,7 @@ fn stays(op: &Op) -> bool {
             | Op::Add
             | Op::Multiply
             | Op::Arithmetic(_)
+            | Op::Cast(_)
     )
 }
 
@@ -187,6 +188,8 @@ fn grid(op: &Op, inputs: &[(Option<Grid>, &[i64])], shape: &[i64]) -> Option<Gri
         | Op::Attention(_)
         | Op::Reduce(_)
         | Op::Index(_)
+        | Op::Gather(_)
+        | Op::TopK(_)
         | Op::Where => None,
         Op::Constant(_) | Op::Parameter(_) => None,
         // All others take maps in the usual order alone, and give them so.

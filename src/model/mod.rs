@@ -40,9 +40,10 @@ pub use layer_ref::LayerRef;
 pub use layers::{Layer, Layers};
 pub(crate) use op::Init;
 pub use op::{
-    AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Constant, Conv2d, ConvTranspose2d,
-    Einsum, Elementwise, Index, Interpolate, Interpolation, Linear, LoneParameter, Module, Norm,
-    Op, Pad, PadMode, Pass, Pool2d, Rearrange, Reduce, ReduceBy, Softmax, WeightInit,
+    AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Beyond, Cast, Constant, Conv2d,
+    ConvTranspose2d, Einsum, Elementwise, Gather, GridSample, Index, Interpolate, Interpolation,
+    Linear, LoneParameter, Meeting, Module, Norm, Op, Pad, PadMode, Pass, Pool2d, Rearrange,
+    Reduce, ReduceBy, Softmax, TopK, WeightInit,
 };
 pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};

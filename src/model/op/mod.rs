@@ -6,13 +6,16 @@ mod arithmetic;
 mod attention;
 mod batch_norm;
 mod broadcast;
+mod cast;
 mod concat;
 mod constant;
 mod conv;
 mod conv_transpose;
 mod elementwise;
 mod flatten;
+mod gather;
 mod general;
+mod grid_sample;
 mod index;
 mod init;
 mod input;
@@ -32,6 +35,7 @@ mod reduce;
 mod resize_like;
 mod softmax;
 mod step;
+mod top_k;
 
 use tch::Tensor;
 
@@ -39,10 +43,13 @@ pub use adaptive_pool::AdaptiveAvgPool2d;
 pub use arithmetic::Arithmetic;
 pub use attention::Attention;
 pub use batch_norm::BatchNorm2d;
+pub use cast::Cast;
 pub use constant::{Constant, LoneParameter};
 pub use conv::Conv2d;
 pub use conv_transpose::ConvTranspose2d;
 pub use elementwise::Elementwise;
+pub use gather::{Gather, Meeting};
+pub use grid_sample::{Beyond, GridSample};
 pub use index::Index;
 pub use init::WeightInit;
 pub(crate) use init::{Init, ParameterSpec};
@@ -58,6 +65,7 @@ pub use rearrange::Rearrange;
 pub use reduce::{Reduce, ReduceBy};
 pub use softmax::Softmax;
 pub(crate) use step::Step;
+pub use top_k::TopK;
 
 use add::Add;
 use concat::Concat;
@@ -147,6 +155,14 @@ pub enum Op {
     Index(Index),
     /// The second input where the first is true, the third elsewhere.
     Where,
+    /// Values taken from, or written to, places that another input says.
+    Gather(Gather),
+    /// The greatest values along a dimension, or where they stand.
+    TopK(TopK),
+    /// Pixels at places that another input says.
+    GridSample(GridSample),
+    /// Numbers of another kind.
+    Cast(Cast),
     /// Values that no input changes.
     Constant(Constant),
     /// A parameter by itself.
@@ -182,6 +198,10 @@ op_from!(
     Pad,
     Interpolate,
     Index,
+    Gather,
+    TopK,
+    GridSample,
+    Cast,
     Constant,
     Module
 );
@@ -258,6 +278,10 @@ impl Op {
             Op::Interpolate(op) => question(op),
             Op::Index(op) => question(&ByTrying(op)),
             Op::Where => question(&ByTrying(&Where)),
+            Op::Gather(op) => question(&ByTrying(op)),
+            Op::TopK(op) => question(&ByTrying(op)),
+            Op::GridSample(op) => question(&ByTrying(op)),
+            Op::Cast(op) => question(&ByTrying(op)),
             Op::Constant(op) => question(&ByTrying(op)),
             Op::Parameter(op) => question(&ByTrying(op)),
             Op::Module(op) => question(op),
