@@ -4,7 +4,7 @@
 //! `cargo run --release --example networks -- FOLDER [NAME..]`
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use convlens::prelude::*;
@@ -14,57 +14,54 @@ fn main() -> convlens::Result<()> {
     let folder = arguments.next().unwrap_or_else(|| ".".into());
     let mut names: Vec<String> = arguments.collect();
     if names.is_empty() {
-        let entries = fs::read_dir(&folder).map_err(|e| convlens::Error::file(&folder, e))?;
-        names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
+        let places = listed(Path::new(&folder))?.into_iter().filter(|place| place.is_dir());
+        names = places.map(|place| name_of(&place)).collect();
     }
-    println!("| network | layers | megabytes | one photo | free batch | opened in |");
+    println!("| network | file | layers | megabytes | greatest difference | opened in |");
     println!("|---|---|---|---|---|---|");
     for name in names {
         let place = Path::new(&folder).join(&name);
-        let [one, free] = ["static.pt2", "dynamic.pt2"].map(|file| Opened::new(&place, file));
-        let both = |of: fn(&Opened) -> String| {
-            [&one, &free].map(|opened| match opened {
-                Ok(opened) => of(opened),
-                Err(error) => error.to_string(),
-            })
+        let is_network = |path: &PathBuf| {
+            path.extension().is_some_and(|ending| ending == "pt2" || ending == "onnx")
         };
-        let [first, second] = both(|opened| format!("{:.1e}", opened.off));
-        let [layers, _] = both(|opened| opened.layers.to_string());
-        let [megabytes, _] = both(|opened| format!("{:.1}", opened.megabytes));
-        let [seconds, _] = both(|opened| format!("{:.2} s", opened.seconds));
-        println!("| {name} | {layers} | {megabytes} | {first} | {second} | {seconds} |");
+        for path in listed(&place)?.into_iter().filter(is_network) {
+            let row = row(&place, &path).unwrap_or_else(|error| error.to_string());
+            println!("| {name} | {} | {row} |", name_of(&path));
+        }
     }
     Ok(())
 }
 
-struct Opened {
-    layers: usize,
-    megabytes: f64,
-    seconds: f64,
-    /// The greatest difference of the output and five layers, each relative to its greatest value.
-    off: f64,
+fn listed(folder: &Path) -> convlens::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|e| convlens::Error::file(folder, e))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
 }
 
-impl Opened {
-    fn new(place: &Path, file: &str) -> convlens::Result<Opened> {
-        let path = place.join(file);
-        let bytes = fs::metadata(&path).map_err(|e| convlens::Error::file(&path, e))?.len();
-        let start = Instant::now();
-        let model = Model::open(&path)?;
-        let seconds = start.elapsed().as_secs_f64();
-        let expected = weights::read(place.join("reference.safetensors"))?;
-        let input = &expected["input"];
-        let mut off = difference(&model.forward(input)?, &expected["output"]);
-        for (name, expected) in expected.iter() {
-            if let Some(layer) = name.strip_prefix("inner:") {
-                let found = model.run(&[("input", input)], &[layer])?;
-                off = off.max(difference(&found[0], expected));
-            }
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+fn row(place: &Path, path: &Path) -> convlens::Result<String> {
+    let megabytes =
+        fs::metadata(path).map_err(|e| convlens::Error::file(path, e))?.len() as f64 / 1e6;
+    let start = Instant::now();
+    let model = Model::open(path)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let expected = weights::read(place.join("reference.safetensors"))?;
+    let input = &expected["input"];
+    let mut off = difference(&model.forward(input)?, &expected["output"]);
+    // What ONNX's exporters fold into a layer, or call otherwise, is no difference.
+    let inner = expected.iter().filter(|_| path.extension().is_some_and(|ending| ending == "pt2"));
+    for (name, expected) in inner {
+        if let Some(layer) = name.strip_prefix("inner:") {
+            let found = model.run(&[("input", input)], &[layer])?;
+            off = off.max(difference(&found[0], expected));
         }
-        let megabytes = bytes as f64 / 1e6;
-        Ok(Opened { layers: model.layers().len(), megabytes, seconds, off })
     }
+    let layers = model.layers().len();
+    Ok(format!("{layers} | {megabytes:.1} | {off:.1e} | {seconds:.2} s"))
 }
 
 fn difference(found: &Tensor, expected: &Tensor) -> f64 {

@@ -1,12 +1,14 @@
 //! A network while it is being read: layers without names, with their shapes at two sizes of a batch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tch::Tensor;
 use tch::nn::VarStore;
 
 use super::names::Namer;
+use super::parts::countable;
 use crate::error::{Error, Result};
 use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass};
 use crate::tensor::{IntoResult, channels_last};
@@ -91,7 +93,14 @@ struct Layer {
     /// Whether the photo changes it.
     varies: bool,
     place: Place,
+    /// What it computes, once that has been asked for; of layers that no photo changes.
+    known: OnceCell<Tensor>,
+    /// How many layers that no photo changes stand one behind the other up to this one.
+    depth: usize,
 }
+
+/// So many layers that no photo changes may stand one behind the other; then what they compute is a constant.
+const DEEPEST: usize = 64;
 
 /// The layers read so far. The first stands for the photo.
 pub(super) struct Draft {
@@ -102,7 +111,13 @@ pub(super) struct Draft {
     guessed: bool,
     /// Where the layers that are made next come from.
     pub(super) place: Place,
+    /// How the exporter is told that there may be any number of photos.
+    pub(super) advice: &'static str,
 }
+
+/// PyTorch's own.
+const ADVICE: &str = "dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (\"x\" is the name of forward's \
+                      argument)";
 
 impl Draft {
     /// For photos of `[channels, height, width]`.
@@ -116,6 +131,8 @@ impl Draft {
             within: 1,
             varies: true,
             place: Place::default(),
+            known: OnceCell::new(),
+            depth: 0,
         };
         Draft {
             name: name.to_owned(),
@@ -123,6 +140,7 @@ impl Draft {
             layers: vec![photo],
             guessed: false,
             place: Place::default(),
+            advice: ADVICE,
         }
     }
 
@@ -136,6 +154,41 @@ impl Draft {
             Value::Constant(tensor) => fixed(tensor),
             Value::Weight(weight) => fixed(&weight.tensor),
             Value::Layer(index) => self.layers[*index].shape.clone(),
+        }
+    }
+
+    /// How many layers there are.
+    pub(super) fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// What makes it, and of what.
+    pub(super) fn op_of(&self, value: &Value) -> Option<(&Op, &[Value])> {
+        let layer = self.layers.get(index(value)?)?;
+        Some((&layer.op, &layer.inputs))
+    }
+
+    /// Whether this value can be the bias of what makes `product`: a fully connected layer that has none.
+    pub(super) fn takes_bias(&self, product: &Value, bias: &Value) -> bool {
+        let layer = index(product).and_then(|index| self.layers.get(index));
+        match layer.map(|layer| &layer.op) {
+            Some(Op::Linear(linear)) => {
+                !linear.bias
+                    && self.varies(product)
+                    && self.shape(bias) == [Side::fixed(linear.out_features)]
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives it to the layer that takes it.
+    pub(super) fn give_bias(&mut self, product: &Value, bias: Value) {
+        let Some(layer) = index(product).and_then(|index| self.layers.get_mut(index)) else {
+            return;
+        };
+        if let Op::Linear(linear) = &mut layer.op {
+            linear.bias = true;
+            layer.parameters.push(bias);
         }
     }
 
@@ -170,15 +223,33 @@ impl Draft {
             // Shapes first: libtorch's own messages say less.
             let sizes: Vec<Vec<i64>> = known.iter().map(Tensor::size).collect();
             let sizes: Vec<&[i64]> = sizes.iter().map(Vec::as_slice).collect();
-            check_constant(&op.output_shape(&sizes)?)?;
+            countable(&op.output_shape(&sizes)?)?;
             return Ok(Value::constant(op.forward(&mut known, &[], Pass::Inference, false)?));
         }
         let shape = self.shape_of(&op, inputs)?;
         let varies = inputs.iter().any(|input| self.varies(input));
         let within = self.within_of(&shape, inputs);
         let (inputs, place) = (inputs.to_vec(), self.place.clone());
-        self.layers.push(Layer { op, inputs, parameters, shape, within, varies, place });
-        Ok(Value::Layer(self.layers.len() - 1))
+        let depths = inputs.iter().chain(&parameters).filter_map(index);
+        let depth = depths.map(|index| self.layers[index].depth + 1).max().unwrap_or(0);
+        let depth = if varies { 0 } else { depth };
+        let known = OnceCell::new();
+        self.layers.push(Layer {
+            op,
+            inputs,
+            parameters,
+            shape,
+            within,
+            varies,
+            place,
+            known,
+            depth,
+        });
+        let made = Value::Layer(self.layers.len() - 1);
+        if depth <= DEEPEST {
+            return Ok(made);
+        }
+        Ok(self.known(&made)?.map_or(made, Value::constant))
     }
 
     /// That of an input whose side grows as the output's; otherwise a photo's values stand together.
@@ -214,11 +285,10 @@ impl Draft {
         };
         let one = at(|side| side.one)?;
         let two = at(|side| side.two).map_err(|error| {
-            error.while_doing(
-                "the network works for the number of photos that it was exported with alone; export it with \
-                 dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (\"x\" is the name of forward's \
-                 argument)",
-            )
+            error.while_doing(format!(
+                "the network works for the number of photos that it was exported with alone; export it with {}",
+                self.advice
+            ))
         })?;
         Ok(one.into_iter().zip(two).map(|(one, two)| Side { one, two }).collect())
     }
@@ -231,13 +301,17 @@ impl Draft {
             Value::Layer(index) if self.layers[*index].varies => None,
             Value::Layer(index) => {
                 let layer = &self.layers[*index];
+                if let Some(known) = layer.known.get() {
+                    return Ok(Some(known.shallow_clone()));
+                }
                 let tensors = |values: &[Value]| -> Result<Option<Vec<Tensor>>> {
                     values.iter().map(|value| self.known(value)).collect()
                 };
                 match (tensors(&layer.inputs)?, tensors(&layer.parameters)?) {
                     (Some(mut inputs), Some(parameters)) => {
                         let op = &layer.op;
-                        Some(op.forward(&mut inputs, &parameters, Pass::Inference, false)?)
+                        let made = op.forward(&mut inputs, &parameters, Pass::Inference, false)?;
+                        Some(layer.known.get_or_init(|| made).shallow_clone())
                     }
                     _ => None,
                 }
@@ -261,16 +335,18 @@ impl Draft {
         }
         let places = self.layers.iter().zip(&needed).skip(1).filter(|(_, needed)| **needed);
         let mut namer = Namer::new(places.map(|(layer, _)| &layer.place));
-        let mut made = Made { store: VarStore::new(tch::Device::Cpu), names: BTreeSet::new() };
+        let mut made = Made { store: VarStore::new(tch::Device::Cpu), names: BTreeMap::new() };
+        // The file's own names first: what is called after its layer makes way for them.
+        let mine = self.layers.iter().zip(&needed).filter(|(_, needed)| **needed);
+        for value in mine.flat_map(|(layer, _)| layer.inputs.iter().chain(&layer.parameters)) {
+            if let Value::Weight(weight) = value {
+                made.weight(weight)?;
+            }
+        }
         let mut plans = Vec::new();
         for (index, layer) in self.layers.iter().enumerate().skip(1).filter(|(i, _)| needed[*i]) {
             let name = namer.name(&layer.place);
             let specs = layer.op.parameters();
-            for input in &layer.inputs {
-                if let Value::Weight(weight) = input {
-                    made.weight(weight)?;
-                }
-            }
             let mut parameters = Vec::new();
             for (spec, value) in specs.iter().zip(&layer.parameters) {
                 parameters.push(match value {
@@ -331,7 +407,7 @@ impl Draft {
         };
         let model = builder.build()?;
         if self.guessed {
-            check_photos(&model)?;
+            check_photos(&model, self.advice)?;
         }
         match up_to {
             None => Ok(model),
@@ -340,18 +416,8 @@ impl Draft {
     }
 }
 
-/// Refuses constants of more values than any network's description has.
-pub(super) fn check_constant(sizes: &[i64]) -> Result<()> {
-    const MOST: i64 = 1 << 26;
-    let count = sizes.iter().try_fold(1i64, |count, &side| count.checked_mul(side.max(1)));
-    match count.filter(|count| *count <= MOST) {
-        Some(_) => Ok(()),
-        None => Err(Error::Argument(format!("a constant of {sizes:?} is too large"))),
-    }
-}
-
 /// Whether each photo of a batch gets what it gets alone.
-fn check_photos(model: &Model) -> Result<()> {
+fn check_photos(model: &Model, advice: &str) -> Result<()> {
     let [c, h, w] = model.input_shape();
     model.check_memory(&[2, c, h, w])?;
     // Two photos that differ, and are the same for everybody.
@@ -372,12 +438,10 @@ fn check_photos(model: &Model) -> Result<()> {
     if differs <= 1e-3 * greatest {
         return Ok(());
     }
-    Err(Error::Argument(
+    Err(Error::Argument(format!(
         "it was exported for a single photo, and how it goes on for more cannot be told from the file: export \
-         it with dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (\"x\" is the name of forward's \
-         argument) and a batch of two"
-            .into(),
-    ))
+         it with {advice} and a batch of two"
+    )))
 }
 
 fn index(value: &Value) -> Option<usize> {
@@ -390,7 +454,7 @@ fn index(value: &Value) -> Option<usize> {
 /// The parameters made so far.
 struct Made {
     store: VarStore,
-    names: BTreeSet<String>,
+    names: BTreeMap<String, Tensor>,
 }
 
 impl Made {
@@ -398,14 +462,26 @@ impl Made {
         self.own(weight.name.clone(), &weight.tensor, weight.trainable)
     }
 
-    /// The store has it under this name, once.
+    /// The store has it under this name, or behind it a number where that is another's.
     fn own(&mut self, name: String, tensor: &Tensor, trainable: bool) -> Result<String> {
-        if self.names.insert(name.clone()) {
-            let (path, last) = name.rsplit_once('.').unwrap_or(("", &name));
-            let parts = path.split('.').filter(|part| !part.is_empty());
-            let path = parts.fold(self.store.root(), |path, part| path.sub(part));
-            let _ = path.add(last, channels_last(tensor)?, trainable);
+        let mut full = name.clone();
+        for number in 1.. {
+            match self.names.get(&full) {
+                Some(own) if same(own, tensor) => return Ok(full),
+                Some(_) => full = format!("{name}_{number}"),
+                None => break,
+            }
         }
-        Ok(name)
+        let (path, last) = full.rsplit_once('.').unwrap_or(("", &full));
+        let parts = path.split('.').filter(|part| !part.is_empty());
+        let path = parts.fold(self.store.root(), |path, part| path.sub(part));
+        let _ = path.add(last, channels_last(tensor)?, trainable);
+        self.names.insert(full.clone(), tensor.shallow_clone());
+        Ok(full)
     }
+}
+
+/// Whether two are the same values in memory.
+fn same(a: &Tensor, b: &Tensor) -> bool {
+    a.size() == b.size() && a.data_ptr() == b.data_ptr()
 }

@@ -4,7 +4,10 @@
 
 mod draft;
 mod names;
+mod onnx;
+mod parts;
 mod pt2;
+mod shapes;
 
 use std::fs::File;
 use std::path::Path;
@@ -15,10 +18,12 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 
 impl Model {
-    /// Opens a network that was written by PyTorch:
+    /// Opens a network from a file: a `.pt2`, which PyTorch writes, or a `.onnx`, which most frameworks can
+    /// write.
     ///
     /// ```python
     /// torch.export.save(torch.export.export(net.eval(), (x,)), "my_network.pt2")
+    /// torch.onnx.export(net.eval(), (x,), "my_network.onnx")
     /// ```
     ///
     /// Layers have the names that they have in Python, `layer1.0.conv1`; where a module runs several
@@ -36,6 +41,12 @@ impl Model {
     ///
     /// Nothing in the file is executed. The network runs in 32-bit floats, whatever it was stored in.
     ///
+    /// A `.onnx` of PyTorch's has the same names, as far as they are in it; layers of other files are called as
+    /// their nodes, `conv1` of `StatefulPartitionedCall/model/conv1/Conv2D`, or by their kind. Batch norms that
+    /// the exporter has folded into convolutions stay there. Operators of ONNX's versions 7 to 22 are known, and
+    /// weights in files beside it. Photos that the network takes with channels last, as Keras has them, are
+    /// maps here, and what comes out is as well. A height and width that the file leaves open are 224.
+    ///
     /// # Errors
     /// A file that cannot be read, is damaged or no network; operations that are not known: the error lists
     /// all of them, and [`open_up_to`](Model::open_up_to) opens what lies before.
@@ -52,18 +63,34 @@ impl Model {
     }
 }
 
+#[doc(hidden)]
+impl Model {
+    /// What a network of ONNX's without inputs computes: for ONNX's own cases for its operators.
+    pub fn constants_of(path: impl AsRef<Path>) -> Result<Vec<tch::Tensor>> {
+        onnx::constants(path.as_ref())
+    }
+}
+
 fn open(path: &Path, up_to: Option<&str>) -> Result<Model> {
     let failed = |message: String| Error::file(path, message);
     let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
     let name =
         path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    read(&mut file, &name, up_to).map_err(|error| failed(error.to_string()))
+    let opened = match convlens_formats::onnx::is_network(&mut file).map_err(failed)? {
+        true => onnx::open(path, &name, up_to),
+        false => read(&mut file, &name, up_to),
+    };
+    opened.map_err(|error| match error {
+        error @ Error::File { .. } => error,
+        other => failed(other.to_string()),
+    })
 }
 
+/// Reads a `.pt2`.
 fn read(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> Result<Model> {
     if !pt2::is_program(source).map_err(Error::Argument)? {
         return Err(Error::Argument(
-            "is no network that can be opened: a .pt2 is, written in Python by \
+            "is no network that can be opened: a .onnx is, and a .pt2, written in Python by \
              torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\"). A file of weights \
              alone goes with the network that it is of: zoo::resnet18_with(weights::read(..)?)"
                 .into(),

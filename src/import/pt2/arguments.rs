@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use convlens_formats::Dtype;
 use convlens_formats::pt2::{Argument, Node, Size};
 
-use super::super::draft::{Side, Value};
+use super::super::draft::Value;
+pub(super) use super::super::shapes::Given;
 use super::Known;
 use crate::error::{Error, Result};
 
@@ -16,25 +17,6 @@ pub(super) struct Arguments<'a, 'b> {
     stale: &'b HashSet<&'a str>,
     /// How many photos the network was exported with.
     pub(super) photos: i64,
-}
-
-/// A size as the file has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Given {
-    /// A number, which may stand for photos.
-    Number(i64),
-    /// What the file computes of the number of photos.
-    Computed(Side),
-}
-
-impl Given {
-    /// A number, whatever the number of photos.
-    pub(super) fn side(self) -> Side {
-        match self {
-            Given::Number(number) => Side::fixed(number),
-            Given::Computed(side) => side,
-        }
-    }
 }
 
 impl<'a, 'b> Arguments<'a, 'b> {

@@ -2,7 +2,6 @@
 
 mod arguments;
 mod aten;
-mod shapes;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;

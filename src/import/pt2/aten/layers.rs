@@ -1,11 +1,10 @@
 //! Operators that are layers: convolutions, normalisation, pooling, attention, resizing.
 
-use tch::{Device, Kind, Tensor};
-
 use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::{Translate, fixed_sizes, one};
+use super::parts::{self, fixed_sizes, kernel, or_filled, owned};
+use super::{Translate, one};
 use crate::error::{Error, Result};
 use crate::model::{
     AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Conv2d, ConvTranspose2d, Einsum,
@@ -37,20 +36,6 @@ pub(super) fn find(name: &str) -> Option<Translate> {
         "dropout" | "feature_dropout" | "alpha_dropout" => dropout,
         _ => return None,
     })
-}
-
-/// The height and width of a kernel, behind its output and input channels.
-fn kernel(draft: &Draft, weight: &Value) -> Result<[i64; 4]> {
-    let sizes = fixed_sizes(draft, weight)?;
-    sizes.as_slice().try_into().map_err(|_| {
-        Error::Shape(format!(
-            "its kernels are {sizes:?}: only two-dimensional convolutions are known"
-        ))
-    })
-}
-
-fn owned(weight: Value, bias: Option<Value>) -> Vec<Value> {
-    std::iter::once(weight).chain(bias).collect()
 }
 
 fn conv2d(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -124,17 +109,6 @@ fn einsum(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     one(draft.op(Einsum::new(a.text("equation")?), &tensors)?)
 }
 
-/// Ones where there are no weights.
-fn or_filled(value: Option<Value>, sizes: &[i64], with: f64) -> Result<Value> {
-    match value {
-        Some(value) => Ok(value),
-        None => {
-            let filled = Tensor::f_full(sizes, with, (Kind::Float, Device::Cpu)).into_result()?;
-            Ok(Value::constant(filled))
-        }
-    }
-}
-
 fn batch_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     if a.flag_or("training", false)? {
         return standardized(draft, a);
@@ -171,12 +145,7 @@ fn standardized(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 fn normalized(draft: &mut Draft, a: &Arguments, norm: Norm, sizes: &[i64]) -> Result<Vec<Known>> {
     let input = a.tensor("input")?;
     let (weight, bias) = (a.tensor_if_any("weight")?, a.tensor_if_any("bias")?);
-    let (norm, parameters) = match (weight, bias) {
-        (None, None) => (norm.plain(), Vec::new()),
-        (Some(weight), None) => (norm.without_bias(), vec![weight]),
-        (weight, Some(bias)) => (norm, vec![or_filled(weight, sizes, 1.0)?, bias]),
-    };
-    one(draft.layer(norm, &[input], parameters)?)
+    one(parts::normalized(draft, norm, input, [weight, bias], sizes)?)
 }
 
 fn layer_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {

@@ -3,10 +3,11 @@
 use convlens_formats::Dtype;
 use tch::{Device, Kind, Tensor};
 
-use super::super::super::draft::{Draft, Side, Value, check_constant};
+use super::super::super::draft::{Draft, Side, Value};
 use super::super::Known;
 use super::super::arguments::{Arguments, Given};
-use super::{Translate, dimension, one};
+use super::parts::{constant_sizes, dimension, known, numbers};
+use super::{Translate, one};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -79,18 +80,6 @@ fn cast(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     }
 }
 
-/// Sizes of a constant; one that follows the number of photos is 1, and goes with each photo.
-fn constant_sizes(sizes: &[Given]) -> Result<Vec<i64>> {
-    let sides = sizes.iter().enumerate().map(|(i, given)| match (given.side(), i) {
-        (side, _) if side.is_fixed() => Ok(side.one),
-        (_, 0) => Ok(1),
-        _ => Err(Error::Argument("it makes values for as many photos as there are".into())),
-    });
-    let sides: Vec<i64> = sides.collect::<Result<_>>()?;
-    check_constant(&sides)?;
-    Ok(sides)
-}
-
 /// Of the size given, or of another tensor's, or a single number.
 fn filled(draft: &Draft, a: &Arguments, with: f64) -> Result<Vec<Known>> {
     let sizes = match (a.sizes("size"), a.is_tensor("self")) {
@@ -106,16 +95,10 @@ fn filled(draft: &Draft, a: &Arguments, with: f64) -> Result<Vec<Known>> {
 }
 
 fn arange(_: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    const MOST: f64 = (1 << 24) as f64;
     let (start, end, step) = (a.float_or("start", 0.0)?, a.float("end")?, a.float_or("step", 1.0)?);
     let whole = [start, end, step].iter().all(|number| number.fract() == 0.0);
     let kind = a.dtype("dtype").map_or(if whole { Kind::Int64 } else { Kind::Float }, kind_of);
-    let count = (end - start) / step;
-    if count.is_nan() || count > MOST {
-        return Err(Error::Argument(format!("{start} to {end} by {step} are too many numbers")));
-    }
-    let options = (kind, Device::Cpu);
-    one(Value::constant(Tensor::f_arange_start_step(start, end, step, options).into_result()?))
+    one(Value::constant(numbers([start, end, step], kind)?))
 }
 
 fn linspace(_: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -124,10 +107,6 @@ fn linspace(_: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let steps = steps.first().copied().unwrap_or(0);
     let options = (Kind::Float, Device::Cpu);
     one(Value::constant(Tensor::f_linspace(start, end, steps, options).into_result()?))
-}
-
-fn known(draft: &Draft, value: &Value) -> Result<Tensor> {
-    draft.known(value)?.ok_or_else(|| Error::Argument("it depends on the photo".into()))
 }
 
 fn meshgrid(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {

@@ -7,6 +7,7 @@ mod pointwise;
 mod reducing;
 
 use super::super::draft::{Draft, Value};
+use super::super::parts;
 use super::Known;
 use super::arguments::Arguments;
 use crate::error::{Error, Result};
@@ -59,25 +60,4 @@ pub(super) fn translate(draft: &mut Draft, arguments: &Arguments) -> Result<Vec<
 /// One tensor.
 fn one(value: Value) -> Result<Vec<Known>> {
     Ok(vec![Known::Tensor(value)])
-}
-
-/// The sizes of what no number of photos changes the size of: weights.
-fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<i64>> {
-    let sides = draft.shape(value).into_iter().map(|side| side.is_fixed().then_some(side.one));
-    sides.collect::<Option<_>>().ok_or_else(|| {
-        Error::Argument("its weights follow from the photo, which none here can".into())
-    })
-}
-
-/// A dimension counted from 0; the file may count from the end.
-fn dimension(dim: i64, rank: usize) -> Result<usize> {
-    let from_start = if dim < 0 { dim.saturating_add(rank as i64) } else { dim };
-    match usize::try_from(from_start) {
-        Ok(found) if found < rank => Ok(found),
-        _ => Err(Error::Shape(format!("there is no dimension {dim} among {rank}"))),
-    }
-}
-
-fn dimensions(dims: &[i64], rank: usize) -> Result<Vec<usize>> {
-    dims.iter().map(|&dim| dimension(dim, rank)).collect()
 }

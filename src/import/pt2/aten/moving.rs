@@ -1,10 +1,11 @@
 //! Operators that put values to other places.
 
 use super::super::super::draft::{Draft, Side, Value};
+use super::super::super::shapes;
 use super::super::Known;
 use super::super::arguments::{Arguments, Given};
-use super::super::shapes;
-use super::{Translate, dimension, dimensions, one};
+use super::parts::{dimension, dimensions, joined, part, product, reshaped};
+use super::{Translate, one};
 use crate::error::{Error, Result};
 use crate::model::{Index, Op, Pad, PadMode, Rearrange};
 
@@ -14,7 +15,7 @@ pub(super) fn find(name: &str) -> Option<Translate> {
         "reshape_as" | "view_as" => |draft, a| {
             let other = draft.shape(&a.tensor("other")?);
             let to: Vec<Given> = other.into_iter().map(Given::Computed).collect();
-            one(reshaped(draft, a, a.tensor("self")?, &to)?)
+            one(reshaped(draft, a.tensor("self")?, &to, a.photos)?)
         },
         "flatten" => flatten,
         "unflatten" => unflatten,
@@ -55,33 +56,9 @@ pub(super) fn find(name: &str) -> Option<Translate> {
     })
 }
 
-/// To these sides, as the file has them; nothing where that changes nothing.
-fn reshaped(draft: &mut Draft, a: &Arguments, input: Value, to: &[Given]) -> Result<Value> {
-    let own = draft.shape(&input);
-    let made = shapes::reshape(&own, draft.within(&input), to, a.photos)?;
-    let same = own.len() == made.sides.len()
-        && own.iter().zip(&made.sides).all(|(own, &side)| match side {
-            -1 => !own.is_fixed(),
-            side => own.is_fixed() && own.one == side,
-        });
-    if same {
-        return Ok(input);
-    }
-    let value = draft.op(Rearrange::Reshape(made.sides), &[input])?;
-    draft.set_within(&value, made.within, made.guessed);
-    Ok(value)
-}
-
 fn reshape(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let to = a.sizes("size").or_else(|_| a.sizes("shape"))?;
-    one(reshaped(draft, a, a.tensor("self")?, &to)?)
-}
-
-fn product(sides: &[Side]) -> Result<Side> {
-    let product = sides
-        .iter()
-        .try_fold(Side::fixed(1), |product, side| product.with(*side, |a, b| a.checked_mul(b)));
-    product.ok_or_else(|| Error::Shape("it has more values than can be counted".into()))
+    one(reshaped(draft, a.tensor("self")?, &to, a.photos)?)
 }
 
 fn flatten(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -95,7 +72,7 @@ fn flatten(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let inner = product(sides.get(first..=last).unwrap_or_default())?;
     let to = sides[..first].iter().chain([&inner]).chain(&sides[last + 1..]);
     let to: Vec<Given> = to.map(|&side| Given::Computed(side)).collect();
-    one(reshaped(draft, a, input, &to)?)
+    one(reshaped(draft, input, &to, a.photos)?)
 }
 
 fn unflatten(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -114,7 +91,7 @@ fn unflatten(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let computed = |side: &Side| Given::Computed(*side);
     let to = sides[..dim].iter().map(computed).chain(inner);
     let to: Vec<Given> = to.chain(sides[dim + 1..].iter().map(computed)).collect();
-    one(reshaped(draft, a, input, &to)?)
+    one(reshaped(draft, input, &to, a.photos)?)
 }
 
 fn permute(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -192,21 +169,6 @@ fn repeat(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     });
     let times: Vec<i64> = times.collect::<Result<_>>()?;
     one(draft.op(Rearrange::Repeat(times), &[input])?)
-}
-
-/// A part along a dimension; all of it is the input itself.
-fn part(
-    draft: &mut Draft,
-    input: Value,
-    dim: usize,
-    [start, end, step]: [i64; 3],
-) -> Result<Value> {
-    let side = draft.shape(&input)[dim];
-    let all = start == 0 && step == 1 && end >= side.one.max(side.two);
-    if all {
-        return Ok(input);
-    }
-    draft.op(Rearrange::Slice { dim, start, end, step }, &[input])
 }
 
 fn slice(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -294,17 +256,8 @@ fn unbind(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     each.collect()
 }
 
-fn joined(draft: &mut Draft, tensors: &[Value], dim: i64) -> Result<Vec<Known>> {
-    let Some(rank) = tensors.first().map(|first| draft.shape(first).len()) else {
-        return Err(Error::Argument("there is nothing to join".into()));
-    };
-    let dim = dimension(dim, rank)?;
-    let maps = rank == 4 && dim == 1 && tensors.iter().all(|tensor| draft.varies(tensor));
-    one(draft.op(if maps { Op::Concat } else { Op::Join(dim) }, tensors)?)
-}
-
 fn cat(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    joined(draft, &a.tensors("tensors")?, a.int_or("dim", 0)?)
+    one(joined(draft, &a.tensors("tensors")?, a.int_or("dim", 0)?)?)
 }
 
 fn stack(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -313,7 +266,7 @@ fn stack(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let dim = dimension(a.int_or("dim", 0)?, rank + 1)?;
     let each = tensors.into_iter().map(|tensor| draft.op(Rearrange::Unsqueeze(dim), &[tensor]));
     let each: Vec<Value> = each.collect::<Result<_>>()?;
-    joined(draft, &each, dim as i64)
+    one(joined(draft, &each, dim as i64)?)
 }
 
 fn roll(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -395,7 +348,7 @@ fn pixel_shuffle(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let given =
         |sides: &[Side]| sides.iter().map(|&side| Given::Computed(side)).collect::<Vec<_>>();
     let r = Side::fixed(r);
-    let apart = reshaped(draft, a, input, &given(&[n, out, r, r, h, w]))?;
+    let apart = reshaped(draft, input, &given(&[n, out, r, r, h, w]), a.photos)?;
     let among = draft.op(Rearrange::Permute(vec![0, 1, 4, 2, 5, 3]), &[apart])?;
-    one(reshaped(draft, a, among, &given(&[n, out, height, width]))?)
+    one(reshaped(draft, among, &given(&[n, out, height, width]), a.photos)?)
 }

@@ -2,10 +2,11 @@
 
 use tch::Tensor;
 
-use super::super::super::draft::{Draft, Side, Value};
+use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::{Translate, fixed_sizes, one};
+use super::parts::{self, fixed_sizes};
+use super::{Translate, one};
 use crate::error::{Error, Result};
 use crate::model::{Arithmetic, Elementwise, Op, Rearrange};
 
@@ -107,10 +108,7 @@ fn prelu(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
         *channels = count;
     }
     let weight = draft.op(Rearrange::Reshape(sides), &[weight])?;
-    let positive = draft.op(Op::Relu, std::slice::from_ref(&input))?;
-    let negative = draft.op(Elementwise::Clamp { min: f64::NEG_INFINITY, max: 0.0 }, &[input])?;
-    let bent = draft.op(Arithmetic::Multiply, &[negative, weight])?;
-    one(draft.op(Op::Add, &[positive, bent])?)
+    one(parts::bent(draft, input, weight)?)
 }
 
 fn gelu(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -178,11 +176,6 @@ fn two(draft: &mut Draft, a: &Arguments, op: Arithmetic) -> Result<Vec<Known>> {
     one(draft.op(op, &[first(a)?, other])?)
 }
 
-/// Both are layers' outputs of one shape.
-fn alike(draft: &Draft, a: &Value, b: &Value) -> bool {
-    draft.varies(a) && draft.varies(b) && draft.shape(a) == draft.shape(b)
-}
-
 /// `self + sign · alpha · other`
 fn sum(draft: &mut Draft, a: &Arguments, sign: f64) -> Result<Vec<Known>> {
     let (own, alpha) = (first(a)?, a.float_or("alpha", 1.0)?);
@@ -198,8 +191,7 @@ fn sum(draft: &mut Draft, a: &Arguments, sign: f64) -> Result<Vec<Known>> {
         1.0 => other,
         factor => draft.op(Elementwise::Scale { factor, plus: 0.0 }, &[other])?,
     };
-    let op = if alike(draft, &own, &other) { Op::Add } else { Arithmetic::Add.into() };
-    one(draft.op(op, &[own, other])?)
+    one(parts::sum(draft, own, other)?)
 }
 
 /// `other − alpha · self`
@@ -219,22 +211,7 @@ fn mul(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
         return one(draft.op(Elementwise::Scale { factor, plus: 0.0 }, &[own])?);
     }
     let other = a.tensor("other")?;
-    // Whole channels are scaled by the second one.
-    let gates = |gate: &[Side], maps: &[Side]| match (gate, maps) {
-        ([n, c, h, w], [photos, channels, ..]) => {
-            [n, c] == [photos, channels] && [h, w].iter().all(|side| **side == Side::fixed(1))
-        }
-        _ => false,
-    };
-    let (shape, others) = (draft.shape(&own), draft.shape(&other));
-    let vary = draft.varies(&own) && draft.varies(&other);
-    if vary && (shape == others || gates(&others, &shape)) {
-        return one(draft.op(Op::Multiply, &[own, other])?);
-    }
-    if vary && gates(&shape, &others) {
-        return one(draft.op(Op::Multiply, &[other, own])?);
-    }
-    one(draft.op(Arithmetic::Multiply, &[own, other])?)
+    one(parts::times(draft, own, other)?)
 }
 
 fn div(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {

@@ -3,9 +3,10 @@
 use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::{Translate, dimension, dimensions, one};
+use super::parts::{self, dimension, dimensions};
+use super::{Translate, one};
 use crate::error::Result;
-use crate::model::{AdaptiveAvgPool2d, Elementwise, Op, Reduce, ReduceBy, Softmax};
+use crate::model::{Elementwise, ReduceBy, Softmax};
 
 pub(super) fn find(name: &str) -> Option<Translate> {
     Some(match name {
@@ -48,29 +49,17 @@ fn over(draft: &Draft, a: &Arguments, input: &Value) -> Result<Vec<usize>> {
 fn reduced(draft: &mut Draft, a: &Arguments, how: ReduceBy) -> Result<Value> {
     let input = a.tensor("self")?;
     let dims = over(draft, a, &input)?;
-    let reduce = Reduce::new(how, dims);
-    let reduce = if a.flag_or("keepdim", false)? { reduce.keeping() } else { reduce };
-    draft.op(reduce, &[input])
+    parts::reduced(draft, input, how, dims, a.flag_or("keepdim", false)?)
 }
 
 fn reduce(draft: &mut Draft, a: &Arguments, how: ReduceBy) -> Result<Vec<Known>> {
     one(reduced(draft, a, how)?)
 }
 
-/// Of maps, the mean of all pixels is a pooling, as class activation maps look for.
 fn mean(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let input = a.tensor("self")?;
-    let mut dims = over(draft, a, &input)?;
-    dims.sort_unstable();
-    if !(draft.varies(&input) && draft.shape(&input).len() == 4 && dims == [2, 3]) {
-        return reduce(draft, a, ReduceBy::Mean);
-    }
-    let pooled = draft.op(AdaptiveAvgPool2d::new(1), &[input])?;
-    if a.flag_or("keepdim", false)? {
-        return one(pooled);
-    }
-    draft.place.operation = "flatten".into();
-    one(draft.op(Op::Flatten, &[pooled])?)
+    let dims = over(draft, a, &input)?;
+    one(parts::mean(draft, input, dims, a.flag_or("keepdim", false)?)?)
 }
 
 fn variance(a: &Arguments) -> Result<ReduceBy> {

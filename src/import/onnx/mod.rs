@@ -1,0 +1,354 @@
+//! ONNX: what most frameworks can write, as a network of ours.
+
+mod arguments;
+mod counted;
+mod operators;
+mod place;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::rc::Rc;
+
+use convlens_formats::Dtype;
+use convlens_formats::onnx::{self, Attribute, Network, Node, Sizes, Values};
+use tch::{Kind, Tensor};
+
+use super::draft::{Draft, Place, Side, Value, Weight};
+use super::parts;
+use crate::error::{Error, Result};
+use crate::model::{Model, Rearrange};
+use crate::tensor::IntoResult;
+use arguments::{Arguments, Input};
+
+/// The versions of ONNX's operators that are known here.
+const FIRST_OPSET: i64 = 7;
+
+/// The height and width of photos where the file leaves them open.
+const SIDE: i64 = 224;
+
+/// Reads the network in a file.
+pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model> {
+    let file = onnx::open(path).map_err(Error::Argument)?;
+    let load = |tensor: &onnx::Tensor| load(&file, tensor);
+    let mut reader = Reader::new(file.network(), name, &load)?;
+    reader.read(up_to.is_some())?;
+    let outputs = reader.outputs();
+    reader.draft.finish(&outputs, up_to)
+}
+
+/// What a network without inputs computes: for tests of the operators.
+pub(super) fn constants(path: &Path) -> Result<Vec<Tensor>> {
+    let file = onnx::open(path).map_err(Error::Argument)?;
+    let load = |tensor: &onnx::Tensor| load(&file, tensor);
+    let mut reader = Reader::without_photo(file.network(), &load)?;
+    reader.read(false)?;
+    let outputs = reader.outputs();
+    outputs.iter().map(|output| parts::known(&reader.draft, output)).collect()
+}
+
+/// A tensor of the file: integers and truth values as what they are, all others in 32-bit floats.
+fn load(file: &onnx::File, tensor: &onnx::Tensor) -> Result<Tensor> {
+    let values =
+        file.values(tensor).map_err(|e| Error::Argument(format!("{:?}: {e}", tensor.name)))?;
+    let flat = match &values {
+        Values::Floats(values) => Tensor::f_from_slice(values),
+        Values::Ints(values) => Tensor::f_from_slice(values),
+        Values::Bools(values) => Tensor::f_from_slice(values),
+    };
+    flat.and_then(|flat| flat.f_reshape(tensor.sizes.as_slice())).into_result()
+}
+
+/// What a name of the graph stands for.
+#[derive(Clone, Debug)]
+enum Known {
+    Value(Value),
+    /// A constant but for the number of photos: for one, and for two. Sizes, and what is computed of them.
+    Counted(Rc<Tensor>, Rc<Tensor>),
+    /// A second result that nothing here computes, as the places of maxima.
+    Nothing,
+}
+
+/// Reads the values of a tensor of the file.
+type Load<'a> = &'a dyn Fn(&onnx::Tensor) -> Result<Tensor>;
+
+/// Goes through the graph from the first operation to the last.
+struct Reader<'a> {
+    network: &'a Network,
+    load: Load<'a>,
+    draft: Draft,
+    known: HashMap<&'a str, Known>,
+    /// The numbers that each name stands for, where they are no floats.
+    kinds: HashMap<&'a str, Kind>,
+    /// How the file stores each name's numbers, where it says so.
+    stored: HashMap<&'a str, Dtype>,
+    /// Names of what another name stands for as well.
+    aliases: HashSet<&'a str>,
+    /// How many operations read each name.
+    uses: HashMap<&'a str, usize>,
+    /// How many photos the network was exported with.
+    photos: i64,
+    /// Whether photos come with channels last.
+    channels_last: bool,
+    /// How often each module was called, and which was last.
+    calls: HashMap<String, usize>,
+    module: String,
+}
+
+impl<'a> Reader<'a> {
+    fn new(network: &'a Network, name: &str, load: Load<'a>) -> Result<Reader<'a>> {
+        let names: Vec<&str> = network.inputs.iter().map(|input| input.name.as_str()).collect();
+        let [input] = network.inputs.as_slice() else {
+            return Err(Error::Argument(format!(
+                "the network takes {} inputs ({}); one that takes photos alone can be opened",
+                names.len(),
+                names.join(", ")
+            )));
+        };
+        let Some([photos, a, b, c]) = input.sizes.as_deref() else {
+            return Err(Error::Argument(format!(
+                "the input {:?} has the sizes {}; expected [photos, channels, height, width]",
+                input.name,
+                described(input.sizes.as_deref())
+            )));
+        };
+        let number = |size: &Sizes| match size {
+            Sizes::Number(number) => Some(*number).filter(|number| *number > 0),
+            Sizes::Name(_) | Sizes::Unknown => None,
+        };
+        let few = |size: &Sizes| number(size).is_some_and(|count| count <= 4);
+        let channels_last = few(c) && !few(a);
+        let [channels, height, width] = if channels_last { [c, a, b] } else { [a, b, c] };
+        let sides = [
+            number(channels).unwrap_or(3),
+            number(height).unwrap_or(SIDE),
+            number(width).unwrap_or(SIDE),
+        ];
+        let mut draft = Draft::new(name, sides);
+        draft.advice = "a first size that is free (in PyTorch dynamic_axes={\"x\": {0: \"batch\"}}, \"x\" being \
+                        the input's name)";
+        let mut photo = draft.photo();
+        if channels_last {
+            photo = draft.op(Rearrange::Permute(vec![0, 2, 3, 1]), &[photo])?;
+        }
+        let photos = number(photos).unwrap_or(1);
+        let mut reader = Reader::empty(network, load, draft, photos)?;
+        reader.known.insert(&input.name, Known::Value(photo));
+        reader.channels_last = channels_last;
+        Ok(reader)
+    }
+
+    fn without_photo(network: &'a Network, load: Load<'a>) -> Result<Reader<'a>> {
+        if let Some(input) = network.inputs.first() {
+            return Err(Error::Argument(format!("it takes an input, {:?}", input.name)));
+        }
+        Reader::empty(network, load, Draft::new("constants", [1; 3]), 1)
+    }
+
+    fn empty(
+        network: &'a Network,
+        load: Load<'a>,
+        draft: Draft,
+        photos: i64,
+    ) -> Result<Reader<'a>> {
+        if network.opset < FIRST_OPSET {
+            return Err(Error::Argument(format!(
+                "its operators are of version {}, which was before photos of any number went through; export it \
+                 again with opset_version 17 or so",
+                network.opset
+            )));
+        }
+        let mut uses: HashMap<&str, usize> = HashMap::new();
+        let read = network.nodes.iter().flat_map(|node| &node.inputs);
+        for name in read.chain(network.outputs.iter().map(|output| &output.name)) {
+            *uses.entry(name).or_default() += 1;
+        }
+        let mut reader = Reader {
+            network,
+            load,
+            draft,
+            known: HashMap::new(),
+            kinds: HashMap::new(),
+            stored: HashMap::new(),
+            aliases: HashSet::new(),
+            uses,
+            photos,
+            channels_last: false,
+            calls: HashMap::new(),
+            module: String::new(),
+        };
+        for info in network.values.iter().chain(&network.outputs) {
+            reader.stored.extend(info.dtype.map(|dtype| (info.name.as_str(), dtype)));
+        }
+        for tensor in &network.tensors {
+            reader.stored.extend(tensor.dtype.map(|dtype| (tensor.name.as_str(), dtype)));
+            let values = load(tensor)?;
+            reader.kinds.insert(&tensor.name, values.kind());
+            reader
+                .known
+                .insert(&tensor.name, Known::Value(weight_or_constant(&tensor.name, values)));
+        }
+        Ok(reader)
+    }
+
+    /// Translates all operations; with `partly`, those that can be.
+    fn read(&mut self, partly: bool) -> Result<()> {
+        let mut unknown: Vec<String> = Vec::new();
+        let network = self.network;
+        for node in &network.nodes {
+            let known = operators::is_known(node);
+            // What it reads is not known, which is said already.
+            let reads_missing =
+                |name: &String| !name.is_empty() && !self.known.contains_key(name.as_str());
+            if known && node.inputs.iter().any(reads_missing) {
+                continue;
+            }
+            if !known {
+                unknown.push(operation(node));
+                continue;
+            }
+            if let Err(error) = self.node(node) {
+                match partly {
+                    true => unknown.push(operation(node)),
+                    false => return Err(error.while_doing(operation(node))),
+                }
+            }
+        }
+        match unknown.is_empty() || partly {
+            true => Ok(()),
+            false => Err(Error::Argument(format!(
+                "{} operations are not known here: {}. Model::open_up_to(path, layer) opens the part before \
+                 the first of them",
+                unknown.len(),
+                unknown.join("; ")
+            ))),
+        }
+    }
+
+    fn node(&mut self, node: &'a Node) -> Result<()> {
+        let weight =
+            node.inputs.iter().skip(1).find_map(|name| match self.known.get(name.as_str()) {
+                Some(Known::Value(Value::Weight(weight))) => Some(weight.name.as_str()),
+                _ => None,
+            });
+        let place = place::place(node, weight);
+        let (before, module) = (self.draft.len(), self.module.clone());
+        let calls = self.calls.get(&place.module).copied().unwrap_or(0);
+        self.enter(place.clone(), calls);
+        let arguments =
+            Arguments::new(node, [self.network.opset, self.photos], self.inputs(node), self.load);
+        let made = match counted::is_counted(&self.draft, &arguments) {
+            true => counted::twice(&mut self.draft, node, &arguments)?,
+            false => operators::translate(&mut self.draft, node, &arguments)?,
+        };
+        let new = self.draft.len() > before;
+        if !new {
+            // Nothing was called.
+            self.module = module;
+            self.calls.insert(place.module, calls);
+        }
+        let made = made.into_iter().chain(std::iter::repeat(Known::Nothing));
+        for (i, (name, known)) in node.outputs.iter().zip(made).enumerate() {
+            if name.is_empty() {
+                continue;
+            }
+            let kind = match &known {
+                Known::Value(Value::Constant(tensor)) => tensor.kind(),
+                Known::Counted(one, _) => one.kind(),
+                _ => operators::kind_made(node, i, &arguments),
+            };
+            let stored = operators::stored_by(node, &arguments);
+            self.stored.extend(stored.map(|dtype| (name.as_str(), dtype)));
+            self.aliases.extend((!new).then_some(name.as_str()));
+            self.kinds.insert(name, kind);
+            self.known.insert(name, known);
+        }
+        Ok(())
+    }
+
+    /// The draft's next layers stand here. Another call of a module begins where another one was between.
+    fn enter(&mut self, mut place: Place, calls: usize) {
+        let again = place.module != self.module || calls == 0;
+        let calls = if again { calls + 1 } else { calls };
+        self.calls.insert(place.module.clone(), calls);
+        self.module.clone_from(&place.module);
+        place.call = calls - 1;
+        self.draft.place = place;
+    }
+
+    fn inputs(&self, node: &Node) -> Vec<Option<Input>> {
+        let input = |name: &String| {
+            self.known.get(name.as_str()).filter(|_| !name.is_empty()).map(|known| Input {
+                known: known.clone(),
+                kind: self.kinds.get(name.as_str()).copied().unwrap_or(Kind::Float),
+                stored: self.stored.get(name.as_str()).copied(),
+                once: self.uses.get(name.as_str()) == Some(&1)
+                    && !self.aliases.contains(name.as_str()),
+            })
+        };
+        node.inputs.iter().map(input).collect()
+    }
+
+    /// The tensors that the network returns, in its order. Maps that a network of Keras has with channels last
+    /// are maps here, as the photo is.
+    fn outputs(&self) -> Vec<Value> {
+        let named =
+            self.network.outputs.iter().filter_map(|output| self.known.get(output.name.as_str()));
+        named
+            .filter_map(|known| match known {
+                Known::Value(value) => {
+                    let maps = operators::channels_first(&self.draft, value)
+                        .filter(|_| self.channels_last);
+                    Some(maps.unwrap_or_else(|| value.clone()))
+                }
+                Known::Counted(..) | Known::Nothing => None,
+            })
+            .collect()
+    }
+}
+
+/// What has the name of a parameter is one. Exporters number what they compute.
+fn weight_or_constant(name: &str, tensor: Tensor) -> Value {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let named = plain && (name.contains('.') || !name.ends_with(|c: char| c.is_ascii_digit()));
+    if !named || tensor.numel() < 2 || !tensor.is_floating_point() {
+        return Value::constant(tensor);
+    }
+    let trainable = !["running_mean", "running_var"].iter().any(|buffer| name.ends_with(buffer));
+    Value::Weight(Rc::new(Weight { name: name.to_owned(), tensor, trainable }))
+}
+
+/// An operation in messages: its kind, and its own name or what it makes.
+fn operation(node: &Node) -> String {
+    let name = if node.name.is_empty() { node.outputs.first() } else { Some(&node.name) };
+    let kind = match node.domain.as_str() {
+        "" | "ai.onnx" => node.kind.clone(),
+        domain => format!("{domain}.{}", node.kind),
+    };
+    let name: String = name.map_or(String::new(), |name| name.chars().take(200).collect());
+    let graph =
+        node.attributes.iter().any(|(_, attribute)| matches!(attribute, Attribute::Other(_)));
+    format!("{kind} {name:?}{}", if graph { " with a graph of its own" } else { "" })
+}
+
+fn described(sizes: Option<&[Sizes]>) -> String {
+    let Some(sizes) = sizes else { return "that nobody says".into() };
+    let shown = sizes.iter().map(|size| match size {
+        Sizes::Number(number) => number.to_string(),
+        Sizes::Name(name) => name.clone(),
+        Sizes::Unknown => "?".into(),
+    });
+    format!("[{}]", shown.collect::<Vec<_>>().join(", "))
+}
+
+/// Sides as a tensor of sizes.
+fn sizes(sides: &[Side]) -> Result<Known> {
+    let of = |which: fn(&Side) -> i64| {
+        let sizes: Vec<i64> = sides.iter().map(which).collect();
+        Tensor::f_from_slice(&sizes).into_result()
+    };
+    let one = of(|side| side.one)?;
+    Ok(match sides.iter().all(|side| side.is_fixed()) {
+        true => Known::Value(Value::constant(one)),
+        false => Known::Counted(Rc::new(one), Rc::new(of(|side| side.two)?)),
+    })
+}

@@ -1,0 +1,168 @@
+"""Makes the small networks of tests/onnx.rs and what onnxruntime computes with them.
+
+    python tests/reference/make_onnx.py     (onnx, onnxruntime, numpy)
+
+Each is there for a form that exporters have used: options that became inputs, sizes computed from others,
+batches frozen at 1, channels last.
+"""
+
+import pathlib
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = pathlib.Path(__file__).parent / "onnx"
+N = helper.make_node
+random = np.random.default_rng(0)
+
+
+def f(*sizes):
+    return (random.standard_normal(sizes) * 0.5).astype(np.float32)
+
+
+def i(*numbers):
+    return np.array(numbers, np.int64)
+
+
+def save(name, opset, nodes, weights, frozen=False, last=False):
+    """The network, and its output for two photos."""
+    batch = 1 if frozen else "N"
+    sizes = [batch, 8, 8, 3] if last else [batch, 3, 8, 8]
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, sizes)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), key) for key, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    onnx.save(model, FOLDER / f"{name}.onnx")
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    photos = f(2, 3, 8, 8)
+    given = np.ascontiguousarray(photos.transpose(0, 2, 3, 1)) if last else photos
+    each = [given[:1], given[1:]] if frozen else [given]
+    output = np.concatenate([session.run(None, {"x": photo})[0] for photo in each])
+    if last and output.ndim == 4:
+        output = output.transpose(0, 3, 1, 2)
+    np.savez(FOLDER / f"{name}.npz", input=photos, output=output.astype(np.float32))
+
+
+def conv(**options):
+    return N("Conv", ["x", "conv1.weight", "conv1.bias"], ["c"], name="/conv1/Conv", **options)
+
+
+def with_conv(**more):
+    return {"conv1.weight": f(4, 3, 3, 3), "conv1.bias": f(4), **more}
+
+
+def old_forms():
+    same = conv(pads=[1, 1, 1, 1])
+    save("upsample_7", 7, [same, N("Upsample", ["c"], ["y"], mode="linear", scales=[1.0, 1.0, 2.0, 2.0])], with_conv())
+    save("upsample_9", 9, [same, N("Upsample", ["c", "s"], ["y"], mode="nearest")],
+         with_conv(s=np.array([1, 1, 2, 1.5], np.float32)))
+    save("resize_10", 10, [same, N("Resize", ["c", "s"], ["y"], mode="nearest")],
+         with_conv(s=np.array([1, 1, 0.6, 1.3], np.float32)))
+    save("pad_and_slice_9", 9, [
+        same,
+        N("Pad", ["c"], ["p"], mode="reflect", pads=[0, 0, 2, 1, 0, 0, 1, 3]),
+        N("Slice", ["p"], ["y"], starts=[1, -5], ends=[3, 9999], axes=[1, 2]),
+    ], with_conv())
+    save("slice_10", 10, [same, N("Slice", ["c", "a", "e", "d", "s"], ["y"])],
+         with_conv(a=i(-1, 2), e=i(-1000, -1), d=i(3, 2), s=i(-2, 3)))
+    save("clip_10", 10, [same, N("Clip", ["c"], ["k"], min=-0.5, max=0.7), N("Dropout", ["k"], ["y"], ratio=0.3)],
+         with_conv())
+    save("top_k_9", 9, [same, N("TopK", ["c"], ["y", "places"], axis=3, k=4)], with_conv())
+    save("softmax_11", 11, [same, N("Softmax", ["c"], ["y"], axis=1)], with_conv())
+    save("softmax_13", 13, [same, N("Softmax", ["c"], ["y"], axis=1)], with_conv())
+    for opset, split, weights in [(11, {"split": [1, 3]}, {}), (13, {}, {"s": i(1, 3)}), (18, {"num_outputs": 2}, {})]:
+        inputs = ["c", "s"] if weights else ["c"]
+        save(f"split_{opset}", opset, [
+            same, N("Split", inputs, ["p", "q"], axis=1, **split), N("Concat", ["q", "p"], ["y"], axis=1)
+        ], with_conv(**weights))
+    save("squeeze_11", 11, [
+        same,
+        N("ReduceMean", ["c"], ["m"], axes=[2, 3], keepdims=1),
+        N("Squeeze", ["m"], ["s"], axes=[2, 3]),
+        N("Unsqueeze", ["s"], ["y"], axes=[1]),
+    ], with_conv())
+
+
+def windows():
+    for name, options in {
+        "ceil": dict(kernel_shape=[3, 3], strides=[3, 2], pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1),
+        "ceil_bare": dict(kernel_shape=[3, 2], strides=[3, 2], pads=[0, 1, 1, 0], ceil_mode=1),
+        "same": dict(kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_LOWER"),
+        "gaps": dict(kernel_shape=[2, 3], strides=[1, 2], dilations=[2, 2], pads=[1, 1, 1, 1]),
+    }.items():
+        save(f"average_pool_{name}", 22, [N("AveragePool", ["x"], ["y"], **options)], {})
+    save("max_pool", 22, [N("MaxPool", ["x"], ["y"], kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 2, 1])], {})
+    lower = conv(auto_pad="SAME_LOWER", strides=[2, 3])
+    save("conv_same_lower", 11, [lower, N("Relu", ["c"], ["y"])], with_conv())
+    spread = {"w": f(3, 4, 3, 3), "b": f(4)}
+    save("conv_transpose_shape", 11, [N("ConvTranspose", ["x", "w", "b"], ["y"], strides=[2, 2], output_shape=[17, 18])],
+         spread)
+    save("conv_transpose_same", 11, [N("ConvTranspose", ["x", "w", "b"], ["y"], strides=[2, 2], auto_pad="SAME_UPPER")],
+         spread)
+
+
+def sizes():
+    same = conv(pads=[1, 1, 1, 1])
+    save("computed_shape", 13, [
+        same,
+        N("Shape", ["c"], ["shape"]),
+        N("Gather", ["shape", "zero"], ["photos"], axis=0),
+        N("Concat", ["photos", "open"], ["to"], axis=0),
+        N("Reshape", ["c", "to"], ["y"]),
+    ], with_conv(zero=i(0), open=i(-1)))
+    save("frozen_batch", 13, [
+        same, N("Reshape", ["c", "to"], ["r"]), N("MatMul", ["r", "m"], ["p"]), N("Add", ["fc.bias", "p"], ["y"])
+    ], {**with_conv(to=i(1, -1), m=f(256, 5)), "fc.bias": f(5)}, frozen=True)
+    save("token", 13, [
+        same,
+        N("Shape", ["c"], ["shape"]),
+        N("Gather", ["shape", "zero"], ["photos"], axis=0),
+        N("Concat", ["photos", "one", "four"], ["to"], axis=0),
+        N("Expand", ["cls_token", "to"], ["token"]),
+        N("Reshape", ["c", "line"], ["r"]),
+        N("Transpose", ["r"], ["t"], perm=[0, 2, 1]),
+        N("Concat", ["token", "t"], ["y"], axis=1),
+    ], with_conv(zero=i(0), one=i(1), four=i(4), line=i(0, 4, -1), cls_token=f(1, 1, 4)))
+
+
+def channels_last():
+    scope = "StatefulPartitionedCall/model/"
+    first = [
+        N("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2], name=scope + "conv1/Conv2D__6"),
+        N("Conv", ["first", "w", "b"], ["c"], auto_pad="SAME_UPPER", strides=[2, 2], name=scope + "conv1/Conv2D"),
+    ]
+    own = {"w": f(4, 3, 3, 3), "b": f(4)}
+    save("keras", 13, first + [
+        N("Transpose", ["c"], ["n"], perm=[0, 2, 3, 1]),
+        N("Mul", ["n", "s"], ["scaled"], name=scope + "scale/mul"),
+        N("Relu", ["scaled"], ["r"], name=scope + "relu1/Relu"),
+        N("Pad", ["r", "pads"], ["p"]),
+        N("Transpose", ["p"], ["q"], perm=[0, 3, 1, 2]),
+        N("MaxPool", ["q"], ["m"], kernel_shape=[2, 2], name=scope + "pool1/MaxPool"),
+        N("Transpose", ["m"], ["l"], perm=[0, 2, 3, 1]),
+        N("ReduceMean", ["l"], ["g"], axes=[1, 2], keepdims=0, name=scope + "gap/Mean"),
+        N("MatMul", ["g", "d"], ["dense"], name=scope + "fc/MatMul"),
+        N("Add", ["dense", "e"], ["sum"], name=scope + "fc/BiasAdd"),
+        N("Softmax", ["sum"], ["y"], axis=-1, name=scope + "fc/Softmax"),
+    ], {**own, "s": f(4), "pads": i(0, 1, 0, 0, 0, 0, 1, 0), "d": f(4, 5), "e": f(5)}, last=True)
+    save("keras_maps", 13, first + [N("Transpose", ["c"], ["n"], perm=[0, 2, 3, 1]), N("Sigmoid", ["n"], ["y"])],
+         own, last=True)
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    old_forms()
+    windows()
+    sizes()
+    channels_last()
+    print(sum(file.stat().st_size for file in FOLDER.iterdir()), "bytes")
+
+
+if __name__ == "__main__":
+    main()
