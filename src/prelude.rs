@@ -6,10 +6,10 @@
 //! [`Fit`].
 
 pub use crate::attribution::{
-    AblationCam, Attribution, Augmented, Baseline, Cam, Deconvolution, EigenCam, EigenGradCam,
-    Fused, GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop, GuidedGradCam, Heatmap,
-    HiResCam, InputXGradient, IntegratedGradients, LayerCam, Occlusion, Saliency, ScoreCam,
-    SmoothGrad, Target, XGradCam,
+    AblationCam, AttentionRollout, Attribution, Augmented, Baseline, Cam, Deconvolution, EigenCam,
+    EigenGradCam, Fused, GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop,
+    GuidedGradCam, Heatmap, HiResCam, InputXGradient, IntegratedGradients, LayerCam, Occlusion,
+    Saliency, ScoreCam, SmoothGrad, Target, XGradCam,
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
@@ -23,7 +23,7 @@ pub use crate::feature_vis::{
     FeatureVis, Objective, Parametrization, Pattern, PatternGrid, Patterns, Regularizer, Transform,
 };
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
-pub use crate::look::{Look, Looks, Prediction, Predictions};
+pub use crate::look::{AttentionMaps, Look, Looks, Prediction, Predictions};
 pub use crate::mask::{Classes, Mask, SegmentationScore};
 pub use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Layer, LayerRef, Layers, Linear,

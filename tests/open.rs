@@ -165,6 +165,46 @@ fn transformers_of_one_photo_and_of_many() {
 }
 
 #[test]
+fn what_tokens_take_from_each_other() {
+    let (model, expected) = check("vit");
+    let input = &expected["input"];
+    for photo in 0..2 {
+        let look = model.look_input(&input.narrow(0, photo, 1)).expect("a look");
+        for nth in 0..2 {
+            let layer = format!("encoder.layers.encoder_layer_{nth}");
+            let attention = look.attention(layer.as_str()).expect("attention");
+            let weights = &expected[format!("attention:{nth}").as_str()];
+            assert!(difference(&attention.tensor(), &weights.narrow(0, photo, 1)) < CLOSE);
+            assert_eq!((attention.heads(), attention.size()), (2, [3, 3]));
+            assert!(attention.layer().starts_with(&layer), "{}", attention.layer());
+            // Token 0 is the class's, and pixels follow row by row.
+            let class = attention.of_class_token().expect("maps").tensor();
+            let row = weights.get(photo).select(1, 0).narrow(1, 1, 9).reshape([1, 2, 3, 3]);
+            assert!(difference(&class, &row) < CLOSE);
+            let pixel = attention.of_pixel(1, 2).expect("maps").tensor();
+            let row = weights.get(photo).select(1, 6).narrow(1, 1, 9).reshape([1, 2, 3, 3]);
+            assert!(difference(&pixel, &row) < CLOSE);
+            let error = attention.of_pixel(3, 0).expect_err("no such row").to_string();
+            assert!(error.contains("3 × 3") && error.contains("row 3"), "{error}");
+        }
+        let heat = look.explain(&AttentionRollout).expect("a heat map");
+        let rollout = expected["rollout"].get(photo);
+        let found = Tensor::from_slice(heat.raw()).reshape(rollout.size());
+        assert!(difference(&found, &rollout) < CLOSE);
+    }
+    let looks = model.look_inputs(input).expect("looks");
+    assert_eq!(looks.explain(&AttentionRollout).expect("heat maps").len(), 2);
+    let look = model.look_input(&input.narrow(0, 0, 1)).expect("a look");
+    let error = look.attention("conv_proj").expect_err("no attention").to_string();
+    assert!(error.contains("encoder_layer_1.self_attention"), "{error}");
+    let swin = open("swin");
+    let look =
+        swin.look_input(&Tensor::zeros([1, 3, 24, 24], tch::kind::FLOAT_CPU)).expect("a look");
+    let error = look.explain(&AttentionRollout).expect_err("windows").to_string();
+    assert!(error.contains("no attention") || error.contains("windows"), "{error}");
+}
+
+#[test]
 fn windows_that_are_shifted() {
     let (model, _) = check("swin");
     // Maps again before they are pooled.

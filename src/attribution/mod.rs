@@ -12,6 +12,7 @@
 //! | around any of them | [`Fused`] (several layers or methods), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise) |
 
 mod ablation_cam;
+mod attention_rollout;
 mod augmented;
 mod baseline;
 mod case;
@@ -44,6 +45,7 @@ mod xgrad_cam;
 use std::rc::Rc;
 
 pub use ablation_cam::{AblationCam, ChannelAblation};
+pub use attention_rollout::AttentionRollout;
 pub use augmented::Augmented;
 pub use baseline::Baseline;
 pub use case::Case;

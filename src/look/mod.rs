@@ -1,5 +1,6 @@
 //! A photo as one network sees it.
 
+mod attention;
 mod looks;
 mod memory;
 mod predictions;
@@ -19,6 +20,7 @@ use crate::picture::{Picture, Region};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy, to_floats};
 
+pub use attention::AttentionMaps;
 pub use looks::Looks;
 pub(crate) use memory::Memory;
 pub use predictions::{Prediction, Predictions};

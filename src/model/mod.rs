@@ -4,6 +4,7 @@
 //! from libtorch's in the last digits. `CONVLENS_PLAIN=1` in the environment switches that off from the next
 //! pass on.
 
+mod attention;
 mod backward;
 mod builder;
 mod changed;
@@ -31,6 +32,7 @@ use std::rc::Rc;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
+pub(crate) use attention::Tokens;
 pub(crate) use backward::{Back, Rule};
 pub use builder::{Builder, NodeId};
 pub(crate) use front::{Front, Reach};

@@ -13,6 +13,8 @@ gradient           of the sum of the scores of class 1 with respect to the input
 grad_cam:LAYER     [2, h, w]: sum_k mean(g_k) A_k for the scores of class 1, before ReLU and scaling, at a
                    module whose output is maps, or class token and pixels as tokens, of which the pixels count
                    (pytorch-grad-cam's reshape_transform)
+attention:N        [2, heads, tokens, tokens]: softmax(q k^T / sqrt(features)) of the attention N
+rollout            [2, h, w]: the class token's row of the product of (mean over heads + 1) / 2
 
 The networks are torchvision's architectures with few channels, and one that uses what they do not.
 `one_photo` ones are exported from a single photo, whose batch the file does not say is free; the others
@@ -178,14 +180,21 @@ def make(name, net, size, inner, maps, one_photo):
         saved(name, export(net, (x,), dynamic_shapes=({0: Dim("batch", min=2, max=64)},)))
     net = net.double()
     x = x.double().requires_grad_()
-    kept = {}
+    kept, attention = {}, []
+    plain = F.scaled_dot_product_attention
+
+    def noted(q, k, v, *rest, **options):
+        attention.append(torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5, -1))
+        return plain(q, k, v, *rest, **options)
 
     def keep(path):
         return lambda module, inputs, output: kept.__setitem__(path, output)
 
     for path in {*inner, maps} - {None}:
         net.get_submodule(path).register_forward_hook(keep(path))
+    F.scaled_dot_product_attention = noted
     output = net(x)
+    F.scaled_dot_product_attention = plain
     score = output[:, 1].sum()
     made = {"input": x, "output": output, "gradient": torch.autograd.grad(score, x, retain_graph=True)[0]}
     made |= {f"inner:{path}": kept[path] for path in inner}
@@ -193,6 +202,13 @@ def make(name, net, size, inner, maps, one_photo):
         gradient = torch.autograd.grad(score, kept[maps], retain_graph=True)[0]
         gradient, values = pixels(gradient), pixels(kept[maps])
         made[f"grad_cam:{maps}"] = (gradient.mean((2, 3), keepdim=True) * values).sum(1)
+    if attention:
+        made |= {f"attention:{n}": weights for n, weights in enumerate(attention)}
+        rolled = torch.eye(attention[0].shape[-1])
+        for weights in attention:
+            rolled = (weights.mean(1) + torch.eye(weights.shape[-1])) / 2 @ rolled.to(weights)
+        side = int((rolled.shape[-1] - 1) ** 0.5)
+        made["rollout"] = rolled[:, 0, 1:].reshape(-1, side, side)
     made = {key: value.detach().float().contiguous() for key, value in made.items()}
     save_file(made, FOLDER / f"{name}.safetensors")
 

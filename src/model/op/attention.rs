@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::ParameterSpec;
 use super::broadcast::broadcast;
@@ -34,6 +34,33 @@ impl Attention {
     pub fn scale(mut self, scale: f64) -> Self {
         self.scale = Some(scale);
         self
+    }
+
+    /// `softmax(q·kᵀ · scale + mask)`, of the layer's inputs.
+    pub(crate) fn weights(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let [q, k, rest @ ..] = inputs else {
+            return Err(Error::Argument("attention needs queries and keys".into()));
+        };
+        if self.causal {
+            return Err(Error::Argument(
+                "the weights of causal attention are not known here".into(),
+            ));
+        }
+        let features = q.size().last().copied().unwrap_or(1).max(1) as f64;
+        let scale = self.scale.unwrap_or(1.0 / features.sqrt());
+        let work = || {
+            let scores = q.f_matmul(&k.f_transpose(-2, -1)?)?.f_mul_scalar(scale)?;
+            let scores = match rest.get(1) {
+                // True where a token is seen.
+                Some(mask) if mask.kind() == Kind::Bool => {
+                    scores.f_masked_fill(&mask.f_logical_not()?, f64::NEG_INFINITY)?
+                }
+                Some(mask) => scores.f_add(mask)?,
+                None => scores,
+            };
+            scores.f_softmax(-1, None::<Kind>)
+        };
+        work().into_result()
     }
 }
 
