@@ -19,6 +19,7 @@
 //! A network that was fine-tuned in Python comes as it is, whatever its classes:
 //!
 //! ```no_run
+//! // not run here: reads a file of yours
 //! use convlens::prelude::*;
 //! let model = zoo::resnet18_with(weights::read("finetuned.pth")?)?; // 10 classes, 1 channel: as in the file
 //! let model = model.classes(["ant", "bee", "cat", "cow", "dog", "elk", "emu", "fox", "hen", "owl"])?;
