@@ -33,7 +33,7 @@ impl Look {
     /// let look = Model::open("vit.pt2")?.look(&Photo::open("photo.jpg")?)?;
     /// let last = look.attention("encoder.layers.encoder_layer_11")?;
     /// let heads = last.of_class_token()?.sheet()?;
-    /// let one = last.of_pixel(3, 5)?.map(0)?;
+    /// let of_one = last.of_pixel(3, 5)?;
     /// Ok::<(), convlens::Error>(())
     /// ```
     ///
