@@ -16,6 +16,7 @@ use convlens_formats::Source;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::weights;
 
 impl Model {
     /// Opens a network from a file: a `.pt2`, which PyTorch writes, or a `.onnx`, which most frameworks can
@@ -72,7 +73,7 @@ impl Model {
 }
 
 fn open(path: &Path, up_to: Option<&str>) -> Result<Model> {
-    let failed = |message: String| Error::file(path, message);
+    let failed = |message: String| Error::file(path, weights::without_controls(&message));
     let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
     let name =
         path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -88,7 +89,7 @@ fn open(path: &Path, up_to: Option<&str>) -> Result<Model> {
 
 /// Reads a `.pt2`.
 fn read(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> Result<Model> {
-    if !pt2::is_program(source).map_err(Error::Argument)? {
+    if !convlens_formats::pt2::is_program(source).map_err(Error::Argument)? {
         return Err(Error::Argument(
             "is no network that can be opened: a .onnx is, and a .pt2, written in Python by \
              torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\"). A file of weights \

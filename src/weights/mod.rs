@@ -146,6 +146,11 @@ pub fn from_npy(bytes: &[u8]) -> Result<Tensor> {
 
 /// A message that may quote anything at any length from a file.
 fn printable(message: &str) -> String {
+    without_controls(message).chars().take(1000).collect()
+}
+
+/// A message that may quote anything from a file.
+pub(crate) fn without_controls(message: &str) -> String {
     let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    message.chars().map(plain).take(1000).collect()
+    message.chars().map(plain).collect()
 }
