@@ -10,7 +10,7 @@ use tch::nn::VarStore;
 use super::names::Namer;
 use super::parts::countable;
 use crate::error::{Error, Result};
-use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass};
+use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass, place_of};
 use crate::tensor::{IntoResult, channels_last};
 
 /// A size for a batch of one photo and for one of two; for others it goes on evenly.
@@ -195,6 +195,14 @@ impl Draft {
     /// Whether the photo changes it.
     pub(super) fn varies(&self, value: &Value) -> bool {
         matches!(value, Value::Layer(index) if self.layers[*index].varies)
+    }
+
+    /// Makes layers that are named by another operation than the file's.
+    pub(super) fn as_operation<T>(&mut self, name: &str, make: impl FnOnce(&mut Draft) -> T) -> T {
+        let own = std::mem::replace(&mut self.place.operation, name.to_owned());
+        let made = make(self);
+        self.place.operation = own;
+        made
     }
 
     /// A layer that owns no parameters.
@@ -472,9 +480,7 @@ impl Made {
                 None => break,
             }
         }
-        let (path, last) = full.rsplit_once('.').unwrap_or(("", &full));
-        let parts = path.split('.').filter(|part| !part.is_empty());
-        let path = parts.fold(self.store.root(), |path, part| path.sub(part));
+        let (path, last) = place_of(&self.store, &full);
         let _ = path.add(last, channels_last(tensor)?, trainable);
         self.names.insert(full.clone(), tensor.shallow_clone());
         Ok(full)

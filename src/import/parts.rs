@@ -6,7 +6,7 @@ use super::draft::{Draft, Side, Value};
 use super::shapes::{self, Given};
 use crate::error::{Error, Result};
 use crate::model::{
-    AdaptiveAvgPool2d, Arithmetic, Elementwise, Norm, Op, Rearrange, Reduce, ReduceBy,
+    AdaptiveAvgPool2d, Arithmetic, Elementwise, Linear, Norm, Op, Rearrange, Reduce, ReduceBy,
 };
 use crate::tensor::IntoResult;
 
@@ -16,6 +16,27 @@ pub(super) fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<i64>> {
     sides.collect::<Option<_>>().ok_or_else(|| {
         Error::Argument("its weights follow from the photo, which none here can".into())
     })
+}
+
+/// A side that no number of photos changes.
+pub(super) fn fixed_side(draft: &Draft, value: &Value, dim: usize) -> Result<i64> {
+    let side = draft.shape(value).get(dim).copied().filter(|side| side.is_fixed());
+    side.map(|side| side.one).ok_or_else(|| {
+        Error::Shape(format!("its dimension {dim} is that of the photos, or there is none such"))
+    })
+}
+
+/// An error that lists what is not known, unless a part of the network is enough.
+pub(super) fn check_known(unknown: &[String], partly: bool) -> Result<()> {
+    match unknown.is_empty() || partly {
+        true => Ok(()),
+        false => Err(Error::Argument(format!(
+            "{} operations are not known here: {}. Model::open_up_to(path, layer) opens the part before \
+             the first of them",
+            unknown.len(),
+            unknown.join("; ")
+        ))),
+    }
 }
 
 /// A dimension counted from 0; the file may count from the end.
@@ -44,6 +65,21 @@ pub(super) fn kernel(draft: &Draft, weight: &Value) -> Result<[i64; 4]> {
 /// What a layer owns: a weight and perhaps a bias.
 pub(super) fn owned(weight: Value, bias: Option<Value>) -> Vec<Value> {
     std::iter::once(weight).chain(bias).collect()
+}
+
+/// `x·Wᵀ + b`
+pub(super) fn connected(
+    draft: &mut Draft,
+    input: Value,
+    weight: Value,
+    bias: Option<Value>,
+) -> Result<Value> {
+    let &[out, features] = fixed_sizes(draft, &weight)?.as_slice() else {
+        return Err(Error::Shape("its weight is no matrix".into()));
+    };
+    let linear = Linear::new(features, out);
+    let linear = if bias.is_some() { linear } else { linear.without_bias() };
+    draft.layer(linear, &[input], owned(weight, bias))
 }
 
 /// One number everywhere, where there are no weights.
@@ -158,6 +194,64 @@ pub(super) fn part(
     draft.op(Rearrange::Slice { dim, start, end, step }, &[input])
 }
 
+/// Parts of these sizes along a dimension, one behind the other.
+pub(super) fn parted(
+    draft: &mut Draft,
+    input: &Value,
+    dim: usize,
+    sizes: &[i64],
+) -> Result<Vec<Value>> {
+    let mut start = 0i64;
+    let parts = sizes.iter().map(|&size| {
+        let end = start.saturating_add(size);
+        let part = part(draft, input.clone(), dim, [start, end, 1])?;
+        start = end;
+        Ok(part)
+    });
+    parts.collect()
+}
+
+/// Sides of 1, and new ones in front, stretched; one that follows another tensor's goes with it where they meet.
+pub(super) fn expanded(
+    draft: &mut Draft,
+    input: Value,
+    to: &[Given],
+    photos: i64,
+) -> Result<Value> {
+    let own = draft.shape(&input);
+    let sides = shapes::expand(&own, to, photos);
+    match sides.len() == own.len() && sides.iter().all(|side| *side == -1) {
+        true => Ok(input),
+        false => draft.op(Rearrange::Expand(sides), &[input]),
+    }
+}
+
+/// So many copies along each dimension; new ones lead.
+pub(super) fn repeated(
+    draft: &mut Draft,
+    input: Value,
+    times: &[Side],
+    photos: i64,
+) -> Result<Value> {
+    let own = draft.shape(&input);
+    let new = times.len().saturating_sub(own.len());
+    let times = times.iter().enumerate().map(|(i, side)| {
+        let batch = i == new && own.first() == Some(&Side::fixed(1)) && !draft.varies(&input);
+        match side.is_fixed() {
+            // A token for each photo of the example goes with each photo.
+            true if batch && photos > 1 && side.one == photos => Ok(1),
+            true => Ok(side.one),
+            false if batch => Ok(1),
+            false => Err(Error::Argument("it repeats as often as there are photos".into())),
+        }
+    });
+    let times: Vec<i64> = times.collect::<Result<_>>()?;
+    match new == 0 && times.iter().all(|times| *times == 1) {
+        true => Ok(input),
+        false => draft.op(Rearrange::Repeat(times), &[input]),
+    }
+}
+
 /// Joined along a dimension: of maps, the channels' has an operator of its own.
 pub(super) fn joined(draft: &mut Draft, tensors: &[Value], dim: i64) -> Result<Value> {
     let Some(rank) = tensors.first().map(|first| draft.shape(first).len()) else {
@@ -221,8 +315,7 @@ pub(super) fn mean(
     if keep {
         return Ok(pooled);
     }
-    draft.place.operation = "flatten".into();
-    draft.op(Op::Flatten, &[pooled])
+    draft.as_operation("flatten", |draft| draft.op(Op::Flatten, &[pooled]))
 }
 
 pub(super) fn reduced(

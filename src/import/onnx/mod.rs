@@ -17,7 +17,7 @@ use super::draft::{Draft, Place, Side, Value, Weight};
 use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Rearrange};
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, channels_last};
 use arguments::{Arguments, Input};
 
 /// The versions of ONNX's operators that are known here.
@@ -55,7 +55,8 @@ fn load(file: &onnx::File, tensor: &onnx::Tensor) -> Result<Tensor> {
         Values::Ints(values) => Tensor::f_from_slice(values),
         Values::Bools(values) => Tensor::f_from_slice(values),
     };
-    flat.and_then(|flat| flat.f_reshape(tensor.sizes.as_slice())).into_result()
+    // One after the other, so that there are never two of all.
+    channels_last(&flat.and_then(|flat| flat.f_reshape(tensor.sizes.as_slice())).into_result()?)
 }
 
 /// What a name of the graph stands for.
@@ -213,15 +214,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        match unknown.is_empty() || partly {
-            true => Ok(()),
-            false => Err(Error::Argument(format!(
-                "{} operations are not known here: {}. Model::open_up_to(path, layer) opens the part before \
-                 the first of them",
-                unknown.len(),
-                unknown.join("; ")
-            ))),
-        }
+        parts::check_known(&unknown, partly)
     }
 
     fn node(&mut self, node: &'a Node) -> Result<()> {

@@ -11,15 +11,12 @@ use convlens_formats::{Contents, Dtype, Source};
 use tch::Kind;
 
 use super::draft::{Draft, Place, Side, Value, Weight};
+use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Weights};
 use crate::tensor::{IntoResult, channels_last};
 use crate::weights;
 use arguments::Arguments;
-
-pub(super) fn is_program(source: &mut dyn Source) -> Result<bool, String> {
-    pt2::is_program(source)
-}
 
 /// Reads the network in a file.
 pub(super) fn open(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> Result<Model> {
@@ -106,7 +103,7 @@ impl<'a> Reader<'a> {
                 "the input {photo:?} has the sizes {sizes:?}; expected [photos, channels, height, width]"
             )));
         };
-        let mut draft = Draft::new(name, [c, h, w]);
+        let draft = Draft::new(name, [c, h, w]);
         let mut known = HashMap::new();
         let mut missing = Vec::new();
         for input in &program.inputs {
@@ -118,15 +115,13 @@ impl<'a> Reader<'a> {
                         missing.push(name.as_str());
                         continue;
                     };
-                    let parameter = matches!(input.role, Role::Parameter(_));
-                    let whole = tensor.is_floating_point();
-                    match input.role {
-                        Role::Constant(_) => Value::constant(tensor.shallow_clone()),
-                        _ if !whole => Value::constant(tensor.shallow_clone()),
-                        _ => Value::Weight(Rc::new(Weight {
+                    let constant = matches!(input.role, Role::Constant(_));
+                    match constant || !tensor.is_floating_point() {
+                        true => Value::constant(tensor.shallow_clone()),
+                        false => Value::Weight(Rc::new(Weight {
                             name: name.clone(),
                             tensor: tensor.shallow_clone(),
-                            trainable: parameter,
+                            trainable: matches!(input.role, Role::Parameter(_)),
                         })),
                     }
                 }
@@ -141,7 +136,6 @@ impl<'a> Reader<'a> {
                 missing.join(", ")
             )));
         }
-        draft.place = Place::default();
         let memory = known.keys().enumerate().map(|(i, name)| (*name, i)).collect();
         let photos = photos.unwrap_or(1).max(1);
         Ok(Reader { program, draft, known, memory, stale: HashSet::new(), photos })
@@ -173,15 +167,7 @@ impl<'a> Reader<'a> {
         }
         unknown.sort();
         unknown.dedup();
-        match unknown.is_empty() || partly {
-            true => Ok(()),
-            false => Err(Error::Argument(format!(
-                "{} operations are not known here: {}. Model::open_up_to(path, layer) opens the part before \
-                 the first of them",
-                unknown.len(),
-                unknown.join("; ")
-            ))),
-        }
+        parts::check_known(&unknown, partly)
     }
 
     fn node(&mut self, node: &'a Node) -> Result<()> {

@@ -5,12 +5,12 @@ use tch::Kind;
 use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::parts::{self, dimension, fixed_sizes, kernel, owned};
-use super::{Entry, as_maps, fixed_side, one};
+use super::parts::{self, dimension, fixed_side, fixed_sizes, kernel, owned};
+use super::{Entry, as_maps, one};
 use crate::error::{Error, Result};
 use crate::model::{
-    Arithmetic, BatchNorm2d, Conv2d, ConvTranspose2d, Einsum, Elementwise, Linear, Norm, Op, Pad,
-    PadMode, Pool2d, Rearrange, ReduceBy,
+    Arithmetic, BatchNorm2d, Conv2d, ConvTranspose2d, Einsum, Elementwise, Norm, Op, Pad, PadMode,
+    Pool2d, Rearrange, ReduceBy,
 };
 use crate::tensor::IntoResult;
 
@@ -108,19 +108,38 @@ fn flat(draft: &mut Draft, weight: Value) -> Result<Value> {
 }
 
 fn conv(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
+    by_kernels(draft, a, convolved)
+}
+
+fn conv_transpose(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
+    by_kernels(draft, a, spread)
+}
+
+/// A layer of maps with its input, weight and bias, for so many axes of the file.
+type ByKernels = fn(&mut Draft, &Arguments, [Value; 2], Option<Value>, usize) -> Result<Value>;
+
+/// Of maps, or of signals, which are maps of one row.
+fn by_kernels(draft: &mut Draft, a: &Arguments, layer: ByKernels) -> Result<Vec<Known>> {
     let (input, weight) = (a.value(0)?, a.parameter(1, "weight")?);
     let bias = a.parameter_if_any(2, "bias")?;
     let sizes = fixed_sizes(draft, &weight)?;
     if sizes.len() == 3 {
         check_kernel(a, &sizes[2..])?;
         let weight = flat(draft, weight)?;
-        return one(as_maps(draft, input, |draft, maps| {
-            convolved(draft, a, [maps, weight], bias, 1)
-        })?);
+        return one(as_maps(draft, input, |draft, maps| layer(draft, a, [maps, weight], bias, 1))?);
     }
     let [_, _, h, w] = kernel(draft, &weight)?;
     check_kernel(a, &[h, w])?;
-    one(convolved(draft, a, [input, weight], bias, 2)?)
+    one(layer(draft, a, [input, weight], bias, 2)?)
+}
+
+/// Rows and columns; of signals, the one row has the first.
+fn pair(sizes: &[i64], first: i64) -> [i64; 2] {
+    match *sizes {
+        [one] => [first, one],
+        [one, two, ..] => [one, two],
+        [] => [first; 2],
+    }
 }
 
 /// Of maps; where the file has signals, `axes` is 1 and maps have one row.
@@ -132,13 +151,8 @@ fn convolved(
     axes: usize,
 ) -> Result<Value> {
     let [out, within, h, w] = kernel(draft, &weight)?;
-    let row = |mut sizes: Vec<i64>, first: i64| match sizes.as_mut_slice() {
-        [one] => [first, *one],
-        [one, two, ..] => [*one, *two],
-        [] => [first; 2],
-    };
-    let strides = row(each(a, "strides", axes, 1)?, 1);
-    let dilations = row(each(a, "dilations", axes, 1)?, 1);
+    let strides = pair(&each(a, "strides", axes, 1)?, 1);
+    let dilations = pair(&each(a, "dilations", axes, 1)?, 1);
     let groups = a.int_or("group", 1)?;
     let conv = Conv2d::new(within.saturating_mul(groups), out, h).kernel(h, w).groups(groups);
     let conv = conv.strides(strides[0], strides[1]).dilations(dilations[0], dilations[1]);
@@ -163,30 +177,12 @@ fn convolved(
         }
         Some(sides) => {
             let pairs: Vec<[i64; 2]> = sides.iter().rev().copied().collect();
-            let place = draft.place.operation.clone();
-            draft.place.operation = "pad".into();
-            input = draft.op(Pad::new(pairs, PadMode::Constant(0.0)), &[input])?;
-            draft.place.operation = place;
+            let zeros = Pad::new(pairs, PadMode::Constant(0.0));
+            input = draft.as_operation("pad", |draft| draft.op(zeros, &[input]))?;
             conv
         }
     };
     draft.layer(conv, &[input], owned(weight, bias))
-}
-
-fn conv_transpose(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    let (input, weight) = (a.value(0)?, a.parameter(1, "weight")?);
-    let bias = a.parameter_if_any(2, "bias")?;
-    let sizes = fixed_sizes(draft, &weight)?;
-    if sizes.len() == 3 {
-        check_kernel(a, &sizes[2..])?;
-        let weight = flat(draft, weight)?;
-        return one(as_maps(draft, input, |draft, maps| {
-            spread(draft, a, [maps, weight], bias, 1)
-        })?);
-    }
-    let [_, _, h, w] = kernel(draft, &weight)?;
-    check_kernel(a, &[h, w])?;
-    one(spread(draft, a, [input, weight], bias, 2)?)
 }
 
 /// Rows and columns to be cut off before and behind, and to be added behind.
@@ -248,11 +244,6 @@ fn spread(
     let (strides, dilations) = (each(a, "strides", axes, 1)?, each(a, "dilations", axes, 1)?);
     let cut = cut(draft, a, &input, [&kernel, &strides, &dilations])?;
     let groups = a.int_or("group", 1)?;
-    let pair = |sizes: &[i64], first: i64| match *sizes {
-        [one] => [first, one],
-        [one, two, ..] => [one, two],
-        [] => [first; 2],
-    };
     let ([down, across], [rows, columns]) = (pair(&strides, 1), pair(&dilations, 1));
     let conv = ConvTranspose2d::new(channels, within.saturating_mul(groups), h).kernel(h, w);
     let conv = conv.strides(down, across).dilation(rows, columns).groups(groups);
@@ -271,10 +262,8 @@ fn spread(
     let whole = draft.layer(conv.without_bias(), &[input], vec![weight])?;
     let pairs: Vec<[i64; 2]> =
         cut.iter().rev().map(|[before, behind, more]| [-before, more - behind]).collect();
-    let place = draft.place.operation.clone();
-    draft.place.operation = "crop".into();
-    let cropped = draft.op(Pad::new(pairs, PadMode::Constant(0.0)), &[whole])?;
-    draft.place.operation = place;
+    let crop = Pad::new(pairs, PadMode::Constant(0.0));
+    let cropped = draft.as_operation("crop", |draft| draft.op(crop, &[whole]))?;
     match bias {
         None => Ok(cropped),
         Some(bias) => {
@@ -313,9 +302,9 @@ fn gemm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
             !draft.varies(bias) && fixed_sizes(draft, bias).is_ok_and(|s| s == [out])
         };
         if let Some(bias) = bias.as_ref().filter(|bias| beta == 1.0 && fits(bias)) {
-            return one(connected(draft, left, weight, Some(bias.clone()))?);
+            return one(parts::connected(draft, left, weight, Some(bias.clone()))?);
         }
-        let product = connected(draft, left, weight, None)?;
+        let product = parts::connected(draft, left, weight, None)?;
         return one(shifted(draft, product, bias, beta)?);
     }
     let right = if across { turned(draft, right)? } else { right };
@@ -341,16 +330,6 @@ fn shifted(draft: &mut Draft, product: Value, bias: Option<Value>, beta: f64) ->
     }
 }
 
-/// `x·Wᵀ + b`
-fn connected(draft: &mut Draft, input: Value, weight: Value, bias: Option<Value>) -> Result<Value> {
-    let &[out, features] = fixed_sizes(draft, &weight)?.as_slice() else {
-        return Err(Error::Shape("its weight is no matrix".into()));
-    };
-    let linear = Linear::new(features, out);
-    let linear = if bias.is_some() { linear } else { linear.without_bias() };
-    draft.layer(linear, &[input], owned(weight, bias))
-}
-
 fn matmul(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let (left, right) = (a.value(0)?, a.value(1)?);
     let features = draft.shape(&left).len() > 1;
@@ -360,7 +339,7 @@ fn matmul(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
         && a.kind(0) == Kind::Float
     {
         let weight = turned(draft, a.parameter(1, "weight")?)?;
-        return one(connected(draft, left, weight, None)?);
+        return one(parts::connected(draft, left, weight, None)?);
     }
     one(draft.op(Op::MatMul, &[left, right])?)
 }

@@ -76,11 +76,7 @@ pub(in super::super) fn channels_first(draft: &Draft, value: &Value) -> Option<V
 
 /// The values in the order of Keras again.
 pub(super) fn channels_last(draft: &mut Draft, value: Value) -> Result<Value> {
-    let place = draft.place.clone();
-    draft.place.operation = "transpose".into();
-    let made = permuted(draft, value, CHANNELS_LAST.to_vec());
-    draft.place = place;
-    made
+    draft.as_operation("transpose", |draft| permuted(draft, value, CHANNELS_LAST.to_vec()))
 }
 
 /// The inputs of an operator on each value with channels first, if they can be had so.

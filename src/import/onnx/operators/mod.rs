@@ -122,14 +122,6 @@ fn whole_numbers(numbers: &[i64]) -> Result<Value> {
     Ok(Value::constant(Tensor::f_from_slice(numbers).into_result()?))
 }
 
-/// The sizes of a side that no number of photos changes.
-fn fixed_side(draft: &Draft, value: &Value, dim: usize) -> Result<i64> {
-    let side = draft.shape(value).get(dim).copied().filter(|side| side.is_fixed());
-    side.map(|side| side.one).ok_or_else(|| {
-        Error::Shape(format!("its dimension {dim} is that of the photos, or there is none such"))
-    })
-}
-
 /// Refuses what would take photos apart: each of them runs by itself.
 fn not_of_photos(draft: &Draft, value: &Value, dim: usize) -> Result<()> {
     match draft.shape(value).get(dim) {

@@ -4,8 +4,8 @@ use super::super::super::draft::{Draft, Side, Value};
 use super::super::super::shapes::{self, Given};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::parts::{self, dimension, dimensions, joined, part, product};
-use super::{Entry, fixed_side, maps, not_of_photos, one, permuted, whole_numbers};
+use super::parts::{self, dimension, dimensions, fixed_side, joined, part, parted, product};
+use super::{Entry, maps, not_of_photos, one, permuted, whole_numbers};
 use crate::error::{Error, Result};
 use crate::model::{Arithmetic, Index, Op, Pad, PadMode, Rearrange};
 
@@ -76,14 +76,7 @@ fn split(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     if sum != Some(side.one) {
         return Err(Error::Shape(format!("{} places cannot be split into {sizes:?}", side.one)));
     }
-    let mut start = 0i64;
-    let parts = sizes.iter().map(|&size| {
-        let end = start + size;
-        let part = part(draft, input.clone(), dim, [start, end, 1])?;
-        start = end;
-        Ok(Known::Value(part))
-    });
-    parts.collect()
+    Ok(parted(draft, &input, dim, &sizes)?.into_iter().map(Known::Value).collect())
 }
 
 /// Where it starts and ends are options up to version 9, and inputs from then on.
@@ -333,11 +326,7 @@ fn expand(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
             return Err(Error::Shape(format!("{} places cannot become none", side.one)));
         }
     }
-    let sides = shapes::expand(&own, &to, a.photos);
-    match sides.len() == own.len() && sides.iter().all(|side| *side == -1) {
-        true => one(input),
-        false => one(draft.op(Rearrange::Expand(sides), &[input])?),
-    }
+    one(parts::expanded(draft, input, &to, a.photos)?)
 }
 
 fn tile(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -351,21 +340,7 @@ fn tile(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
             times.len()
         )));
     }
-    let times = times.iter().enumerate().map(|(i, &side)| {
-        let batch = i == 0 && own[0] == Side::fixed(1) && !draft.varies(&input);
-        match side.is_fixed() {
-            // A token for each photo of the example goes with each photo.
-            true if batch && a.photos > 1 && side.one == a.photos => Ok(1),
-            true => Ok(side.one),
-            false if batch => Ok(1),
-            false => Err(Error::Argument("it repeats as often as there are photos".into())),
-        }
-    });
-    let times: Vec<i64> = times.collect::<Result<_>>()?;
-    match times.iter().all(|times| *times == 1) {
-        true => one(input),
-        false => one(draft.op(Rearrange::Repeat(times), &[input])?),
-    }
+    one(parts::repeated(draft, input, &times, a.photos)?)
 }
 
 /// `[N, C, h, w]` with the block's size, and the sides divided by it.

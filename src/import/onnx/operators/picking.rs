@@ -5,8 +5,8 @@ use tch::{Device, Kind, Tensor};
 use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::parts::{self, dimension};
-use super::{Entry, fixed_side, not_of_photos, one};
+use super::parts::{self, dimension, fixed_side};
+use super::{Entry, not_of_photos, one};
 use crate::error::{Error, Result};
 use crate::model::{
     Arithmetic, Beyond, Gather, GridSample, Index, Interpolation, Meeting, Op, Rearrange, TopK,

@@ -67,14 +67,16 @@ pub(super) fn find(name: &str) -> Option<Entry> {
         "Div" => (div, &[]),
         "Mod" => (modulo, &["fmod"]),
         "Pow" => (pow, &[]),
-        "Sum" => (|draft, a| many(draft, a, parts::sum), &[]),
+        "Sum" => (|draft, a| one(many(draft, a, parts::sum)?), &[]),
         "Mean" => (mean, &[]),
-        "Max" => {
-            (|draft, a| many(draft, a, |draft, a, b| draft.op(Arithmetic::Maximum, &[a, b])), &[])
-        }
-        "Min" => {
-            (|draft, a| many(draft, a, |draft, a, b| draft.op(Arithmetic::Minimum, &[a, b])), &[])
-        }
+        "Max" => (
+            |draft, a| one(many(draft, a, |draft, a, b| draft.op(Arithmetic::Maximum, &[a, b]))?),
+            &[],
+        ),
+        "Min" => (
+            |draft, a| one(many(draft, a, |draft, a, b| draft.op(Arithmetic::Minimum, &[a, b]))?),
+            &[],
+        ),
         "Equal" => two!(Arithmetic::Equal),
         "Less" => two!(Arithmetic::Less),
         "LessOrEqual" => two!(Arithmetic::LessEqual),
@@ -294,23 +296,19 @@ fn pow(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     one(if whole { draft.op(Cast::Int, &[made])? } else { made })
 }
 
+/// All inputs, one after the other.
 fn many(
     draft: &mut Draft,
     a: &Arguments,
     by: impl Fn(&mut Draft, Value, Value) -> Result<Value>,
-) -> Result<Vec<Known>> {
+) -> Result<Value> {
     let mut values = a.values()?.into_iter();
     let first = values.next().ok_or_else(|| Error::Argument("it has no inputs".into()))?;
-    one(values.try_fold(first, |made, value| by(draft, made, value))?)
+    values.try_fold(first, |made, value| by(draft, made, value))
 }
 
 fn mean(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    let count = a.inputs().len();
     let sum = many(draft, a, parts::sum)?;
-    match sum.into_iter().next() {
-        Some(Known::Value(sum)) => {
-            one(draft.op(Elementwise::Scale { factor: 1.0 / count as f64, plus: 0.0 }, &[sum])?)
-        }
-        _ => Err(Error::Argument("it has no inputs".into())),
-    }
+    let factor = 1.0 / a.inputs().len() as f64;
+    one(draft.op(Elementwise::Scale { factor, plus: 0.0 }, &[sum])?)
 }

@@ -6,8 +6,8 @@ use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
 use super::layers::{Around, around, each, same_sides};
-use super::parts;
-use super::{Entry, as_maps, fixed_side, one};
+use super::parts::{self, fixed_side};
+use super::{Entry, as_maps, one};
 use crate::error::{Error, Result};
 use crate::model::{Arithmetic, Elementwise, Pad, PadMode, Pool2d, Rearrange, ReduceBy};
 use crate::tensor::IntoResult;
@@ -154,11 +154,8 @@ fn padded(draft: &mut Draft, input: Value, windows: &[Axis], with: f64) -> Resul
     if pairs.iter().flatten().all(|pad| *pad == 0) {
         return Ok(input);
     }
-    let place = draft.place.operation.clone();
-    draft.place.operation = "pad".into();
-    let padded = draft.op(Pad::new(pairs, PadMode::Constant(with)), &[input]);
-    draft.place.operation = place;
-    padded
+    let pad = Pad::new(pairs, PadMode::Constant(with));
+    draft.as_operation("pad", |draft| draft.op(pad, &[input]))
 }
 
 /// Pixel by pixel of the window: for windows that libtorch's operators do not have.

@@ -3,8 +3,8 @@
 use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::parts::{self, dimension};
-use super::{Entry, fixed_side, one};
+use super::parts::{self, dimension, fixed_side};
+use super::{Entry, one};
 use crate::error::{Error, Result};
 use crate::model::{Arithmetic, Cast, Elementwise, Rearrange};
 

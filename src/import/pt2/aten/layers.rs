@@ -3,12 +3,12 @@
 use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
-use super::parts::{self, fixed_sizes, kernel, or_filled, owned};
-use super::{Translate, one};
+use super::parts::{self, fixed_side, fixed_sizes, kernel, or_filled, owned};
+use super::{TRAINING, Translate, one};
 use crate::error::{Error, Result};
 use crate::model::{
     AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Conv2d, ConvTranspose2d, Einsum,
-    Interpolate, Interpolation, Linear, Norm, Op, Pool2d, Reduce, ReduceBy,
+    Interpolate, Interpolation, Norm, Op, Pool2d, Reduce, ReduceBy,
 };
 use crate::tensor::IntoResult;
 
@@ -83,12 +83,7 @@ fn convolution(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 
 fn linear(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let (weight, bias) = (a.tensor("weight")?, a.tensor_if_any("bias")?);
-    let &[out, features] = fixed_sizes(draft, &weight)?.as_slice() else {
-        return Err(Error::Shape("its weight is no matrix".into()));
-    };
-    let linear = Linear::new(features, out);
-    let linear = if bias.is_some() { linear } else { linear.without_bias() };
-    one(draft.layer(linear, &[a.tensor("input")?], owned(weight, bias))?)
+    one(parts::connected(draft, a.tensor("input")?, weight, bias)?)
 }
 
 fn addmm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -131,9 +126,7 @@ fn standardized(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
         None => Ok(None),
     };
     let Some(input) = of("input")? else {
-        return Err(Error::Argument(
-            "it works in training mode: export torch.export.export(net.eval(), (x,))".into(),
-        ));
+        return Err(Error::Argument(TRAINING.into()));
     };
     let (weight, bias) = (of("weight")?, of("bias")?);
     let eps = a.float_or("eps", 1e-5)?;
@@ -154,15 +147,8 @@ fn layer_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     normalized(draft, a, norm, &sizes)
 }
 
-/// The second side of `[photos, channels, ..]`.
-fn channels(draft: &Draft, a: &Arguments) -> Result<i64> {
-    let shape = draft.shape(&a.tensor("input")?);
-    let side = shape.get(1).filter(|side| side.is_fixed());
-    side.map(|side| side.one).ok_or_else(|| Error::Shape("its input has no channels".into()))
-}
-
 fn group_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    let channels = channels(draft, a)?;
+    let channels = fixed_side(draft, &a.tensor("input")?, 1)?;
     let norm = Norm::group(a.int("num_groups")?, channels).eps(a.float_or("eps", 1e-5)?);
     normalized(draft, a, norm, &[channels])
 }
@@ -171,7 +157,7 @@ fn instance_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     if !a.flag_or("use_input_stats", true)? {
         return batch_norm(draft, a);
     }
-    let channels = channels(draft, a)?;
+    let channels = fixed_side(draft, &a.tensor("input")?, 1)?;
     let norm = Norm::group(channels, channels).eps(a.float_or("eps", 1e-5)?);
     normalized(draft, a, norm, &[channels])
 }
@@ -245,9 +231,7 @@ fn resize(draft: &mut Draft, a: &Arguments, by: Interpolation) -> Result<Vec<Kno
 
 fn dropout(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     if a.flag_or("train", false)? {
-        return Err(Error::Argument(
-            "it works in training mode: export torch.export.export(net.eval(), (x,))".into(),
-        ));
+        return Err(Error::Argument(TRAINING.into()));
     }
     let input = a.tensor(if a.is_tensor("input") { "input" } else { "self" })?;
     match draft.varies(&input) {

@@ -57,6 +57,9 @@ pub(super) fn translate(draft: &mut Draft, arguments: &Arguments) -> Result<Vec<
     translate(draft, arguments)
 }
 
+/// Of what works otherwise while it learns.
+const TRAINING: &str = "it works in training mode: export torch.export.export(net.eval(), (x,))";
+
 /// One tensor.
 fn one(value: Value) -> Result<Vec<Known>> {
     Ok(vec![Known::Tensor(value)])

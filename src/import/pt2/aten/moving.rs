@@ -1,10 +1,11 @@
 //! Operators that put values to other places.
 
 use super::super::super::draft::{Draft, Side, Value};
-use super::super::super::shapes;
 use super::super::Known;
 use super::super::arguments::{Arguments, Given};
-use super::parts::{dimension, dimensions, joined, part, product, reshaped};
+use super::parts::{
+    dimension, dimensions, expanded, joined, part, parted, product, repeated, reshaped,
+};
 use super::{Translate, one};
 use crate::error::{Error, Result};
 use crate::model::{Index, Op, Pad, PadMode, Rearrange};
@@ -138,37 +139,16 @@ fn unsqueeze(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 
 fn expand(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let input = a.tensor("self")?;
-    let own = draft.shape(&input);
     let to = match a.is_tensor("other") {
         true => draft.shape(&a.tensor("other")?).into_iter().map(Given::Computed).collect(),
         false => a.sizes("size")?,
     };
-    // A side of 1 that follows another tensor's goes with it where they meet.
-    let sides = shapes::expand(&own, &to, a.photos);
-    match sides.len() == own.len() && sides.iter().all(|side| *side == -1) {
-        true => one(input),
-        false => one(draft.op(Rearrange::Expand(sides), &[input])?),
-    }
+    one(expanded(draft, input, &to, a.photos)?)
 }
 
 fn repeat(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    let input = a.tensor("self")?;
-    let own = draft.shape(&input);
-    let times = a.sizes("repeats")?;
-    let new = times.len().saturating_sub(own.len());
-    let times = times.iter().enumerate().map(|(i, given)| {
-        let side = given.side();
-        let batch = i == new && own.first() == Some(&Side::fixed(1)) && !draft.varies(&input);
-        match side.is_fixed() {
-            // A token for each photo of the example goes with each photo.
-            true if batch && a.photos > 1 && side.one == a.photos => Ok(1),
-            true => Ok(side.one),
-            false if batch => Ok(1),
-            false => Err(Error::Argument("it repeats as often as there are photos".into())),
-        }
-    });
-    let times: Vec<i64> = times.collect::<Result<_>>()?;
-    one(draft.op(Rearrange::Repeat(times), &[input])?)
+    let times: Vec<Side> = a.sizes("repeats")?.into_iter().map(Given::side).collect();
+    one(repeated(draft, a.tensor("self")?, &times, a.photos)?)
 }
 
 fn slice(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
@@ -206,14 +186,7 @@ fn select(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 fn parts(draft: &mut Draft, a: &Arguments, sizes: &[i64]) -> Result<Vec<Known>> {
     let input = a.tensor("self")?;
     let dim = dimension(a.int_or("dim", 0)?, draft.shape(&input).len())?;
-    let mut start = 0i64;
-    let parts = sizes.iter().map(|&size| {
-        let end = start.saturating_add(size);
-        let part = part(draft, input.clone(), dim, [start, end, 1])?;
-        start = end;
-        Ok(Known::Tensor(part))
-    });
-    parts.collect()
+    Ok(parted(draft, &input, dim, sizes)?.into_iter().map(Known::Tensor).collect())
 }
 
 /// As many parts of one size as fill a dimension, the last perhaps smaller.
