@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
+use crate::model::NodeId;
 use crate::tensor::IntoResult;
 
 /// Attention rollout: how much of each pixel's token arrives in the class token when all attention layers, with
@@ -41,11 +42,14 @@ impl Attribution for AttentionRollout {
                 model.name()
             )));
         };
+        // All of them in one pass: one after the other, each would run all layers before it once more.
+        let read: Vec<NodeId> =
+            attentions.iter().flat_map(|id| model.inputs_of(*id)).copied().collect();
+        let mut values = case.activations(&read)?.into_iter();
         let mut rolled: Option<Tensor> = None;
         for attention in attentions {
-            let inputs = model.inputs_of(attention).iter();
             let inputs: Vec<Tensor> =
-                inputs.map(|id| case.activation(model.layer_name(*id))).collect::<Result<_>>()?;
+                values.by_ref().take(model.inputs_of(attention).len()).collect();
             let weights = model.attention_weights(attention, &inputs)?;
             rolled = Some(mixed(&weights, rolled.as_ref(), case.count()).map_err(|error| {
                 error.while_doing(format!("the attention {:?}", model.layer_name(attention)))

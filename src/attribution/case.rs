@@ -100,6 +100,11 @@ impl Case {
         self.memory.activation(self.model().find(layer)?)
     }
 
+    /// What several layers answer, in a single pass.
+    pub(super) fn activations(&self, layers: &[NodeId]) -> Result<Vec<Tensor>> {
+        self.memory.activations(layers)
+    }
+
     /// `∂y/∂A`, of the shape of the layer's activation `A`. The input is a layer, too.
     ///
     /// # Errors

@@ -48,7 +48,11 @@ impl Memory {
     /// One of the batch, with what is known of it.
     pub(crate) fn one(&self, index: i64) -> Result<Memory> {
         let known = self.known.borrow();
-        let part = |(id, value): (&NodeId, &Tensor)| Ok((*id, value.f_narrow(0, index, 1)?));
+        let varies = self.model.depending_on(self.model.input());
+        let part = |(id, value): (&NodeId, &Tensor)| match varies[id.0] {
+            true => Ok((*id, value.f_narrow(0, index, 1)?)),
+            false => Ok((*id, value.shallow_clone())),
+        };
         let known: Result<HashMap<NodeId, Tensor>, tch::TchError> =
             known.iter().map(part).collect();
         Ok(Memory {
