@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::op::{Norm, Rearrange};
+use super::op::Rearrange;
 use super::{Model, NodeId, Op};
 use crate::error::Result;
 use crate::tensor::IntoResult;
@@ -51,27 +51,36 @@ impl Grid {
         }
     }
 
+    /// The dimension of channels in an output of so many, if it has photos, channels and pixels alone.
+    pub(super) fn channels(self, rank: usize) -> Option<usize> {
+        let [first, last] = self.dims();
+        let alone = match self {
+            Grid::Axes(_) => rank == 4,
+            Grid::Tokens { .. } => rank == 3,
+        };
+        let pixels_behind = alone && first > 0 && last > 0;
+        (1..rank).find(|dim| pixels_behind && ![first, last].contains(dim))
+    }
+
     /// `[photos, channels, height, width]` of an output, if it has these four dimensions in any order, or
     /// photos, channels and tokens.
     pub(crate) fn to_maps(self, output: &Tensor) -> Result<Option<Tensor>> {
         let rank = output.dim();
         Ok(match self {
-            Grid::Axes([rows, columns]) if rank == 4 && rows > 0 && columns > 0 => {
-                let Some(channels) = (1..4).find(|dim| ![rows, columns].contains(dim)) else {
-                    return Ok(None);
-                };
+            Grid::Axes([rows, columns]) => {
+                let Some(channels) = self.channels(rank) else { return Ok(None) };
                 let dims = [0, channels, rows, columns].map(|dim| dim as i64);
                 Some(output.f_permute(dims).into_result()?)
             }
-            Grid::Tokens { dim, size: [rows, columns], others: [before, _] }
-                if rank == 3 && dim > 0 =>
-            {
+            Grid::Tokens { dim, size: [rows, columns], others: [before, _] } => {
+                if self.channels(rank).is_none() {
+                    return Ok(None);
+                }
                 let tokens = output.f_narrow(dim as i64, before, rows * columns);
                 let channels_first =
                     tokens.and_then(|t| t.f_transpose(1, if dim == 1 { 2 } else { 1 }));
                 Some(channels_first.and_then(|t| t.f_unflatten(2, [rows, columns])).into_result()?)
             }
-            _ => None,
         })
     }
 
@@ -80,7 +89,7 @@ impl Grid {
         match self {
             Grid::Axes([rows, columns]) => {
                 let mut dims = [0, 0, 0, 0];
-                let channels = (1..4).find(|dim| ![rows, columns].contains(dim)).unwrap_or(1);
+                let channels = self.channels(4).unwrap_or(1);
                 for (from, to) in [(1, channels), (2, rows), (3, columns)] {
                     if let Some(dim) = dims.get_mut(to) {
                         *dim = from;
@@ -140,6 +149,8 @@ impl Model {
     pub(super) fn keeps_pixels(&self, id: NodeId) -> bool {
         match self.op_of(id) {
             Op::Rearrange(how) => matches!(how, Rearrange::Permute(_) | Rearrange::Reshape(_)),
+            // Over groups of channels, with all of their pixels.
+            Op::Norm(norm) if norm.last().is_none() => false,
             op => stays(op),
         }
     }
@@ -171,7 +182,7 @@ fn grid(op: &Op, inputs: &[(Option<Grid>, &[i64])], shape: &[i64]) -> Option<Gri
     let before = first.and_then(|(grid, _)| grid);
     match op {
         Op::Linear(_) => before.filter(|grid| beside_last(*grid, 1, shape)),
-        Op::Norm(norm) => match Norm::last(norm) {
+        Op::Norm(norm) => match norm.last() {
             Some(last) => before.filter(|grid| beside_last(*grid, last, shape)),
             None => before,
         },

@@ -119,14 +119,11 @@ impl General for Rearrange {
                     .iter()
                     .filter(|side| **side >= 0)
                     .try_fold(1i64, |a, &b| a.checked_mul(b).ok_or_else(unfit))?;
-                let rest = all.checked_div(known).filter(|rest| rest * known == all);
-                let open = sides.contains(&-1);
-                let Some(rest) = rest.filter(|&rest| open || rest == 1) else {
-                    return match all == known {
-                        true => Ok(sides.clone()),
-                        false => Err(unfit()),
-                    };
+                let rest = match sides.contains(&-1) {
+                    true => all.checked_div(known).filter(|rest| rest * known == all),
+                    false => (all == known).then_some(1),
                 };
+                let rest = rest.ok_or_else(unfit)?;
                 Ok(sides.iter().map(|&side| if side < 0 { rest } else { side }).collect())
             }
             Rearrange::Permute(dims) if dims.len() == input.len() => {
