@@ -220,8 +220,7 @@ impl Builder {
     /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn path(&self, name: &str) -> nn::Path<'_> {
-        let parts = name.split('.').filter(|part| !part.is_empty());
-        parts.fold(self.variables.root(), |path, part| path.sub(part))
+        path_in(&self.variables, name)
     }
 
     /// The store in which the network's modules were made. Layers of our own kinds use the
@@ -392,8 +391,8 @@ impl Builder {
                     }
                     None => {
                         let value = channels_last(&tensor(&full, &spec)?)?;
-                        let (path, last) = full.rsplit_once('.').unwrap_or(("", &full));
-                        self.path(path).add(last, value, spec.trainable)
+                        let (path, last) = place_of(&self.variables, &full);
+                        path.add(last, value, spec.trainable)
                     }
                 };
                 let name = spec.name.to_owned();
@@ -437,6 +436,18 @@ impl Builder {
             }),
         })
     }
+}
+
+/// Where a layer of this name keeps its variables.
+fn path_in<'a>(store: &'a VarStore, layer: &str) -> nn::Path<'a> {
+    let parts = layer.split('.').filter(|part| !part.is_empty());
+    parts.fold(store.root(), |path, part| path.sub(part))
+}
+
+/// Where the variable of this full name is kept: its layer's path, and its own name there.
+pub(crate) fn place_of<'a, 'b>(store: &'a VarStore, full: &'b str) -> (nn::Path<'a>, &'b str) {
+    let (layer, name) = full.rsplit_once('.').unwrap_or(("", full));
+    (path_in(store, layer), name)
 }
 
 /// A forgotten pooling easily asks for more memory than there is, which would end the process.

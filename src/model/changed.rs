@@ -1,11 +1,9 @@
 //! Networks in which channels of a layer are silenced or changed.
 
-use std::rc::Rc;
-
 use tch::Tensor;
 
 use super::op::{Arithmetic, Constant};
-use super::{Grid, Inner, LayerRef, Model, Names, Node, NodeId, Op, Parameter};
+use super::{LayerRef, Model, Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -118,7 +116,7 @@ impl Model {
             [one] => format!("{} with channel {one} of {called} {how}", self.name()),
             some => format!("{} with {} channels of {called} {how}", self.name(), some.len()),
         };
-        self.with_behind(layer, how, added, &sides, name)
+        Ok(self.with_behind(layer, how, added, &sides, name))
     }
 
     /// The shape of one value a channel of a layer's output.
@@ -126,11 +124,9 @@ impl Model {
         let shape = self.shape_of(layer);
         let [c, h, w] = self.input_shape();
         let grid = self.grids_of(&[layer], &[1, c, h, w])?.pop().flatten();
-        let dim = match (grid, shape.len()) {
-            (Some(Grid::Axes(axes)), 4) => (1..4).find(|dim| !axes.contains(dim)),
-            (Some(Grid::Tokens { dim, .. }), 3) => [2, 1].into_iter().find(|other| *other != dim),
-            (None, 2) => Some(1),
-            _ => None,
+        let dim = match grid {
+            Some(grid) => grid.channels(shape.len()),
+            None => (shape.len() == 2).then_some(1),
         };
         let mut sides = vec![1; shape.len()];
         match dim.and_then(|dim| Some((sides.get_mut(dim)?, shape.get(dim)?))) {
@@ -152,7 +148,7 @@ impl Model {
         added: Vec<(&str, Op, Arithmetic)>,
         sides: &[i64],
         name: String,
-    ) -> Result<Model> {
+    ) -> Model {
         let nodes = &self.inner.nodes;
         let base = &nodes[layer.0].name;
         let unique = |ending: &str| {
@@ -165,26 +161,11 @@ impl Model {
                 .find(|name| self.inner.names.layer(name).is_none())
                 .unwrap_or_default()
         };
-        let made = |name: String, op: Op, inputs: Vec<NodeId>, shape: &[i64]| Node {
-            name,
-            op,
-            inputs,
-            parameters: Vec::new(),
-            kept: Default::default(),
-            shape: shape.to_vec(),
-        };
         let mut kept: Vec<Node> = Vec::with_capacity(nodes.len() + 2 * added.len());
         let mut places: Vec<NodeId> = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
             places.push(NodeId(kept.len()));
-            kept.push(Node {
-                name: node.name.clone(),
-                op: node.op.clone(),
-                inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
-                parameters: node.parameters.iter().map(Parameter::shared).collect(),
-                kept: Default::default(),
-                shape: node.shape.clone(),
-            });
+            kept.push(node.shared(&places));
             if index != layer.0 {
                 continue;
             }
@@ -192,26 +173,13 @@ impl Model {
             for (i, (what, constant, op)) in added.iter().enumerate() {
                 let last =
                     if i + 1 == count { unique(how) } else { unique(&format!("{how}_to_0")) };
-                kept.push(made(unique(what), constant.clone(), Vec::new(), sides));
+                kept.push(Node::plain(unique(what), constant.clone(), Vec::new(), sides.to_vec()));
                 let inputs = vec![places[index], NodeId(kept.len() - 1)];
-                kept.push(made(last, Op::Arithmetic(*op), inputs, &node.shape));
+                kept.push(Node::plain(last, Op::Arithmetic(*op), inputs, node.shape.clone()));
                 places[index] = NodeId(kept.len() - 1);
             }
         }
-        Ok(Model {
-            classes: Rc::clone(&self.classes),
-            preprocess: Rc::clone(&self.preprocess),
-            inner: Rc::new(Inner {
-                name,
-                output: places[self.output().0],
-                input_shape: self.input_shape(),
-                variables: self.shared_variables(&kept),
-                names: Names::of(&kept),
-                nodes: kept,
-                notes: Default::default(),
-                fast: Default::default(),
-                trainings: Rc::clone(&self.inner.trainings),
-            }),
-        })
+        let output = places[self.output().0];
+        self.of_shared(name, self.input_shape(), kept, output)
     }
 }

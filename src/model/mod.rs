@@ -34,6 +34,7 @@ use tch::{Device, Tensor};
 
 pub(crate) use attention::Tokens;
 pub(crate) use backward::{Back, Rule};
+pub(crate) use builder::place_of;
 pub use builder::{Builder, NodeId};
 pub(crate) use front::{Front, Reach};
 pub(crate) use grid::Grid;
@@ -140,6 +141,19 @@ struct Node {
 }
 
 impl Node {
+    /// One without parameters.
+    fn plain(name: String, op: Op, inputs: Vec<NodeId>, shape: Vec<i64>) -> Node {
+        Node { name, op, inputs, parameters: Vec::new(), kept: Default::default(), shape }
+    }
+
+    /// The same in another network, where its inputs stand at these places: it has the same parameters.
+    fn shared(&self, places: &[NodeId]) -> Node {
+        let inputs = self.inputs.iter().map(|id| places[id.0]).collect();
+        let parameters = self.parameters.iter().map(Parameter::shared).collect();
+        let plain = Node::plain(self.name.clone(), self.op.clone(), inputs, self.shape.clone());
+        Node { parameters, ..plain }
+    }
+
     /// Of the maps in its output, for an input of the size that the network was made for.
     fn pixels(&self) -> i64 {
         match self.shape.as_slice() {
@@ -360,7 +374,10 @@ impl Model {
     /// # Errors
     /// When the network has no convolution with maps of more than one pixel.
     pub fn last_maps(&self) -> Result<String> {
-        let last = match self.pooled_maps().or_else(|| self.last_tokens()) {
+        let shapes: Vec<Vec<i64>> =
+            self.inner.nodes.iter().map(|node| node.shape.clone()).collect();
+        let grids = self.grids(&shapes);
+        let last = match self.pooled_maps(&grids).or_else(|| self.last_tokens(&grids)) {
             Some(found) => found,
             None => self.last_of_deepest()?,
         };
@@ -371,16 +388,9 @@ impl Model {
         Ok(group.unwrap_or(name).to_owned())
     }
 
-    /// Where each layer has rows and columns, for an input of the size that the network was made for.
-    fn own_grids(&self) -> Vec<Option<Grid>> {
-        let shapes: Vec<Vec<i64>> =
-            self.inner.nodes.iter().map(|node| node.shape.clone()).collect();
-        self.grids(&shapes)
-    }
-
     /// The maps that a pooling of all their pixels reads, from which a single way leads to the output.
-    fn pooled_maps(&self) -> Option<usize> {
-        let (varies, grids) = (self.depending_on(self.input()), self.own_grids());
+    fn pooled_maps(&self, grids: &[Option<Grid>]) -> Option<usize> {
+        let varies = self.depending_on(self.input());
         let mut at = self.output();
         loop {
             let mut inputs = self.inputs_of(at).iter().filter(|input| varies[input.0]);
@@ -404,8 +414,8 @@ impl Model {
     }
 
     /// The normalised tokens, one a pixel, that the last attention looks at.
-    fn last_tokens(&self) -> Option<usize> {
-        let (leads, grids) = (self.led_to_output(), self.own_grids());
+    fn last_tokens(&self, grids: &[Option<Grid>]) -> Option<usize> {
+        let leads = self.led_to_output();
         let attends =
             |node: &Node| matches!(node.op, Op::Attention(_) | Op::MatMul | Op::Einsum(_));
         let mut nodes = self.inner.nodes.iter().enumerate();

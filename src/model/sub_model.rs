@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use tch::Tensor;
 use tch::nn::VarStore;
 
-use super::{Inner, LayerRef, Model, Names, Node, NodeId, Op, Parameter, Pass};
+use super::{Inner, LayerRef, Model, Names, Node, NodeId, Op, Pass, place_of};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::plain;
@@ -91,46 +91,48 @@ impl Model {
             )));
         };
         let mut places = vec![NodeId(0); nodes.len()];
-        let mut kept = vec![Node {
-            name: "input".into(),
-            op: Op::Input,
-            inputs: Vec::new(),
-            parameters: Vec::new(),
-            kept: Default::default(),
-            shape: vec![1, c, h, w],
-        }];
+        let mut kept = vec![Node::plain("input".into(), Op::Input, Vec::new(), vec![1, c, h, w])];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
             places[index] = NodeId(kept.len());
-            kept.push(Node {
-                name: node.name.clone(),
-                op: node.op.clone(),
-                inputs: node.inputs.iter().map(|id| places[id.0]).collect(),
-                parameters: node.parameters.iter().map(Parameter::shared).collect(),
-                kept: Default::default(),
-                shape: node.shape.clone(),
-            });
+            kept.push(node.shared(&places));
         }
         let whole_start = start == self.input();
         let preprocess = match whole_start {
             true => Rc::clone(&self.preprocess),
             false => Rc::new(Preprocess::exact(h, w)),
         };
-        let classes = if end == self.output() { self.class_names().to_vec() } else { Vec::new() };
-        Ok(Model {
-            classes: classes.into(),
-            preprocess,
+        let classes = match end == self.output() {
+            true => Rc::clone(&self.classes),
+            false => Rc::default(),
+        };
+        let model = self.of_shared(name, [c, h, w], kept, places[end.0]);
+        Ok(Model { classes, preprocess, ..model })
+    }
+
+    /// A network of these layers, with which it shares parameters and the count of trainings; it takes photos as
+    /// this one does, and its classes have the same names.
+    pub(super) fn of_shared(
+        &self,
+        name: String,
+        input_shape: [i64; 3],
+        nodes: Vec<Node>,
+        output: NodeId,
+    ) -> Model {
+        Model {
+            classes: Rc::clone(&self.classes),
+            preprocess: Rc::clone(&self.preprocess),
             inner: Rc::new(Inner {
                 name,
-                output: places[end.0],
-                input_shape: [c, h, w],
-                variables: self.shared_variables(&kept),
-                names: Names::of(&kept),
-                nodes: kept,
+                output,
+                input_shape,
+                variables: self.shared_variables(&nodes),
+                names: Names::of(&nodes),
+                nodes,
                 notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::clone(&self.inner.trainings),
             }),
-        })
+        }
     }
 
     /// Whether the network's output depends on a layer.
@@ -188,7 +190,7 @@ impl Model {
     }
 
     /// Which nodes depend on a layer, itself among them.
-    pub(super) fn depending_on(&self, layer: NodeId) -> Vec<bool> {
+    pub(crate) fn depending_on(&self, layer: NodeId) -> Vec<bool> {
         let nodes = &self.inner.nodes;
         let mut after = vec![false; nodes.len()];
         after[layer.0] = true;
@@ -246,12 +248,10 @@ impl Model {
     }
 
     /// A store of the variables of these nodes: the same tensors under the same names.
-    pub(super) fn shared_variables(&self, nodes: &[Node]) -> VarStore {
+    fn shared_variables(&self, nodes: &[Node]) -> VarStore {
         let shared = VarStore::new(self.device());
         let add = |name: &str, tensor: &Tensor, group: Option<usize>| {
-            let (layer, name) = name.rsplit_once('.').unwrap_or(("", name));
-            let parts = layer.split('.').filter(|part| !part.is_empty());
-            let path = parts.fold(shared.root(), |path, part| path.sub(part));
+            let (path, name) = place_of(&shared, name);
             // `add` thaws what is frozen.
             let free = tensor.requires_grad();
             let path = path.set_group(group.unwrap_or(0));
