@@ -25,10 +25,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from exports import save_without_traces
 from formula import formula_photo, with_formula_weights
 from safetensors.torch import save_file
 from torch import nn
-from torch.export import Dim, export, save
+from torch.export import Dim, export
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
@@ -158,10 +159,7 @@ class Two(nn.Module):
 
 
 def saved(name, program):
-    for node in program.graph.nodes:
-        for key in ["stack_trace", "torch_fn", "source_fn_stack"]:
-            node.meta.pop(key, None)
-    save(program, FOLDER / f"{name}.pt2")
+    save_without_traces(program, FOLDER / f"{name}.pt2")
 
 
 def pixels(values):

@@ -12,26 +12,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from exports import Layers
 from formula import with_formula_weights
 from onnx import TensorProto, helper, numpy_helper, parser
-from torch import nn
 
 FOLDER = Path(__file__).resolve().parents[2] / "fuzz" / "seeds" / "onnx"
-
-
-class Layers(nn.Module):
-    """Layers as they follow each other in most networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 2, 3, stride=2, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(2)
-        self.pool = nn.MaxPool2d(2)
-        self.fc = nn.Linear(8, 3)
-
-    def forward(self, x):
-        x = self.pool(torch.relu(self.bn(self.conv(x))))
-        return self.fc(x.flatten(1))
 
 
 def dynamo():

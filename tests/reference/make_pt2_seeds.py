@@ -11,26 +11,12 @@ besides PyTorch. What tells of the machine, stack traces, is taken out of the gr
 from pathlib import Path
 
 import torch
+from exports import Layers, save_without_traces
 from formula import with_formula_weights
 from torch import nn
-from torch.export import Dim, export, save
+from torch.export import Dim, export
 
 FOLDER = Path(__file__).resolve().parents[2] / "fuzz" / "seeds" / "pt2"
-
-
-class Layers(nn.Module):
-    """Layers as they follow each other in most networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 2, 3, stride=2, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(2)
-        self.pool = nn.MaxPool2d(2)
-        self.fc = nn.Linear(8, 3)
-
-    def forward(self, x):
-        x = self.pool(torch.relu(self.bn(self.conv(x))))
-        return self.fc(x.flatten(1))
 
 
 class Batch(nn.Module):
@@ -86,10 +72,7 @@ class Types(nn.Module):
 
 def make(name, net, *inputs, **options):
     program = export(with_formula_weights(net).eval(), inputs, **options)
-    for node in program.graph.nodes:
-        for key in ["stack_trace", "torch_fn", "source_fn_stack"]:
-            node.meta.pop(key, None)
-    save(program, FOLDER / f"{name}.pt2")
+    save_without_traces(program, FOLDER / f"{name}.pt2")
 
 
 if __name__ == "__main__":
