@@ -194,6 +194,11 @@ fn what_tokens_take_from_each_other() {
     }
     let looks = model.look_inputs(input).expect("looks");
     assert_eq!(looks.explain(&AttentionRollout).expect("heat maps").len(), 2);
+    // A class token is none of the photos', and does not hinder what looks at one after the other.
+    model
+        .look_inputs(input)
+        .and_then(|looks| looks.explain(&ScoreCam::default()))
+        .expect("heat maps");
     let look = model.look_input(&input.narrow(0, 0, 1)).expect("a look");
     let error = look.attention("conv_proj").expect_err("no attention").to_string();
     assert!(error.contains("encoder_layer_1.self_attention"), "{error}");

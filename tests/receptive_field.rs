@@ -157,3 +157,23 @@ fn what_has_no_receptive_field_is_said() {
         "{text}"
     );
 }
+
+#[test]
+fn pixels_are_followed_as_tokens_until_something_mixes_them() {
+    use convlens::model::{Norm, Rearrange};
+    let with = |norm: Norm| {
+        let mut net = Model::builder("tokens", [3, 12, 12]);
+        let x = net.input();
+        let x = net.add("conv", Conv2d::new(3, 4, 3).stride(3), &[x]);
+        let x = net.add("tokens", Rearrange::Reshape(vec![-1, 4, 16]), &[x]);
+        let x = net.add("norm", norm, &[x]);
+        net.add("maps", Rearrange::Reshape(vec![-1, 4, 4, 4]), &[x]);
+        net.build().expect("a network")
+    };
+    let bare = with(Norm::layer([16])).receptive_field("maps").expect_err("over all tokens");
+    assert!(bare.to_string().contains("rows and columns"), "{bare}");
+    let groups = with(Norm::group(2, 4)).receptive_field("maps").expect_err("over all tokens");
+    assert!(groups.to_string().contains("rows and columns"), "{groups}");
+    let tokens = with(Norm::group(2, 4)).receptive_field("tokens").expect("windows");
+    assert_eq!((tokens.size(), tokens.stride()), ([3; 2], [3.0; 2]));
+}
