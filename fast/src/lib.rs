@@ -7,13 +7,22 @@
 //! assert_eq!(sum, [5.0, 8.0]);
 //! ```
 
+mod after;
+mod depthwise;
+mod direct;
 mod load;
 mod openmp;
 mod rows;
+mod simd;
+#[cfg(test)]
+mod testing;
 mod threads;
 mod waiting;
 mod winograd;
 
+pub use after::After;
+pub use depthwise::Depthwise;
+pub use direct::{Direct, Windows};
 pub use openmp::processors;
 pub use rows::weighted_rows;
 pub use threads::{for_each, on_all};
@@ -25,3 +34,8 @@ pub use winograd::{Convolution, KERNEL, POINTS, SIDE, TILE, panel};
 /// A workspace's profile decides that: `[profile.dev.package.convlens-fast]` with `opt-level = 3` optimises
 /// it in debug builds, too.
 pub const OPTIMISED: bool = cfg!(optimised);
+
+/// How often a part goes into a whole, where it does so exactly.
+fn exactly(whole: usize, part: usize) -> Option<usize> {
+    (part > 0 && whole > 0 && whole.is_multiple_of(part)).then(|| whole / part)
+}

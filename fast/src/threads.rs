@@ -90,6 +90,19 @@ extern "C" fn enter(call: *mut c_void) {
     call.enter();
 }
 
+/// A pointer to what threads write to, each elsewhere.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared(pub(crate) *mut f32);
+
+// SAFETY: who writes through it says why nobody else writes there.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub(crate) fn at(&self, index: usize) -> *mut f32 {
+        self.0.wrapping_add(index)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -150,8 +150,9 @@ impl<'a> Walk<'a> {
         let mut asked = vec![false; nodes.len()];
         layers.iter().for_each(|id| asked[id.0] = true);
         let taken = |id: NodeId| readers[id.0] == 1 && !asked[id.0];
-        // Whether the feeds are finite makes no difference on the way back, whose rectifiers are ours.
-        let chains = fast::chains(nodes, [], runs, taken)?;
+        // Whether the feeds are finite makes no difference on the way back, whose rectifiers are ours. Of what is
+        // taken along it has to be told from the output what it let through.
+        let chains = fast::chains(nodes, [], runs, taken, |op| op.rectifies().is_some())?;
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !chains.is_inside(*id));
         let wanted: Vec<NodeId> = wanted.collect();
         let known: Vec<(NodeId, &Tensor)> =
@@ -192,9 +193,10 @@ impl<'a> Walk<'a> {
     /// A convolution, its batch norm, what is added and the rectifier, from the last to the first.
     fn through_chain(&mut self, chain: &Chain, end: NodeId, gradient: Gradient) -> Result<()> {
         let nodes = &self.model.inner.nodes;
-        let mut gradient = match chain.relu.is_some() {
-            true => self.back.rule.through(f64::INFINITY, &self.value(end)?, gradient)?,
-            false => gradient.tensor,
+        let rectifier = chain.function.and_then(|id| nodes[id.0].op.rectifies());
+        let mut gradient = match rectifier {
+            Some(ceiling) => self.back.rule.through(ceiling, &self.value(end)?, gradient)?,
+            None => gradient.tensor,
         };
         if let Some(other) = chain.other {
             self.add(other, gradient.shallow_clone(), false)?;
@@ -209,7 +211,7 @@ impl<'a> Walk<'a> {
             && let Op::BatchNorm2d(op) = &norm.op
         {
             // What a rectifier let through, and nobody else has, may be overwritten.
-            let own = chain.relu.is_some() && chain.other.is_none();
+            let own = rectifier.is_some() && chain.other.is_none();
             gradient = op.scaled_back(&norm.parameters_for(Pass::Gradient), gradient, own)?;
         }
         self.through(chain.conv, Gradient { tensor: gradient, own: false })

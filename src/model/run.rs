@@ -231,7 +231,7 @@ impl Plan {
         let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
         let given = feeds.iter().filter(|(id, _)| needed[id.0]).map(|(_, tensor)| *tensor);
         let chains = match pass.infers() {
-            true => fast::chains(nodes, given, runs, taken)?,
+            true => fast::chains(nodes, given, runs, taken, |_| true)?,
             false => Chains::none(nodes),
         };
         let order: Vec<NodeId> = (0..nodes.len()).map(NodeId).filter(|id| runs(*id)).collect();

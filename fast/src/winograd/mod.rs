@@ -5,14 +5,16 @@
 //! In single precision the greatest error is about twice that of the plain sum, a few millionths of the
 //! greatest value. It needs a processor with AVX2 or AVX-512.
 
-mod simd;
 mod tiles;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::threads;
+use crate::after::After;
+use crate::exactly;
+use crate::simd::Instructions;
+use crate::threads::{self, Shared};
 use tiles::TileWork;
 
 /// Pixels of the output in a tile, on a side; of the input there are two more.
@@ -55,8 +57,8 @@ pub struct Convolution<'a> {
     pub bias: Option<&'a [f32]>,
     /// What is added to the output, `[N, h', w', K]`.
     pub other: Option<&'a [f32]>,
-    /// Whether what is below 0 becomes 0; NaN stays NaN.
-    pub relu: bool,
+    /// What becomes of each value then.
+    pub after: After,
 }
 
 impl Convolution<'_> {
@@ -97,7 +99,7 @@ impl Convolution<'_> {
             output: [height, width, k],
             bias: self.bias,
             other: self.other,
-            relu: self.relu,
+            after: self.after,
         };
         let [down, across] = task.tiles();
         let panels = k / instructions.panel();
@@ -116,43 +118,10 @@ impl Convolution<'_> {
     }
 }
 
-/// How often a part goes into a whole, where it does so exactly.
-fn exactly(whole: usize, part: usize) -> Option<usize> {
-    (part > 0 && whole > 0 && whole.is_multiple_of(part)).then(|| whole / part)
-}
-
-/// The instructions that the work is done by.
-#[derive(Clone, Copy)]
-enum Instructions {
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
 impl Instructions {
-    /// The widest that this processor has.
-    fn here() -> Option<Instructions> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                return Some(Instructions::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Some(Instructions::Avx2);
-            }
-        }
-        None
-    }
-
     /// How many channels of the output a product has, two registers.
     fn panel(self) -> usize {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => 16,
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => 32,
-        }
+        2 * self.lanes()
     }
 
     /// How many tiles a product has: as many as the registers have room for.
@@ -254,19 +223,6 @@ fn at_once(channels: usize) -> usize {
     (channels / 10).clamp(24, 96)
 }
 
-/// A pointer to what threads write to, each elsewhere.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-
-// SAFETY: who writes through it says why nobody else writes there.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn at(&self, index: usize) -> *mut f32 {
-        self.0.wrapping_add(index)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,7 +252,15 @@ mod tests {
 
     fn convolution<'a>(input: &'a [f32], kernels: &'a [f32]) -> Convolution<'a> {
         let (bias, other) = (None, None);
-        Convolution { input, size: SIZE, kernels, padding: [1, 1], bias, other, relu: false }
+        Convolution {
+            input,
+            size: SIZE,
+            kernels,
+            padding: [1, 1],
+            bias,
+            other,
+            after: After::Nothing,
+        }
     }
 
     fn run(

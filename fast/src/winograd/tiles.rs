@@ -7,8 +7,9 @@
 use std::array;
 use std::ops::Range;
 
-use super::simd::Vector;
 use super::{POINTS, SIDE, TILE};
+use crate::after::After;
+use crate::simd::Vector;
 
 /// A convolution; everything has its channels innermost. The lengths are checked by who makes it.
 pub(super) struct TileWork<'a> {
@@ -24,7 +25,7 @@ pub(super) struct TileWork<'a> {
     pub(super) bias: Option<&'a [f32]>,
     /// What is added to the output.
     pub(super) other: Option<&'a [f32]>,
-    pub(super) relu: bool,
+    pub(super) after: After,
 }
 
 /// Floats between what belongs to one point and to the next: they would share few lines of the cache
@@ -178,10 +179,7 @@ impl TileWork<'_> {
                         if let Some(other) = self.other {
                             pixel = pixel.add(V::load(other.as_ptr().wrapping_add(at)));
                         }
-                        if self.relu {
-                            pixel = pixel.rectified();
-                        }
-                        pixel.store(output.wrapping_add(at));
+                        self.after.of(pixel).store(output.wrapping_add(at));
                         at = at.wrapping_add(all);
                     }
                 }

@@ -1,21 +1,26 @@
-//! Which layers are taken together: a convolution with the batch norm, the sum and the rectifier behind it.
+//! Which layers are taken together: a convolution or a linear layer with the batch norm, the sum and the
+//! function of each value behind it.
 
-use crate::model::{Node, NodeId, Op};
+use convlens_fast::After;
 
-/// A convolution with what follows it, up to the node that has its output.
+use crate::model::{Elementwise, Node, NodeId, Op};
+
+/// A convolution, or a linear layer, with what follows it, up to the node that has its output.
 pub(in crate::model) struct Chain {
     pub(in crate::model) conv: NodeId,
     pub(in crate::model) norm: Option<NodeId>,
     /// What is added to it, and where.
     pub(in crate::model) other: Option<NodeId>,
     add: Option<NodeId>,
-    pub(in crate::model) relu: Option<NodeId>,
+    /// The function of each value.
+    pub(in crate::model) function: Option<NodeId>,
+    pub(super) after: After,
 }
 
 impl Chain {
     /// Its layers, from the first to the last.
     pub(in crate::model) fn layers(&self) -> impl Iterator<Item = NodeId> + use<> {
-        [Some(self.conv), self.norm, self.add, self.relu].into_iter().flatten()
+        [Some(self.conv), self.norm, self.add, self.function].into_iter().flatten()
     }
 
     /// Whether the convolution takes nothing along.
@@ -43,6 +48,7 @@ impl Chains {
         nodes: &[Node],
         runs: impl Fn(NodeId) -> bool,
         taken: impl Fn(NodeId) -> bool,
+        takes: impl Fn(&Op) -> bool,
     ) -> Chains {
         let mut reader = vec![None; nodes.len()];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| runs(NodeId(*index))) {
@@ -51,27 +57,43 @@ impl Chains {
             }
         }
         let mut chains = Chains::none(nodes);
+        let mut summed = vec![false; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let packable = match &node.op {
                 Op::Conv2d(conv) if runs(NodeId(index)) => conv.zeros().is_some(),
+                Op::Linear(_) if runs(NodeId(index)) => true,
                 _ => continue,
             };
             let mut end = NodeId(index);
-            let mut chain = Chain { conv: end, norm: None, other: None, add: None, relu: None };
+            let mut chain = Chain {
+                conv: end,
+                norm: None,
+                other: None,
+                add: None,
+                function: None,
+                after: After::Nothing,
+            };
             // The only reader of what the chain has so far, if the chain may take it along.
             while let Some(next) = reader[end.0].filter(|_| taken(end)) {
                 let inputs = nodes[next.0].inputs.as_slice();
                 match (&nodes[next.0].op, inputs) {
                     (Op::BatchNorm2d(_), _) if end == chain.conv => chain.norm = Some(next),
-                    (Op::Add, &[first, other]) if first == end && chain.add.is_none() => {
+                    // Of two chains that meet, the first takes the sum.
+                    (Op::Add, &[first, second])
+                        if first != second && chain.add.is_none() && !summed[next.0] =>
+                    {
+                        let other = if first == end { second } else { first };
                         (chain.other, chain.add) = (Some(other), Some(next));
+                        summed[next.0] = true;
                     }
-                    (Op::Relu, _) => chain.relu = Some(next),
-                    _ => break,
+                    (op, _) => match function(op).filter(|_| takes(op)) {
+                        Some(after) => (chain.function, chain.after) = (Some(next), after),
+                        None => break,
+                    },
                 }
                 chains.inside[end.0] = true;
                 end = next;
-                if chain.relu.is_some() {
+                if chain.function.is_some() {
                     break;
                 }
             }
@@ -91,4 +113,20 @@ impl Chains {
     pub(in crate::model) fn is_inside(&self, id: NodeId) -> bool {
         self.inside[id.0]
     }
+}
+
+/// What our loops compute of each value in the same pass over memory.
+fn function(op: &Op) -> Option<After> {
+    Some(match op {
+        Op::Relu => After::Between(0.0, f32::INFINITY),
+        Op::Relu6 => After::Between(0.0, 6.0),
+        Op::Sigmoid => After::Sigmoid,
+        Op::Silu => After::Silu,
+        Op::Elementwise(Elementwise::Clamp { min, max }) => {
+            After::Between(*min as f32, *max as f32)
+        }
+        Op::Elementwise(Elementwise::HardSwish) => After::HardSwish,
+        Op::Elementwise(Elementwise::Gelu) => After::Gelu,
+        _ => return None,
+    })
 }

@@ -4,18 +4,24 @@
 
 use std::io::Cursor;
 
+use convlens_fast::After;
 use tch::{CModule, IValue, Tensor};
 
 use super::chain::Chain;
 use super::weights::{Form, Operands, folded};
-use super::{Asked, Engine, is_plain, winograd};
+use super::{Asked, Engine, direct, is_plain, winograd};
 use crate::error::{Error, Result};
-use crate::model::op::{Conv2d, Operator};
+use crate::model::op::{Conv2d, Linear, Operator};
 use crate::model::{Node, Op, Pass};
 use crate::tensor::{IntoResult, channels_last};
 
 /// Two calls of libtorch that tch does not have; see assets/convert/make_fused.py.
 const ARCHIVE: &[u8] = include_bytes!("../../../assets/fused/convolution.pt");
+
+/// The most weights of a linear layer that are kept a second time as the sums read them: for one row, which
+/// reads each weight once anyway, and for several.
+const FEW: i64 = 1 << 22;
+const MANY: i64 = 1 << 24;
 
 impl Engine {
     fn archive(&self) -> Option<&CModule> {
@@ -33,7 +39,57 @@ impl Engine {
         asked: Asked,
     ) -> Result<Option<Tensor>> {
         let (conv, norm) = (&nodes[chain.conv.0], chain.norm.map(|id| &nodes[id.0]));
-        let Op::Conv2d(op) = &conv.op else { return Ok(None) };
+        match &conv.op {
+            Op::Conv2d(op) => self.convolution(nodes, chain, (op, norm), input, other, asked),
+            Op::Linear(op) => self.linear(nodes, chain, op, input, other, asked),
+            _ => Ok(None),
+        }
+    }
+
+    /// A linear layer is a convolution of 1 × 1, for which each row of its input is a pixel.
+    fn linear(
+        &self,
+        nodes: &[Node],
+        chain: &Chain,
+        op: &Linear,
+        input: &Tensor,
+        other: Option<&Tensor>,
+        asked: Asked,
+    ) -> Result<Option<Tensor>> {
+        let conv = Conv2d::new(op.in_features, op.out_features, 1).biased(op.bias);
+        let mut shape = input.size();
+        let fits = shape.pop() == Some(op.in_features) && is_plain(input) && input.numel() > 0;
+        let rows = shape.iter().product::<i64>();
+        let weights = op.in_features * op.out_features;
+        if !fits || direct::way(&conv).is_none() || weights > if rows == 1 { FEW } else { MANY } {
+            return Ok(None);
+        }
+        let pixels = |t: &Tensor| {
+            let channels = t.size().last().copied().unwrap_or(1);
+            t.f_reshape([1, rows, 1, channels])?.f_permute([0, 3, 1, 2])
+        };
+        shape.push(op.out_features);
+        if other.is_some_and(|other| other.size() != shape) {
+            return Ok(None);
+        }
+        let (input, other) = (pixels(input), other.map(pixels).transpose());
+        let (input, other) = (input.into_result()?, other.into_result()?);
+        let output =
+            self.convolution(nodes, chain, (&conv, None), &input, other.as_ref(), asked)?;
+        let rows = |t: Tensor| t.f_permute([0, 2, 3, 1])?.f_reshape(&shape);
+        output.map(rows).transpose().into_result()
+    }
+
+    fn convolution(
+        &self,
+        nodes: &[Node],
+        chain: &Chain,
+        (op, norm): (&Conv2d, Option<&Node>),
+        input: &Tensor,
+        other: Option<&Tensor>,
+        asked: Asked,
+    ) -> Result<Option<Tensor>> {
+        let conv = &nodes[chain.conv.0];
         // What does not fit is left to the layers themselves, which say why.
         let size = input.size();
         let alike = |shape: &[i64], other: &Tensor| {
@@ -41,37 +97,58 @@ impl Engine {
                 && other.kind() == input.kind()
                 && other.device() == input.device()
         };
-        let fits = op
-            .output_shape(&[&size])
-            .is_ok_and(|shape| other.is_none_or(|other| alike(&shape, other)));
-        if !fits || input.numel() == 0 {
+        let Ok(shape) = op.output_shape(&[&size]) else { return Ok(None) };
+        if other.is_some_and(|other| !alike(&shape, other)) || input.numel() == 0 {
             return Ok(None);
         }
         let sources = parameters(conv, norm);
-        let archive = self.archive().filter(|_| is_plain(input) && all_plain(&sources));
-        let archive = archive.zip(op.zeros());
-        let wish = match archive {
-            Some(_) if winograd::suits(op, &size, asked.again) => Form::Points,
-            Some(_) => Form::Packed,
+        let plain = is_plain(input) && all_plain(&sources);
+        let archive = self.archive().zip(op.zeros()).filter(|_| plain);
+        let wish = match direct::way(op).filter(|_| plain) {
+            _ if plain && winograd::suits(op, &size, asked.again) => Form::Points,
+            Some(way) => Form::Direct(way),
+            None if archive.is_some() => Form::Packed,
             None if chain.is_alone() => return Ok(None),
             None => Form::Plain,
         };
-        let make = || folded(norm, &sources);
+        let make = || {
+            let (weight, bias) = folded(norm, &sources)?;
+            // A linear layer's has two sides.
+            match weight.dim() {
+                2 => {
+                    Ok((weight.f_unsqueeze(2).and_then(|t| t.f_unsqueeze(3)).into_result()?, bias))
+                }
+                _ => Ok((weight, bias)),
+            }
+        };
         let weights =
             conv.kept.forwards.weights(&sources, op, wish, &size, asked.trainings, make)?;
         let Some(Operands { weight, bias, form }) = weights else { return Ok(None) };
-        let relu = chain.relu.is_some();
-        match (form, archive) {
-            (Form::Points, Some((_, padding))) => {
-                winograd::run(input, &weight, bias.as_ref(), padding, other, relu)
+        let after = chain.after;
+        let output = match (form, archive, op.zeros()) {
+            (Form::Points, _, Some(padding)) => {
+                return winograd::run(input, &weight, bias.as_ref(), padding, other, after);
             }
-            (Form::Packed, Some((archive, padding))) => {
-                let after = if relu { "relu" } else { "none" };
-                call(archive, input, weight, bias, op, padding, after, other).map(Some)
+            (Form::Direct(way), ..) => {
+                let weights = (&weight, bias.as_ref());
+                return direct::run(way, op, input, weights, other, after, &shape);
             }
-            _ if chain.is_alone() => Ok(None),
-            _ => unpacked(op, input, weight, bias, other, relu).map(Some),
-        }
+            (Form::Packed, Some((archive, padding)), _) => {
+                let rectified = after == After::Between(0.0, f32::INFINITY);
+                let inside = if rectified { "relu" } else { "none" };
+                let output = call(archive, input, weight, bias, op, padding, inside, other)?;
+                if rectified {
+                    return Ok(Some(output));
+                }
+                output
+            }
+            _ if chain.is_alone() => return Ok(None),
+            _ => unpacked(op, input, weight, bias, other)?,
+        };
+        let Some(function) = chain.function.map(|id| &nodes[id.0].op) else {
+            return Ok(Some(output));
+        };
+        function.forward(&mut [output], &[], Pass::Inference, true).map(Some)
     }
 
     /// From the gradient at the output of a chain's convolution, with the batch norm behind it, to that at
@@ -98,15 +175,20 @@ impl Engine {
             Ok((channels_last(&turned)?, None))
         };
         let size = gradient.size();
-        let wish = match winograd::suits(&turned, &size, asked.again) {
-            true => Form::Points,
-            false => Form::Packed,
+        let wish = match direct::way(&turned) {
+            _ if winograd::suits(&turned, &size, asked.again) => Form::Points,
+            Some(way) => Form::Direct(way),
+            None => Form::Packed,
         };
         let kept = &conv.kept.backwards;
         let weights = kept.weights(&sources, &turned, wish, &size, asked.trainings, make)?;
         let Some(Operands { weight, form, .. }) = weights else { return Ok(None) };
         match form {
-            Form::Points => winograd::run(gradient, &weight, None, padding, None, false),
+            Form::Points => winograd::run(gradient, &weight, None, padding, None, After::Nothing),
+            Form::Direct(way) => {
+                let Ok(shape) = turned.output_shape(&[&size]) else { return Ok(None) };
+                direct::run(way, &turned, gradient, (&weight, None), None, After::Nothing, &shape)
+            }
             Form::Packed => {
                 call(archive, gradient, weight, None, &turned, padding, "none", None).map(Some)
             }
@@ -115,25 +197,21 @@ impl Engine {
     }
 }
 
-/// By libtorch's own convolution, with what follows it in its output's memory.
+/// By libtorch's own convolution, with what is added in its output's memory.
 fn unpacked(
     op: &Conv2d,
     input: &Tensor,
     weight: Tensor,
     bias: Option<Tensor>,
     other: Option<&Tensor>,
-    relu: bool,
 ) -> Result<Tensor> {
     let parameters = [weight, bias.unwrap_or_default()];
     let op = op.biased(parameters[1].defined());
     let inputs = &mut [input.shallow_clone()];
     let mut output = op.forward(inputs, &parameters, Pass::Inference, false)?;
-    if let Some(other) = other {
-        output = output.f_add_(other).into_result()?;
-    }
-    match relu {
-        true => output.f_relu_().into_result(),
-        false => Ok(output),
+    match other {
+        Some(other) => output.f_add_(other).into_result(),
+        None => Ok(output),
     }
 }
 

@@ -5,6 +5,7 @@
 //! everything to the plain way.
 
 mod chain;
+mod direct;
 mod fused_conv;
 mod linear_back;
 mod threads;
@@ -19,7 +20,7 @@ pub(super) use chain::{Chain, Chains};
 pub(super) use linear_back::linear_back;
 pub(super) use threads::prepare;
 
-use super::{Node, NodeId};
+use super::{Node, NodeId, Op};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 use weights::FoldedWeights;
@@ -50,12 +51,14 @@ pub(super) struct Asked {
 
 /// The layers among `nodes` that are taken together, where all `given` values are finite: oneDNN's rectifier
 /// makes 0 of NaN, which would hide it. `runs(id)` says whether a node has to run, `taken(id)` whether it
-/// has one reader and nobody else who wants its value.
+/// has one reader and nobody else who wants its value, `takes(op)` whether a function of each value may be taken
+/// along.
 pub(super) fn chains<'a>(
     nodes: &[Node],
     given: impl IntoIterator<Item = &'a Tensor>,
     runs: impl Fn(NodeId) -> bool,
     taken: impl Fn(NodeId) -> bool,
+    takes: impl Fn(&Op) -> bool,
 ) -> Result<Chains> {
     if is_on() {
         for values in given {
@@ -63,7 +66,7 @@ pub(super) fn chains<'a>(
                 return Ok(Chains::none(nodes));
             }
         }
-        return Ok(Chains::find(nodes, runs, taken));
+        return Ok(Chains::find(nodes, runs, taken, takes));
     }
     Ok(Chains::none(nodes))
 }
@@ -102,4 +105,12 @@ fn floats(tensor: &Tensor) -> Option<&[f32]> {
         // writes to it meanwhile: tensors do not leave their thread.
         count => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) },
     })
+}
+
+/// The floats of a tensor, if there is one; `None` where it holds something else.
+fn some_floats(tensor: Option<&Tensor>) -> Option<Option<&[f32]>> {
+    match tensor {
+        None => Some(None),
+        Some(tensor) => floats(tensor).map(Some),
+    }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tch::Tensor;
 
-use super::{is_finite, winograd};
+use super::{direct, is_finite, winograd};
 use crate::error::Result;
 use crate::model::op::Conv2d;
 use crate::model::{Node, Op};
@@ -13,8 +13,8 @@ use crate::tensor::{IntoResult, channels_last};
 /// A convolution's weights with its batch norm's in them.
 #[derive(Default)]
 pub(super) struct FoldedWeights {
-    /// As libtorch takes them, and at the points of [`winograd`]: who alternates has both.
-    libtorch: RefCell<Option<Remembered>>,
+    /// As a single pass takes them, and at the points of [`winograd`]: who alternates has both.
+    single: RefCell<Option<Remembered>>,
     points: RefCell<Option<Remembered>>,
 }
 
@@ -42,6 +42,8 @@ pub(super) enum Form {
     Packed,
     /// At the points of [`winograd`].
     Points,
+    /// As the sums of [`direct`] read them, and the bias with them.
+    Direct(direct::Way),
 }
 
 impl FoldedWeights {
@@ -61,7 +63,7 @@ impl FoldedWeights {
             .iter()
             .map(|t| Ok((t.data_ptr() as *const u8, t.f_internal_version().into_result()?)))
             .collect::<Result<Vec<_>>>()?;
-        let slot = if wish == Form::Points { &self.points } else { &self.libtorch };
+        let slot = if wish == Form::Points { &self.points } else { &self.single };
         let mut slot = slot.borrow_mut();
         let known = slot.take().filter(|kept| {
             let form = kept.weights.as_ref().map_or(Form::Plain, |weights| weights.form);
@@ -93,6 +95,7 @@ impl Operands {
             Form::Plain => None,
             Form::Packed => packed(op, &weight, input),
             Form::Points => winograd::kernels(&weight)?,
+            Form::Direct(way) => direct::packed(way, &weight, bias.as_ref())?,
         };
         let form = if changed.is_some() { wish } else { Form::Plain };
         Ok(Some(Operands { weight: changed.unwrap_or(weight), bias, form }))

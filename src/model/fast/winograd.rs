@@ -3,10 +3,10 @@
 
 use std::mem::MaybeUninit;
 
-use convlens_fast::{Convolution, KERNEL, POINTS, SIDE, TILE, panel};
+use convlens_fast::{After, Convolution, KERNEL, POINTS, SIDE, TILE, panel};
 use tch::{Kind, Tensor};
 
-use super::{floats, has_fast_loops, threads};
+use super::{floats, has_fast_loops, some_floats, threads};
 use crate::error::Result;
 use crate::model::op::{Conv2d, Operator};
 use crate::tensor::IntoResult;
@@ -59,14 +59,14 @@ pub(super) fn kernels(weight: &Tensor) -> Result<Option<Tensor>> {
 }
 
 /// The convolution of an input `[N, C, h, w]` by [`kernels`], with what follows it: a bias, another
-/// tensor of the output's size, a rectifier. Channels are innermost in memory.
+/// tensor of the output's size, a function. Channels are innermost in memory.
 pub(super) fn run(
     input: &Tensor,
     kernels: &Tensor,
     bias: Option<&Tensor>,
     padding: [i64; 2],
     other: Option<&Tensor>,
-    relu: bool,
+    after: After,
 ) -> Result<Option<Tensor>> {
     let inner = |t: &Tensor| t.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result();
     let (input, other) = (inner(input)?, other.map(inner).transpose()?);
@@ -85,7 +85,7 @@ pub(super) fn run(
             padding: padding.map(|side| side as usize),
             bias: some_floats(bias.as_ref())?,
             other: some_floats(other.as_ref())?,
-            relu,
+            after,
         };
         floats(&output)?;
         // SAFETY: it has just been made, of that many floats, and nobody else has it.
@@ -103,17 +103,11 @@ pub(super) fn run(
     }
 }
 
-/// The floats of a tensor, if there is one; `None` where it holds something else.
-fn some_floats(tensor: Option<&Tensor>) -> Option<Option<&[f32]>> {
-    match tensor {
-        None => Some(None),
-        Some(tensor) => floats(tensor).map(Some),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RELU: After = After::Between(0.0, f32::INFINITY);
 
     fn here() -> bool {
         has_fast_loops() && panel().is_some()
@@ -138,8 +132,8 @@ mod tests {
             let plain = input.conv2d(&weight, Some(&bias), [1, 1], [padding; 2], [1, 1], 1);
             let other = value(plain.numel() as i64, 0.53).reshape(plain.size()) * 3.0;
             let kernels = kernels(&float(&weight)).expect("kernels").expect("a processor");
-            let run = |bias: Option<&Tensor>, other: Option<&Tensor>, relu| {
-                let found = run(&float(&input), &kernels, bias, [padding; 2], other, relu);
+            let run = |bias: Option<&Tensor>, other: Option<&Tensor>, after| {
+                let found = run(&float(&input), &kernels, bias, [padding; 2], other, after);
                 found.expect("a pass").expect("it suits")
             };
             let (bias_32, other_32) = (float(&bias), float(&other));
@@ -149,9 +143,9 @@ mod tests {
             let terms = terms.max().double_value(&[]);
             let without = &plain - bias.reshape([1, k, 1, 1]);
             for (found, expected) in [
-                (run(None, None, false), without),
-                (run(Some(&bias_32), None, false), plain.shallow_clone()),
-                (run(Some(&bias_32), Some(&other_32), true), (&plain + &other).relu()),
+                (run(None, None, After::Nothing), without),
+                (run(Some(&bias_32), None, After::Nothing), plain.shallow_clone()),
+                (run(Some(&bias_32), Some(&other_32), RELU), (&plain + &other).relu()),
             ] {
                 assert_eq!(found.size(), expected.size());
                 let apart = (found.to_kind(Kind::Double) - &expected).abs().max();
@@ -170,7 +164,7 @@ mod tests {
         let input = Tensor::ones([1, 32, 16, 16], tch::kind::FLOAT_CPU);
         let _ = input.get(0).get(3).get(5).fill_(f64::NAN);
         let kernels = kernels(&weight).expect("kernels").expect("a processor");
-        let found = run(&input, &kernels, None, [1, 1], None, true).expect("a pass");
+        let found = run(&input, &kernels, None, [1, 1], None, RELU).expect("a pass");
         let found = found.expect("it suits");
         assert!(found.isnan().any().int64_value(&[]) != 0);
     }
@@ -204,7 +198,9 @@ mod tests {
         let double = |t: &Tensor| t.to_kind(Kind::Double);
         let bias = Tensor::ones([32], tch::kind::FLOAT_CPU);
         let run = |input: &Tensor, bias: &Tensor, other: Option<&Tensor>| {
-            run(input, &kernels, Some(bias), [1, 1], other, false).expect("an answer").is_some()
+            run(input, &kernels, Some(bias), [1, 1], other, After::Nothing)
+                .expect("an answer")
+                .is_some()
         };
         assert!(run(&input, &bias, Some(&input)));
         assert!(!run(&double(&input), &bias, None));

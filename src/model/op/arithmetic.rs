@@ -95,7 +95,11 @@ impl Operator for Arithmetic {
     }
 
     fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], _: Pass, _: bool) -> Result<Tensor> {
-        let (a, b) = (&inputs[0], &inputs[1]);
+        let (mut a, mut b) = (&inputs[0], &inputs[1]);
+        // The output lies in memory as the first one does: maps, rather than what scales or shifts them.
+        if matches!(self, Arithmetic::Add | Arithmetic::Multiply) && a.numel() < b.numel() {
+            (a, b) = (b, a);
+        }
         match self {
             Arithmetic::Add => a.f_add(b),
             Arithmetic::Subtract => a.f_sub(b),

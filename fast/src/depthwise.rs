@@ -1,0 +1,361 @@
+//! Convolutions that keep channels apart: each channel of the output reads one of the input. Everything has
+//! its channels innermost in memory, so that a register holds channels.
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::after::After;
+use crate::direct::Windows;
+use crate::exactly;
+use crate::simd::{Instructions, Vector};
+use crate::threads::{self, Shared};
+
+/// A convolution of each channel by itself, and what follows it.
+#[derive(Clone, Copy)]
+pub struct Depthwise<'a> {
+    /// `[N, h, w, C]`
+    pub input: &'a [f32],
+    /// Height, width and channels of the input.
+    pub size: [usize; 3],
+    /// `[kh, kw, C]`
+    pub weights: &'a [f32],
+    /// `[C]`
+    pub bias: Option<&'a [f32]>,
+    /// What each pixel of the output reads.
+    pub windows: Windows,
+    /// What is added to the output, `[N, h', w', C]`.
+    pub other: Option<&'a [f32]>,
+    /// What becomes of each value then.
+    pub after: After,
+}
+
+/// Products for which waking a thread pays: they wait for memory more than others.
+const WORTH: usize = 1 << 16;
+/// Products in a piece of a large work.
+const PIECE: usize = 1 << 18;
+/// Floats of the input that are worked on at once.
+const AT_ONCE: usize = 64 << 10;
+/// Pixels whose sums are in registers at once: as many as divide what networks have, 7 times a power of 2.
+const PIXELS: usize = 7;
+/// The most values of a row that they read.
+const MOST: usize = (PIXELS - 1) * 2 + 5;
+
+impl Depthwise<'_> {
+    /// Fills the output, `[N, h', w', C]`, in so many threads; `None`, and nothing is written, where the
+    /// lengths do not suit each other or the processor.
+    #[must_use]
+    pub fn run(&self, output: &mut [MaybeUninit<f32>], threads: usize) -> Option<()> {
+        self.run_with(Instructions::here()?, output, threads)
+    }
+
+    fn run_with(
+        &self,
+        instructions: Instructions,
+        output: &mut [MaybeUninit<f32>],
+        threads: usize,
+    ) -> Option<()> {
+        let [h, w, c] = self.size;
+        let photos = exactly(self.input.len(), h.checked_mul(w)?.checked_mul(c)?)?;
+        let (height, width) = (self.windows.count(0, h)?, self.windows.count(1, w)?);
+        let taps = self.windows.kernel[0].checked_mul(self.windows.kernel[1])?;
+        let values = photos.checked_mul(height)?.checked_mul(width)?.checked_mul(c)?;
+        let suits = output.len() == values
+            && self.weights.len() == taps.checked_mul(c)?
+            && self.bias.is_none_or(|bias| bias.len() == c)
+            && self.other.is_none_or(|other| other.len() == values);
+        if !suits {
+            return None;
+        }
+        let rows = photos * height;
+        let products = values.saturating_mul(taps);
+        let threads = if products < WORTH { 1 } else { threads.max(1) };
+        let pieces = if threads == 1 { 1 } else { (products / PIECE).clamp(threads, 4 * threads) };
+        let pieces = pieces.min(rows);
+        // Of a register's channels a few rows stay in the nearest cache, of all of them in the next.
+        let together = (AT_ONCE / (w * c) / self.windows.stride[0]).max(1);
+        let output = Shared(output.as_mut_ptr().cast());
+        let next = AtomicUsize::new(0);
+        threads::on_all(threads, &|_| {
+            loop {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= pieces {
+                    return;
+                }
+                let (mut first, end) = (piece * rows / pieces, (piece + 1) * rows / pieces);
+                while first < end {
+                    let some = first..end.min(first + together);
+                    first = some.end;
+                    for channel in (0..c).step_by(instructions.lanes()) {
+                        for row in some.clone() {
+                            let (photo, y) = (row / height, row % height);
+                            let count = (c - channel).min(instructions.lanes());
+                            let line = Line { of: self, row, photo, y, width, channel, count };
+                            // SAFETY: the lengths have been checked, and nobody else writes to this row.
+                            unsafe { line.run(instructions, output.at(row * width * c)) }
+                        }
+                    }
+                }
+            }
+        });
+        Some(())
+    }
+}
+
+/// Of a row of the output the channels in one register.
+struct Line<'a> {
+    of: &'a Depthwise<'a>,
+    /// Its number among all photos' rows, its photo, and its number there.
+    row: usize,
+    photo: usize,
+    y: usize,
+    /// How many pixels it has.
+    width: usize,
+    /// The first channel, and how many there are from there on.
+    channel: usize,
+    count: usize,
+}
+
+impl Line<'_> {
+    /// # Safety
+    /// The processor has the instructions, and the lengths suit each other.
+    unsafe fn run(&self, instructions: Instructions, output: *mut f32) {
+        unsafe {
+            match instructions {
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx2 => run_avx2(self, output),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512 => run_avx512(self, output),
+            }
+        }
+    }
+
+    /// By the kernels that networks have, or by any other.
+    #[inline(always)]
+    unsafe fn channels<V: Vector>(&self, output: *mut f32) {
+        let Windows { kernel, stride, dilation, .. } = self.of.windows;
+        unsafe {
+            match (kernel[1], stride[1], dilation[1]) {
+                (3, 1, 1) => self.blocks::<V, 3, 1>(output),
+                (3, 2, 1) => self.blocks::<V, 3, 2>(output),
+                (5, 1, 1) => self.blocks::<V, 5, 1>(output),
+                (5, 2, 1) => self.blocks::<V, 5, 2>(output),
+                (7, 1, 1) => self.blocks::<V, 7, 1>(output),
+                _ => self.pixels::<V>(output),
+            }
+        }
+    }
+
+    /// Block by block: a value is read once for all pixels of a block that it belongs to.
+    #[inline(always)]
+    unsafe fn blocks<V: Vector, const KERNEL: usize, const STRIDE: usize>(&self, output: *mut f32) {
+        let Depthwise { size: [_, width, c], windows, .. } = *self.of;
+        let Line { channel, count, .. } = *self;
+        unsafe {
+            for x in (0..self.width).step_by(PIXELS) {
+                let mut sums = [self.bias::<V>(); PIXELS];
+                for (tap, row) in self.rows() {
+                    let mut weights = [V::splat(0.0); KERNEL];
+                    for (i, weight) in weights.iter_mut().enumerate() {
+                        *weight = self.weight(tap * KERNEL + i);
+                    }
+                    let row = row.wrapping_add(channel);
+                    // Beyond the edges lie zeros.
+                    let mut values = [V::splat(0.0); MOST];
+                    let reach = (PIXELS - 1) * STRIDE + KERNEL;
+                    for (j, value) in values.iter_mut().enumerate().take(reach) {
+                        let column = (x * STRIDE).wrapping_add(j).wrapping_sub(windows.padding[1]);
+                        if column < width {
+                            *value = V::load_first(row.wrapping_add(column.wrapping_mul(c)), count);
+                        }
+                    }
+                    for (i, sum) in sums.iter_mut().enumerate() {
+                        for (tap, weight) in weights.iter().enumerate() {
+                            *sum = values[i * STRIDE + tap].mul_add(*weight, *sum);
+                        }
+                    }
+                }
+                let sums = sums.into_iter().take(self.width - x);
+                for (i, sum) in sums.enumerate() {
+                    self.put(sum, x + i, output);
+                }
+            }
+        }
+    }
+
+    /// Pixel by pixel.
+    #[inline(always)]
+    unsafe fn pixels<V: Vector>(&self, output: *mut f32) {
+        let Depthwise { size: [_, width, c], windows, .. } = *self.of;
+        let Line { channel, count, .. } = *self;
+        unsafe {
+            for x in 0..self.width {
+                let mut sum = self.bias::<V>();
+                for (tap, row) in self.rows() {
+                    for i in 0..windows.kernel[1] {
+                        let column = (x * windows.stride[1] + i * windows.dilation[1])
+                            .wrapping_sub(windows.padding[1]);
+                        if column < width {
+                            let value =
+                                V::load_first(row.wrapping_add(column * c + channel), count);
+                            let tap = tap * windows.kernel[1] + i;
+                            sum = value.mul_add(self.weight(tap), sum);
+                        }
+                    }
+                }
+                self.put(sum, x, output);
+            }
+        }
+    }
+
+    /// The kernel's rows that lie within the input, and the row of the input at each.
+    #[inline(always)]
+    fn rows(&self) -> impl Iterator<Item = (usize, *const f32)> {
+        let Depthwise { size: [height, width, c], windows, .. } = *self.of;
+        let photo = self.of.input.as_ptr().wrapping_add(self.photo * height * width * c);
+        let first = self.y * windows.stride[0];
+        (0..windows.kernel[0]).filter_map(move |tap| {
+            let y = (first + tap * windows.dilation[0]).wrapping_sub(windows.padding[0]);
+            (y < height).then(|| (tap, photo.wrapping_add(y * width * c)))
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn bias<V: Vector>(&self) -> V {
+        unsafe {
+            match self.of.bias {
+                Some(bias) => V::load_first(bias.as_ptr().wrapping_add(self.channel), self.count),
+                None => V::splat(0.0),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn weight<V: Vector>(&self, tap: usize) -> V {
+        let at = tap.wrapping_mul(self.of.size[2]).wrapping_add(self.channel);
+        unsafe { V::load_first(self.of.weights.as_ptr().wrapping_add(at), self.count) }
+    }
+
+    /// Writes a pixel's channels, after what follows.
+    #[inline(always)]
+    unsafe fn put<V: Vector>(&self, mut sum: V, x: usize, output: *mut f32) {
+        let at = x.wrapping_mul(self.of.size[2]).wrapping_add(self.channel);
+        unsafe {
+            if let Some(other) = self.of.other {
+                let row = self.row.wrapping_mul(self.width).wrapping_mul(self.of.size[2]);
+                let other = other.as_ptr().wrapping_add(row).wrapping_add(at);
+                sum = sum.add(V::load_first(other, self.count));
+            }
+            self.of.after.of(sum).store_first(output.wrapping_add(at), self.count);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_avx2(line: &Line, output: *mut f32) {
+    unsafe { line.channels::<std::arch::x86_64::__m256>(output) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn run_avx512(line: &Line, output: *mut f32) {
+    unsafe { line.channels::<std::arch::x86_64::__m512>(output) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{all_instructions, plain, value};
+
+    fn values(count: usize, step: usize) -> Vec<f32> {
+        (0..count).map(|i| value(i * step)).collect()
+    }
+
+    fn run(
+        of: &Depthwise,
+        instructions: Instructions,
+        count: usize,
+        threads: usize,
+    ) -> Option<Vec<f32>> {
+        let mut output = Vec::with_capacity(count);
+        of.run_with(instructions, &mut output.spare_capacity_mut()[..count], threads)?;
+        // SAFETY: `run_with` has written all of them.
+        unsafe { output.set_len(count) };
+        Some(output)
+    }
+
+    #[test]
+    fn it_is_the_plain_convolution_of_each_channel() {
+        let windows =
+            |kernel, stride, padding, dilation| Windows { kernel, stride, padding, dilation };
+        let cases = [
+            (2, [11, 30, 24], windows([3, 3], [1, 1], [1, 1], [1, 1])),
+            (1, [9, 31, 40], windows([5, 5], [2, 2], [2, 2], [1, 1])),
+            (2, [8, 20, 7], windows([3, 2], [1, 2], [0, 2], [2, 3])),
+            (1, [4, 3, 16], windows([7, 7], [1, 1], [3, 3], [1, 1])),
+            (1, [2, 2, 33], windows([1, 1], [1, 1], [3, 4], [1, 1])),
+        ];
+        for (photos, size, windows) in cases {
+            let [h, w, c] = size;
+            let (input, bias) = (values(photos * h * w * c, 3), values(c, 5));
+            let weights = values(windows.kernel[0] * windows.kernel[1] * c, 7);
+            let tap = |k: usize, y: usize, x: usize, i: usize| {
+                (i == 0).then(|| (k, weights[(y * windows.kernel[1] + x) * c + k]))
+            };
+            let sums = plain(&input, size, &windows, c, tap);
+            let other = values(sums.len(), 11);
+            for instructions in all_instructions() {
+                for (bias, other) in [(None, None), (Some(&*bias), Some(&*other))] {
+                    let after = After::Between(0.0, 1.5);
+                    let of = Depthwise {
+                        input: &input,
+                        size,
+                        weights: &weights,
+                        bias,
+                        windows,
+                        other,
+                        after,
+                    };
+                    for threads in [0, 1, 3] {
+                        let found = run(&of, instructions, sums.len(), threads).expect("it suits");
+                        for (i, (found, sum)) in found.iter().zip(&sums).enumerate() {
+                            let bias = bias.map_or(0.0, |bias| f64::from(bias[i % c]));
+                            let other = other.map_or(0.0, |other| f64::from(other[i]));
+                            let expected = (sum + bias + other).clamp(0.0, 1.5);
+                            let apart = (f64::from(*found) - expected).abs();
+                            assert!(apart < 5e-6, "{size:?} {windows:?}: {found}, {expected}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_that_do_not_suit_are_refused() {
+        for instructions in all_instructions() {
+            let (input, weights) = (values(6 * 5 * 4, 3), values(9 * 4, 5));
+            let windows = Windows { kernel: [3, 3], padding: [1, 1], ..Windows::PIXELS };
+            let whole = Depthwise {
+                input: &input,
+                size: [6, 5, 4],
+                weights: &weights,
+                bias: None,
+                windows,
+                other: None,
+                after: After::Nothing,
+            };
+            let refused = |of: Depthwise| assert!(run(&of, instructions, 120, 2).is_none());
+            assert!(run(&whole, instructions, 120, 2).is_some());
+            assert!(run(&whole, instructions, 121, 2).is_none());
+            refused(Depthwise { input: &input[1..], ..whole });
+            refused(Depthwise { input: &[], ..whole });
+            refused(Depthwise { size: [6, usize::MAX, 4], ..whole });
+            refused(Depthwise { weights: &weights[1..], ..whole });
+            refused(Depthwise { bias: Some(&weights), ..whole });
+            refused(Depthwise { other: Some(&weights), ..whole });
+            refused(Depthwise { windows: Windows { kernel: [9, 3], ..windows }, ..whole });
+            refused(Depthwise { windows: Windows { padding: [0, 0], ..windows }, ..whole });
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Convolutions and linear layers by sums in registers: which, and tensors to the slices that convlens-fast
+//! works on.
+
+use std::mem::MaybeUninit;
+
+use convlens_fast::{After, Depthwise, Direct, Windows};
+use tch::{Kind, Tensor};
+
+use super::{floats, has_fast_loops, some_floats, threads};
+use crate::error::Result;
+use crate::model::op::Conv2d;
+use crate::tensor::IntoResult;
+
+/// The way that such a convolution goes here, if it does.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    /// Each channel reads all.
+    Whole,
+    /// Each channel reads one.
+    Depthwise,
+}
+
+pub(super) fn way(op: &Conv2d) -> Option<Way> {
+    if !has_fast_loops() || !Direct::is_here() || op.zeros().is_none() {
+        return None;
+    }
+    match op.groups {
+        1 => Some(Way::Whole),
+        groups if groups == op.in_channels && groups == op.out_channels => Some(Way::Depthwise),
+        _ => None,
+    }
+}
+
+/// The weights, `[K, C, kh, kw]`, as the sums read them; the bias of a whole convolution is among them.
+pub(super) fn packed(way: Way, weight: &Tensor, bias: Option<&Tensor>) -> Result<Option<Tensor>> {
+    let order = match way {
+        Way::Whole => [0, 2, 3, 1],
+        Way::Depthwise => [2, 3, 1, 0],
+    };
+    let lines = weight.f_permute(order).and_then(|t| t.f_contiguous()).into_result()?;
+    if way == Way::Depthwise {
+        return Ok(Some(lines));
+    }
+    let bias = bias.map(|bias| bias.f_contiguous()).transpose().into_result()?;
+    let (Some(weights), Some(bias)) = (floats(&lines), some_floats(bias.as_ref())) else {
+        return Ok(None);
+    };
+    let channels = weight.size().first().map_or(0, |&k| k as usize);
+    let packed = Direct::pack(weights, bias, channels, threads::count());
+    packed.map(|packed| Tensor::f_from_slice(&packed)).transpose().into_result()
+}
+
+/// The convolution of an input `[N, C, h, w]` by [`packed`] weights, with what follows it: another tensor of
+/// the output's size, a function. `output` is its shape. Channels are innermost in memory.
+pub(super) fn run(
+    way: Way,
+    op: &Conv2d,
+    input: &Tensor,
+    (weights, bias): (&Tensor, Option<&Tensor>),
+    other: Option<&Tensor>,
+    after: After,
+    output: &[i64],
+) -> Result<Option<Tensor>> {
+    let inner = |t: &Tensor| t.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result();
+    let (input, other) = (inner(input)?, other.map(inner).transpose()?);
+    let (&[_, h, w, c], &[n, k, height, width]) = (&*input.size(), output) else {
+        return Ok(None);
+    };
+    let Some(padding) = op.zeros() else { return Ok(None) };
+    let size = [n, height, width, k];
+    let output = input.f_new_empty(size, (Kind::Float, input.device())).into_result()?;
+    let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
+    let windows = Windows {
+        kernel: sides(op.kernel),
+        stride: sides(op.stride),
+        padding: sides(padding),
+        dilation: sides(op.dilation),
+    };
+    let all = || {
+        let (values, weights) = (floats(&input)?, floats(weights)?);
+        let (bias, other) = (some_floats(bias)?, some_floats(other.as_ref())?);
+        let size = [h, w, c].map(|side| side as usize);
+        floats(&output)?;
+        // SAFETY: it has just been made, of that many floats, and nobody else has it.
+        let output = unsafe {
+            std::slice::from_raw_parts_mut(
+                output.data_ptr().cast::<MaybeUninit<f32>>(),
+                output.numel(),
+            )
+        };
+        match way {
+            Way::Whole => {
+                let channels = k as usize;
+                let of = Direct { input: values, size, weights, channels, windows, other, after };
+                of.run(output, threads::count())
+            }
+            Way::Depthwise => {
+                let of = Depthwise { input: values, size, weights, bias, windows, other, after };
+                of.run(output, threads::count())
+            }
+        }
+    };
+    match all() {
+        Some(()) => output.f_permute([0, 3, 1, 2]).into_result().map(Some),
+        None => Ok(None),
+    }
+}
