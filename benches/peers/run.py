@@ -1,7 +1,8 @@
 """The peers' side of the benches: the same work in Python, one JSON object a line.
 
     pip install -r benches/peers/requirements.txt
-    python benches/peers/run.py [--bench speed|explanations|feature_vis|dataset] [part of a name ...]
+    python benches/peers/run.py [--bench speed|networks|explanations|feature_vis|dataset] [part of a name ...]
+    python benches/peers/run.py --export
 
 The benches are those of benches/*.rs; without a choice, all of them run.
 
@@ -13,6 +14,9 @@ ReLU) for the cat, preprocessed as usual (Resize(256), CenterCrop(224), normalis
 bilinearly with half-pixel centres. If CONVLENS_BENCH_MAPS names a file of 64*224*224 little-endian
 float32 values, those are used. Networks get the same preprocessed cat, and the number of threads is
 PyTorch's default.
+
+--export writes the networks that "networks" measures, with random weights, to target/bench-networks, as .pt2
+and as ONNX, those that are not there.
 """
 
 import argparse
@@ -29,6 +33,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import onnxruntime
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -45,6 +50,18 @@ from torchcam import methods as torchcam_methods  # noqa: E402
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 NETWORKS = ["alexnet", "vgg16", "resnet34", "resnet50"]
+FILES = ASSETS.parent / "target" / "bench-networks"
+EXPORTED = [
+    "vgg16",
+    "resnet34",
+    "resnet50",
+    "efficientnet_b0",
+    "squeezenet1_1",
+    "mobilenet_v2",
+    "convnext_tiny",
+    "vit_b_16",
+    "vit_b_32",
+]
 LAYERS = {"last_conv": "classifier.1", "features_12": "features.12"}
 
 
@@ -322,16 +339,48 @@ def speed(torch_is):
         measure(f"pytorch_grad_cam/gradcam_{short}", detail, pytorch_grad_cam, net, image, layer, target)
 
 
+def export():
+    FILES.mkdir(parents=True, exist_ok=True)
+    for name in EXPORTED:
+        paths = [FILES / f"{name}.{kind}" for kind in ("pt2", "onnx")]
+        if all(path.exists() for path in paths):
+            continue
+        torch.manual_seed(0)
+        net, image = getattr(models, name)(weights=None).eval(), torch.zeros(1, 3, 224, 224)
+        torch.export.save(torch.export.export(net, (image,)), paths[0])
+        torch.onnx.export(net, (image,), paths[1], opset_version=17, dynamo=False)
+
+
+def networks(torch_is):
+    image = np.random.default_rng(0).random((1, 3, 224, 224), dtype=np.float32)
+    for name in EXPORTED:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(FILES / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
+        feed = {session.get_inputs()[0].name: image}
+        ort_is = f"onnxruntime {onnxruntime.__version__}, {torch.get_num_threads()} threads"
+        work = lambda: session.run(None, feed) and None  # noqa: E731
+        measure(f"onnxruntime/{name}", f"{name}, 1x3x224x224, {ort_is}", work)
+        net = getattr(models, name)(weights=None).eval()
+        detail = f"{name}, 1x3x224x224, {torch_is}"
+        measure(f"torch/{name}", detail, forward, net, torch.from_numpy(image))
+
+
 BENCHES = {
     "speed": speed,
+    "networks": networks,
     "explanations": explanations,
     "feature_vis": activation_maximisation,
     "dataset": datasets,
 }
 parser = argparse.ArgumentParser(description="The peers' side of the benches.")
 parser.add_argument("--bench", choices=BENCHES)
+parser.add_argument("--export", action="store_true")
 parser.add_argument("names", nargs="*", metavar="part of a name")
 CHOSEN = parser.parse_args()
+if CHOSEN.export:
+    export()
+    raise SystemExit
 for bench, run in BENCHES.items():
     if CHOSEN.bench in (None, bench):
         run(f"torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 type Times = BTreeMap<String, f64>;
 
 /// Those of benches/, and of benches/peers/run.py.
-const BENCHES: [&str; 4] = ["speed", "explanations", "feature_vis", "dataset"];
+const BENCHES: [&str; 5] = ["speed", "networks", "explanations", "feature_vis", "dataset"];
 
 pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
     let results = ready.checkout.join("target/criterion");
@@ -27,6 +27,12 @@ pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
     let (mut theirs, mut sizes) = (Times::new(), BTreeMap::new());
     // The peers' turn comes after each: a machine is not as fast in every quarter of an hour.
     for name in BENCHES {
+        if let Some(python) = python.as_ref().filter(|_| name == "networks") {
+            // Ours opens what they export.
+            let mut command = process::command(&python.executable);
+            command.args(["benches/peers/run.py", "--export"]).current_dir(&ready.checkout);
+            process::run(&mut command)?;
+        }
         let mut cargo = process::command("cargo");
         cargo.args(["bench", "--package", "convlens", "--bench", name]);
         process::run(cargo.env("CRITERION_HOME", &results).current_dir(&ready.checkout))?;
