@@ -61,6 +61,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn at_least(self, limit: Self) -> Self;
     /// The lesser of this and the limit; NaN stays NaN.
     unsafe fn at_most(self, limit: Self) -> Self;
+    /// The greater of both; NaN where one is.
+    unsafe fn maximum(self, other: Self) -> Self;
     /// The nearest whole number.
     unsafe fn rounded(self) -> Self;
     /// `self · 2^power`, of a whole number from −126 to 127.
@@ -127,6 +129,23 @@ mod x86 {
         unsafe { _mm512_mask_storeu_ps(to, first_512(count), values) }
     }
 
+    // Of a number and NaN, `max` takes the second.
+    #[inline(always)]
+    unsafe fn maximum_256(a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_ps(_mm256_max_ps(a, b), a, unordered)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn maximum_512(a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            _mm512_mask_mov_ps(_mm512_max_ps(a, b), unordered, a)
+        }
+    }
+
     #[inline(always)]
     unsafe fn rounded_256(values: __m256) -> __m256 {
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(values) }
@@ -153,7 +172,7 @@ mod x86 {
     macro_rules! vector {
         ($type:ident, $lanes:literal, $load:ident, $store:ident, $load_first:ident, $store_first:ident,
          $splat:ident, $spread:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $max:ident,
-         $min:ident, $rounded:ident, $scaled:ident) => {
+         $min:ident, $maximum:ident, $rounded:ident, $scaled:ident) => {
             impl super::Vector for $type {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -214,6 +233,10 @@ mod x86 {
                     unsafe { $min(limit, self) }
                 }
                 #[inline(always)]
+                unsafe fn maximum(self, other: Self) -> Self {
+                    unsafe { $maximum(self, other) }
+                }
+                #[inline(always)]
                 unsafe fn rounded(self) -> Self {
                     unsafe { $rounded(self) }
                 }
@@ -241,6 +264,7 @@ mod x86 {
         _mm256_fmadd_ps,
         _mm256_max_ps,
         _mm256_min_ps,
+        maximum_256,
         rounded_256,
         scaled_256
     );
@@ -260,6 +284,7 @@ mod x86 {
         _mm512_fmadd_ps,
         _mm512_max_ps,
         _mm512_min_ps,
+        maximum_512,
         rounded_512,
         scaled_512
     );

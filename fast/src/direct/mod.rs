@@ -60,7 +60,9 @@ pub struct Direct<'a> {
 }
 
 /// Floats of the weights that stay in a processor's cache while rows pass by.
-const KEPT: usize = 192 << 10;
+const KEPT: usize = 96 << 10;
+/// Floats of a panel that are worked on in the time that others take from memory.
+const AHEAD: usize = 1024;
 /// Floats of the input that are copied between zeros at once.
 const COPIED: usize = 128 << 10;
 /// Products for which waking a thread pays.
@@ -285,7 +287,13 @@ impl Task<'_> {
         let mut from = piece.panels.start;
         while from < piece.panels.end {
             let panels = from..piece.panels.end.min(from + group);
+            let is_first = from == piece.panels.start;
             from = panels.end;
+            // While these are worked on, the next ones come from memory, some with each call.
+            let soon = self.of.weights.as_ptr().wrapping_add(from * panel);
+            let next = (piece.panels.end - from).min(group) * panel;
+            let each = next / (piece.blocks.len() * panels.len());
+            let mut call = 0;
             for block in piece.blocks.clone() {
                 let (y, j) = (block / across, block % across);
                 let pixels = j * to[1] / across..(j + 1) * to[1] / across;
@@ -297,13 +305,21 @@ impl Task<'_> {
                     let out = pixel + channel;
                     let other = self.of.other.map(|other| other.as_ptr().wrapping_add(out));
                     let count = (channels - channel).min(2 * lanes);
+                    let weights = self.of.weights.as_ptr().wrapping_add(number * panel);
+                    let (soon, pace) = match is_first && block == piece.blocks.start {
+                        true => (weights.wrapping_add(AHEAD), 2 * lanes),
+                        false => (soon.wrapping_add(call * each), each.div_ceil(self.length)),
+                    };
+                    call += 1;
                     let sums = Sums {
                         input: input.wrapping_add(at),
                         pixel: windows.stride[1] * c,
                         runs: [windows.kernel[0], runs[0]],
                         steps: [windows.dilation[0] * row, windows.dilation[1] * c],
                         length: runs[1],
-                        panel: self.of.weights.as_ptr().wrapping_add(number * panel),
+                        panel: weights,
+                        soon,
+                        pace,
                         other: other.unwrap_or(std::ptr::null()),
                         output: output.wrapping_add(out),
                         stride: channels,

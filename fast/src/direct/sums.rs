@@ -19,6 +19,10 @@ pub(super) struct Sums {
     pub(super) length: usize,
     /// A bias for each channel of the panel, then for each value that is read a weight for each channel.
     pub(super) panel: *const f32,
+    /// Weights that will be read soon and may still be in memory: from where on, and how many floats a step,
+    /// they are asked for.
+    pub(super) soon: *const f32,
+    pub(super) pace: usize,
     /// What is added, as the output lies; null for nothing.
     pub(super) other: *const f32,
     pub(super) output: *mut f32,
@@ -29,10 +33,6 @@ pub(super) struct Sums {
     pub(super) after: After,
 }
 
-/// How many floats of a panel before they are needed they are asked for: in the time that they take from
-/// memory so many are worked on.
-const AHEAD: usize = 1024;
-
 impl Sums {
     /// So many pixels by a panel of so many registers.
     ///
@@ -41,7 +41,7 @@ impl Sums {
     #[inline(always)]
     pub(super) unsafe fn run<V: Vector, const PIXELS: usize, const REGISTERS: usize>(&self) {
         unsafe {
-            let mut panel = self.panel;
+            let (mut panel, mut soon) = (self.panel, self.soon);
             let mut sums = [[V::splat(0.0); REGISTERS]; PIXELS];
             let mut bias = [V::splat(0.0); REGISTERS];
             for bias in &mut bias {
@@ -60,7 +60,6 @@ impl Sums {
                         let mut weights = [V::splat(0.0); REGISTERS];
                         for weights in &mut weights {
                             *weights = V::load(panel);
-                            V::prefetch(panel.wrapping_add(AHEAD));
                             panel = panel.wrapping_add(V::LANES);
                         }
                         for (pixel, sums) in sums.iter_mut().enumerate() {
@@ -71,6 +70,8 @@ impl Sums {
                             }
                         }
                         values = values.wrapping_add(1);
+                        V::prefetch(soon);
+                        soon = soon.wrapping_add(self.pace);
                     }
                 }
             }

@@ -1,12 +1,10 @@
 //! Convolutions and linear layers by sums in registers: which, and tensors to the slices that convlens-fast
 //! works on.
 
-use std::mem::MaybeUninit;
-
 use convlens_fast::{After, Depthwise, Direct, Windows};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::{floats, has_fast_loops, some_floats, threads};
+use super::{filled, floats, has_fast_loops, inner, some_floats, threads};
 use crate::error::Result;
 use crate::model::op::Conv2d;
 use crate::tensor::IntoResult;
@@ -51,7 +49,7 @@ pub(super) fn packed(way: Way, weight: &Tensor, bias: Option<&Tensor>) -> Result
 }
 
 /// The convolution of an input `[N, C, h, w]` by [`packed`] weights, with what follows it: another tensor of
-/// the output's size, a function. `output` is its shape. Channels are innermost in memory.
+/// the output's size, a function. `shape` is the output's. Channels are innermost in memory.
 pub(super) fn run(
     way: Way,
     op: &Conv2d,
@@ -59,16 +57,10 @@ pub(super) fn run(
     (weights, bias): (&Tensor, Option<&Tensor>),
     other: Option<&Tensor>,
     after: After,
-    output: &[i64],
+    shape: [i64; 4],
 ) -> Result<Option<Tensor>> {
-    let inner = |t: &Tensor| t.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result();
     let (input, other) = (inner(input)?, other.map(inner).transpose()?);
-    let (&[_, h, w, c], &[n, k, height, width]) = (&*input.size(), output) else {
-        return Ok(None);
-    };
-    let Some(padding) = op.zeros() else { return Ok(None) };
-    let size = [n, height, width, k];
-    let output = input.f_new_empty(size, (Kind::Float, input.device())).into_result()?;
+    let (&[_, h, w, c], Some(padding)) = (&*input.size(), op.zeros()) else { return Ok(None) };
     let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
     let windows = Windows {
         kernel: sides(op.kernel),
@@ -76,32 +68,20 @@ pub(super) fn run(
         padding: sides(padding),
         dilation: sides(op.dilation),
     };
-    let all = || {
-        let (values, weights) = (floats(&input)?, floats(weights)?);
+    let size = [h, w, c].map(|side| side as usize);
+    filled(shape, |output| {
+        let (input, weights) = (floats(&input)?, floats(weights)?);
         let (bias, other) = (some_floats(bias)?, some_floats(other.as_ref())?);
-        let size = [h, w, c].map(|side| side as usize);
-        floats(&output)?;
-        // SAFETY: it has just been made, of that many floats, and nobody else has it.
-        let output = unsafe {
-            std::slice::from_raw_parts_mut(
-                output.data_ptr().cast::<MaybeUninit<f32>>(),
-                output.numel(),
-            )
-        };
         match way {
             Way::Whole => {
-                let channels = k as usize;
-                let of = Direct { input: values, size, weights, channels, windows, other, after };
+                let channels = shape[1] as usize;
+                let of = Direct { input, size, weights, channels, windows, other, after };
                 of.run(output, threads::count())
             }
             Way::Depthwise => {
-                let of = Depthwise { input: values, size, weights, bias, windows, other, after };
+                let of = Depthwise { input, size, weights, bias, windows, other, after };
                 of.run(output, threads::count())
             }
         }
-    };
-    match all() {
-        Some(()) => output.f_permute([0, 3, 1, 2]).into_result().map(Some),
-        None => Ok(None),
-    }
+    })
 }

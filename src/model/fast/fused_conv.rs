@@ -97,7 +97,7 @@ impl Engine {
                 && other.kind() == input.kind()
                 && other.device() == input.device()
         };
-        let Ok(shape) = op.output_shape(&[&size]) else { return Ok(None) };
+        let Some(shape) = shape_after(op, &size) else { return Ok(None) };
         if other.is_some_and(|other| !alike(&shape, other)) || input.numel() == 0 {
             return Ok(None);
         }
@@ -131,7 +131,7 @@ impl Engine {
             }
             (Form::Direct(way), ..) => {
                 let weights = (&weight, bias.as_ref());
-                return direct::run(way, op, input, weights, other, after, &shape);
+                return direct::run(way, op, input, weights, other, after, shape);
             }
             (Form::Packed, Some((archive, padding)), _) => {
                 let rectified = after == After::Between(0.0, f32::INFINITY);
@@ -186,8 +186,8 @@ impl Engine {
         match form {
             Form::Points => winograd::run(gradient, &weight, None, padding, None, After::Nothing),
             Form::Direct(way) => {
-                let Ok(shape) = turned.output_shape(&[&size]) else { return Ok(None) };
-                direct::run(way, &turned, gradient, (&weight, None), None, After::Nothing, &shape)
+                let Some(shape) = shape_after(&turned, &size) else { return Ok(None) };
+                direct::run(way, &turned, gradient, (&weight, None), None, After::Nothing, shape)
             }
             Form::Packed => {
                 call(archive, gradient, weight, None, &turned, padding, "none", None).map(Some)
@@ -195,6 +195,11 @@ impl Engine {
             Form::Plain => Ok(None),
         }
     }
+}
+
+/// What comes out of a convolution, if this can go in.
+fn shape_after(op: &Conv2d, input: &[i64]) -> Option<[i64; 4]> {
+    op.output_shape(&[input]).ok()?.try_into().ok()
 }
 
 /// By libtorch's own convolution, with what is added in its output's memory.

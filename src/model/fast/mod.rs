@@ -8,16 +8,19 @@ mod chain;
 mod direct;
 mod fused_conv;
 mod linear_back;
+mod max_pool;
 mod threads;
 mod weights;
 mod winograd;
 
 use std::cell::OnceCell;
+use std::mem::MaybeUninit;
 
 use tch::{CModule, Device, Kind, Tensor};
 
 pub(super) use chain::{Chain, Chains};
 pub(super) use linear_back::linear_back;
+pub(super) use max_pool::max_pool;
 pub(super) use threads::prepare;
 
 use super::{Node, NodeId, Op};
@@ -112,5 +115,29 @@ fn some_floats(tensor: Option<&Tensor>) -> Option<Option<&[f32]>> {
     match tensor {
         None => Some(None),
         Some(tensor) => floats(tensor).map(Some),
+    }
+}
+
+/// A tensor `[N, C, h, w]` with its channels innermost in memory, as `[N, h, w, C]`.
+fn inner(tensor: &Tensor) -> Result<Tensor> {
+    tensor.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result()
+}
+
+/// A new tensor `[N, C, h, w]` with its channels innermost in memory, whose values `fill` writes, all of
+/// them; `None` where it leaves them.
+fn filled(
+    [n, c, h, w]: [i64; 4],
+    fill: impl FnOnce(&mut [MaybeUninit<f32>]) -> Option<()>,
+) -> Result<Option<Tensor>> {
+    let output = Tensor::f_empty([n, h, w, c], tch::kind::FLOAT_CPU).into_result()?;
+    if output.numel() == 0 {
+        return Ok(None);
+    }
+    // SAFETY: it has just been made, of that many floats, and nobody else has it.
+    let values =
+        unsafe { std::slice::from_raw_parts_mut(output.data_ptr().cast(), output.numel()) };
+    match fill(values) {
+        Some(()) => output.f_permute([0, 3, 1, 2]).into_result().map(Some),
+        None => Ok(None),
     }
 }

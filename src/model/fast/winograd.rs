@@ -1,12 +1,10 @@
 //! Convolutions of 3 × 3 by fewer multiplications: when that is the better way, and tensors to the slices
 //! that convlens-fast works on.
 
-use std::mem::MaybeUninit;
-
 use convlens_fast::{After, Convolution, KERNEL, POINTS, SIDE, TILE, panel};
 use tch::{Kind, Tensor};
 
-use super::{floats, has_fast_loops, some_floats, threads};
+use super::{filled, floats, has_fast_loops, inner, some_floats, threads};
 use crate::error::Result;
 use crate::model::op::{Conv2d, Operator};
 use crate::tensor::IntoResult;
@@ -68,16 +66,13 @@ pub(super) fn run(
     other: Option<&Tensor>,
     after: After,
 ) -> Result<Option<Tensor>> {
-    let inner = |t: &Tensor| t.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result();
     let (input, other) = (inner(input)?, other.map(inner).transpose()?);
     let bias = bias.map(|bias| bias.f_contiguous()).transpose().into_result()?;
     let (&[n, h, w, c], &[_, panels, _, panel]) = (&*input.size(), &*kernels.size()) else {
         return Ok(None);
     };
     let (height, width) = (h + 2 * padding[0] - 2, w + 2 * padding[1] - 2);
-    let size = [n, height, width, panels * panel];
-    let output = input.f_new_empty(size, (Kind::Float, input.device())).into_result()?;
-    let all = || {
+    filled([n, panels * panel, height, width], |output| {
         let convolution = Convolution {
             input: floats(&input)?,
             size: [h, w, c].map(|side| side as usize),
@@ -87,20 +82,8 @@ pub(super) fn run(
             other: some_floats(other.as_ref())?,
             after,
         };
-        floats(&output)?;
-        // SAFETY: it has just been made, of that many floats, and nobody else has it.
-        let values = unsafe {
-            std::slice::from_raw_parts_mut(
-                output.data_ptr().cast::<MaybeUninit<f32>>(),
-                output.numel(),
-            )
-        };
-        convolution.run(values, threads::count())
-    };
-    match all() {
-        Some(()) => output.f_permute([0, 3, 1, 2]).into_result().map(Some),
-        None => Ok(None),
-    }
+        convolution.run(output, threads::count())
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::operator::{Facts, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
+use crate::model::fast;
 use crate::tensor::IntoResult;
 
 /// What a window becomes.
@@ -188,9 +189,16 @@ impl Operator for Pool2d {
         Ok(vec![n, c, spatial[0], spatial[1]])
     }
 
-    fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], _: Pass, _: bool) -> Result<Tensor> {
+    fn forward(&self, inputs: &mut [Tensor], _: &[Tensor], pass: Pass, _: bool) -> Result<Tensor> {
         let input = &inputs[0];
         let Pool2d { kernel, stride, padding, dilation, ceil, counts_padding, divisor, .. } = *self;
+        if self.is_max() && pass.infers() {
+            let shape = self.output_shape(&[&input.size()])?;
+            let windows = [kernel, stride, padding, dilation];
+            if let Some(output) = fast::max_pool(input, windows, &shape)? {
+                return Ok(output);
+            }
+        }
         match self.reduce {
             Reduce::Max => input.f_max_pool2d(kernel, stride, padding, dilation, ceil),
             Reduce::Average => {

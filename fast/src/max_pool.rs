@@ -1,0 +1,217 @@
+//! The greatest value of each window, channels innermost in memory.
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::direct::Windows;
+use crate::exactly;
+use crate::simd::{Instructions, Vector};
+use crate::threads::{self, Shared};
+
+/// The greatest value of each window; NaN where it has one.
+#[derive(Clone, Copy)]
+pub struct MaxPool<'a> {
+    /// `[N, h, w, C]`
+    pub input: &'a [f32],
+    /// Height, width and channels of the input.
+    pub size: [usize; 3],
+    /// What each pixel of the output reads; what lies beyond the edges does not count.
+    pub windows: Windows,
+    /// Height and width of the output: there may be one more row or column of windows that are not whole.
+    pub output: [usize; 2],
+}
+
+/// Values read for which waking a thread pays.
+const WORTH: usize = 1 << 17;
+
+impl MaxPool<'_> {
+    /// Fills the output, `[N, h', w', C]`, in so many threads; `None`, and nothing is written, where the
+    /// lengths do not suit each other or the processor.
+    #[must_use]
+    pub fn run(&self, output: &mut [MaybeUninit<f32>], threads: usize) -> Option<()> {
+        self.run_with(Instructions::here()?, output, threads)
+    }
+
+    fn run_with(
+        &self,
+        instructions: Instructions,
+        output: &mut [MaybeUninit<f32>],
+        threads: usize,
+    ) -> Option<()> {
+        let [h, w, c] = self.size;
+        let photos = exactly(self.input.len(), h.checked_mul(w)?.checked_mul(c)?)?;
+        for side in [0, 1] {
+            let whole = self.windows.count(side, self.size[side])?;
+            let last =
+                (self.output[side].checked_sub(1)?).checked_mul(self.windows.stride[side])?;
+            let begins = last < self.size[side].checked_add(self.windows.padding[side])?;
+            if !begins || !(whole..=whole + 1).contains(&self.output[side]) {
+                return None;
+            }
+        }
+        let rows = photos.checked_mul(self.output[0])?;
+        let row = self.output[1].checked_mul(c)?;
+        if output.len() != rows.checked_mul(row)? {
+            return None;
+        }
+        let read = output.len().saturating_mul(self.windows.kernel[0] * self.windows.kernel[1]);
+        let threads = if read < WORTH { 1 } else { threads.clamp(1, rows) };
+        let output = Shared(output.as_mut_ptr().cast());
+        let next = AtomicUsize::new(0);
+        threads::on_all(threads, &|_| {
+            loop {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= threads {
+                    return;
+                }
+                for number in piece * rows / threads..(piece + 1) * rows / threads {
+                    // SAFETY: the lengths have been checked, and nobody else writes to this row.
+                    unsafe {
+                        match instructions {
+                            #[cfg(target_arch = "x86_64")]
+                            Instructions::Avx2 => row_avx2(self, number, output.at(number * row)),
+                            #[cfg(target_arch = "x86_64")]
+                            Instructions::Avx512 => {
+                                row_avx512(self, number, output.at(number * row))
+                            }
+                        }
+                    }
+                }
+            }
+        });
+        Some(())
+    }
+
+    /// A row among those of all photos.
+    #[inline(always)]
+    unsafe fn row<V: Vector>(&self, number: usize, output: *mut f32) {
+        let MaxPool { size: [height, width, c], windows, .. } = *self;
+        let (photo, y) = (number / self.output[0], number % self.output[0]);
+        let photo = self.input.as_ptr().wrapping_add(photo * height * width * c);
+        // The first tap that lies within, and the one behind the last.
+        let inside = |side: usize, window: usize| {
+            let start = window * windows.stride[side];
+            let (size, dilation) =
+                (self.size[side] + windows.padding[side], windows.dilation[side]);
+            let from = windows.padding[side].saturating_sub(start).div_ceil(dilation);
+            (from, size.saturating_sub(start).div_ceil(dilation).min(windows.kernel[side]))
+        };
+        let place = |side: usize, window: usize, tap: usize| {
+            window * windows.stride[side] + tap * windows.dilation[side] - windows.padding[side]
+        };
+        let (top, bottom) = inside(0, y);
+        for x in 0..self.output[1] {
+            let (left, right) = inside(1, x);
+            for channel in (0..c).step_by(V::LANES) {
+                let count = (c - channel).min(V::LANES);
+                unsafe {
+                    let mut most = V::splat(f32::NEG_INFINITY);
+                    for down in top..bottom {
+                        let row = photo.wrapping_add(place(0, y, down) * width * c + channel);
+                        for across in left..right {
+                            let at = row.wrapping_add(place(1, x, across) * c);
+                            most = most.maximum(V::load_first(at, count));
+                        }
+                    }
+                    most.store_first(output.wrapping_add(x * c + channel), count);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn row_avx2(of: &MaxPool, number: usize, output: *mut f32) {
+    unsafe { of.row::<std::arch::x86_64::__m256>(number, output) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn row_avx512(of: &MaxPool, number: usize, output: *mut f32) {
+    unsafe { of.row::<std::arch::x86_64::__m512>(number, output) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{all_instructions, value};
+
+    #[test]
+    fn it_is_the_greatest_value_of_each_window() {
+        let windows =
+            |kernel, stride, padding, dilation| Windows { kernel, stride, padding, dilation };
+        let cases = [
+            (2, [11, 9, 20], windows([3, 3], [2, 2], [0, 0], [1, 1]), [5, 4]),
+            (1, [12, 10, 20], windows([3, 3], [2, 2], [0, 0], [1, 1]), [6, 5]),
+            (1, [8, 15, 33], windows([3, 2], [2, 1], [1, 0], [1, 1]), [4, 14]),
+            (2, [9, 9, 7], windows([2, 3], [1, 2], [0, 1], [3, 2]), [6, 4]),
+        ];
+        for (photos, size, windows, [height, width]) in cases {
+            let [h, w, c] = size;
+            let mut input: Vec<f32> = (0..photos * h * w * c).map(value).collect();
+            input[3 * c + 2] = f32::NAN;
+            for instructions in all_instructions() {
+                let of = MaxPool { input: &input, size, windows, output: [height, width] };
+                let count = photos * height * width * c;
+                for threads in [0, 1, 3] {
+                    let mut output = Vec::with_capacity(count);
+                    let room = &mut output.spare_capacity_mut()[..count];
+                    of.run_with(instructions, room, threads).expect("it suits");
+                    // SAFETY: `run_with` has written all of them.
+                    unsafe { output.set_len(count) };
+                    for (i, found) in output.into_iter().enumerate() {
+                        let (photo, y) = (i / c / width / height, i / c / width % height);
+                        let (x, channel) = (i / c % width, i % c);
+                        let mut most = f32::NEG_INFINITY;
+                        for (down, across) in (0..windows.kernel[0])
+                            .flat_map(|y| (0..windows.kernel[1]).map(move |x| (y, x)))
+                        {
+                            let place = |side: usize, window: usize, tap: usize| {
+                                (window * windows.stride[side] + tap * windows.dilation[side])
+                                    .wrapping_sub(windows.padding[side])
+                            };
+                            let (y, x) = (place(0, y, down), place(1, x, across));
+                            if y < h && x < w {
+                                let value = input[((photo * h + y) * w + x) * c + channel];
+                                most = if value.is_nan() || most.is_nan() {
+                                    f32::NAN
+                                } else {
+                                    most.max(value)
+                                };
+                            }
+                        }
+                        assert!(
+                            found == most || found.is_nan() && most.is_nan(),
+                            "{size:?} {windows:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_that_do_not_suit_are_refused() {
+        for instructions in all_instructions() {
+            let input = vec![1.0; 8 * 7 * 4];
+            let windows = Windows { kernel: [3, 3], stride: [2, 2], ..Windows::PIXELS };
+            let whole = MaxPool { input: &input, size: [8, 7, 4], windows, output: [3, 3] };
+            let mut output = [MaybeUninit::uninit(); 4 * 3 * 4];
+            let mut run =
+                |of: MaxPool, count: usize| of.run_with(instructions, &mut output[..count], 2);
+            assert!(run(whole, 36).is_some());
+            assert!(
+                run(MaxPool { output: [4, 3], ..whole }, 48).is_some(),
+                "a row that is not whole"
+            );
+            assert!(run(whole, 35).is_none());
+            assert!(run(MaxPool { output: [2, 3], ..whole }, 24).is_none());
+            assert!(run(MaxPool { output: [0, 3], ..whole }, 0).is_none());
+            assert!(run(MaxPool { input: &input[1..], ..whole }, 36).is_none());
+            assert!(run(MaxPool { size: [0, 7, 4], ..whole }, 36).is_none());
+            let windows = Windows { stride: [0, 2], ..windows };
+            assert!(run(MaxPool { windows, ..whole }, 36).is_none());
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The greatest values of windows, where channels are innermost in memory.
+
+use convlens_fast::{MaxPool, Windows};
+use tch::Tensor;
+
+use super::{filled, floats, has_fast_loops, inner, is_on, is_plain, threads};
+use crate::error::Result;
+
+/// Of an input `[N, C, h, w]` to an output of this shape, by windows of this kernel, stride, padding and
+/// dilation.
+pub(in crate::model) fn max_pool(
+    input: &Tensor,
+    [kernel, stride, padding, dilation]: [[i64; 2]; 4],
+    shape: &[i64],
+) -> Result<Option<Tensor>> {
+    let &[n, c, height, width] = shape else { return Ok(None) };
+    if !has_fast_loops() || !is_on() || !is_plain(input) {
+        return Ok(None);
+    }
+    let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
+    let windows = Windows {
+        kernel: sides(kernel),
+        stride: sides(stride),
+        padding: sides(padding),
+        dilation: sides(dilation),
+    };
+    let input = inner(input)?;
+    let &[_, h, w, _] = &*input.size() else { return Ok(None) };
+    filled([n, c, height, width], |output| {
+        let size = [h, w, c].map(|side| side as usize);
+        let output_size = sides([height, width]);
+        let of = MaxPool { input: floats(&input)?, size, windows, output: output_size };
+        of.run(output, threads::count())
+    })
+}
