@@ -403,8 +403,7 @@ impl Fit {
     }
 
     fn loss_of(&self, model: &Model, pass: Pass, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-        let output = model.run_as(pass, &[("input", x)], &["output"])?;
-        let output = output.first().ok_or_else(|| Error::Shape("no output".into()))?;
+        let output = model.forward_as(pass, x)?;
         let y = y.f_to_device(output.device()).into_result()?;
         let compute = || match self.loss {
             Loss::CrossEntropy => {

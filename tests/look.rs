@@ -276,7 +276,7 @@ fn each_class_has_its_own_probability_behind_a_sigmoid_and_one_score_says_yes_or
     };
     let (low, high) = (1.0 / (1.0 + 1f64.exp()), 1.0 / (1.0 + (-2f64).exp()));
     near(predicted(&scores_alone(&[-1.0, 2.0], Some(Op::Sigmoid))), &[high, low]);
-    near(predicted(&scores_alone(&[2.0], None)), &[high]);
+    near(predicted(&scores_alone(&[2.0], None)), &[high, 1.0 - high]);
     let share = 1.0 / (1.0 + (-3f64).exp());
     near(predicted(&scores_alone(&[-1.0, 2.0], None)), &[share, 1.0 - share]);
 }

@@ -280,7 +280,7 @@ fn what_is_not_known_is_listed_and_what_lies_before_can_be_opened() {
 fn what_is_no_network_says_what_to_do() {
     for (name, parts) in [
         ("training", ["training.pt2", "training mode", "net.eval()"]),
-        ("two_inputs", ["two_inputs.pt2", "takes 2 inputs (x, y)", "photos alone"]),
+        ("no_photo", ["no_photo.pt2", "none of its inputs is a photo", "\"y\" of [1, 4]"]),
     ] {
         let error = failure(name);
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");

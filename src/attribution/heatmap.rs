@@ -56,6 +56,7 @@ impl Heatmap {
         if evidence.meaning == Meaning::Colour && is_zero(&channels) {
             remarks.push(ZERO_GRADIENT.into());
         }
+        remarks.extend(goal.remark.clone());
         Ok(Heatmap {
             raw,
             channels,
@@ -129,7 +130,7 @@ impl Heatmap {
     }
 
     /// The score that is explained, as the network puts it out: before the softmax, or behind the
-    /// network's own sigmoid.
+    /// network's own sigmoid. Of "no", where one output `y` says yes or no, `−y`, or `1 − y` behind a sigmoid.
     pub fn score(&self) -> f64 {
         self.score
     }
@@ -149,12 +150,16 @@ impl Heatmap {
         &self.remarks
     }
 
-    /// One line on what is shown.
+    /// One line on what is shown. Of a network with one score alone, that is whether it speaks for or against, with
+    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4".
     pub fn caption(&self) -> String {
-        let mut text = format!("{}: {}", self.method, self.goal.label);
-        if let Some(probability) = self.goal.probability {
-            text += &format!(", {:.1} %", 100.0 * probability);
-        }
+        let mut text = match (&self.goal.direction, self.goal.probability) {
+            (Some(direction), _) => format!("{}: {direction}", self.method),
+            (None, Some(probability)) => {
+                format!("{}: {}, {:.1} %", self.method, self.goal.label, 100.0 * probability)
+            }
+            (None, None) => format!("{}: {}", self.method, self.goal.label),
+        };
         if let Some(layer) = &self.layer {
             text += &format!(", at {layer}");
         }

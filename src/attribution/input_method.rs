@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::Result;
+use crate::model::LayerRef;
 
 /// What makes a method of the family: how much each value of the input counts.
 pub trait Sensitivity {
@@ -34,7 +35,13 @@ impl<S: Clone> InputMethod<S> {
     /// For this class: an index, a name, or any other [`Target`].
     #[must_use]
     pub fn class(&self, target: impl Into<Target>) -> Self {
-        Self { target: target.into(), ..self.clone() }
+        Self { target: self.target.followed_by(target.into()), ..self.clone() }
+    }
+
+    /// At this output of a network that has several, by its name or its index.
+    #[must_use]
+    pub fn output(&self, output: impl Into<LayerRef>) -> Self {
+        Self { target: self.target.output(output), ..self.clone() }
     }
 
     /// One signed map, the first principal component of what the channels say; see

@@ -113,7 +113,13 @@ impl<W: Clone> LayerMethod<W> {
     /// For this class: an index, a name, or any other [`Target`].
     #[must_use]
     pub fn class(&self, target: impl Into<Target>) -> Self {
-        Self { target: target.into(), ..self.clone() }
+        Self { target: self.target.followed_by(target.into()), ..self.clone() }
+    }
+
+    /// At this output of a network that has several, by its name or its index.
+    #[must_use]
+    pub fn output(&self, output: impl Into<LayerRef>) -> Self {
+        Self { target: self.target.output(output), ..self.clone() }
     }
 
     /// The first principal component of the channels' contributions in place of their sum, which is

@@ -166,6 +166,24 @@ impl Looks {
     }
 }
 
+/// The targets, and the memory seen at the output at which all of them are.
+fn at_output(memory: &Rc<Memory>, targets: Vec<Target>) -> Result<(Rc<Memory>, Vec<Target>)> {
+    let targets = targets.iter().map(Target::at_output).collect::<Result<Vec<_>>>()?;
+    let (mut outputs, targets): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+    outputs.dedup();
+    if outputs.len() > 1 {
+        return Err(Error::Argument(
+            "the targets of one batch are at several outputs: explain one output after the other"
+                .into(),
+        ));
+    }
+    let memory = match outputs.pop().flatten() {
+        None => Rc::clone(memory),
+        Some(output) => Rc::new(memory.with_output(&output)?),
+    };
+    Ok((memory, targets))
+}
+
 fn explain(
     memory: &Rc<Memory>,
     views: &[Rc<View>],
@@ -174,7 +192,8 @@ fn explain(
 ) -> Result<Vec<Heatmap>> {
     let name = method.name();
     let doing = |e: Error| e.while_doing(&name);
-    let case = Case::new(memory, targets);
+    let (memory, targets) = at_output(memory, targets).map_err(doing)?;
+    let case = Case::new(&memory, targets);
     let evidence = method.attribute(&case).map_err(doing)?;
     let maps = evidence.maps().map_err(doing)?;
     case.check_finite(&maps).map_err(doing)?;

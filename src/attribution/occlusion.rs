@@ -110,7 +110,9 @@ impl Sensitivity for CoveredWindows {
                 let chosen = &windows[steps];
                 let one = |t: &Tensor| t.f_narrow(0, i as i64, 1).into_result();
                 let found = match front {
-                    None => case.scores_with(i, 0, &occluded(&one(&input)?, chosen, &cover)?)?,
+                    None => {
+                        case.scores_with(i, "input", &occluded(&one(&input)?, chosen, &cover)?)?
+                    }
                     Some((front, known)) => {
                         let values =
                             occluded_behind(front, &one(known)?, &one(&input)?, chosen, &cover)?;

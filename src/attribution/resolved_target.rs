@@ -7,8 +7,8 @@ use tch::{Kind, Tensor};
 use super::Target;
 use super::target::Function;
 use crate::error::{Error, Result};
-use crate::look::{best_first, probabilities};
-use crate::model::Model;
+use crate::look::{best_first, class_scores, probabilities};
+use crate::model::{Model, YesOrNo};
 use crate::panic::caught;
 use crate::tensor::{IntoResult, plain_numbers, to_floats};
 
@@ -20,12 +20,18 @@ pub(crate) struct ResolvedTarget {
     pub(crate) class: Option<usize>,
     /// Its probability, where the network ends in one score a class.
     pub(crate) probability: Option<f64>,
+    /// Of a network with one score alone, what pictures say in place of both: whether it is for or against.
+    pub(crate) direction: Option<String>,
+    /// What has to be known of it besides.
+    pub(crate) remark: Option<String>,
     score: ScoreOf,
 }
 
 #[derive(Clone, Debug)]
 enum ScoreOf {
     Class(usize),
+    /// Class 1 or 0 by the only score that there is.
+    Answer(usize, YesOrNo),
     /// A class and the pixels that count, `[h, w]` of 0 and 1; `-1.0` as the factor turns the only
     /// map of a network that says yes or no into that of "no".
     Pixels(usize, Rc<Tensor>, f64),
@@ -37,33 +43,31 @@ impl ResolvedTarget {
     /// `output` is that for the photo, `[1, ...]`.
     pub(super) fn new(target: &Target, model: &Model, output: &Tensor) -> Result<ResolvedTarget> {
         let _no_grad = tch::no_grad_guard();
+        let of = |score: ScoreOf| ResolvedTarget {
+            label: model.output_named() + &label(target, &score, model),
+            class: score.class(),
+            probability: None,
+            direction: None,
+            remark: None,
+            score,
+        };
         match (target, output.size().as_slice()) {
-            (_, &[1, classes] | &[1, classes, 1, 1]) if classes > 0 => {
+            (_, &[1] | &[1, _] | &[1, _, 1, 1]) if output.numel() > 0 => {
                 let scores = to_floats(output)?;
-                let score = of_classes(target, model, &scores)?;
-                let class = score.class();
-                let probability = class.map(|class| probabilities(model, &scores)[class]);
-                Ok(ResolvedTarget {
-                    label: label(target, &score, model),
-                    class,
-                    probability,
-                    score,
-                })
+                let own = class_scores(model, &scores);
+                let resolved = of(of_classes(target, model, &own)?);
+                let probabilities = probabilities(model, &scores);
+                let probability = resolved.class.map(|class| probabilities[class]);
+                let answers = matches!(resolved.score, ScoreOf::Answer(..));
+                let told = resolved.class.filter(|_| answers);
+                let told = told.map(|class| direction(model, class, &own, &probabilities));
+                let (direction, remark) = told.unwrap_or_default();
+                Ok(ResolvedTarget { probability, direction, remark, ..resolved })
             }
             (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => {
-                let score = of_pixels(target, model, output)?;
-                let label = label(target, &score, model);
-                Ok(ResolvedTarget { label, class: score.class(), probability: None, score })
+                Ok(of(of_pixels(target, model, output)?))
             }
-            (Target::Function(function), _) => {
-                let score = ScoreOf::Function(function.clone());
-                Ok(ResolvedTarget {
-                    label: function.name.clone(),
-                    class: None,
-                    probability: None,
-                    score,
-                })
-            }
+            (Target::Function(function), _) => Ok(of(ScoreOf::Function(function.clone()))),
             (_, other) => Err(Error::Shape(format!(
                 "{} does not end in one score a class, nor in a map a class, but in {other:?}: \
                  choose what is explained by Target::function",
@@ -98,7 +102,9 @@ pub(super) fn total(goals: &[ResolvedTarget], outputs: &Tensor) -> Result<Tensor
 impl ScoreOf {
     fn class(&self) -> Option<usize> {
         match self {
-            ScoreOf::Class(class) | ScoreOf::Pixels(class, ..) => Some(*class),
+            ScoreOf::Class(class) | ScoreOf::Pixels(class, ..) | ScoreOf::Answer(class, _) => {
+                Some(*class)
+            }
             ScoreOf::Sum(parts) => match parts.as_slice() {
                 [(1.0, only)] => only.class(),
                 _ => None,
@@ -112,6 +118,13 @@ impl ScoreOf {
             ScoreOf::Class(class) => outputs
                 .f_flatten(1, -1)
                 .and_then(|scores| scores.f_select(1, *class as i64))
+                .into_result(),
+            ScoreOf::Answer(class, answer) => outputs
+                .f_reshape([outputs.size().first().copied().unwrap_or(0)])
+                .and_then(|y| match class {
+                    1 => Ok(y),
+                    _ => y.f_neg()?.f_add_scalar(2.0 * answer.above),
+                })
                 .into_result(),
             ScoreOf::Pixels(class, pixels, factor) => {
                 let channel = if outputs.size().get(1) == Some(&1) { 0 } else { *class as i64 };
@@ -197,8 +210,12 @@ fn index_of(target: &Target, model: &Model, count: usize) -> Result<Option<usize
 }
 
 fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<ScoreOf> {
-    if let Some(class) = index_of(target, model, scores.len())? {
-        return Ok(ScoreOf::Class(class));
+    let class = |class: usize| match model.yes_or_no() {
+        Some(answer) => ScoreOf::Answer(class, answer),
+        None => ScoreOf::Class(class),
+    };
+    if let Some(index) = index_of(target, model, scores.len())? {
+        return Ok(class(index));
     }
     match target {
         Target::Sum(parts) => sum_of(parts, |part| of_classes(part, model, scores)),
@@ -210,19 +227,19 @@ fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<ScoreOf>
         ))),
         _ => {
             let best = best_first(scores).first().copied();
-            best.map(ScoreOf::Class)
-                .ok_or_else(|| Error::Shape(format!("{} has no classes", model.name())))
+            best.map(class).ok_or_else(|| Error::Shape(format!("{} has no classes", model.name())))
         }
     }
 }
 
 fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<ScoreOf> {
     let maps = output.size()[1];
-    // One map of scores says yes, class 1, above 0.
+    // One map of scores says yes, class 1, or no.
     let count = maps.max(2) as usize;
+    let above = model.yes_or_no().map_or(0.0, |answer| answer.above);
     let winners = || -> Result<Tensor> {
         let winners = match maps {
-            1 => output.f_select(1, 0).and_then(|t| t.f_gt(0.0)),
+            1 => output.f_select(1, 0).and_then(|t| t.f_gt(above)),
             _ => output.f_argmax(1, false),
         };
         winners.and_then(|t| t.f_select(0, 0)).and_then(|t| t.f_to_kind(Kind::Int64)).into_result()
@@ -265,7 +282,7 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<ScoreOf>
         Ok(ScoreOf::Pixels(class, Rc::new(inside), factor))
     };
     let class_in = |target: &Target| -> Result<usize> {
-        if let Some(class) = pixel_index(target, model, count, maps)? {
+        if let Some(class) = index_of(target, model, count)? {
             return Ok(class);
         }
         match target {
@@ -287,15 +304,6 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<ScoreOf>
     }
 }
 
-/// A network with one map has one name, that of "yes".
-fn pixel_index(target: &Target, model: &Model, count: usize, maps: i64) -> Result<Option<usize>> {
-    let index = index_of(target, model, count)?;
-    let by_name = matches!(target, Target::Name(_));
-    Ok(index.map(
-        |class| if maps == 1 && by_name && model.class_names().len() == 1 { 1 } else { class },
-    ))
-}
-
 fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<ScoreOf>) -> Result<ScoreOf> {
     if parts.is_empty() {
         return Err(Error::Argument("a sum of no targets: give at least one".into()));
@@ -306,20 +314,11 @@ fn sum_of(parts: &[(f64, Target)], each: impl Fn(&Target) -> Result<ScoreOf>) ->
 
 /// What pictures call it: "tabby (281)", "tiger cat (282) − Egyptian cat (285)".
 fn label(target: &Target, score: &ScoreOf, model: &Model) -> String {
-    let named = |class: usize| match model.class_names().get(class) {
-        Some(_) => format!("{} ({class})", model.class_name(class)),
-        None => model.class_name(class),
-    };
     match (target, score) {
-        (_, ScoreOf::Class(class)) => named(*class),
-        (_, ScoreOf::Pixels(class, pixels, factor)) => {
+        (_, ScoreOf::Class(class) | ScoreOf::Answer(class, _)) => model.class_label(*class),
+        (_, ScoreOf::Pixels(class, pixels, _)) => {
             let count = pixels.f_sum(Kind::Double).map(|t| t.double_value(&[])).unwrap_or(0.0);
-            let name = match (model.class_names(), factor) {
-                ([only], f) if *f > 0.0 => only.clone(),
-                ([only], _) => format!("not {only}"),
-                _ => named(*class),
-            };
-            format!("{name}, {count} pixels")
+            format!("{}, {count} pixels", model.class_label(*class))
         }
         (Target::Sum(targets), ScoreOf::Sum(parts)) => {
             let mut text = String::new();
@@ -341,4 +340,38 @@ fn label(target: &Target, score: &ScoreOf, model: &Model) -> String {
         (_, ScoreOf::Function(function)) => function.name.clone(),
         (_, ScoreOf::Sum(_)) => "a sum".into(),
     }
+}
+
+/// Which way the only score of a network is explained, with the score and the probability: "for tank (score +2.10,
+/// 89.1 %)", "against tank (score −1.70, 15.4 %)"; and what there is to say where the network decided otherwise.
+fn direction(
+    model: &Model,
+    class: usize,
+    scores: &[f32],
+    probabilities: &[f64],
+) -> (Option<String>, Option<String>) {
+    let name = |class: usize| model.class_name(class);
+    // Where "no" has no name of its own, it is against "yes".
+    let against =
+        class == 0 && (model.class_names().is_empty() || name(0) == format!("not {}", name(1)));
+    let (word, of) = if against { ("against", 1) } else { ("for", class) };
+    let (Some(&score), Some(&probability)) = (scores.get(of), probabilities.get(of)) else {
+        return (None, None);
+    };
+    let sign = if score < 0.0 { '−' } else { '+' };
+    let score = match model.ends_in_sigmoid() {
+        true => String::new(),
+        false => format!("score {sign}{:.2}, ", score.abs()),
+    };
+    let output = model.output_named();
+    let text = format!("{output}{word} {} ({score}{:.1} %)", name(of), 100.0 * probability);
+    let otherwise = probabilities.get(class).is_some_and(|own| *own < 0.5);
+    let remark = otherwise.then(|| {
+        let decided = name(1 - class);
+        format!(
+            "the network decides for {decided}: what is shown speaks {word} {} all the same",
+            name(of)
+        )
+    });
+    (Some(text), remark)
 }

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
+use crate::error::{Error, Result};
 use crate::look::Prediction;
+use crate::model::LayerRef;
 use crate::picture::Region;
 
 /// What is to be explained of a network's output: the score `y` of the formulas.
@@ -14,6 +16,9 @@ use crate::picture::Region;
 /// Most things that a cell writes become one: an index, a name, a list of either, which is the sum
 /// of their scores. Scores are as the network puts them out: before the softmax, or behind the
 /// network's own sigmoid.
+///
+/// Of a network with one score alone, class 1 is yes and class 0 no, which is explained by the negated score
+/// (pytorch-grad-cam's `BinaryClassifierOutputTarget`); the predicted class is what the network decided.
 ///
 /// In a network that segments, a class stands for its pixels: the sum of its scores where it has
 /// the highest. [`pixels`](Target::pixels) says where otherwise.
@@ -50,6 +55,13 @@ pub enum Target {
     },
     /// Any function from the outputs for one photo to a single number.
     Function(Function),
+    /// A target at another output than the one that counts, in a network of several.
+    Output {
+        /// Which output.
+        output: LayerRef,
+        /// What is explained of it.
+        target: Box<Target>,
+    },
 }
 
 /// A function of a network's outputs, with the name that pictures give it.
@@ -78,6 +90,58 @@ impl Target {
     /// A class of a network that segments, in this region of its output.
     pub fn pixels_in(class: impl Into<Target>, region: impl Borrow<Region>) -> Target {
         Target::Pixels { class: Box::new(class.into()), region: Some(region.borrow().clone()) }
+    }
+
+    /// The same at another of the network's outputs, by its name or its index.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let cat = Target::from("cat").output("aux");
+    /// let same = GradCam::default().class("cat").output("aux"); // methods have it as well
+    /// assert_eq!(same.target(), cat);
+    /// ```
+    #[must_use]
+    pub fn output(&self, output: impl Into<LayerRef>) -> Target {
+        let target = match self {
+            Target::Output { target, .. } => target.clone(),
+            other => Box::new(other.clone()),
+        };
+        Target::Output { output: output.into(), target }
+    }
+
+    /// Another target, at the output at which this one is.
+    pub(super) fn followed_by(&self, target: Target) -> Target {
+        match (self, &target) {
+            (Target::Output { output, .. }, other) if !matches!(other, Target::Output { .. }) => {
+                target.output(output)
+            }
+            _ => target,
+        }
+    }
+
+    /// The output at which it is, if it says one, and what is explained of that. Sums are of one output.
+    pub(crate) fn at_output(&self) -> Result<(Option<LayerRef>, Target)> {
+        Ok(match self {
+            Target::Output { output, target } => (Some(output.clone()), (**target).clone()),
+            Target::Sum(parts) => {
+                let mut outputs = Vec::new();
+                let mut plain = Vec::with_capacity(parts.len());
+                for (factor, part) in parts {
+                    let (output, part) = part.at_output()?;
+                    outputs.push(output);
+                    plain.push((*factor, part));
+                }
+                outputs.dedup();
+                if outputs.len() > 1 {
+                    return Err(Error::Argument(
+                        "the parts of a sum are at several outputs: give all of them the same"
+                            .into(),
+                    ));
+                }
+                (outputs.pop().flatten(), Target::Sum(plain))
+            }
+            other => (None, other.clone()),
+        })
     }
 
     /// Any function from the outputs for one photo, without the dimension of the batch (`[classes]`

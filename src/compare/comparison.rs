@@ -332,10 +332,7 @@ impl Comparison {
 
 /// What a row calls a class that is to be explained.
 pub(super) fn described(target: &Target, model: &Model) -> String {
-    let indexed = |class: usize| match model.class_names().get(class) {
-        Some(_) => format!("{} ({class})", model.class_name(class)),
-        None => model.class_name(class),
-    };
+    let indexed = |class: usize| model.class_label(class);
     match target {
         Target::Predicted => "the predicted class".into(),
         Target::Index(index) => {

@@ -29,6 +29,19 @@ enum Content {
 
 impl Outcome {
     pub(super) fn of(look: &Look, method: &dyn Attribution, target: Target) -> Outcome {
+        let (output, target) = match target.at_output() {
+            Ok((Some(output), target)) => (look.output(output), target),
+            Ok((None, target)) => (Ok(look.clone()), target),
+            Err(error) => (Err(error), target),
+        };
+        let look = match &output {
+            Ok(look) => look,
+            Err(error) => {
+                let (content, caption) =
+                    (Content::Failed(error.clone(), error.to_string()), String::new());
+                return Outcome { content, caption, prediction: None };
+            }
+        };
         // Before the explanation, so that the layer where it starts comes out of the same pass.
         let prediction = look.predictions(1).ok().map(|predictions| predictions.top());
         let asked = !matches!(target, Target::Predicted);

@@ -101,9 +101,28 @@ impl Objective {
 
     /// The score of a class as the network puts it out: before the softmax, or behind the network's own
     /// softmax or sigmoid. A class goes by its index or name; several are their sum, or their
-    /// [`difference`](Target::difference).
+    /// [`difference`](Target::difference). One score alone says yes, class 1, or no, class 0, whose score is the
+    /// negated one.
     pub fn class(class: impl Into<Target>) -> Objective {
         Objective::of(Term::Class(class.into()))
+    }
+
+    /// The classes of this objective at another output of a network that has several, by its name or its index.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let cat = Objective::class("cat").output("aux");
+    /// ```
+    #[must_use]
+    pub fn output(&self, output: impl Into<LayerRef>) -> Objective {
+        let output = output.into();
+        let mut changed = self.clone();
+        for (_, term) in &mut changed.terms {
+            if let Term::Class(target) = term {
+                *target = target.output(&output);
+            }
+        }
+        changed
     }
 
     /// The loss of *Visualizing Convolutional Layers in a Trained VGG Network*, `mean((a − max(a)²)²)`,
@@ -250,9 +269,16 @@ impl fmt::Display for Term {
             }
             Term::Layer { layer } => write!(f, "layer {layer}"),
             Term::Direction { layer, .. } => write!(f, "a direction of {layer}"),
-            Term::Class(Target::Name(name)) => f.write_str(name),
-            Term::Class(Target::Index(index)) => write!(f, "class {index}"),
-            Term::Class(_) => f.write_str("classes"),
+            Term::Class(target) => f.write_str(&class_named(target)),
         }
+    }
+}
+
+fn class_named(target: &Target) -> String {
+    match target {
+        Target::Name(name) => name.clone(),
+        Target::Index(index) => format!("class {index}"),
+        Target::Output { output, target } => format!("{output}: {}", class_named(target)),
+        _ => "classes".into(),
     }
 }

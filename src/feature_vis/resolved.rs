@@ -181,6 +181,11 @@ fn classes(model: &Model, weight: f64, target: &Target) -> Vec<(f64, String)> {
             usize::try_from(*index).map_or_else(|_| index.to_string(), |i| model.class_name(i))
         }
         Target::Name(name) => name.clone(),
+        Target::Output { output, target } => {
+            let Ok(model) = model.with_output(output) else { return Vec::new() };
+            let named = classes(&model, weight, target).into_iter();
+            return named.map(|(weight, name)| (weight, model.output_named() + &name)).collect();
+        }
         _ => "class".to_owned(),
     };
     vec![(weight, name)]
@@ -261,7 +266,21 @@ fn resolve(
             }
             return Ok(());
         }
-        Term::Class(target) => (model.output(), Of::Neuron(class(model, target)?, None)),
+        Term::Class(Target::Output { output, target }) => {
+            let model = model.with_output(output)?;
+            return resolve(&model, weight, &Term::Class((**target).clone()), into);
+        }
+        Term::Class(target) => {
+            let class = class(model, target)?;
+            let (unit, sign) = match (model.yes_or_no(), class) {
+                (Some(_), 0) => (0, -1.0),
+                (Some(_), _) => (0, 1.0),
+                (None, class) => (class, 1.0),
+            };
+            let node = model.output();
+            into.push((sign * weight, ResolvedTerm { node, of: Of::Neuron(unit, None) }));
+            return Ok(());
+        }
     };
     if node == model.input() {
         return Err(Error::Argument(format!(
@@ -282,6 +301,7 @@ fn class(model: &Model, target: &Target) -> Result<i64> {
             model.name()
         )));
     };
+    let count = if model.yes_or_no().is_some() { 2 } else { count };
     let index = match target {
         Target::Index(index) => *index,
         Target::Name(name) => model.class_index(name)? as i64,

@@ -102,10 +102,54 @@ struct Layer {
 /// So many layers that no photo changes may stand one behind the other; then what they compute is a constant.
 const DEEPEST: usize = 64;
 
-/// The layers read so far. The first stands for the photo.
+/// Something that goes in.
+#[derive(Clone, Debug)]
+pub(super) struct Fed {
+    name: String,
+    shape: Vec<Side>,
+    /// Whether its values are whole numbers.
+    whole: bool,
+}
+
+impl Fed {
+    /// One of these sides, as far as they are known; `sizes` are those of the file.
+    pub(super) fn new(
+        name: &str,
+        sides: Option<Vec<Side>>,
+        whole: bool,
+        sizes: impl FnOnce() -> String,
+    ) -> Result<Fed> {
+        // One number a photo could as well be one number for all.
+        let told =
+            sides.filter(|sides| sides.len() > 1 || sides.iter().all(|side| side.is_fixed()));
+        let shape = told.ok_or_else(|| {
+            Error::Argument(format!(
+                "the input {name:?} has the sizes {}; expected [photos, channels, height, width], or beside a \
+                 photo [photos, numbers]: export the network with sizes that are numbers, but for the first",
+                sizes()
+            ))
+        })?;
+        Ok(Fed { name: name.to_owned(), shape, whole })
+    }
+
+    /// Channels, height and width, where it can be a photo.
+    fn maps(&self) -> Option<[i64; 3]> {
+        match self.shape.as_slice() {
+            [_, c, h, w] if !self.whole => Some([c.one, h.one, w.one]),
+            _ => None,
+        }
+    }
+
+    /// For one photo.
+    fn sizes(&self) -> Vec<i64> {
+        self.shape.iter().map(|side| side.one).collect()
+    }
+}
+
+/// The layers read so far. The first stand for what goes in.
 pub(super) struct Draft {
     name: String,
-    input: [i64; 3],
+    inputs: Vec<Fed>,
     layers: Vec<Layer>,
     /// Whether the file left open how it goes on for more photos.
     guessed: bool,
@@ -120,14 +164,25 @@ const ADVICE: &str = "dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (
                       argument)";
 
 impl Draft {
-    /// For photos of `[channels, height, width]`.
-    pub(super) fn new(name: &str, input: [i64; 3]) -> Draft {
-        let [c, h, w] = input.map(Side::fixed);
-        let photo = Layer {
+    /// For these inputs, in the file's order, of which one must be a photo.
+    pub(super) fn new(name: &str, inputs: Vec<Fed>) -> Result<Draft> {
+        if !inputs.iter().any(|fed| fed.maps().is_some()) {
+            let each = inputs.iter().map(|fed| format!("{:?} of {:?}", fed.name, fed.sizes()));
+            return Err(Error::Argument(format!(
+                "none of its inputs is a photo, [photos, channels, height, width]: it takes {}",
+                each.collect::<Vec<_>>().join(", ")
+            )));
+        }
+        Ok(Draft::of(name, inputs))
+    }
+
+    /// The same of any inputs, or none.
+    pub(super) fn of(name: &str, inputs: Vec<Fed>) -> Draft {
+        let layer = |fed: &Fed| Layer {
             op: Op::Input,
             inputs: Vec::new(),
             parameters: Vec::new(),
-            shape: vec![Side { one: 1, two: 2 }, c, h, w],
+            shape: fed.shape.clone(),
             within: 1,
             varies: true,
             place: Place::default(),
@@ -136,16 +191,17 @@ impl Draft {
         };
         Draft {
             name: name.to_owned(),
-            input,
-            layers: vec![photo],
+            layers: inputs.iter().map(layer).collect(),
+            inputs,
             guessed: false,
             place: Place::default(),
             advice: ADVICE,
         }
     }
 
-    pub(super) fn photo(&self) -> Value {
-        Value::Layer(0)
+    /// What goes in at this place.
+    pub(super) fn input(&self, place: usize) -> Value {
+        Value::Layer(place)
     }
 
     pub(super) fn shape(&self, value: &Value) -> Vec<Side> {
@@ -327,21 +383,32 @@ impl Draft {
         })
     }
 
-    /// The network whose outputs these are, the first of them the one that counts; or the part of it that
-    /// leads to one layer. Layers that do not lead there are left out.
-    pub(super) fn finish(self, outputs: &[Value], up_to: Option<&str>) -> Result<Model> {
+    /// The network whose outputs these are, the first of them the one that counts, by the names of the file where it
+    /// has some; or the part of it that leads to one layer. Layers that do not lead there are left out.
+    pub(super) fn finish(
+        self,
+        outputs: &[(Option<String>, Value)],
+        up_to: Option<&str>,
+    ) -> Result<Model> {
         let layers = self.layers.len();
+        let first_layer = self.inputs.len();
         let mut needed = vec![false; layers];
-        let mut wanted: Vec<usize> = outputs.iter().filter_map(index).collect();
+        let mut wanted: Vec<usize> = outputs.iter().filter_map(|(_, value)| index(value)).collect();
         if up_to.is_some() {
-            wanted.extend(1..layers);
+            wanted.extend(first_layer..layers);
         }
         while let Some(index) = wanted.pop() {
             if !std::mem::replace(&mut needed[index], true) {
                 wanted.extend(self.layers[index].inputs.iter().filter_map(self::index));
             }
         }
-        let places = self.layers.iter().zip(&needed).skip(1).filter(|(_, needed)| **needed);
+        let mut read = (0..first_layer).filter(|input| needed[*input]);
+        let photo = read.find_map(|input| Some((input, self.inputs[input].maps()?)));
+        let Some((photo, shape)) = photo else {
+            return Err(Error::Argument("its output does not depend on the photo".into()));
+        };
+        let places =
+            self.layers.iter().zip(&needed).skip(first_layer).filter(|(_, needed)| **needed);
         let mut namer = Namer::new(places.map(|(layer, _)| &layer.place));
         let mut made = Made { store: VarStore::new(tch::Device::Cpu), names: BTreeMap::new() };
         // The file's own names first: what is called after its layer makes way for them.
@@ -352,7 +419,9 @@ impl Draft {
             }
         }
         let mut plans = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate().skip(1).filter(|(i, _)| needed[*i]) {
+        for (index, layer) in
+            self.layers.iter().enumerate().skip(first_layer).filter(|(i, _)| needed[*i])
+        {
             let name = namer.name(&layer.place);
             let specs = layer.op.parameters();
             let mut parameters = Vec::new();
@@ -373,9 +442,20 @@ impl Draft {
             plans.push((index, name, parameters));
         }
         let Made { store, .. } = made;
-        let mut builder = Model::builder(self.name.as_str(), self.input).variables(store);
+        let mut builder = Model::builder(self.name.as_str(), shape).variables(store);
         let mut ids: Vec<Option<NodeId>> = vec![None; layers];
-        ids[0] = Some(builder.input());
+        ids[photo] = Some(builder.input());
+        let others = (0..first_layer).filter(|input| needed[*input] && *input != photo);
+        let others: Vec<usize> = others.collect();
+        if !others.is_empty() {
+            let called = &self.inputs[photo].name;
+            builder = builder.photo_called(called, namer.unique(called));
+        }
+        for &input in &others {
+            let fed = &self.inputs[input];
+            let name = namer.unique(&fed.name);
+            ids[input] = Some(builder.add_input_of(fed.name.clone(), name, fed.sizes()));
+        }
         let mut weights: BTreeMap<String, NodeId> = BTreeMap::new();
         for (index, name, parameters) in plans {
             let layer = &self.layers[index];
@@ -405,17 +485,28 @@ impl Draft {
             }
             ids[index] = Some(builder.add_named(name, layer.op.clone(), &inputs, parameters));
         }
-        let first = outputs.first().and_then(index).and_then(|index| ids[index]);
-        let builder = match (up_to, first) {
-            (None, Some(first)) => builder.output(first),
-            (None, None) => {
-                return Err(Error::Argument("its output does not depend on the photo".into()));
+        if up_to.is_none() {
+            let computed = outputs.iter().filter_map(|(name, value)| {
+                let id = ids[index(value)?]?;
+                Some((name.clone().unwrap_or_else(|| builder.name_of(id).to_owned()), id))
+            });
+            let mut named: Vec<(String, NodeId)> = Vec::new();
+            for (name, id) in computed {
+                let count = named.iter().filter(|(other, _)| *other == name).count();
+                named.push((if count == 0 { name } else { format!("{name}_{count}") }, id));
             }
-            (Some(_), _) => builder,
-        };
+            builder = builder.outputs(named);
+        }
         let model = builder.build()?;
         if self.guessed {
-            check_photos(&model, self.advice)?;
+            let mut alone = model.clone();
+            for &input in &others {
+                let fed = &self.inputs[input];
+                let kind = if fed.whole { tch::Kind::Int64 } else { tch::Kind::Float };
+                let value = Tensor::f_ones(fed.sizes(), (kind, tch::Device::Cpu)).into_result()?;
+                alone = alone.fix(fed.name.as_str(), &value)?;
+            }
+            check_photos(&alone, self.advice)?;
         }
         match up_to {
             None => Ok(model),

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::model::{Model, NodeId, Pass};
+use crate::model::{LayerRef, Model, NodeId, Pass};
 use crate::tensor::{IntoResult, plain_numbers};
 
 /// Of inputs with more values than this it is asked whether there is memory for what follows.
@@ -16,9 +17,9 @@ const LARGE: usize = 1 << 24;
 pub(crate) struct Memory {
     model: Model,
     /// What every later step starts from; grows with the layers that were asked for.
-    known: RefCell<HashMap<NodeId, Tensor>>,
+    known: Rc<RefCell<HashMap<NodeId, Tensor>>>,
     /// The model's training passes when all that became known.
-    trainings: Cell<u64>,
+    trainings: Rc<Cell<u64>>,
 }
 
 impl Memory {
@@ -29,11 +30,29 @@ impl Memory {
         if input.numel() > LARGE {
             model.check_memory(&input.size())?;
         }
+        let mut known: HashMap<NodeId, Tensor> =
+            model.fixed_beside(&[(model.input(), &input)])?.into_iter().collect();
+        known.insert(model.input(), input);
         Ok(Memory {
             model: model.clone(),
-            known: RefCell::new(HashMap::from([(model.input(), input)])),
-            trainings: Cell::new(model.trainings()),
+            known: Rc::new(RefCell::new(known)),
+            trainings: Rc::new(Cell::new(model.trainings())),
         })
+    }
+
+    /// The same inputs and what is known of them, where another output of the network counts.
+    pub(crate) fn with_output(&self, output: &LayerRef) -> Result<Memory> {
+        Ok(self.seen_by(self.model.with_output(output)?))
+    }
+
+    /// The same where another input is looked at, and all others are held at what they were fed.
+    pub(crate) fn with_input(&self, input: LayerRef) -> Result<Memory> {
+        Ok(self.seen_by(self.model.with_input(input, |id| self.activation(id))?))
+    }
+
+    fn seen_by(&self, model: Model) -> Memory {
+        let (known, trainings) = (Rc::clone(&self.known), Rc::clone(&self.trainings));
+        Memory { model, known, trainings }
     }
 
     pub(crate) fn model(&self) -> &Model {
@@ -48,7 +67,7 @@ impl Memory {
     /// One of the batch, with what is known of it.
     pub(crate) fn one(&self, index: i64) -> Result<Memory> {
         let known = self.known.borrow();
-        let varies = self.model.depending_on(self.model.input());
+        let varies = self.model.varying();
         let part = |(id, value): (&NodeId, &Tensor)| match varies[id.0] {
             true => Ok((*id, value.f_narrow(0, index, 1)?)),
             false => Ok((*id, value.shallow_clone())),
@@ -57,8 +76,8 @@ impl Memory {
             known.iter().map(part).collect();
         Ok(Memory {
             model: self.model.clone(),
-            known: RefCell::new(known.into_result()?),
-            trainings: self.trainings.clone(),
+            known: Rc::new(RefCell::new(known.into_result()?)),
+            trainings: Rc::new(Cell::new(self.trainings.get())),
         })
     }
 
@@ -132,12 +151,11 @@ impl Memory {
         self.known.borrow_mut().entry(id).or_insert_with(|| output.detach());
     }
 
-    /// All but the input is worth nothing once the parameters have changed.
+    /// All but the inputs is worth nothing once the parameters have changed.
     fn forget_after_training(&self) {
         let trainings = self.model.trainings();
         if self.trainings.replace(trainings) != trainings {
-            let input = self.model.input();
-            self.known.borrow_mut().retain(|id, _| *id == input);
+            self.known.borrow_mut().retain(|id, _| self.model.is_input(*id));
         }
     }
 }

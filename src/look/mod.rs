@@ -14,7 +14,7 @@ use tch::Tensor;
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
 use crate::mask::{Classes, Mask};
-use crate::model::{LayerRef, Model, NodeId, Op};
+use crate::model::{LayerRef, Model, NodeId};
 use crate::photo::{Photo, Preprocess, View};
 use crate::picture::{Picture, Region};
 use crate::show::{MimeBundle, Show, debug_line};
@@ -137,19 +137,19 @@ impl Look {
     }
 
     /// The `count` most probable classes: by the softmax over the outputs, or, where the network ends
-    /// in a sigmoid or in one output alone, by the sigmoid of each.
+    /// in a sigmoid, by that of each. One output alone says yes, class 1, or no, class 0, by the sigmoid.
     ///
     /// # Errors
     /// When the network's output is not one score a class.
     pub fn predictions(&self, count: usize) -> Result<Predictions> {
-        let logits = self.logits()?;
-        let logits = to_floats(&logits)?;
+        let logits = to_floats(&self.logits()?)?;
+        let scores = class_scores(self.model(), &logits);
         let probabilities = probabilities(self.model(), &logits);
-        let rows = best_first(&logits).into_iter().take(count.max(1)).map(|class| Prediction {
+        let rows = best_first(&scores).into_iter().take(count.max(1)).map(|class| Prediction {
             class,
             name: self.model().class_name(class),
             probability: probabilities[class],
-            logit: f64::from(logits[class]),
+            logit: f64::from(scores[class]),
         });
         Ok(Predictions {
             rows: rows.collect(),
@@ -192,7 +192,8 @@ impl Look {
     }
 
     /// For a network that segments, the class with the highest score at every pixel, as a mask that
-    /// shows itself with a legend. A network with one map of logits says yes, class 1, above 0.
+    /// shows itself with a legend. A network with one map of scores says yes, class 1, above 0, or behind a sigmoid
+    /// of its own above 0.5.
     ///
     /// # Errors
     /// When the network's output is not a map of scores for each class.
@@ -205,13 +206,12 @@ impl Look {
                 scores.size()
             )));
         }
-        let names = self.model().class_names();
-        let one = matches!(scores.size().as_slice(), &[_, 1, ..]);
-        let classes = match names {
+        let classes = match self.model().class_names() {
             [] => None,
-            [name] if one => Some(Classes::named([format!("not {name}"), name.clone()])?),
             names => Some(Classes::named(names)?),
         };
+        let above = self.model().yes_or_no().map_or(0.0, |answer| answer.above);
+        let scores = scores.f_sub_scalar(above).into_result()?;
         Mask::from_tensor(&scores, classes.as_ref())
     }
 
@@ -220,7 +220,50 @@ impl Look {
     /// # Errors
     /// When the network's output is not one score a class.
     pub fn logits(&self) -> Result<Tensor> {
-        class_scores(self.model(), &self.memory.output()?)
+        score_list(self.model(), &self.memory.output()?)
+    }
+
+    /// The same look, at another of the network's outputs, by its name or its index: its predictions, and what
+    /// explains it. What was computed is shared.
+    ///
+    /// # Errors
+    /// When there is no such output: the error lists those that there are.
+    pub fn output(&self, output: impl Into<LayerRef>) -> Result<Look> {
+        let memory = Rc::new(self.memory.with_output(&output.into())?);
+        Ok(Look { memory, view: Rc::clone(&self.view) })
+    }
+
+    /// The same look, at another of the network's inputs, by its name or its index: methods that look at the input
+    /// explain that one then, and all others are held at what they were fed. What was computed is shared.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("photo and depth", [3, 8, 8]);
+    /// let photo = net.input();
+    /// let depth = net.add_input("depth", [1, 8, 8]);
+    /// let both = net.add("both", Op::Concat, &[photo, depth]);
+    /// net.chain("net", ops![Conv2d::new(4, 2, 3), Op::Flatten, Linear::new(72, 2)], both);
+    /// let model = net.build()?.fix("depth", &Tensor::rand([1, 1, 8, 8], tch::kind::FLOAT_CPU))?;
+    ///
+    /// let look = model.look_input(&Tensor::rand([1, 3, 8, 8], tch::kind::FLOAT_CPU))?;
+    /// let heat = look.explain(&InputXGradient::default())?;
+    /// let of_depth = look.input("depth")?.explain(&InputXGradient::default())?;
+    /// assert_eq!((heat.channels().count(), of_depth.channels().count()), (3, 1));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such input: the error lists those that there are; when it has no rows and columns.
+    pub fn input(&self, input: impl Into<LayerRef>) -> Result<Look> {
+        let memory = self.memory.with_input(input.into())?;
+        let model = memory.model();
+        if model.input() == self.model().input() {
+            return Ok(Look { memory: Rc::new(memory), view: Rc::clone(&self.view) });
+        }
+        let (name, _) = model.end(model.input());
+        let title = format!("{name:?} of {}", self.photo().title());
+        let view = model.view_of(&memory.input()?, &title)?;
+        Ok(Look { memory: Rc::new(memory), view: Rc::new(view) })
     }
 
     pub(crate) fn memory(&self) -> &Rc<Memory> {
@@ -236,14 +279,25 @@ pub(crate) fn best_first(scores: &[f32]) -> Vec<usize> {
     order
 }
 
+/// Each class's score, by what a network puts out: one score alone says no, class 0, and yes.
+pub(crate) fn class_scores(model: &Model, scores: &[f32]) -> Vec<f32> {
+    match (model.yes_or_no(), scores) {
+        (Some(answer), &[y]) => {
+            [0, 1].map(|class| answer.score(class, f64::from(y)) as f32).to_vec()
+        }
+        _ => scores.to_vec(),
+    }
+}
+
 /// Each class's probability by the scores that a network puts out. Behind a sigmoid of its own, each
-/// class has its own already; one score alone says yes or no; else the classes share one.
+/// class has its own already; one score alone says no, class 0, and yes; else the classes share one.
 pub(crate) fn probabilities(model: &Model, scores: &[f32]) -> Vec<f64> {
-    let scores = scores.iter().map(|&score| f64::from(score));
-    if matches!(model.op_of(model.output()), Op::Sigmoid) {
+    let alone = scores.len() == 1;
+    let scores = class_scores(model, scores).into_iter().map(f64::from);
+    if model.ends_in_sigmoid() {
         return scores.collect();
     }
-    if scores.len() == 1 {
+    if alone {
         return scores.map(|score| 1.0 / (1.0 + (-score).exp())).collect();
     }
     let greatest = scores.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -251,9 +305,10 @@ pub(crate) fn probabilities(model: &Model, scores: &[f32]) -> Vec<f64> {
     scores.map(|score| (score - greatest).exp() / total).collect()
 }
 
-/// `[1, C]` or `[1, C, 1, 1] -> [C]`, or why the output is no list of class scores.
-pub(crate) fn class_scores(model: &Model, output: &Tensor) -> Result<Tensor> {
+/// `[1, C]` or `[1, C, 1, 1] -> [C]`, and `[1]`, one score, as it is; or why the output is no list of class scores.
+fn score_list(model: &Model, output: &Tensor) -> Result<Tensor> {
     match *output.size().as_slice() {
+        [1] => Ok(output.shallow_clone()),
         [1, classes] | [1, classes, 1, 1] if classes > 0 => {
             output.f_reshape([classes]).into_result()
         }

@@ -16,7 +16,8 @@ pub struct Prediction {
     /// Its probability, 0 to 1: by the softmax, or, where the network ends in a sigmoid or in one
     /// output alone, by the sigmoid.
     pub probability: f64,
-    /// Its score as the network puts it out: before the softmax, or behind the network's own sigmoid.
+    /// Its score as the network puts it out: before the softmax, or behind the network's own sigmoid. Of "no", where
+    /// one output `y` says yes or no, `−y`, or `1 − y` behind a sigmoid.
     pub logit: f64,
 }
 

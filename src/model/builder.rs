@@ -25,7 +25,6 @@ pub struct NodeId(pub(crate) usize);
 #[derive(Debug)]
 pub struct Builder {
     name: String,
-    input_shape: [i64; 3],
     nodes: Vec<Planned>,
     /// The names that are taken.
     names: HashSet<String>,
@@ -33,8 +32,10 @@ pub struct Builder {
     preprocess: Preprocess,
     classes: Vec<String>,
     seed: u64,
+    /// The photo first.
+    inputs: Vec<(String, NodeId)>,
     /// In place of the last layer.
-    output: Option<NodeId>,
+    outputs: Vec<(String, NodeId)>,
     /// Holds the parameters of modules from the start; those of our own layers join at the end.
     variables: VarStore,
 }
@@ -74,7 +75,6 @@ impl Builder {
         };
         Builder {
             name,
-            input_shape,
             nodes: vec![Planned {
                 name: "input".into(),
                 op: Op::Input,
@@ -87,7 +87,8 @@ impl Builder {
             preprocess: Preprocess::exact(h, w),
             classes: Vec::new(),
             seed: 0,
-            output: None,
+            inputs: vec![("input".into(), NodeId(0))],
+            outputs: Vec::new(),
             variables: VarStore::new(Device::Cpu),
         }
     }
@@ -95,6 +96,47 @@ impl Builder {
     /// The node that stands for the photo.
     pub fn input(&self) -> NodeId {
         NodeId(0)
+    }
+
+    /// A further input beside the photo, of this shape without the photos: `[1, h, w]` for a map of depths, `[5]` for
+    /// five numbers. [`Model::fix`] feeds it.
+    pub fn add_input(&mut self, name: impl Into<String>, shape: impl AsRef<[i64]>) -> NodeId {
+        let shape: Vec<i64> = std::iter::once(1).chain(shape.as_ref().iter().copied()).collect();
+        let name = name.into();
+        self.add_input_of(name.clone(), name, shape)
+    }
+
+    /// The same of this whole shape, whose layer has a name of its own.
+    pub(crate) fn add_input_of(&mut self, called: String, name: String, shape: Vec<i64>) -> NodeId {
+        let fits = shape.iter().all(|size| *size > 0) && countable(&shape);
+        if !fits {
+            let text = format!("the input {name:?} of {} cannot be {shape:?}", self.name);
+            self.mistake.get_or_insert(Error::Shape(text));
+        }
+        if let Err(error) = self.check_name(&name, Op::Input.kind()) {
+            self.mistake.get_or_insert(error);
+        }
+        self.names.insert(name.clone());
+        let planned = Planned { name, op: Op::Input, inputs: Vec::new(), shape, parameters: None };
+        self.nodes.push(planned);
+        let id = NodeId(self.nodes.len() - 1);
+        self.inputs.push((called, id));
+        id
+    }
+
+    /// What a layer is called.
+    pub(crate) fn name_of(&self, id: NodeId) -> &str {
+        self.nodes.get(id.0).map_or("", |node| node.name.as_str())
+    }
+
+    /// Calls the photo so, and its layer by a name of its own, before there are others.
+    pub(crate) fn photo_called(mut self, called: &str, name: String) -> Self {
+        if let (Some(photo), Some(input)) = (self.nodes.first_mut(), self.inputs.first_mut()) {
+            called.clone_into(&mut input.0);
+            self.names.insert(name.clone());
+            photo.name = name;
+        }
+        self
     }
 
     /// Adds a layer that reads `inputs`, and returns its handle.
@@ -128,9 +170,25 @@ impl Builder {
         id
     }
 
-    /// The layer whose value is the network's output, in place of the last one.
-    pub(crate) fn output(mut self, output: NodeId) -> Self {
-        self.output = Some(output);
+    /// The network's outputs by name, in place of the last layer; the first is the one that counts unless
+    /// [`Model::with_output`] says otherwise.
+    pub fn outputs<S: Into<String>>(
+        mut self,
+        outputs: impl IntoIterator<Item = (S, NodeId)>,
+    ) -> Self {
+        self.outputs.clear();
+        for (name, id) in outputs {
+            let name = name.into();
+            if self.outputs.iter().any(|(other, _)| *other == name) {
+                let text = format!("{} has two outputs called {name:?}", self.name);
+                self.mistake.get_or_insert(Error::Argument(text));
+            }
+            if id.0 >= self.nodes.len() {
+                let text = format!("the output {name:?} of {} is none of its layers", self.name);
+                self.mistake.get_or_insert(Error::Argument(text));
+            }
+            self.outputs.push((name, id));
+        }
         self
     }
 
@@ -240,18 +298,7 @@ impl Builder {
         if self.mistake.is_some() {
             return Ok(Vec::new());
         }
-        let context = format!("layer {name:?} ({}) of {}", op.kind(), self.name);
-        let named_well = name.split('.').all(|part| !part.is_empty())
-            && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control());
-        if !named_well {
-            return Err(Error::Argument(format!(
-                "{name:?} is no name for a layer: names are non-empty parts joined by dots, \
-                 without slashes and control characters"
-            )));
-        }
-        if self.names.contains(name) {
-            return Err(Error::Argument(format!("{context}: the name is taken")));
-        }
+        let context = self.check_name(name, op.kind())?;
         let mut shapes = Vec::with_capacity(inputs.len());
         for id in inputs {
             match self.nodes.get(id.0) {
@@ -268,6 +315,23 @@ impl Builder {
             .and_then(|()| check_size(op))
             .and_then(|()| op.output_shape(&shapes))
             .map_err(|error| error.while_doing(&context))
+    }
+
+    /// What messages call it, if it can be called so.
+    fn check_name(&self, name: &str, kind: &str) -> Result<String> {
+        let context = format!("layer {name:?} ({kind}) of {}", self.name);
+        let named_well = name.split('.').all(|part| !part.is_empty())
+            && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control());
+        if !named_well {
+            return Err(Error::Argument(format!(
+                "{name:?} is no name for a layer: names are non-empty parts joined by dots, \
+                 without slashes and control characters"
+            )));
+        }
+        if self.names.contains(name) {
+            return Err(Error::Argument(format!("{context}: the name is taken")));
+        }
+        Ok(context)
     }
 
     /// How a photo becomes this network's input; by default it is resized to the input's size and
@@ -318,7 +382,9 @@ impl Builder {
         let mut trained = weights::fitted(trained, &expected);
         weights::check(&self.name, &trained, &expected)?;
         weights::copy(&trained, self.variables.variables())?;
-        let outputs = self.nodes.last().and_then(|node| node.shape.get(1)).copied();
+        let last = NodeId(self.nodes.len().saturating_sub(1));
+        let output = self.outputs.first().map_or(last, |(_, id)| *id);
+        let outputs = self.nodes.get(output.0).and_then(|node| node.shape.get(1)).copied();
         let class_names = weights::class_names(&mut trained, outputs);
         if self.classes.is_empty() {
             self.classes = class_names;
@@ -370,7 +436,7 @@ impl Builder {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        if self.nodes.len() == 1 {
+        if self.nodes.iter().all(|node| matches!(node.op, Op::Input)) {
             return Err(Error::Argument(format!("{} has no layers yet: add some", self.name)));
         }
         let _no_grad = tch::no_grad_guard();
@@ -419,14 +485,21 @@ impl Builder {
                 shape: planned.shape.clone(),
             });
         }
-        let output = self.output.unwrap_or(NodeId(nodes.len() - 1));
-        Ok(Model {
-            classes: self.classes.into(),
+        let mut outputs = self.outputs;
+        if outputs.is_empty() {
+            let last = nodes.len() - 1;
+            outputs.push((nodes[last].name.clone(), NodeId(last)));
+        }
+        let model = Model {
+            classes: self.classes.clone().into(),
             preprocess: Rc::new(self.preprocess),
+            input: NodeId(0),
+            fixed: Rc::default(),
+            output: outputs[0].1,
             inner: Rc::new(Inner {
                 name: self.name,
-                output,
-                input_shape: self.input_shape,
+                inputs: self.inputs,
+                outputs,
                 names: Names::of(&nodes),
                 nodes,
                 variables: self.variables,
@@ -434,7 +507,12 @@ impl Builder {
                 fast: Default::default(),
                 trainings: Rc::default(),
             }),
-        })
+        };
+        // One name of one output stands for two.
+        match (model.yes_or_no(), self.classes.len()) {
+            (Some(_), 1) => model.classes(self.classes),
+            _ => Ok(model),
+        }
     }
 }
 

@@ -179,7 +179,10 @@ impl Model {
                 places[index] = NodeId(kept.len() - 1);
             }
         }
-        let output = places[self.output().0];
-        self.of_shared(name, self.input_shape(), kept, output)
+        let moved = |ends: &[(String, NodeId)]| {
+            ends.iter().map(|(name, id)| (name.clone(), places[id.0])).collect()
+        };
+        let (inputs, outputs) = (moved(&self.inner.inputs), moved(&self.inner.outputs));
+        self.of_shared(name, kept, inputs, outputs, &places)
     }
 }

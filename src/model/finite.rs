@@ -22,9 +22,13 @@ impl Model {
             node.inputs.iter().for_each(|id| last[id.0] = index);
         }
         let mut known: BTreeMap<NodeId, Tensor> =
-            BTreeMap::from([(self.input(), input.shallow_clone())]);
-        for (index, node) in nodes.iter().enumerate().skip(1) {
+            self.fixed_beside(&[(self.input(), input)])?.into_iter().collect();
+        known.insert(self.input(), input.shallow_clone());
+        for (index, node) in nodes.iter().enumerate() {
             let id = NodeId(index);
+            if known.contains_key(&id) {
+                continue;
+            }
             let output = {
                 let _no_grad = tch::no_grad_guard();
                 let inputs = node.inputs.iter().filter_map(|id| known.get(id));

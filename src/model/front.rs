@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use super::receptive_field::Fields;
 use super::{Model, NodeId, Pass, ReceptiveField};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Where the part has more of the input than this, computing it saves nothing.
 const MOST: f64 = 0.9;
@@ -50,7 +50,10 @@ impl Model {
         let mut ends: Vec<(NodeId, f64)> = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
             let id = NodeId(index);
-            local[index] = node.op.is_local() && node.inputs.iter().all(|input| local[input.0]);
+            // The window is one of the photo alone.
+            let beside = self.is_input(id) && id != self.input();
+            local[index] =
+                node.op.is_local() && !beside && node.inputs.iter().all(|input| local[input.0]);
             if !local[index] || !leads[index] {
                 continue;
             }
@@ -169,8 +172,7 @@ impl Front {
     /// # Errors
     /// Parts of another size.
     pub(crate) fn run(&self, parts: &Tensor) -> Result<Tensor> {
-        let mut values = self.network.run_as(Pass::Repeated, &[("input", parts)], &["output"])?;
-        values.pop().ok_or_else(|| Error::Shape("no output".into()))
+        self.network.forward_as(Pass::Repeated, parts)
     }
 }
 

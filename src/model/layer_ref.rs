@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 /// A layer by its name or by its index. Whatever takes a layer takes either, and a
 /// [`Layer`](super::Layer) of a list as well.
 ///
-/// A group's name, `"features.3"`, stands for its output; `"output"` is the last layer. Index 0 is
-/// the input, as Keras counts, and -1 the last layer.
+/// A group's name, `"features.3"`, stands for its output; `"input"` is the photo, and `"output"` the layer whose
+/// value counts as the network's. Index 0 is the first input, as Keras counts, and -1 the last layer.
 ///
 /// ```
 /// use convlens::prelude::*;
@@ -109,6 +109,10 @@ impl Model {
         let (nodes, names) = (&self.inner.nodes, &self.inner.names);
         if layer == "output" {
             return Ok(self.output());
+        }
+        // Whatever it is called among several.
+        if layer == "input" {
+            return Ok(self.input());
         }
         let found = names.layer(layer).or_else(|| names.last_in(layer));
         found.map(NodeId).ok_or_else(|| {

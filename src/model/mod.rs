@@ -8,6 +8,8 @@ mod attention;
 mod backward;
 mod builder;
 mod changed;
+mod classes;
+mod ends;
 mod fast;
 mod finite;
 mod front;
@@ -36,6 +38,7 @@ pub(crate) use attention::Tokens;
 pub(crate) use backward::{Back, Rule};
 pub(crate) use builder::place_of;
 pub use builder::{Builder, NodeId};
+pub(crate) use classes::YesOrNo;
 pub(crate) use front::{Front, Reach};
 pub(crate) use grid::Grid;
 pub use groups::{Group, Groups};
@@ -90,14 +93,19 @@ pub struct Model {
     classes: Rc<[String]>,
     /// How photos become inputs: again, the same network may be fed otherwise.
     preprocess: Rc<Preprocess>,
+    /// The photo's place, and what the others are fed unless told otherwise, `[1, ...]`.
+    input: NodeId,
+    fixed: Rc<[(NodeId, Tensor)]>,
+    /// The output that counts.
+    output: NodeId,
 }
 
 struct Inner {
     name: String,
-    /// Channels, height and width that the network was made for.
-    input_shape: [i64; 3],
     nodes: Vec<Node>,
-    output: NodeId,
+    /// What goes in and comes out, by the names of the network's author; at least one each.
+    inputs: Vec<(String, NodeId)>,
+    outputs: Vec<(String, NodeId)>,
     names: Names,
     variables: VarStore,
     fast: fast::Engine,
@@ -206,7 +214,11 @@ impl Model {
 
     /// `[channels, height, width]` that the network was made for.
     pub fn input_shape(&self) -> [i64; 3] {
-        self.inner.input_shape
+        match *self.shape_of(self.input) {
+            [_, c, h, w] => [c, h, w],
+            // A builder and `ends` see to it that there is none.
+            _ => [1; 3],
+        }
     }
 
     /// How a photo becomes this network's input.
@@ -224,36 +236,6 @@ impl Model {
     /// ```
     pub fn with_preprocess(&self, preprocess: &Preprocess) -> Model {
         Model { preprocess: Rc::new(preprocess.clone()), ..self.clone() }
-    }
-
-    /// The names of the classes, in the order of the outputs; empty when nobody named them.
-    pub fn class_names(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// The same network, with these names for its classes in the order of the outputs; synonyms
-    /// separated by commas. The parameters are shared.
-    ///
-    /// ```
-    /// use convlens::prelude::*;
-    /// let model = zoo::squeezenet1_1_for(3, 2, 0)?.classes(["cat", "dog"])?;
-    /// assert_eq!(model.class_index("dog")?, 1);
-    /// Ok::<(), convlens::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// More or fewer names than there are classes.
-    pub fn classes<S: Into<String>>(&self, names: impl IntoIterator<Item = S>) -> Result<Model> {
-        let classes: Rc<[String]> = names.into_iter().map(Into::into).collect();
-        let outputs = self.shape_of(self.output()).get(1).copied().unwrap_or(0);
-        if i64::try_from(classes.len()) != Ok(outputs) {
-            return Err(Error::Argument(format!(
-                "{} tells {outputs} classes apart, but got {} names",
-                self.name(),
-                classes.len()
-            )));
-        }
-        Ok(Model { classes, ..self.clone() })
     }
 
     /// What was decided while the weights were read and taken, a sentence each: that names lost a
@@ -460,47 +442,6 @@ impl Model {
         })
     }
 
-    /// The index of a class by its name: one of the comma-separated synonyms, whatever the case.
-    ///
-    /// # Errors
-    /// When no class has that name (the error lists the closest), or more than one has.
-    pub fn class_index(&self, name: &str) -> Result<usize> {
-        if self.class_names().is_empty() {
-            return Err(Error::Argument(format!(
-                "the classes of {} have no names: give the index of the class instead of {name:?}",
-                self.name()
-            )));
-        }
-        let wanted = name.trim().to_lowercase();
-        let found: Vec<usize> = (0..self.class_names().len())
-            .filter(|&i| synonyms(&self.class_names()[i]).any(|s| s.to_lowercase() == wanted))
-            .collect();
-        match found.as_slice() {
-            [one] => Ok(*one),
-            [] => Err(Error::not_found(
-                "class",
-                name,
-                format!("the {} classes of {}", self.class_names().len(), self.name()),
-                self.class_names().iter().flat_map(|class| synonyms(class)),
-            )),
-            many => Err(Error::Argument(format!(
-                "{name:?} is the name of several classes; choose by index: {}",
-                many.iter()
-                    .map(|&i| format!("{i} ({})", self.class_names()[i]))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ))),
-        }
-    }
-
-    /// A class's short name: its first synonym, or `class 7` when nobody named it.
-    pub fn class_name(&self, index: usize) -> String {
-        match self.class_names().get(index) {
-            Some(class) => synonyms(class).next().unwrap_or(class).to_owned(),
-            None => format!("class {index}"),
-        }
-    }
-
     pub(crate) fn trainings(&self) -> u64 {
         self.inner.trainings.get()
     }
@@ -512,11 +453,11 @@ impl Model {
     }
 
     pub(crate) fn input(&self) -> NodeId {
-        NodeId(0)
+        self.input
     }
 
     pub(crate) fn output(&self) -> NodeId {
-        self.inner.output
+        self.output
     }
 
     pub(crate) fn layer_name(&self, id: NodeId) -> &str {
@@ -563,11 +504,6 @@ impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         debug_line(f, format_args!("Model {}, {} layers", self.name(), self.inner.nodes.len()))
     }
-}
-
-/// `"tabby, tabby cat"` has two.
-fn synonyms(class: &str) -> impl Iterator<Item = &str> {
-    class.split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 
 /// `"layer1.0.conv1"` to two parts is `"layer1.0"`.

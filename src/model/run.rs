@@ -14,8 +14,8 @@ impl Model {
     ///
     /// A feed is any layer's output: `("input", photos)` for a whole pass, or an activation in
     /// the middle to go on from there. Only what lies between is computed, and every
-    /// intermediate value is dropped as soon as its last reader has run. `"output"` is the last
-    /// layer.
+    /// intermediate value is dropped as soon as its last reader has run. `"output"` is the network's
+    /// output, the last layer unless it has several. Of several inputs, each is fed by its name.
     ///
     /// # Errors
     /// Unknown layers; a wanted layer that the feeds do not lead to; shapes that do not fit.
@@ -36,7 +36,7 @@ impl Model {
         let mut fed = Vec::with_capacity(feeds.len());
         for (name, tensor) in feeds {
             let tensor = plain(tensor).map_err(|e| e.while_doing(format!("the feed {name:?}")))?;
-            fed.push((self.find(*name)?, tensor));
+            fed.push((self.find_fed(name)?, tensor));
         }
         let fed: Vec<(NodeId, &Tensor)> = fed.iter().map(|(id, tensor)| (*id, tensor)).collect();
         let wanted: Vec<NodeId> =
@@ -44,12 +44,18 @@ impl Model {
         self.run_nodes(pass, &fed, &wanted)
     }
 
-    /// The last layer's output for a batch of inputs, `[N, C, H, W]`.
+    /// The network's output for a batch of inputs, `[N, C, H, W]`.
     ///
     /// # Errors
     /// As [`run`](Model::run).
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let outputs = self.run(&[("input", input)], &["output"])?;
+        self.forward_as(Pass::Inference, input)
+    }
+
+    pub(crate) fn forward_as(&self, pass: Pass, input: &Tensor) -> Result<Tensor> {
+        let input = plain(input).map_err(|error| error.while_doing("the input"))?;
+        let fed = [(self.input(), &input)];
+        let outputs = self.run_nodes(pass, &fed, &[self.output()])?;
         outputs.into_iter().next().ok_or_else(|| Error::Shape("no output".into()))
     }
 
@@ -60,6 +66,10 @@ impl Model {
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
         fast::prepare();
+        let fixed = self.fixed_beside(feeds)?;
+        let fixed = fixed.iter().map(|(id, value)| (*id, value));
+        let feeds: Vec<(NodeId, &Tensor)> = feeds.iter().copied().chain(fixed).collect();
+        let feeds = feeds.as_slice();
         let plan = Plan::new(self, feeds, wanted)?;
         if pass == Pass::Training {
             self.inner.trainings.set(self.inner.trainings.get() + 1);
@@ -87,9 +97,10 @@ impl Model {
             return Err(too_many(input).while_doing("an input"));
         }
         let mut shapes: Vec<Vec<i64>> = Vec::with_capacity(self.inner.nodes.len());
-        for node in &self.inner.nodes {
+        for (index, node) in self.inner.nodes.iter().enumerate() {
             let shape = match node.op {
-                Op::Input => input.to_vec(),
+                Op::Input if NodeId(index) == self.input() => input.to_vec(),
+                Op::Input => self.shape_beside(NodeId(index), input[0]),
                 _ => {
                     let inputs: Vec<&[i64]> =
                         node.inputs.iter().map(|id| shapes[id.0].as_slice()).collect();
@@ -104,13 +115,13 @@ impl Model {
 
     /// The least side of a square input that every layer can take, if it is at most 4,096.
     pub fn minimum_side(&self) -> Option<i64> {
-        let [c, h, w] = self.inner.input_shape;
+        let [c, h, w] = self.input_shape();
         (1..=h.max(w).min(1 << 12)).find(|&side| self.output_shapes(&[1, c, side, side]).is_ok())
     }
 
     pub(crate) fn check_input(&self, input: &Tensor) -> Result<()> {
         let size = input.size();
-        let [c, h, w] = self.inner.input_shape;
+        let [c, h, w] = self.input_shape();
         if size.len() != 4 || size[1] != c {
             return Err(Error::Shape(format!(
                 "{} takes [photos, {c}, height, width], made for [1, {c}, {h}, {w}]; got {size:?}",
@@ -179,8 +190,10 @@ impl Plan {
         let mut fed = vec![false; nodes.len()];
         for (id, tensor) in feeds {
             fed[id.0] = true;
-            if matches!(nodes[id.0].op, Op::Input) {
+            if *id == model.input() {
                 model.check_input(tensor)?;
+            } else if matches!(nodes[id.0].op, Op::Input) {
+                model.check_beside(*id, &tensor.size())?;
             }
         }
         for id in wanted {
@@ -191,10 +204,7 @@ impl Plan {
                 continue;
             }
             if matches!(nodes[index].op, Op::Input) {
-                return Err(Error::Argument(format!(
-                    "the feeds of {} do not lead to all that is wanted: feed \"input\" as well",
-                    model.name()
-                )));
+                return Err(model.unfed(NodeId(index), &fed));
             }
             for id in &nodes[index].inputs {
                 plan.needed[id.0] = true;

@@ -90,8 +90,14 @@ impl Model {
                 nodes[start.0].name, nodes[start.0].shape
             )));
         };
-        let mut places = vec![NodeId(0); nodes.len()];
-        let mut kept = vec![Node::plain("input".into(), Op::Input, Vec::new(), vec![1, c, h, w])];
+        const NOWHERE: NodeId = NodeId(usize::MAX);
+        let mut places = vec![NOWHERE; nodes.len()];
+        places[start.0] = NodeId(0);
+        // Of several inputs, each keeps its name.
+        let inputs = nodes.iter().zip(&needed).filter(|(node, _)| matches!(node.op, Op::Input));
+        let taken = inputs.into_iter().any(|(node, needed)| *needed && node.name == "input");
+        let own = if taken || start == self.input() { self.layer_name(start) } else { "input" };
+        let mut kept = vec![Node::plain(own.into(), Op::Input, Vec::new(), vec![1, c, h, w])];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
             places[index] = NodeId(kept.len());
             kept.push(node.shared(&places));
@@ -105,26 +111,42 @@ impl Model {
             true => Rc::clone(&self.classes),
             false => Rc::default(),
         };
-        let model = self.of_shared(name, [c, h, w], kept, places[end.0]);
-        Ok(Model { classes, preprocess, ..model })
+        let called = self.output_name(end).unwrap_or_else(|| self.layer_name(end).to_owned());
+        let outputs = vec![(called, places[end.0])];
+        let mut inputs = vec![match start == self.input() {
+            true => (self.end(start).0, NodeId(0)),
+            false => (own.to_owned(), NodeId(0)),
+        }];
+        let others = self.inner.inputs.iter().filter(|(_, id)| needed[id.0]);
+        inputs.extend(others.map(|(name, id)| (name.clone(), places[id.0])));
+        let model = self.of_shared(name, kept, inputs, outputs, &places);
+        Ok(Model { classes, preprocess, input: NodeId(0), output: places[end.0], ..model })
     }
 
     /// A network of these layers, with which it shares parameters and the count of trainings; it takes photos as
-    /// this one does, and its classes have the same names.
+    /// this one does, and its classes have the same names. This one's layers stand at these places in it.
     pub(super) fn of_shared(
         &self,
         name: String,
-        input_shape: [i64; 3],
         nodes: Vec<Node>,
-        output: NodeId,
+        inputs: Vec<(String, NodeId)>,
+        outputs: Vec<(String, NodeId)>,
+        places: &[NodeId],
     ) -> Model {
+        // What a part does not read is not there.
+        let there = |id: NodeId| places[id.0].0 < nodes.len();
+        let fixed = self.fixed.iter().filter(|(id, _)| there(*id));
+        let fixed = fixed.map(|(id, value)| (places[id.0], value.shallow_clone())).collect();
         Model {
             classes: Rc::clone(&self.classes),
             preprocess: Rc::clone(&self.preprocess),
+            input: places[self.input.0],
+            fixed,
+            output: places[self.output.0],
             inner: Rc::new(Inner {
                 name,
-                output,
-                input_shape,
+                inputs,
+                outputs,
                 variables: self.shared_variables(&nodes),
                 names: Names::of(&nodes),
                 nodes,
@@ -157,7 +179,7 @@ impl Model {
     /// follow from it, as where a skip leads around.
     pub(crate) fn around(&self, layer: NodeId) -> Vec<NodeId> {
         let (after, leads) = (self.depending_on(layer), self.led_to_output());
-        let varies = self.depending_on(self.input());
+        let varies = self.varying();
         let mut around = BTreeSet::new();
         for (index, node) in self.inner.nodes.iter().enumerate().skip(layer.0 + 1) {
             if after[index] && leads[index] {
@@ -187,6 +209,16 @@ impl Model {
             passes
         });
         passes.collect()
+    }
+
+    /// Which nodes depend on any input, and so have a value for each photo of a batch.
+    pub(crate) fn varying(&self) -> Vec<bool> {
+        let mut varies = vec![false; self.inner.nodes.len()];
+        for (index, node) in self.inner.nodes.iter().enumerate() {
+            varies[index] =
+                matches!(node.op, Op::Input) || node.inputs.iter().any(|id| varies[id.0]);
+        }
+        varies
     }
 
     /// Which nodes depend on a layer, itself among them.

@@ -161,10 +161,10 @@ pub(super) fn check(network: &str, given: &Weights, expected: &Expected) -> Resu
 /// which is noted.
 pub(super) fn class_names(trained: &mut Weights, outputs: Option<i64>) -> Vec<String> {
     let names = trained.class_names().to_vec();
-    if names.is_empty() || outputs == i64::try_from(names.len()).ok() {
+    let outputs = outputs.unwrap_or(0);
+    if names.is_empty() || super::classes::for_outputs(outputs, names.clone()).is_some() {
         return names;
     }
-    let outputs = outputs.unwrap_or(0);
     trained.note(format!(
         "the file names {} classes, but the network tells {outputs} apart: the names were not taken",
         names.len()

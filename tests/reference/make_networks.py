@@ -25,6 +25,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from captum.attr import IntegratedGradients, Occlusion
 from exports import save_without_traces
 from formula import formula_photo, with_formula_weights
 from safetensors.torch import save_file
@@ -153,9 +154,32 @@ class Unknown(nn.Module):
         return torch.igamma(x.abs() + 1, x.abs()).mean((2, 3)) + x.erfinv().nansum((2, 3))
 
 
-class Two(nn.Module):
+class Ends(nn.Module):
+    """Three inputs, two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3, padding=1)
+        self.conv2 = nn.Conv2d(1, 4, 3, padding=1)
+        self.relu1, self.relu2, self.relu3 = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        self.conv3 = nn.Conv2d(10, 8, 3, 2)
+        self.meta = nn.Linear(5, 3)
+        self.fc = nn.Linear(11, 4)
+        self.aux = nn.Linear(6, 1)
+
+    def forward(self, image, depth, meta):
+        image = self.relu1(self.conv1(image))
+        x = torch.cat([image, self.relu2(self.conv2(depth))], 1)
+        x = self.relu3(self.conv3(x)).mean((2, 3))
+        x = torch.cat([x, torch.tanh(self.meta(meta))], 1)
+        return {"logits": self.fc(x), "aux": self.aux(image.mean((2, 3)))}
+
+
+class Vector(nn.Module):
+    """Takes no photo."""
+
     def forward(self, x, y):
-        return (x * y).flatten(1)
+        return x * y
 
 
 def saved(name, program):
@@ -211,6 +235,58 @@ def make(name, net, size, inner, maps, one_photo):
     save_file(made, FOLDER / f"{name}.safetensors")
 
 
+def make_ends():
+    """ends.pt2, ends.onnx and what becomes of two photos, of which the second has its own depth and numbers.
+
+    image, depth, meta     the inputs; logits, aux: the outputs of the batch
+    gradient:OUT:INPUT     of the score of OUT's class 1 (aux has one score) for the first photo with respect to INPUT
+    grad_cam:OUT:LAYER     [h, w], as above; `against` that of the negated score
+    integrated:OUT:INPUT   captum's integrated gradients, 20 steps from zeros, the other inputs held
+    occlusion:OUT:INPUT    captum's, windows of 4 every 2 pixels, the other inputs held
+    """
+    net = with_formula_weights(Ends()).eval()
+    image = torch.cat([formula_photo(12, 12, n, -1, 1) for n in range(2)])
+    depth = torch.cat([formula_photo(12, 12, n + 2, 0, 2)[:, :1] for n in range(2)])
+    meta = torch.tensor([[0.5, -1.0, 2.0, 0.0, 1.0], [-0.5, 0.25, 1.0, 1.0, -2.0]])
+    inputs = {"image": image, "depth": depth, "meta": meta}
+    batch = Dim("batch", min=2, max=64)
+    saved("ends", export(net, (), inputs, dynamic_shapes={name: {0: batch} for name in inputs}))
+    torch.onnx.export(
+        net, (image, depth, meta), FOLDER / "ends.onnx", dynamo=False, opset_version=17,
+        input_names=list(inputs), output_names=["logits", "aux"],
+        dynamic_axes={name: {0: "batch"} for name in [*inputs, "logits", "aux"]},
+    )
+    net = net.double()
+    made = {**inputs, **net(*[tensor.double() for tensor in inputs.values()])}
+    first = {name: tensor[:1].double().requires_grad_() for name, tensor in inputs.items()}
+    kept = {}
+    hooks = [getattr(net, f"relu{n}").register_forward_hook(lambda _, __, y, n=n: kept.__setitem__(f"relu{n}", y))
+             for n in [1, 2, 3]]
+    outputs = net(**first)
+    [hook.remove() for hook in hooks]
+    for out, unit, layers in [("logits", 1, ["relu1", "relu2", "relu3"]), ("aux", 0, ["relu1"])]:
+        score = outputs[out][0, unit]
+        of = [name for name in first if out == "logits" or name == "image"]
+        gradients = torch.autograd.grad(score, [first[name] for name in of], retain_graph=True)
+        made |= {f"gradient:{out}:{name}": gradient for name, gradient in zip(of, gradients)}
+        for layer in layers:
+            gradient = torch.autograd.grad(score, kept[layer], retain_graph=True)[0]
+            cam = (gradient.mean((2, 3), keepdim=True) * kept[layer]).sum((0, 1))
+            made |= {f"grad_cam:{out}:{layer}": cam}
+        for name in of:
+            # The other inputs have one value each, whatever the batch.
+            def forward(x, name=name):
+                others = {key: value.detach().expand(len(x), *value.shape[1:]) for key, value in first.items()}
+                return net(**{**others, name: x})[out]
+            x = first[name].detach()
+            made[f"integrated:{out}:{name}"] = IntegratedGradients(forward).attribute(x, target=unit, n_steps=20)
+            if x.ndim == 4:
+                made[f"occlusion:{out}:{name}"] = Occlusion(forward).attribute(
+                    x, target=unit, sliding_window_shapes=(x.shape[1], 4, 4), strides=(x.shape[1], 2, 2))
+    made = {key: value.detach().float().contiguous() for key, value in made.items()}
+    save_file(made, FOLDER / "ends.safetensors")
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     residual = ["conv1", "layer1.0", "layer1.1.gate.fc2", "layer1.1.downsample"]
@@ -230,4 +306,6 @@ if __name__ == "__main__":
     saved("unknown", export(with_formula_weights(Unknown()).eval(), (photo,)))
     training = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
     saved("training", export(with_formula_weights(training).train(), (photo,)))
-    saved("two_inputs", export(Two(), (photo, photo)))
+    numbers = torch.ones(1, 4)
+    saved("no_photo", export(Vector(), (numbers, numbers)))
+    make_ends()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::{Contents, Parsed};
 use super::program::{Argument, Node, Output, Program, Size, Symbol, TensorMeta};
 use super::schema::{self, ExportedProgram, OutputSpec, SymInt};
-use super::{archive, modules, order};
+use super::{archive, modules, order, results};
 
 /// Major versions of the description that are read: 7 is PyTorch 2.5's, 8 that of all since.
 const MAJORS: [u64; 2] = [7, 8];
@@ -31,7 +31,7 @@ pub(super) fn check_version(
 /// The program, once its graph is checked.
 pub(super) fn program(parsed: ExportedProgram, weights: Option<Contents>) -> Parsed<Program> {
     let ExportedProgram { graph_module, schema_version, torch_version } = parsed;
-    let schema::GraphModule { graph, signature } = graph_module;
+    let schema::GraphModule { graph, signature, module_call_graph } = graph_module;
     let inputs: Vec<_> = signature.input_specs.into_iter().map(|spec| spec.0).collect();
     let (mut outputs, mut mutated) = (Vec::new(), Vec::new());
     for spec in signature.output_specs {
@@ -42,12 +42,16 @@ pub(super) fn program(parsed: ExportedProgram, weights: Option<Contents>) -> Par
         }
     }
     order::check(&inputs, &graph.nodes, &outputs)?;
+    let whole = module_call_graph.into_iter().find(|entry| entry.fqn.is_empty());
+    let spec = whole.and_then(|entry| entry.signature).map(|signature| signature.out_spec);
+    let output_names = results::names(spec.as_deref().unwrap_or_default(), outputs.len());
     let mut hints = BTreeMap::new();
     Ok(Program {
         schema: [schema_version.major, schema_version.minor],
         torch_version,
         inputs,
         outputs,
+        output_names,
         mutated,
         nodes: graph.nodes.into_iter().map(node).collect(),
         values: values(graph.tensor_values.0, &mut hints)?,

@@ -21,6 +21,7 @@ mod modules;
 mod old;
 mod order;
 mod program;
+mod results;
 mod roles;
 mod schema;
 #[cfg(test)]

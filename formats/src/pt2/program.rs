@@ -19,6 +19,9 @@ pub struct Program {
     pub inputs: Vec<Input>,
     /// What the network gives back, in its order.
     pub outputs: Vec<Argument>,
+    /// The keys under which each of these stands in the dictionary that Python gives back, joined by dots; none where
+    /// there is no dictionary.
+    pub output_names: Vec<Option<String>>,
     /// Full names of the parameters, buffers and inputs that running it would change: those of a
     /// network that was exported for training.
     pub mutated: Vec<String>,

@@ -36,6 +36,21 @@ pub(super) struct SchemaVersion {
 pub(super) struct GraphModule {
     pub(super) graph: Graph,
     pub(super) signature: Signature,
+    #[serde(default)]
+    pub(super) module_call_graph: Vec<ModuleCallEntry>,
+}
+
+/// How a module is called from Python; that of the whole network comes under the name "".
+#[derive(Deserialize)]
+pub(super) struct ModuleCallEntry {
+    pub(super) fqn: String,
+    pub(super) signature: Option<ModuleCallSignature>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ModuleCallSignature {
+    /// JSON: see `outputs.rs`.
+    pub(super) out_spec: String,
 }
 
 /// Its inputs and outputs stand in the signature, too.

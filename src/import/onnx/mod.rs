@@ -13,7 +13,7 @@ use convlens_formats::Dtype;
 use convlens_formats::onnx::{self, Attribute, Network, Node, Sizes, Values};
 use tch::{Kind, Tensor};
 
-use super::draft::{Draft, Place, Side, Value, Weight};
+use super::draft::{Draft, Fed, Place, Side, Value, Weight};
 use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Rearrange};
@@ -43,7 +43,7 @@ pub(super) fn constants(path: &Path) -> Result<Vec<Tensor>> {
     let mut reader = Reader::without_photo(file.network(), &load)?;
     reader.read(false)?;
     let outputs = reader.outputs();
-    outputs.iter().map(|output| parts::known(&reader.draft, output)).collect()
+    outputs.iter().map(|(_, output)| parts::known(&reader.draft, output)).collect()
 }
 
 /// A tensor of the file: integers and truth values as what they are, all others in 32-bit floats.
@@ -97,44 +97,36 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(network: &'a Network, name: &str, load: Load<'a>) -> Result<Reader<'a>> {
-        let names: Vec<&str> = network.inputs.iter().map(|input| input.name.as_str()).collect();
-        let [input] = network.inputs.as_slice() else {
-            return Err(Error::Argument(format!(
-                "the network takes {} inputs ({}); one that takes photos alone can be opened",
-                names.len(),
-                names.join(", ")
-            )));
-        };
-        let Some([photos, a, b, c]) = input.sizes.as_deref() else {
-            return Err(Error::Argument(format!(
-                "the input {:?} has the sizes {}; expected [photos, channels, height, width]",
-                input.name,
-                described(input.sizes.as_deref())
-            )));
-        };
-        let number = |size: &Sizes| match size {
-            Sizes::Number(number) => Some(*number).filter(|number| *number > 0),
-            Sizes::Name(_) | Sizes::Unknown => None,
-        };
-        let few = |size: &Sizes| number(size).is_some_and(|count| count <= 4);
-        let channels_last = few(c) && !few(a);
-        let [channels, height, width] = if channels_last { [c, a, b] } else { [a, b, c] };
-        let sides = [
-            number(channels).unwrap_or(3),
-            number(height).unwrap_or(SIDE),
-            number(width).unwrap_or(SIDE),
-        ];
-        let mut draft = Draft::new(name, sides);
+        let photos = network.inputs.iter().find_map(|input| match input.sizes.as_deref()? {
+            [photos, _, _, _] => Some(number(photos).unwrap_or(1)),
+            _ => None,
+        });
+        let photos = photos.unwrap_or(1);
+        let fed = network.inputs.iter().map(|input| fed(input, photos));
+        let (inputs, turned): (Vec<Fed>, Vec<bool>) =
+            fed.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let mut draft = Draft::new(name, inputs)?;
         draft.advice = "a first size that is free (in PyTorch dynamic_axes={\"x\": {0: \"batch\"}}, \"x\" being \
                         the input's name)";
-        let mut photo = draft.photo();
-        if channels_last {
-            photo = draft.op(Rearrange::Permute(vec![0, 2, 3, 1]), &[photo])?;
+        let mut values = Vec::new();
+        for (place, last) in turned.iter().enumerate() {
+            let value = draft.input(place);
+            values.push(match last {
+                true => draft.op(Rearrange::Permute(vec![0, 2, 3, 1]), &[value])?,
+                false => value,
+            });
         }
-        let photos = number(photos).unwrap_or(1);
         let mut reader = Reader::empty(network, load, draft, photos)?;
-        reader.known.insert(&input.name, Known::Value(photo));
-        reader.channels_last = channels_last;
+        for (input, value) in network.inputs.iter().zip(values) {
+            reader.known.insert(&input.name, Known::Value(value));
+            let kind = match input.dtype {
+                Some(Dtype::Bool) => Kind::Bool,
+                Some(dtype) if !dtype.is_float() => Kind::Int64,
+                _ => Kind::Float,
+            };
+            reader.kinds.insert(&input.name, kind);
+        }
+        reader.channels_last = turned.contains(&true);
         Ok(reader)
     }
 
@@ -142,7 +134,7 @@ impl<'a> Reader<'a> {
         if let Some(input) = network.inputs.first() {
             return Err(Error::Argument(format!("it takes an input, {:?}", input.name)));
         }
-        Reader::empty(network, load, Draft::new("constants", [1; 3]), 1)
+        Reader::empty(network, load, Draft::of("constants", Vec::new()), 1)
     }
 
     fn empty(
@@ -283,20 +275,58 @@ impl<'a> Reader<'a> {
 
     /// The tensors that the network returns, in its order. Maps that a network of Keras has with channels last
     /// are maps here, as the photo is.
-    fn outputs(&self) -> Vec<Value> {
-        let named =
-            self.network.outputs.iter().filter_map(|output| self.known.get(output.name.as_str()));
+    fn outputs(&self) -> Vec<(Option<String>, Value)> {
+        let named = self.network.outputs.iter().filter_map(|output| {
+            Some((output.name.clone(), self.known.get(output.name.as_str())?))
+        });
         named
-            .filter_map(|known| match known {
+            .filter_map(|(name, known)| match known {
                 Known::Value(value) => {
                     let maps = operators::channels_first(&self.draft, value)
                         .filter(|_| self.channels_last);
-                    Some(maps.unwrap_or_else(|| value.clone()))
+                    Some((Some(name), maps.unwrap_or_else(|| value.clone())))
                 }
                 Known::Counted(..) | Known::Nothing => None,
             })
             .collect()
     }
+}
+
+fn number(size: &Sizes) -> Option<i64> {
+    match size {
+        Sizes::Number(number) => Some(*number).filter(|number| *number > 0),
+        Sizes::Name(_) | Sizes::Unknown => None,
+    }
+}
+
+/// What goes in, and whether it comes with channels last.
+fn fed(input: &onnx::ValueInfo, photos: i64) -> Result<(Fed, bool)> {
+    let batch = Side { one: 1, two: 2 };
+    let mut last = false;
+    let shape = match input.sizes.as_deref() {
+        Some([_, a, b, c]) => {
+            let few = |size: &Sizes| number(size).is_some_and(|count| count <= 4);
+            last = few(c) && !few(a);
+            let [channels, height, width] = if last { [c, a, b] } else { [a, b, c] };
+            let sides = [
+                number(channels).unwrap_or(3),
+                number(height).unwrap_or(SIDE),
+                number(width).unwrap_or(SIDE),
+            ];
+            Some(std::iter::once(batch).chain(sides.map(Side::fixed)).collect())
+        }
+        Some([first, rest @ ..])
+            if !rest.is_empty() && number(first).is_none_or(|n| n == photos) =>
+        {
+            let sides = rest.iter().map(|size| number(size).map(Side::fixed));
+            std::iter::once(Some(batch)).chain(sides).collect()
+        }
+        Some(sizes) => sizes.iter().map(|size| number(size).map(Side::fixed)).collect(),
+        None => None,
+    };
+    let whole = input.dtype.is_some_and(|dtype| !dtype.is_float());
+    let fed = Fed::new(&input.name, shape, whole, || described(input.sizes.as_deref()))?;
+    Ok((fed, last))
 }
 
 /// What has the name of a parameter is one. Exporters number what they compute.

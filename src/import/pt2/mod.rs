@@ -10,7 +10,7 @@ use convlens_formats::pt2::{self, Argument, Node, Output, Program, Role, Size};
 use convlens_formats::{Contents, Dtype, Source};
 use tch::Kind;
 
-use super::draft::{Draft, Place, Side, Value, Weight};
+use super::draft::{Draft, Fed, Place, Side, Value, Weight};
 use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Weights};
@@ -85,30 +85,45 @@ impl<'a> Reader<'a> {
             .filter(|input| matches!(input.role, Role::User))
             .map(|input| input.value.as_str())
             .collect();
-        let &[photo] = user.as_slice() else {
-            return Err(Error::Argument(format!(
-                "the network takes {} inputs ({}); one that takes photos alone can be opened",
-                user.len(),
-                user.join(", ")
-            )));
-        };
-        let sizes = program.values.get(photo).map(|meta| meta.sizes.as_slice()).unwrap_or_default();
         let hint = |size: &Size| match size {
             Size::Number(number) => Some(*number),
             Size::Name(expression) => program.hints.get(expression).copied(),
         };
-        let hints: Vec<Option<i64>> = sizes.iter().map(hint).collect();
-        let &[photos, Some(c), Some(h), Some(w)] = hints.as_slice() else {
-            return Err(Error::Argument(format!(
-                "the input {photo:?} has the sizes {sizes:?}; expected [photos, channels, height, width]"
-            )));
-        };
-        let draft = Draft::new(name, [c, h, w]);
+        // The first that can be a photo says how many there are.
+        let sizes = |name: &str| program.values.get(name).map(|meta| meta.sizes.as_slice());
+        let photos = user.iter().find_map(|name| match sizes(name)? {
+            [photos, _, _, _] => Some(hint(photos).unwrap_or(1).max(1)),
+            _ => None,
+        });
+        let photos = photos.unwrap_or(1);
+        let mut inputs = Vec::new();
+        for &input in &user {
+            let Some(meta) = program.values.get(input) else {
+                return Err(Error::Argument(format!(
+                    "the input {input:?} is no tensor: export the network with a number in its place"
+                )));
+            };
+            let sides = meta.sizes.iter().enumerate().map(|(i, size)| match (i, size) {
+                (0, Size::Name(_)) => Some(Side { one: 1, two: 2 }),
+                (0, Size::Number(number)) if *number == photos && meta.sizes.len() > 1 => {
+                    Some(Side { one: 1, two: 2 })
+                }
+                (_, size) => hint(size).map(Side::fixed),
+            });
+            let shape = sides.collect::<Option<Vec<Side>>>();
+            let sizes = || format!("{:?}", meta.sizes);
+            inputs.push(Fed::new(input, shape, !meta.dtype.is_float(), sizes)?);
+        }
+        let draft = Draft::new(name, inputs)?;
+        let mut place = 0;
         let mut known = HashMap::new();
         let mut missing = Vec::new();
         for input in &program.inputs {
             let value = match &input.role {
-                Role::User => draft.photo(),
+                Role::User => {
+                    place += 1;
+                    draft.input(place - 1)
+                }
                 Role::Parameter(name) | Role::Buffer(name) | Role::Constant(name) => {
                     // Two names may stand for one tensor.
                     let Some(tensor) = tensors.get(name) else {
@@ -137,7 +152,6 @@ impl<'a> Reader<'a> {
             )));
         }
         let memory = known.keys().enumerate().map(|(i, name)| (*name, i)).collect();
-        let photos = photos.unwrap_or(1).max(1);
         Ok(Reader { program, draft, known, memory, stale: HashSet::new(), photos })
     }
 
@@ -233,14 +247,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The tensors that the network returns, in its order.
-    fn outputs(&self) -> Vec<Value> {
-        let named = self.program.outputs.iter().filter_map(|output| match output {
-            Argument::Tensor(name) => self.known.get(name.as_str()),
+    fn outputs(&self) -> Vec<(Option<String>, Value)> {
+        let outputs = self.program.outputs.iter().zip(&self.program.output_names);
+        let named = outputs.filter_map(|(output, key)| match output {
+            Argument::Tensor(name) => Some((key, self.known.get(name.as_str())?)),
             _ => None,
         });
         named
-            .filter_map(|known| match known {
-                Known::Tensor(value) => Some(value.clone()),
+            .filter_map(|(key, known)| match known {
+                Known::Tensor(value) => Some((key.clone(), value.clone())),
                 Known::Int(_) | Known::Nothing => None,
             })
             .collect()

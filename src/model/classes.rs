@@ -1,0 +1,141 @@
+//! The classes that a network tells apart, by name and by index.
+
+use super::{Model, Op};
+use crate::error::{Error, Result};
+
+/// What one score, or one map of scores, says: yes, class 1, or no, class 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct YesOrNo {
+    /// Scores above this say yes: 0, or 0.5 behind the network's own sigmoid.
+    pub(crate) above: f64,
+}
+
+impl YesOrNo {
+    /// The score for class 1 or class 0, from the network's own: `y` for yes, and for no `−y`, or `1 − y` of a
+    /// probability.
+    pub(crate) fn score(self, class: usize, y: f64) -> f64 {
+        if class == 1 { y } else { 2.0 * self.above - y }
+    }
+}
+
+impl Model {
+    /// Where the output that counts is one score, `[1]` or `[1, 1]`, or one map of scores: how it says yes or no.
+    pub(crate) fn yes_or_no(&self) -> Option<YesOrNo> {
+        let one = matches!(self.shape_of(self.output()), [1] | [1, 1] | [1, 1, _, _]);
+        one.then(|| YesOrNo { above: if self.ends_in_sigmoid() { 0.5 } else { 0.0 } })
+    }
+
+    /// Whether the scores are behind a sigmoid of the network's own, and so probabilities.
+    pub(crate) fn ends_in_sigmoid(&self) -> bool {
+        let mut at = self.output();
+        while let (Op::Flatten | Op::Rearrange(_), &[before]) = (self.op_of(at), self.inputs_of(at))
+        {
+            at = before;
+        }
+        matches!(self.op_of(at), Op::Sigmoid)
+    }
+
+    /// The names of the classes, in the order of the outputs; empty when nobody named them.
+    pub fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The same network, with these names for its classes in the order of the outputs; synonyms
+    /// separated by commas. The parameters are shared.
+    ///
+    /// One score alone says yes, class 1, or no, class 0: `["no tank", "tank"]`, or `["tank"]`, which makes class 0
+    /// "not tank".
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1_for(3, 2, 0)?.classes(["cat", "dog"])?;
+    /// assert_eq!(model.class_index("dog")?, 1);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// More or fewer names than there are classes.
+    pub fn classes<S: Into<String>>(&self, names: impl IntoIterator<Item = S>) -> Result<Model> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let outputs = match self.yes_or_no() {
+            Some(_) => 1,
+            None => self.shape_of(self.output()).get(1).copied().unwrap_or(0),
+        };
+        let count = names.len();
+        let classes = for_outputs(outputs, names).ok_or_else(|| {
+            Error::Argument(format!(
+                "{} tells {outputs} classes apart, but got {count} names",
+                self.name()
+            ))
+        })?;
+        Ok(Model { classes: classes.into(), ..self.clone() })
+    }
+
+    /// The index of a class by its name: one of the comma-separated synonyms, whatever the case.
+    ///
+    /// # Errors
+    /// When no class has that name (the error lists the closest), or more than one has.
+    pub fn class_index(&self, name: &str) -> Result<usize> {
+        if self.class_names().is_empty() {
+            return Err(Error::Argument(format!(
+                "the classes of {} have no names: give the index of the class instead of {name:?}",
+                self.name()
+            )));
+        }
+        let wanted = name.trim().to_lowercase();
+        let found: Vec<usize> = (0..self.class_names().len())
+            .filter(|&i| synonyms(&self.class_names()[i]).any(|s| s.to_lowercase() == wanted))
+            .collect();
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(Error::not_found(
+                "class",
+                name,
+                format!("the {} classes of {}", self.class_names().len(), self.name()),
+                self.class_names().iter().flat_map(|class| synonyms(class)),
+            )),
+            many => Err(Error::Argument(format!(
+                "{name:?} is the name of several classes; choose by index: {}",
+                many.iter()
+                    .map(|&i| format!("{i} ({})", self.class_names()[i]))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
+        }
+    }
+
+    /// A class in captions: "tabby (281)", or "class 7" when nobody named it.
+    pub(crate) fn class_label(&self, index: usize) -> String {
+        match self.class_names().get(index) {
+            Some(_) => format!("{} ({index})", self.class_name(index)),
+            None => self.class_name(index),
+        }
+    }
+
+    /// A class's short name: its first synonym, or `class 7` when nobody named it.
+    pub fn class_name(&self, index: usize) -> String {
+        match self.class_names().get(index) {
+            Some(class) => synonyms(class).next().unwrap_or(class).to_owned(),
+            None => format!("class {index}"),
+        }
+    }
+}
+
+/// The names of the classes for so many outputs, if they are as many. One output says yes or no: with the name of
+/// "yes" alone, "no" is called after it.
+pub(super) fn for_outputs(outputs: i64, mut names: Vec<String>) -> Option<Vec<String>> {
+    match (outputs, names.as_slice()) {
+        (1, [yes]) => {
+            let no = format!("not {}", synonyms(yes).next().unwrap_or(yes));
+            names.insert(0, no);
+            Some(names)
+        }
+        (1, [_, _]) => Some(names),
+        (_, all) => (i64::try_from(all.len()) == Ok(outputs)).then_some(names),
+    }
+}
+
+/// `"tabby, tabby cat"` has two.
+fn synonyms(class: &str) -> impl Iterator<Item = &str> {
+    class.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
