@@ -158,7 +158,7 @@ fn pictures_for_a_class_and_data_sets_work_at_any_output() {
     let patterns = quick.run(&model, [aux, Objective::class(0).output(1)]).expect("patterns");
     assert_eq!(patterns.len(), 2);
     let open = quick.run(&both()[0], Objective::class(1)).expect_err("two inputs are open");
-    assert!(open.to_string().contains(".fix(), "{open}");
+    assert!(open.to_string().contains(".fix("), "{open}");
     failure(quick.run(&model, Objective::class(1).output("x")), &["no output \"x\"", "\"aux\""]);
 }
 

@@ -48,6 +48,11 @@ impl Model {
     /// weights in files beside it. Photos that the network takes with channels last, as Keras has them, are
     /// maps here, and what comes out is as well. A height and width that the file leaves open are 224.
     ///
+    /// Of several inputs, the first that can be a photo is looked at, and [`fix`](Model::fix) gives the others their
+    /// values; of several outputs the first counts, unless [`with_output`](Model::with_output) says otherwise. Both
+    /// have the names of `forward`'s arguments, of the keys of the dictionary that it returns, or of the ONNX file;
+    /// other outputs that of their layer.
+    ///
     /// # Errors
     /// A file that cannot be read, is damaged or no network; operations that are not known: the error lists
     /// all of them, and [`open_up_to`](Model::open_up_to) opens what lies before.
