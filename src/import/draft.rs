@@ -107,8 +107,8 @@ const DEEPEST: usize = 64;
 pub(super) struct Fed {
     name: String,
     shape: Vec<Side>,
-    /// Whether its values are whole numbers.
-    whole: bool,
+    /// Whether its values are whole numbers, which look something up. Photos in bytes are numbers like others.
+    pub(super) whole: bool,
 }
 
 impl Fed {
@@ -129,13 +129,14 @@ impl Fed {
                 sizes()
             ))
         })?;
+        let whole = whole && shape.len() != 4;
         Ok(Fed { name: name.to_owned(), shape, whole })
     }
 
     /// Channels, height and width, where it can be a photo.
     fn maps(&self) -> Option<[i64; 3]> {
         match self.shape.as_slice() {
-            [_, c, h, w] if !self.whole => Some([c.one, h.one, w.one]),
+            [_, c, h, w] => Some([c.one, h.one, w.one]),
             _ => None,
         }
     }

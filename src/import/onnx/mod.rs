@@ -105,6 +105,7 @@ impl<'a> Reader<'a> {
         let fed = network.inputs.iter().map(|input| fed(input, photos));
         let (inputs, turned): (Vec<Fed>, Vec<bool>) =
             fed.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let whole: Vec<bool> = inputs.iter().map(|fed| fed.whole).collect();
         let mut draft = Draft::new(name, inputs)?;
         draft.advice = "a first size that is free (in PyTorch dynamic_axes={\"x\": {0: \"batch\"}}, \"x\" being \
                         the input's name)";
@@ -117,11 +118,11 @@ impl<'a> Reader<'a> {
             });
         }
         let mut reader = Reader::empty(network, load, draft, photos)?;
-        for (input, value) in network.inputs.iter().zip(values) {
+        for ((input, value), whole) in network.inputs.iter().zip(values).zip(whole) {
             reader.known.insert(&input.name, Known::Value(value));
             let kind = match input.dtype {
-                Some(Dtype::Bool) => Kind::Bool,
-                Some(dtype) if !dtype.is_float() => Kind::Int64,
+                Some(Dtype::Bool) if whole => Kind::Bool,
+                _ if whole => Kind::Int64,
                 _ => Kind::Float,
             };
             reader.kinds.insert(&input.name, kind);
