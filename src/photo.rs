@@ -1,5 +1,6 @@
-//! A photo, and how it becomes a network's input.
+//! A photo or an array, and how it becomes a network's input.
 
+mod bands;
 mod frame;
 mod jpeg;
 
@@ -13,9 +14,11 @@ use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::picture::{Picture, Region, Tiff};
+use crate::picture::{Composite, Picture, Region, Tiff};
 use crate::show::{MimeBundle, Show, debug_line};
-use crate::tensor::{IntoResult, to_floats};
+use crate::tensor::{IntoResult, to_floats, to_maps};
+
+pub use bands::Bands;
 
 /// Photos of more pixels than this are refused before they are decoded.
 const MOST_PIXELS: u64 = 100_000_000;
@@ -204,7 +207,13 @@ impl fmt::Debug for Photo {
 
 impl Show for Photo {
     fn bundle(&self) -> MimeBundle {
-        let text = format!("{}, {} × {}", self.title, self.width(), self.height());
+        self.shown(&format!("{}, {} × {}", self.title, self.width(), self.height()))
+    }
+}
+
+impl Photo {
+    /// At most so large as suits a page, under this text.
+    fn shown(&self, text: &str) -> MimeBundle {
         let picture = self.picture();
         let side = self.width().max(self.height());
         if side <= SHOWN_SIDE {
@@ -228,6 +237,8 @@ pub(crate) struct View {
     preprocess: Preprocess,
     seen: Picture,
     shown: OnceCell<Picture>,
+    /// Which of an input's channels are shown, where that is no matter of course.
+    note: Option<String>,
 }
 
 impl View {
@@ -236,7 +247,20 @@ impl View {
 
     /// `seen` is what `preprocess` makes of the photo.
     pub(crate) fn new(photo: Photo, preprocess: Preprocess, seen: Picture) -> View {
-        View { photo, preprocess, seen, shown: OnceCell::new() }
+        View { photo, preprocess, seen, shown: OnceCell::new(), note: None }
+    }
+
+    /// With what captions say of the channels that are shown.
+    pub(crate) fn noted(self, note: String) -> View {
+        View { note: Some(note), ..self }
+    }
+
+    /// A caption, with what it has to say of the channels that are shown.
+    pub(crate) fn captioned(&self, caption: String) -> String {
+        match &self.note {
+            Some(note) => format!("{caption}, {note}"),
+            None => caption,
+        }
     }
 
     pub(crate) fn photo(&self) -> &Photo {
@@ -346,16 +370,26 @@ pub struct Preprocess {
     resize: ResizeTo,
     bicubic: bool,
     crop: Option<i64>,
-    mean: [f64; 3],
-    deviation: [f64; 3],
+    /// One a channel, or none where nothing is normalised.
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+    shown: Composite,
 }
 
 impl Preprocess {
     fn new(resize: ResizeTo) -> Self {
-        Preprocess { resize, bicubic: false, crop: None, mean: [0.0; 3], deviation: [1.0; 3] }
+        let (mean, deviation) = (Vec::new(), Vec::new());
+        Preprocess {
+            resize,
+            bicubic: false,
+            crop: None,
+            mean,
+            deviation,
+            shown: Composite::default(),
+        }
     }
 
-    /// No resizing; values in `[0, 1]`.
+    /// No resizing and no normalising: of a photo, values in `[0, 1]`; of an array, its own.
     pub fn keep() -> Self {
         Self::new(ResizeTo::Keep)
     }
@@ -392,9 +426,37 @@ impl Preprocess {
         Self { crop: Some(side), ..self.clone() }
     }
 
-    /// `(value − mean) / deviation`, channel by channel in the order RGB.
-    pub fn normalize(&self, mean: [f64; 3], deviation: [f64; 3]) -> Self {
+    /// `(value − mean) / deviation`, with a mean and a deviation for each channel of the network's input:
+    /// of a photo in the order RGB, of an array in its own order and units. A photo in grey takes the first ones. That there are
+    /// as many as the network has channels is checked when they are used.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let reflectance = Preprocess::exact(64, 64).normalize([0.11, 0.10, 0.09, 0.28], [0.05, 0.04, 0.05, 0.1]);
+    /// let scene = Bands::from_tensor(&Tensor::rand([4, 80, 80], tch::kind::FLOAT_CPU))?;
+    /// assert_eq!(reflectance.apply_array(&scene)?.size(), [1, 4, 64, 64]);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn normalize(&self, mean: impl AsRef<[f64]>, deviation: impl AsRef<[f64]>) -> Self {
+        let (mean, deviation) = (mean.as_ref().to_vec(), deviation.as_ref().to_vec());
         Self { mean, deviation, ..self.clone() }
+    }
+
+    /// Which channels of the network's inputs are shown, counted from 0: three as red, green and blue, or one
+    /// in grey. It holds for inputs that are prepared already, for arrays without a
+    /// [`view_as`](Bands::view_as) of their own, and for pictures that are made for a channel or class.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("small", [5, 8, 8]).preprocess(Preprocess::keep().view_as([2, 1, 0]));
+    /// let x = net.input();
+    /// net.add("conv", Conv2d::new(5, 4, 3), &[x]);
+    /// let look = net.build()?.look_input(&Tensor::rand([1, 5, 8, 8], tch::kind::FLOAT_CPU))?;
+    /// assert!(look.bundle().as_text().contains("bands 2, 1, 0 as red, green, blue"));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn view_as(&self, channels: impl AsRef<[usize]>) -> Self {
+        Self { shown: Composite::new(channels.as_ref()), ..self.clone() }
     }
 
     /// The same part of the photo, `factor` times as large.
@@ -444,11 +506,7 @@ impl Preprocess {
         let pixels = Tensor::f_from_data_size(photo.picture.data(), &[1, h, w, 3], Kind::Uint8)
             .and_then(|t| t.f_permute([0, 3, 1, 2]))
             .into_result()?;
-        let resized = match self.bicubic {
-            true => pixels.f_internal_upsample_bicubic2d_aa(size, false, None, None),
-            false => pixels.f_internal_upsample_bilinear2d_aa(size, false, None, None),
-        };
-        let resized = resized.into_result().map_err(|e| e.while_doing("resizing the photo"))?;
+        let resized = self.resampled(&pixels, size)?;
         let rows = resized.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result()?;
         let mut bytes = vec![0u8; rows.numel()];
         let count = bytes.len();
@@ -456,64 +514,118 @@ impl Preprocess {
         Ok(bytes)
     }
 
+    /// `[1, C, h, w]` at this height and width, with antialiasing.
+    fn resampled(&self, pixels: &Tensor, size: [i64; 2]) -> Result<Tensor> {
+        let resized = match self.bicubic {
+            true => pixels.f_internal_upsample_bicubic2d_aa(size, false, None, None),
+            false => pixels.f_internal_upsample_bilinear2d_aa(size, false, None, None),
+        };
+        resized.into_result().map_err(|e| e.while_doing("resizing"))
+    }
+
     /// The photo as `[1, 3, height, width]`.
     ///
     /// # Errors
-    /// As [`seen`](Preprocess::seen), and deviations that are not positive.
+    /// As [`seen`](Preprocess::seen); means or deviations for another number of channels than three, and
+    /// deviations that are not positive.
     pub fn apply(&self, photo: &Photo) -> Result<Tensor> {
         self.normalized(&self.seen(photo)?, 3)
     }
 
-    /// The mean and the deviation of the first channels.
-    fn statistics(&self, channels: usize) -> Result<(Tensor, Tensor)> {
-        let vector = |v: [f64; 3]| Tensor::f_from_slice(&v.map(|v| v as f32)[..channels]);
-        Ok((vector(self.mean).into_result()?, vector(self.deviation).into_result()?))
-    }
-
-    /// Colours from 0 to 1, `[N, C, h, w]`, normalised; of other than one or three channels nobody
-    /// knows the statistics, and they stay.
-    pub(crate) fn normalized_colours(&self, colours: &Tensor) -> Result<Tensor> {
-        let Some((mean, deviation)) = self.plane_statistics(colours)? else {
-            return Ok(colours.shallow_clone());
+    /// The mean and the deviation of each of so many channels, if there are any.
+    fn statistics(&self, channels: usize) -> Result<Option<(Tensor, Tensor)>> {
+        let count = self.mean.len();
+        if count == 0 && self.deviation.is_empty() {
+            return Ok(None);
+        }
+        // Grey is normalised as red is.
+        let suits = count == channels || (count, channels) == (3, 1);
+        if count != self.deviation.len() || !suits {
+            return Err(Error::Argument(format!(
+                "{count} means and {} deviations to normalise {channels} channels by: \
+                 Preprocess::normalize takes one of each a channel",
+                self.deviation.len()
+            )));
+        }
+        if self.deviation.iter().any(|&d| d.is_nan() || d <= 0.0) {
+            return Err(Error::Argument(format!(
+                "the deviations to divide by must be positive, got {:?}",
+                self.deviation
+            )));
+        }
+        let vector = |values: &[f64]| {
+            let values: Vec<f32> = values[..channels].iter().map(|&v| v as f32).collect();
+            Tensor::f_from_slice(&values).into_result()
         };
-        colours.f_sub(&mean).and_then(|t| t.f_div(&deviation)).into_result()
+        Ok(Some((vector(&self.mean)?, vector(&self.deviation)?)))
     }
 
-    /// The way back.
-    pub(crate) fn colours_of(&self, input: &Tensor) -> Result<Tensor> {
-        let Some((mean, deviation)) = self.plane_statistics(input)? else {
-            return Ok(input.shallow_clone());
-        };
-        input.f_mul(&deviation).and_then(|t| t.f_add(&mean)).into_result()
-    }
-
-    /// Mean and deviation, `[C, 1, 1]`, where they are known.
+    /// Mean and deviation, `[C, 1, 1]`, of the channels of `[N, C, h, w]`, if there are any.
     fn plane_statistics(&self, planes: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
-        let channels = match planes.size().get(1) {
-            Some(1) => 1,
-            Some(3) => 3,
-            _ => return Ok(None),
-        };
-        let (mean, deviation) = self.statistics(channels)?;
+        let channels = planes.size().get(1).map_or(0, |&channels| channels.max(0) as usize);
+        let Some((mean, deviation)) = self.statistics(channels)? else { return Ok(None) };
         let plane = |t: Tensor| t.f_reshape([-1, 1, 1])?.f_to_device(planes.device());
         let both = plane(mean).and_then(|mean| Ok((mean, plane(deviation)?)));
         both.map(Some).into_result()
     }
 
-    /// The picture that belongs to a prepared input, `[1, C, height, width]`: the normalisation
-    /// undone for three channels, the mean of the channels in grey for any other number.
-    pub(crate) fn pictured(&self, input: &Tensor) -> Result<RgbImage> {
+    /// `[N, C, h, w]`, each channel by its mean and deviation.
+    pub(crate) fn normalized_planes(&self, planes: &Tensor) -> Result<Tensor> {
+        match self.plane_statistics(planes)? {
+            Some((mean, deviation)) => {
+                planes.f_sub(&mean).and_then(|t| t.f_div(&deviation)).into_result()
+            }
+            None => Ok(planes.shallow_clone()),
+        }
+    }
+
+    /// Colours from 0 to 1, `[N, C, h, w]`, as an input: one or three channels as a photo's. Of others, nobody
+    /// knows in which units they are: 0 to 1 goes from two deviations below their mean to two above it, and
+    /// where there is no mean, they stay.
+    pub(crate) fn normalized_colours(&self, colours: &Tensor) -> Result<Tensor> {
+        match colours.size().get(1) {
+            Some(1 | 3) => self.normalized_planes(colours),
+            _ if self.plane_statistics(colours)?.is_none() => Ok(colours.shallow_clone()),
+            _ => colours.f_sub_scalar(0.5).and_then(|t| t.f_mul_scalar(4.0)).into_result(),
+        }
+    }
+
+    /// The way back.
+    pub(crate) fn colours_of(&self, input: &Tensor) -> Result<Tensor> {
+        match (self.plane_statistics(input)?, input.size().get(1)) {
+            (None, _) => Ok(input.shallow_clone()),
+            (Some((mean, deviation)), Some(1 | 3)) => {
+                input.f_mul(&deviation).and_then(|t| t.f_add(&mean)).into_result()
+            }
+            _ => input.f_div_scalar(4.0).and_then(|t| t.f_add_scalar(0.5)).into_result(),
+        }
+    }
+
+    /// Of colours, `[N, C, h, w]`, those channels that are shown, if they were chosen.
+    pub(crate) fn shown_of(&self, colours: &Tensor) -> Result<Tensor> {
+        if !self.shown.is_chosen() {
+            return Ok(colours.shallow_clone());
+        }
+        let count = colours.size().get(1).map_or(0, |&count| count.max(0) as usize);
+        let bands: Vec<i64> = self.shown.bands(count)?.iter().map(|&band| band as i64).collect();
+        let bands = Tensor::f_from_slice(&bands).and_then(|t| t.f_to_device(colours.device()));
+        bands.and_then(|bands| colours.f_index_select(1, &bands)).into_result()
+    }
+
+    /// What is shown of a prepared input, `[1, C, height, width]`, and what captions say of that: the channels
+    /// that were chosen; else the normalisation undone for three, and the mean of the channels in grey for any
+    /// other number.
+    pub(crate) fn pictured(&self, input: &Tensor) -> Result<(Picture, Option<String>)> {
         let size = input.size();
         let &[1, channels, height, width] = size.as_slice() else {
             return Err(Error::Shape(format!("expected one input, [1, C, H, W], got {size:?}")));
         };
+        if self.shown.is_chosen() {
+            let maps = to_maps(&input.f_squeeze_dim(0).into_result()?)?;
+            return Ok((self.shown.picture(&maps)?, Some(self.shown.note(maps.count())?)));
+        }
         let unit = if channels == 3 {
-            let (mean, deviation) = self.statistics(3)?;
-            input
-                .f_permute([0, 2, 3, 1])
-                .and_then(|t| t.f_mul(&deviation))
-                .and_then(|t| t.f_add(&mean))
-                .into_result()?
+            self.colours_of(input)?.f_permute([0, 2, 3, 1]).into_result()?
         } else {
             let grey = input
                 .f_mean_dim([1i64].as_slice(), false, None::<Kind>) // [1, h, w]
@@ -526,8 +638,11 @@ impl Preprocess {
         };
         let values = to_floats(&unit)?;
         let bytes = values.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect();
-        RgbImage::from_raw(width as u32, height as u32, bytes)
-            .ok_or_else(|| Error::Image("the input has the wrong size".into()))
+        let note = match channels {
+            1 | 3 => None,
+            count => Some(self.shown.note(count as usize)?),
+        };
+        Ok((Picture::rgb(width as u32, height as u32, bytes)?, note))
     }
 
     /// What a colour becomes in an input, `[1, 3, 1, 1]`, or for a network with one input channel
@@ -551,28 +666,28 @@ impl Preprocess {
         [n, h, w]: [i64; 3],
         channels: i64,
     ) -> Result<Tensor> {
-        if self.deviation.iter().any(|&d| d.is_nan() || d <= 0.0) {
-            return Err(Error::Argument(format!(
-                "the deviations to divide by must be positive, got {:?}",
-                self.deviation
+        if ![1, 3].contains(&channels) {
+            return Err(Error::Shape(format!(
+                "a photo has three channels, or one in grey, but the network takes {channels}: open an array \
+                 of that many by Bands::open and look at it by look_array"
             )));
         }
         let rgb = Tensor::f_from_data_size(bytes, &[n, h, w, 3], Kind::Uint8)
             .and_then(|t| t.f_to_kind(Kind::Float))
             .and_then(|t| t.f_div_scalar(255.0))
             .into_result()?;
-        let used = if channels == 1 { 1 } else { 3 };
-        let (mean, deviation) = self.statistics(used)?;
-        let values = if used == 1 {
+        let values = if channels == 1 {
             let luma = Tensor::f_from_slice(&[0.299f32, 0.587, 0.114]).into_result()?;
             rgb.f_matmul(&luma).and_then(|t| t.f_unsqueeze(-1)).into_result()?
         } else {
             rgb
         };
-        values
-            .f_sub(&mean)
-            .and_then(|t| t.f_div(&deviation))
-            .and_then(|t| t.f_permute([0, 3, 1, 2]))
-            .into_result()
+        let values = match self.statistics(channels as usize)? {
+            Some((mean, deviation)) => {
+                values.f_sub(&mean).and_then(|t| t.f_div(&deviation)).into_result()?
+            }
+            None => values,
+        };
+        values.f_permute([0, 3, 1, 2]).into_result()
     }
 }

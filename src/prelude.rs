@@ -30,7 +30,7 @@ pub use crate::model::{
     Model, Module, Op, Pass, Pool2d, WeightInit, Weights,
 };
 pub use crate::ops;
-pub use crate::photo::{Photo, Preprocess};
+pub use crate::photo::{Bands, Photo, Preprocess};
 pub use crate::picture::{
     Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
     Resize, Sheet,

@@ -473,6 +473,7 @@ impl<'a> Optimisation<'a> {
             true => picture.f_detach().into_result()?,
             false => self.model.preprocess().colours_of(&picture.f_detach().into_result()?)?,
         };
+        let colours = self.model.preprocess().shown_of(&colours)?;
         let size = colours.size();
         // Grey is as good as it comes; of other channels than three the mean is shown.
         let colours = match size.as_slice() {
@@ -483,7 +484,7 @@ impl<'a> Optimisation<'a> {
         let plain = Preprocess::keep();
         let each = (0..count).map(|i| {
             let one = colours.f_narrow(0, i, 1).into_result()?;
-            Ok(Picture::from(plain.pictured(&one)?))
+            Ok(plain.pictured(&one)?.0)
         });
         each.collect()
     }

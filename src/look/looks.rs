@@ -9,7 +9,7 @@ use tch::Tensor;
 use super::{Look, Memory, Predictions};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::photo::{Photo, View};
+use crate::photo::{Bands, Photo, View};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy};
 
@@ -41,10 +41,26 @@ impl Model {
         &self,
         photos: impl IntoIterator<Item = impl Borrow<Photo>>,
     ) -> Result<Looks> {
+        let photos = photos.into_iter();
+        self.looks_of(photos.map(|photo| self.viewed(photo.borrow(), self.preprocess())))
+    }
+
+    /// Looks at several arrays in one pass, as [`look_array`](Model::look_array) looks at one.
+    ///
+    /// # Errors
+    /// When there is no array, one cannot be prepared, or they do not become inputs of one size.
+    pub fn look_at_arrays(
+        &self,
+        arrays: impl IntoIterator<Item = impl Borrow<Bands>>,
+    ) -> Result<Looks> {
+        self.looks_of(arrays.into_iter().map(|array| self.viewed_array(array.borrow())))
+    }
+
+    fn looks_of(&self, seen: impl Iterator<Item = Result<(View, Tensor)>>) -> Result<Looks> {
         let mut views = Vec::new();
         let mut inputs = Vec::new();
-        for photo in photos {
-            let (view, input) = self.viewed(photo.borrow(), self.preprocess())?;
+        for one in seen {
+            let (view, input) = one?;
             views.push(Rc::new(view));
             inputs.push(input);
         }
@@ -137,7 +153,7 @@ impl Show for Looks {
     fn bundle(&self) -> MimeBundle {
         let each = self.views.iter().map(|view| {
             let title = view.photo().title().to_owned();
-            (title.clone(), MimeBundle::picture(view.shown(), title))
+            (title.clone(), MimeBundle::picture(view.shown(), view.captioned(title)))
         });
         MimeBundle::beside(each.collect())
     }

@@ -8,14 +8,13 @@ mod predictions;
 use std::fmt;
 use std::rc::Rc;
 
-use image::DynamicImage;
 use tch::Tensor;
 
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
 use crate::mask::{Classes, Mask};
 use crate::model::{LayerRef, Model, NodeId};
-use crate::photo::{Photo, Preprocess, View};
+use crate::photo::{Bands, Photo, Preprocess, View};
 use crate::picture::{Picture, Region};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy, to_floats};
@@ -62,21 +61,40 @@ impl Model {
         self.look_from(view, input)
     }
 
+    /// Looks at an array of as many bands as this network takes channels, prepared as it expects them. The
+    /// look's photo, which all pictures are drawn on, shows the bands that
+    /// [`view_as`](Bands::view_as) has chosen.
+    ///
+    /// # Errors
+    /// Another number of bands, values that are NaN or infinite, bands to be shown that are not there, and as
+    /// for [`look`](Model::look).
+    pub fn look_array(&self, array: &Bands) -> Result<Look> {
+        let (view, input) = self.viewed_array(array)?;
+        self.look_from(view, input)
+    }
+
     /// Looks at an input that is prepared already, `[1, C, H, W]`. What is shown of it is the
-    /// input with this network's normalisation undone.
+    /// input with this network's normalisation undone, or the channels that
+    /// [`Preprocess::view_as`] has chosen.
     ///
     /// # Errors
     /// When it is not one input, or its size or channels do not suit the network.
     pub fn look_input(&self, input: &Tensor) -> Result<Look> {
+        const TITLE: &str = "the input";
         let input = float_copy(input)?;
-        let view = self.view_of(&input, "the input")?;
-        self.look_from(view, input)
+        let memory = self.memory_of(input.shallow_clone(), TITLE)?;
+        let view = self.view_of(&input, TITLE)?;
+        Ok(Look { memory, view: Rc::new(view) })
     }
 
     fn look_from(&self, view: View, input: Tensor) -> Result<Look> {
-        let memory = Memory::new(self, input)
-            .map_err(|e| e.while_doing(format!("looking at {}", view.photo().title())))?;
-        Ok(Look { memory: Rc::new(memory), view: Rc::new(view) })
+        let memory = self.memory_of(input, view.photo().title())?;
+        Ok(Look { memory, view: Rc::new(view) })
+    }
+
+    fn memory_of(&self, input: Tensor, title: &str) -> Result<Rc<Memory>> {
+        let memory = Memory::new(self, input);
+        memory.map(Rc::new).map_err(|e| e.while_doing(format!("looking at {title}")))
     }
 
     /// A photo as this network sees it when it is prepared so, and the input, `[1, C, H, W]`.
@@ -86,12 +104,20 @@ impl Model {
         Ok((View::new(photo.clone(), preprocess.clone(), seen.into()), input))
     }
 
+    /// An array as this network sees it, and the input, `[1, C, H, W]`.
+    fn viewed_array(&self, array: &Bands) -> Result<(View, Tensor)> {
+        let viewed = self.preprocess().viewed_array(array, self.input_shape()[0]);
+        viewed.map_err(|e| e.while_doing(format!("looking at {}", array.title())))
+    }
+
     /// What is shown of an input, `[1, C, H, W]`.
     fn view_of(&self, input: &Tensor, title: &str) -> Result<View> {
-        let seen = DynamicImage::ImageRgb8(self.preprocess().pictured(input)?);
-        let photo = Photo::from_image(&seen)?.titled(title);
-        let seen = photo.picture();
-        Ok(View::new(photo, Preprocess::keep(), seen))
+        let (seen, note) = self.preprocess().pictured(input)?;
+        let view = View::new(Photo::from_picture(&seen).titled(title), Preprocess::keep(), seen);
+        Ok(match note {
+            Some(note) => view.noted(note),
+            None => view,
+        })
     }
 }
 
@@ -329,6 +355,7 @@ impl fmt::Debug for Look {
 impl Show for Look {
     fn bundle(&self) -> MimeBundle {
         let caption = format!("{} as {} sees it", self.photo().title(), self.model().name());
+        let caption = self.view.captioned(caption);
         MimeBundle::picture(self.view().shown().captioned(&caption), caption)
     }
 }

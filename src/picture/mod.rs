@@ -28,6 +28,7 @@ mod blend;
 mod colorbar;
 mod colormap;
 mod compose;
+mod composite;
 mod contour;
 mod file;
 mod gradient;
@@ -61,6 +62,7 @@ pub use resize::Resize;
 pub use sheet::{Rendered, Sheet};
 pub use table::{Cell, PictureTable};
 
+pub(crate) use composite::Composite;
 pub(crate) use file::write as write_file;
 pub(crate) use jpeg::encode as to_jpeg;
 pub(crate) use picture::image_element;

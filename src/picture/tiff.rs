@@ -29,17 +29,25 @@ pub(crate) struct Tiff {
     bits: u8,
     /// Whether 0 is white in the file.
     white_is_zero: bool,
+    /// Numbers of each pixel beside its colours, which are not read.
+    left_out: usize,
     orientation: Orientation,
 }
 
 /// What the channels are.
 enum Colour {
     Grey,
-    GreyAlpha { premultiplied: bool },
+    GreyAlpha {
+        premultiplied: bool,
+    },
     Rgb,
-    RgbAlpha { premultiplied: bool },
+    RgbAlpha {
+        premultiplied: bool,
+    },
     YCbCr,
     Cmyk,
+    /// So many numbers that are no colours.
+    Bands(usize),
 }
 
 impl Colour {
@@ -50,6 +58,7 @@ impl Colour {
             Colour::GreyAlpha { .. } => 2,
             Colour::Rgb | Colour::YCbCr => 3,
             Colour::RgbAlpha { .. } | Colour::Cmyk => 4,
+            Colour::Bands(count) => *count,
         }
     }
 
@@ -96,14 +105,17 @@ impl Tiff {
             ColorType::Multiband { bit_depth, num_samples: 2 } if matches!(extra[..], [1 | 2]) => {
                 (Colour::GreyAlpha { premultiplied }, bit_depth)
             }
+            ColorType::Multiband { bit_depth, num_samples } => {
+                (Colour::Bands(num_samples.into()), bit_depth)
+            }
             ColorType::RGB(bits) => (Colour::Rgb, bits),
             ColorType::RGBA(bits) => (Colour::RgbAlpha { premultiplied }, bits),
             ColorType::YCbCr(8) => (Colour::YCbCr, 8),
             ColorType::CMYK(bits) => (Colour::Cmyk, bits),
             other => {
                 return Err(Error::Image(format!(
-                    "an unsupported TIFF file: its pixels are {other:?}; grey, RGB, YCbCr and CMYK \
-                     are opened"
+                    "an unsupported TIFF file: its pixels are {other:?}; grey, RGB, YCbCr, CMYK and \
+                     bands are opened"
                 )));
             }
         };
@@ -127,7 +139,12 @@ impl Tiff {
         }
         let orientation = orientation.unwrap_or(Orientation::NoTransforms);
         let white_is_zero = meaning == Some(0);
-        let tiff = Tiff { width, height, colour, samples, bits, white_is_zero, orientation };
+        let left_out = match colour {
+            Colour::Bands(_) => 0,
+            _ => extra.len() - usize::from(colour.has_alpha()).min(extra.len()),
+        };
+        let tiff =
+            Tiff { width, height, colour, samples, bits, white_is_zero, left_out, orientation };
         let expected = width * height * tiff.colour.channels();
         match tiff.count() == expected {
             true => Ok(tiff),
@@ -157,6 +174,12 @@ impl Tiff {
     /// The picture in 8-bit RGB. Unsigned integers of 8 and 16 bits go from black to white. Other
     /// numbers do so from 0 to 1; where they are not all in that range, from the least to the greatest.
     pub(crate) fn picture(self) -> Result<Picture> {
+        if let Colour::Bands(count) = self.colour {
+            return Err(Error::Image(format!(
+                "the pixels of this TIFF file have {count} bands, which are no photo's colours: open it \
+                 with Bands::open, for Model::look_array"
+            )));
+        }
         let channels = self.colour.channels();
         let (width, height) = (self.width as u32, self.height as u32);
         let (colour, orientation) = (self.colour, self.orientation);
@@ -177,6 +200,13 @@ impl Tiff {
 
     /// The numbers as they are stored, a map a channel.
     pub(crate) fn maps(self) -> Result<Maps> {
+        if self.left_out > 0 {
+            return Err(Error::Image(format!(
+                "an unsupported TIFF file: each pixel has {} more numbers beside its colours; save all as \
+                 bands (PhotometricInterpretation 1, in GDAL -co PHOTOMETRIC=MINISBLACK)",
+                self.left_out
+            )));
+        }
         let channels = self.colour.channels();
         let (height, width) = (self.height, self.width);
         let samples = if self.white_is_zero { inverted(self.samples)? } else { self.samples };

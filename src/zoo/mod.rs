@@ -396,7 +396,7 @@ fn imagenet(name: &str, ends: Ends) -> Builder {
 fn imagenet_photo(channels: i64) -> Preprocess {
     match channels {
         3 => Preprocess::imagenet(),
-        _ => Preprocess::imagenet().normalize([0.0; 3], [1.0; 3]),
+        _ => Preprocess::imagenet().normalize([], []),
     }
 }
 
