@@ -357,7 +357,7 @@ enum ResizeTo {
 }
 
 /// How a photo becomes a network's input: torchvision's `Resize(antialias=True)`, `CenterCrop`,
-/// scaling to `[0, 1]` and `Normalize`, in this order.
+/// scaling to `[0, 1]` and `Normalize`, in this order. Arrays, [`Bands`], are not scaled.
 ///
 /// ```
 /// use convlens::photo::Preprocess;
@@ -426,9 +426,10 @@ impl Preprocess {
         Self { crop: Some(side), ..self.clone() }
     }
 
-    /// `(value − mean) / deviation`, with a mean and a deviation for each channel of the network's input:
-    /// of a photo in the order RGB, of an array in its own order and units. A photo in grey takes the first ones. That there are
-    /// as many as the network has channels is checked when they are used.
+    /// `(value − mean) / deviation`, with a mean and a deviation for each channel of the network's input: of a
+    /// photo in the order RGB, of an array in its own order and units. Of three, a photo in grey takes the first;
+    /// without any, values stay as they are. That there are as many as the network has channels is checked when
+    /// they are used.
     ///
     /// ```
     /// use convlens::prelude::*;

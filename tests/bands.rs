@@ -1,7 +1,7 @@
 //! Arrays of any number of bands: files, what a network sees of them, explanations against torchvision and
 //! captum, and what is shown. tests/reference/make_bands.py made the numbers and the TIFF files.
 
-#[expect(dead_code, unused_imports, reason = "an array is no photo")]
+#[allow(dead_code, unused_imports, reason = "an array is no photo")]
 #[path = "peers/mod.rs"]
 mod peers;
 
@@ -199,7 +199,7 @@ fn an_npy_has_its_bands_first_or_last() {
     assert_eq!(logits(&last), expected);
     assert_eq!(logits(&last.bands_last()), expected);
     let text = message(case.model.look_array(&last.bands_first()));
-    assert!(text.contains("takes 5 channels") && text.contains("has 40 bands"), "{text}");
+    assert!(text.contains("takes 5 channels") && text.contains("has 40 of them"), "{text}");
     // Both sides would do.
     let both = Bands::from_tensor(&Tensor::rand([5, 30, 5], FLOAT)).expect("an array");
     let text = message(five().look_array(&both));
@@ -233,7 +233,7 @@ fn what_cannot_be_looked_at_says_why() {
     refused(&case.scene.view_as([1, 2]), &["three bands", "[1, 2]"]);
     refused(&case.scene.view_as([]), &["three bands", "[]"]);
     let seven = Bands::from_tensor(&Tensor::rand([7, 30, 30], FLOAT)).expect("an array");
-    refused(&seven, &["takes 5 channels", "[7, 30, 30]", "7 or 30 bands"]);
+    refused(&seven, &["takes 5 channels", "[7, 30, 30]", "7 or 30 of them"]);
     let mut odd = case.scene.maps().expect("maps").values().to_vec();
     odd[40 * 52 + 3 * 52 + 7] = f32::NAN;
     odd[40 * 52 + 3 * 52 + 8] = f32::INFINITY;

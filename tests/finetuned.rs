@@ -121,7 +121,7 @@ fn a_network_for_other_ends_comes_back_from_its_weights() {
 #[test]
 fn photos_for_other_channels_are_scaled_and_not_normalised() {
     let grey = zoo::squeezenet1_1_for(1, 2, 0).expect("a network");
-    let neutral = Preprocess::imagenet().normalize([0.0; 3], [1.0; 3]);
+    let neutral = Preprocess::imagenet().normalize([], []);
     assert_eq!(*grey.preprocess(), neutral);
     let colour = zoo::squeezenet1_1_for(3, 2, 0).expect("a network");
     assert_eq!(*colour.preprocess(), Preprocess::imagenet());

@@ -8,7 +8,10 @@ use crate::tensor::IntoResult;
 
 /// What is optimised, and how it becomes a picture.
 ///
-/// All three hold values `[N, C, h, w]`; they differ in which steps are short.
+/// All three hold values `[N, C, h, w]`; they differ in which steps are short. Colours from 0 to 1 are normalised
+/// as a photo's are; where a network of other than one or three channels normalises its input, 0 to 1 goes from two
+/// deviations below each channel's mean to two above it. Which of such channels are shown,
+/// [`Preprocess::view_as`](crate::photo::Preprocess::view_as) chooses; unless it does, their mean is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Parametrization {

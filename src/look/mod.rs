@@ -47,7 +47,8 @@ impl Model {
     /// Looks at a photo, prepared as this network expects it.
     ///
     /// # Errors
-    /// When the photo cannot be prepared, or its size or channels do not suit the network.
+    /// When the photo cannot be prepared, its size does not suit the network, or this takes other than one or
+    /// three channels: then [`look_array`](Model::look_array).
     pub fn look(&self, photo: &Photo) -> Result<Look> {
         self.look_prepared(photo, self.preprocess())
     }
@@ -127,7 +128,7 @@ impl Look {
         self.memory.model()
     }
 
-    /// The photo.
+    /// The photo; of an array or a prepared input, what is shown of it.
     pub fn photo(&self) -> &Photo {
         self.view.photo()
     }

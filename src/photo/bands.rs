@@ -170,14 +170,14 @@ impl Bands {
         let shape = [array.count(), array.height(), array.width()];
         match sides.iter().copied().filter(suits).collect::<Vec<_>>()[..] {
             [side] => self.with_bands_at(side),
-            [] => Err(Error::Shape(format!(
-                "the network takes {channels} channels, but the array, {shape:?}, has {} bands",
-                sides
-                    .iter()
-                    .map(|&side| self.count_at(side).to_string())
-                    .collect::<Vec<_>>()
-                    .join(" or ")
-            ))),
+            [] => {
+                let counts: Vec<String> =
+                    sides.iter().map(|&side| self.count_at(side).to_string()).collect();
+                Err(Error::Shape(format!(
+                    "the network takes {channels} channels; the array, {shape:?}, has {} of them",
+                    counts.join(" or ")
+                )))
+            }
             _ => Err(Error::Shape(format!(
                 "the array, {shape:?}, has {channels} bands in its first or in its last side: say which by \
                  .bands_first() or .bands_last()"
