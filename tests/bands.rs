@@ -173,6 +173,16 @@ fn tiffs_of_many_bands_are_read() {
         let text = Photo::open(&path).expect_err("no photo").to_string();
         assert!(text.contains("7 bands") && text.contains("Bands::open"), "{text}");
     }
+    // More strips than can be counted: its planes of 2³¹ rows, one a strip.
+    let mut file = fs::read(reference("bands/f32.tif")).expect("a file");
+    for (tag, value) in [(257u16, 1u32 << 31), (278, 1)] {
+        let at = file.windows(2).skip(8).position(|pair| pair == tag.to_be_bytes());
+        let at = at.expect("a tag") + 8;
+        // A field of 32 bits.
+        file[at + 2..at + 4].copy_from_slice(&4u16.to_be_bytes());
+        file[at + 8..at + 12].copy_from_slice(&value.to_be_bytes());
+    }
+    assert!(message(Bands::from_bytes(&file)).contains("a damaged or unsupported TIFF file"));
     // As a photo its colours are enough; as numbers, what is beside them must not be lost.
     assert!(Photo::open(reference("bands/rgb.tif")).is_ok());
     let text = Bands::open(reference("bands/rgb.tif")).expect_err("four bands").to_string();

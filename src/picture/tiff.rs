@@ -10,6 +10,7 @@ use tiff::{ColorType, TiffError};
 
 use super::{Maps, Picture};
 use crate::error::{Error, Result};
+use crate::panic::caught;
 
 /// Values of more bytes than this are not read: 100 million pixels in four channels of 32 bits.
 const MOST_BYTES: usize = 1_600_000_000;
@@ -76,6 +77,14 @@ impl Tiff {
     /// Reads a file. `check` says whether a picture may have so many columns, rows and channels; it is
     /// asked before there is memory for the pixels.
     pub(crate) fn read(bytes: &[u8], check: impl Fn(u64, u64, u64) -> Result<()>) -> Result<Tiff> {
+        // The decoder multiplies numbers of the file, which panics where overflows are looked for.
+        caught(|| Self::decode(bytes, check)).unwrap_or_else(|_| {
+            let length = bytes.len();
+            Err(Error::Image(format!("a damaged or unsupported TIFF file of {length} bytes")))
+        })
+    }
+
+    fn decode(bytes: &[u8], check: impl Fn(u64, u64, u64) -> Result<()>) -> Result<Tiff> {
         let damaged = |error: TiffError| {
             Error::Image(format!(
                 "a damaged or unsupported TIFF file of {} bytes: {error}",
