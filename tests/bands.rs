@@ -252,6 +252,8 @@ fn what_cannot_be_looked_at_says_why() {
     let empty = Bands::from_maps(&Maps::new(5, 0, 3, Vec::new()).expect("maps"));
     refused(&empty, &["5 bands of 0 × 3", "no values"]);
     assert!(empty.bundle().as_picture().is_none());
+    let none = Bands::from_tensor(&Tensor::zeros([3, 4, 0], FLOAT)).expect("an array");
+    assert!(none.bundle().as_picture().is_none() && none.bands_last().maps().is_ok());
 
     let means = |mean: &[f64], deviation: &[f64]| {
         let preprocess = Preprocess::exact(24, 24).normalize(mean, deviation);

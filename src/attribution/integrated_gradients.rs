@@ -78,7 +78,8 @@ impl IntegratedGradients {
         changed
     }
 
-    /// Starts from an input that is the same everywhere: a value of the normalised input, or a colour.
+    /// Starts from an input that is the same everywhere: a value of the normalised input, a
+    /// colour, or a number a band.
     #[must_use]
     pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
         let mut changed = self.clone();

@@ -66,7 +66,7 @@ impl Occlusion {
         changed
     }
 
-    /// What covers the windows: a value of the normalised input, or a colour.
+    /// What covers the windows: a value of the normalised input, a colour, or a number a band.
     #[must_use]
     pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
         let mut changed = self.clone();

@@ -63,6 +63,15 @@ impl Bands {
     /// the two first it is, the network tells by its channels; where both would do, and where no network is
     /// asked, [`bands_first`](Bands::bands_first) or [`bands_last`](Bands::bands_last) does.
     ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let path = std::env::temp_dir().join("convlens-bands-example.npy");
+    /// Maps::new(2, 1, 3, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])?.save_npy(&path)?;
+    /// let bands = Bands::open(&path)?.bands_first();
+    /// assert_eq!((bands.title(), bands.maps()?.count()), ("convlens-bands-example", 2));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Files that cannot be read, are damaged or hold something else; more than 100 million values.
     pub fn open(path: impl AsRef<Path>) -> Result<Bands> {
