@@ -198,7 +198,7 @@ fn what_holds_no_weights_says_what_it_is() {
         ("misquantised_no_tensor.pth", "w is quantised, but the scales are no tensor"),
         ("misquantised_nested.pth", "w is quantised, but the scales are no tensor"),
         ("complex.pth", "numbers of the type torch.ComplexFloatStorage, which convlens does not"),
-        ("float8.pth", "numbers of the type torch.float8_e4m3fn, which convlens does not"),
+        ("float8_fnuz.pth", "numbers of the type torch.float8_e4m3fnuz, which convlens does not"),
         ("single.npy", "np.savez"),
         ("objects.npz", "the array a is an array of Python objects"),
         ("page.pth", "a web page, not weights"),
@@ -275,7 +275,8 @@ fn a_size_that_a_header_claims_is_not_believed() {
     let overflow =
         r#"{"w":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0]}}"#;
     assert!(refusal(&safetensors(overflow)).contains("too large to be true"));
-    assert!(refusal(&safetensors(r#"{"w":{"dtype":"F4"}}"#)).contains("unknown variant `F4`"));
+    let odd = r#"{"w":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}}"#;
+    assert!(refusal(&safetensors(odd)).contains("w is of type F4, which convlens does not read"));
     let mut header = u64::MAX.to_le_bytes().to_vec();
     header.extend(b"{}");
     assert!(refusal(&header).contains("begins with the bytes"));
@@ -316,4 +317,14 @@ fn weights_in_memory_are_those_of_the_file() {
     }
     let error = weights::from_bytes(b"nothing").expect_err("no weights");
     assert!(matches!(error, convlens::Error::Argument(_)), "{error}");
+}
+
+#[test]
+fn floats_of_8_bits_are_multiplied_by_their_scales_and_it_is_said() {
+    for name in ["float8.pth", "float8.safetensors"] {
+        let weights = weights::read(folder().join(name)).expect("a file");
+        let [scaled, left] = weights.notes() else { panic!("{:?}", weights.notes()) };
+        assert!(scaled.contains("multiplied by their scales: a.weight and 1 more"), "{scaled}");
+        assert!(left.contains("not multiplied") && left.contains("c.weight_scale_inv"), "{left}");
+    }
 }

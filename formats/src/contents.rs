@@ -124,6 +124,14 @@ impl Contents {
         Ok(())
     }
 
+    /// The names of the tensors of 8-bit floats.
+    pub fn float8_names(&self) -> Vec<String> {
+        let is_float8 = |entry: &&TensorEntry| {
+            self.storages.get(entry.storage).is_some_and(|storage| storage.dtype.is_float8())
+        };
+        self.entries.iter().filter(is_float8).map(|entry| entry.name.clone()).collect()
+    }
+
     /// Every storage with the tensors that are views of it.
     pub fn by_storage(&self) -> impl Iterator<Item = (&Storage, Vec<&TensorEntry>)> {
         let mut views: Vec<Vec<&TensorEntry>> = vec![Vec::new(); self.storages.len()];

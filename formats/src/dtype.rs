@@ -22,6 +22,10 @@ pub enum Dtype {
     U16,
     /// 16 bits with a sign.
     I16,
+    /// 8 bits for weights: 4 bits of exponent, 3 of fraction, no infinity.
+    F8E4m3,
+    /// The first byte of an IEEE half: 5 bits of exponent, 2 of fraction.
+    F8E5m2,
     /// IEEE's half: 5 bits of exponent, 10 of fraction.
     F16,
     /// Google's half: the first two bytes of a single, 8 bits of exponent, 7 of fraction.
@@ -48,6 +52,8 @@ impl fmt::Display for Dtype {
             Dtype::I8 => "int8",
             Dtype::U16 => "uint16",
             Dtype::I16 => "int16",
+            Dtype::F8E4m3 => "float8_e4m3fn",
+            Dtype::F8E5m2 => "float8_e5m2",
             Dtype::F16 => "float16",
             Dtype::Bf16 => "bfloat16",
             Dtype::U32 => "uint32",
@@ -63,13 +69,18 @@ impl fmt::Display for Dtype {
 impl Dtype {
     /// Whether its values have fractions.
     pub fn is_float(self) -> bool {
-        matches!(self, Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64)
+        self.is_float8() || matches!(self, Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64)
+    }
+
+    /// Whether its values are floats of 8 bits, which weights are scaled to fit into.
+    pub fn is_float8(self) -> bool {
+        matches!(self, Dtype::F8E4m3 | Dtype::F8E5m2)
     }
 
     /// Bytes a value.
     pub(crate) fn size(self) -> usize {
         match self {
-            Dtype::Bool | Dtype::U8 | Dtype::I8 => 1,
+            Dtype::Bool | Dtype::U8 | Dtype::I8 | Dtype::F8E4m3 | Dtype::F8E5m2 => 1,
             Dtype::U16 | Dtype::I16 | Dtype::F16 | Dtype::Bf16 => 2,
             Dtype::U32 | Dtype::I32 | Dtype::F32 => 4,
             Dtype::U64 | Dtype::I64 | Dtype::F64 => 8,
@@ -93,6 +104,10 @@ pub(crate) fn extend_floats(out: &mut Vec<f32>, bytes: &[u8], dtype: Dtype, orde
         Dtype::I8 => out.extend(bytes.iter().map(|&b| f32::from(b as i8))),
         Dtype::U16 => extend(out, bytes, order, |b| f32::from(u16::from_le_bytes(b))),
         Dtype::I16 => extend(out, bytes, order, |b| f32::from(i16::from_le_bytes(b))),
+        Dtype::F8E4m3 => out.extend(bytes.iter().map(|&b| e4m3(b))),
+        Dtype::F8E5m2 => {
+            out.extend(bytes.iter().map(|&b| f16::from_bits(u16::from(b) << 8).to_f32()));
+        }
         Dtype::F16 => extend_halves(out, bytes, order),
         Dtype::Bf16 => extend(out, bytes, order, |b| bf16::from_le_bytes(b).to_f32()),
         Dtype::U32 => extend(out, bytes, order, |b| u32::from_le_bytes(b) as f32),
@@ -131,6 +146,17 @@ fn extend<const N: usize, T>(
     }
 }
 
+/// A sign, 4 bits of exponent with the bias 7, and 3 of fraction; all ones is no number.
+fn e4m3(byte: u8) -> f32 {
+    let (exponent, fraction) = (i32::from(byte >> 3 & 15), f32::from(byte & 7));
+    let size = match (exponent, byte & 7) {
+        (15, 7) => f32::NAN,
+        (0, _) => fraction * 2f32.powi(-9),
+        _ => (8.0 + fraction) * 2f32.powi(exponent - 10),
+    };
+    if byte < 128 { size } else { -size }
+}
+
 /// Processors convert halves several at a time.
 fn extend_halves(out: &mut Vec<f32>, bytes: &[u8], order: ByteOrder) {
     let (halves, _) = bytes.as_chunks::<2>();
@@ -164,6 +190,10 @@ mod tests {
         assert_eq!(floats(&[0, 1, 7], Dtype::Bool, Little), [0.0, 1.0, 1.0]);
         assert_eq!(floats(&[255], Dtype::U8, Little), [255.0]);
         assert_eq!(floats(&[255], Dtype::I8, Big), [-1.0]);
+        let eighths = floats(&[0x01, 0xb8, 0x7e, 0xff], Dtype::F8E4m3, Little);
+        assert_eq!(eighths[..3], [2f32.powi(-9), -1.0, 448.0]);
+        assert!(eighths[3].is_nan());
+        assert_eq!(floats(&[0xbe, 0x7c], Dtype::F8E5m2, Big), [-1.5, f32::INFINITY]);
         let cases: [(Dtype, Vec<u8>, f32); 10] = [
             (Dtype::U16, 65535u16.to_le_bytes().to_vec(), 65535.0),
             (Dtype::I16, (-2i16).to_le_bytes().to_vec(), -2.0),

@@ -1,10 +1,12 @@
 //! `.safetensors`: the length of a header, the header as JSON, and the values one after another.
 //! <https://huggingface.co/docs/safetensors>
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::SeekFrom;
 
-use safetensors::Dtype as Stored;
-use safetensors::tensor::Metadata;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::contents::values_of;
 use super::{
@@ -13,6 +15,42 @@ use super::{
 
 /// The format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
+
+/// What the header says of a tensor. The crate safetensors, as tch needs it, knows no floats of 8 bits.
+#[derive(Deserialize)]
+struct Info {
+    dtype: String,
+    shape: Vec<usize>,
+    /// Within the data.
+    data_offsets: (usize, usize),
+}
+
+/// The tensors in the header, by name; what it says of the whole is left out.
+struct Header(BTreeMap<String, Info>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(header: D) -> Result<Self, D::Error> {
+        header.deserialize_map(Header(BTreeMap::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Header {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tensors by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Header, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "__metadata__" => drop(map.next_value::<IgnoredAny>()?),
+                _ => drop(self.0.insert(name, map.next_value()?)),
+            }
+        }
+        Ok(self)
+    }
+}
 
 /// Whether a file that begins like this is one.
 pub(super) fn begins(head: &[u8]) -> bool {
@@ -35,18 +73,18 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
         ));
     }
     let text = exactly(source, header, "the header")?;
-    let metadata: Metadata = serde_json::from_slice(&text)
+    let header: Header = serde_json::from_slice(&text)
         .map_err(|e| format!("the file's header cannot be read: {e}"))?;
 
-    let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
+    let mut tensors: Vec<_> = header.0.into_iter().collect();
     tensors.sort_by(|a, b| (a.1.data_offsets, &a.0).cmp(&(b.1.data_offsets, &b.0)));
     let mut storages = Vec::with_capacity(tensors.len());
     let mut entries = Vec::with_capacity(tensors.len());
     let mut expected = 0;
     for (name, info) in tensors {
         let (start, end) = info.data_offsets;
-        let dtype = dtype(info.dtype).ok_or_else(|| {
-            format!("{name} is of type {:?}, which convlens does not read", info.dtype)
+        let dtype = dtype(&info.dtype).ok_or_else(|| {
+            format!("{name} is of type {:.20}, which convlens does not read", info.dtype)
         })?;
         if info.shape.len() > MOST_DIMENSIONS {
             return Err(format!("{name} has more than {MOST_DIMENSIONS} dimensions"));
@@ -84,21 +122,23 @@ pub(crate) fn parse(source: &mut dyn Source, length: u64) -> Parsed<Contents> {
     Contents::new(storages, entries, length)
 }
 
-fn dtype(stored: Stored) -> Option<Dtype> {
+fn dtype(stored: &str) -> Option<Dtype> {
     Some(match stored {
-        Stored::BOOL => Dtype::Bool,
-        Stored::U8 => Dtype::U8,
-        Stored::I8 => Dtype::I8,
-        Stored::U16 => Dtype::U16,
-        Stored::I16 => Dtype::I16,
-        Stored::F16 => Dtype::F16,
-        Stored::BF16 => Dtype::Bf16,
-        Stored::U32 => Dtype::U32,
-        Stored::I32 => Dtype::I32,
-        Stored::F32 => Dtype::F32,
-        Stored::U64 => Dtype::U64,
-        Stored::I64 => Dtype::I64,
-        Stored::F64 => Dtype::F64,
+        "BOOL" => Dtype::Bool,
+        "U8" => Dtype::U8,
+        "I8" => Dtype::I8,
+        "U16" => Dtype::U16,
+        "I16" => Dtype::I16,
+        "F8_E4M3" => Dtype::F8E4m3,
+        "F8_E5M2" => Dtype::F8E5m2,
+        "F16" => Dtype::F16,
+        "BF16" => Dtype::Bf16,
+        "U32" => Dtype::U32,
+        "I32" => Dtype::I32,
+        "F32" => Dtype::F32,
+        "U64" => Dtype::U64,
+        "I64" => Dtype::I64,
+        "F64" => Dtype::F64,
         _ => return None,
     })
 }

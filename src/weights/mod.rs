@@ -14,6 +14,7 @@
 //! Ok::<(), convlens::Error>(())
 //! ```
 
+mod float8;
 mod load;
 mod named;
 mod save;
@@ -44,8 +45,9 @@ use crate::tensor::IntoResult;
 ///
 /// All tensors become 32-bit floats on the CPU, in row-major order: half precision, `f64` and
 /// integers too, such as PyTorch's `num_batches_tracked`. What is quantised to 8 bits, or to 32, becomes
-/// `(q − zero point) · scale` again, with a scale for the whole tensor or for each channel. The file is
-/// read once, straight into the tensors.
+/// `(q − zero point) · scale` again, with a scale for the whole tensor or for each channel. 8-bit floats
+/// (e4m3fn, e5m2) are multiplied by their `weight_scale`, where there is one for the whole or for each
+/// channel. The file is read once, straight into the tensors.
 ///
 /// A checkpoint that holds its state dict under `"state_dict"`, `"model_state_dict"`, `"model"`,
 /// `"net"`, `"network"`, `"ema"`, `"model_ema"` or `"state_dict_ema"` gives the first of these;
@@ -107,7 +109,8 @@ fn of_source(
     parse: impl FnOnce(&mut dyn Source) -> Parsed<Contents>,
 ) -> Parsed<Weights> {
     let contents = parse(source)?;
-    let weights = load::load(source, &contents)?;
+    let mut weights = load::load(source, &contents)?;
+    float8::scale(&mut weights, &contents.float8_names()).map_err(|e| e.to_string())?;
     let About { key, other_keys, class_names, .. } = contents.about;
     let names = class_names.iter().map(|name| printable(name)).collect();
     let note = key.filter(|_| !other_keys.is_empty()).map(|key| {
@@ -119,7 +122,8 @@ fn of_source(
             others.join(", ")
         )
     });
-    Ok(weights.about(names, note.into_iter().collect()))
+    let notes = note.into_iter().chain(weights.notes().to_vec()).collect();
+    Ok(weights.about(names, notes))
 }
 
 /// Reads one array of numpy's from the bytes of a `.npy` file, as 32-bit floats in row-major order.
@@ -142,6 +146,15 @@ pub fn from_npy(bytes: &[u8]) -> Result<Tensor> {
     // Sizes that were counted fit.
     let shape: Vec<i64> = array.shape().iter().map(|&size| size as i64).collect();
     Tensor::f_from_slice(&array.to_f32()).and_then(|t| t.f_view(shape.as_slice())).into_result()
+}
+
+/// The first of some names, and how many more there are.
+pub(crate) fn first_and_more<S: AsRef<str>>(names: &[S]) -> Option<String> {
+    let (first, rest) = names.split_first()?;
+    Some(match rest.len() {
+        0 => first.as_ref().to_owned(),
+        count => format!("{} and {count} more", first.as_ref()),
+    })
 }
 
 /// A message that may quote anything at any length from a file.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use convlens_formats::Parsed;
 
-use super::{Weights, load};
+use super::{Weights, float8, load};
 
 /// All shards that a list names: they lie in its folder.
 pub(super) fn read(list: &Path, shards: BTreeMap<String, Vec<String>>) -> Parsed<Weights> {
@@ -22,11 +22,13 @@ pub(super) fn read(list: &Path, shards: BTreeMap<String, Vec<String>>) -> Parsed
         ));
     }
     let mut weights = Weights::new();
+    let mut float8_names = Vec::new();
     let mut places: BTreeMap<String, &str> = BTreeMap::new();
     for (file, listed) in &shards {
         let failed = |error: String| format!("{file}: {error}");
         let mut shard = File::open(folder.join(file)).map_err(|e| failed(e.to_string()))?;
         let contents = convlens_formats::parse(&mut shard).map_err(failed)?;
+        float8_names.extend(contents.float8_names());
         let tensors = load::load(&mut shard, &contents).map_err(failed)?;
         let absent: Vec<&String> =
             listed.iter().filter(|name| !tensors.contains_key(*name)).collect();
@@ -40,6 +42,7 @@ pub(super) fn read(list: &Path, shards: BTreeMap<String, Vec<String>>) -> Parsed
             weights.insert(name, tensor);
         }
     }
+    float8::scale(&mut weights, &float8_names).map_err(|e| e.to_string())?;
     Ok(weights)
 }
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
@@ -225,6 +226,68 @@ def eight_bits():
     # There, what layers know of their outputs are no tensors, but for the first.
     names = [n for n in tensors if n.endswith((".weight", ".bias")) or n.startswith("quant.")]
     expect("quantised.pt", {name: tensors[name] for name in names})
+
+
+class Fused(nn.Module):
+    """A convolution with its batch norm and rectifier, twice, the second time without a rectifier."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.conv2, self.bn2 = nn.Conv2d(4, 2, 1, bias=False), nn.BatchNorm2d(2)
+        self.relu, self.fc = nn.ReLU(), nn.Linear(8, 2)
+        self.quant = torch.ao.quantization.QuantStub()
+
+    def forward(self, x):
+        x = self.relu(self.bn1(self.conv1(self.quant(x))))
+        return self.fc(self.bn2(self.conv2(x)).flatten(1))
+
+
+def fused():
+    """A network whose batch norms PyTorch fused into convolutions before it quantised these; and what the
+    same layers with the weights as floats return."""
+    net = Fused().eval()
+    for i, tensor in enumerate(net.state_dict().values()):
+        if tensor.is_floating_point():
+            tensor.copy_(wave(*tensor.shape).abs() + 0.5 if tensor.dim() == 1 else wave(*tensor.shape) / (1 + i))
+    net = torch.ao.quantization.fuse_modules(net, [["conv1", "bn1", "relu"], ["conv2", "bn2"]])
+    net.qconfig = torch.ao.quantization.get_default_qconfig("x86")
+    prepared = torch.ao.quantization.prepare(net)
+    x = wave(2, 1, 4, 4)
+    prepared(x)
+    net = torch.ao.quantization.convert(prepared)
+    torch.save(net.state_dict(), FOLDER / "fused.pth")
+    tensors = {f"{n}.{what}": get() for n in ["conv1", "conv2", "fc"] for what, get in
+               [("weight", getattr(net, n).weight), ("bias", getattr(net, n).bias)]}
+    y = F.conv2d(x, tensors["conv1.weight"].dequantize(), tensors["conv1.bias"]).relu()
+    y = F.conv2d(y, tensors["conv2.weight"].dequantize(), tensors["conv2.bias"]).flatten(1)
+    y = F.linear(y, tensors["fc.weight"].dequantize(), tensors["fc.bias"])
+    others = {k: v for k, v in net.state_dict().items() if isinstance(v, torch.Tensor)}
+    expect("fused.pth", {**others, **tensors})
+    save_file({"x": x, "y": y.detach()}, FOLDER / "fused_pass.safetensors")
+    expect("fused_pass.safetensors", {"x": x, "y": y})
+
+
+def eighths():
+    """8-bit floats with scales for the whole, for each channel, and for blocks, as several tools name them."""
+    e4m3, e5m2 = torch.float8_e4m3fn, torch.float8_e5m2
+    tensors = {
+        "a.weight": wave(2, 3).to(e4m3),
+        "a.weight_scale": torch.tensor(0.25),
+        "b.weight": (wave(2, 1, 3, 3) * 100).to(e5m2),
+        "b.scale_weight": torch.tensor([0.5, 2.0]).reshape(2, 1),
+        "c.weight": wave(4, 4).to(e4m3),
+        "c.weight_scale_inv": torch.tensor([[0.5, 2.0], [1.0, 4.0]]),
+        "plain": torch.tensor([448.0, -(2.0**-9), 0.0, math.nan]).to(e4m3),
+        "wide": torch.tensor([57344.0, 2.0**-16, -math.inf]).to(e5m2),
+    }
+    floats = {name: tensor.float() for name, tensor in tensors.items()}
+    floats["a.weight"] *= floats.pop("a.weight_scale")
+    floats["b.weight"] *= floats.pop("b.scale_weight").reshape(2, 1, 1, 1)
+    torch.save(tensors, FOLDER / "float8.pth")
+    save_file(tensors, FOLDER / "float8.safetensors")
+    expect("float8.pth", floats)
+    expect("float8.safetensors", floats)
 
 
 def swapped(tensor):
@@ -436,7 +499,7 @@ def refused():
             bomb.filelist[-1].filename = f"{name}.npy"
         bomb._didModify = True
     torch.save({"w": torch.ones(2, dtype=torch.complex64)}, FOLDER / "complex.pth")
-    torch.save({"w": torch.ones(2).to(torch.float8_e4m3fn)}, FOLDER / "float8.pth")
+    torch.save({"w": torch.ones(2).to(torch.float8_e4m3fnuz)}, FOLDER / "float8_fnuz.pth")
     plain = pickle.dumps({"w": [1.0, 2.0]}, 2)
     (FOLDER / "plain_pickle.pth").write_bytes(plain)
     np.save(FOLDER / "single.npy", np.zeros(2))
@@ -452,6 +515,8 @@ def main():
         file.unlink()
     pytorch()
     eight_bits()
+    fused()
+    eighths()
     safetensors()
     shards()
     numpy()

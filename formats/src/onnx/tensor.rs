@@ -92,6 +92,8 @@ pub(super) fn field_of(dtype: Dtype) -> u32 {
         | Dtype::U16
         | Dtype::I16
         | Dtype::I32
+        | Dtype::F8E4m3
+        | Dtype::F8E5m2
         | Dtype::F16
         | Dtype::Bf16 => fields::INT32S,
     }

@@ -137,7 +137,13 @@ fn integers(out: &mut Vec<i64>, bytes: &[u8], dtype: Dtype) -> Parsed<()> {
                 out.push(signed(u64::from_le_bytes(bytes))?);
             }
         }
-        Dtype::Bool | Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => {}
+        Dtype::Bool
+        | Dtype::F8E4m3
+        | Dtype::F8E5m2
+        | Dtype::F16
+        | Dtype::Bf16
+        | Dtype::F32
+        | Dtype::F64 => {}
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ fn known(module: &str, name: &str) -> Option<Global> {
         ("torch", "int8") => Global::Type(Dtype::I8),
         ("torch", "uint16") => Global::Type(Dtype::U16),
         ("torch", "int16") => Global::Type(Dtype::I16),
+        ("torch", "float8_e4m3fn") => Global::Type(Dtype::F8E4m3),
+        ("torch", "float8_e5m2") => Global::Type(Dtype::F8E5m2),
         ("torch", "float16") => Global::Type(Dtype::F16),
         ("torch", "bfloat16") => Global::Type(Dtype::Bf16),
         ("torch", "uint32") => Global::Type(Dtype::U32),
