@@ -344,3 +344,121 @@ fn lists_of_shards_are_checked() {
     let error = weights::from_bytes(b"{\"weight_map\": {}}").expect_err("no folder").to_string();
     assert!(error.contains("no format of weights"), "{error}");
 }
+
+#[test]
+fn batch_norms_that_were_fused_into_convolutions_are_made_again() {
+    let mut net = Model::builder("fused", [1, 4, 4]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(1, 4, 3).without_bias(), &[x]);
+    let x = net.add("bn1", BatchNorm2d::new(4), &[x]);
+    let x = net.add("relu", Op::Relu, &[x]);
+    let x = net.add("conv2", Conv2d::new(4, 2, 1).without_bias(), &[x]);
+    let x = net.add("bn2", BatchNorm2d::new(2).eps(1e-3), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(8, 2), &[x]);
+    let quantised = || weights::read(folder().join("fused.pth")).expect("a file");
+    let model = net.build_with(quantised()).expect("a network");
+    let notes = model.notes().join("\n");
+    assert!(notes.contains("2 batch norms") && notes.contains("conv1.scale and "), "{notes}");
+    let pass = weights::read(folder().join("fused_pass.safetensors")).expect("a pass");
+    let check = || {
+        let given = model.forward(&pass["x"]).expect("a pass");
+        let off = (given - &pass["y"]).abs().max().double_value(&[]);
+        // Rounding of 32-bit floats in three layers; values are about 1.
+        assert!(off < 1e-6, "{off}");
+    };
+    check();
+    model.load(&quantised()).expect("the same again");
+    check();
+    // A batch norm of which something is there was not fused.
+    let mut half = quantised();
+    half.insert("bn1.bias".into(), zeros(&[4]));
+    let error = model.load(&half).expect_err("half a norm").to_string();
+    assert!(
+        error.contains("bn1.weight is missing") && error.contains("conv1.bias belongs"),
+        "{error}"
+    );
+}
+
+/// The weights of a small network of the zoo, under other names.
+fn renamed(model: &Model, names: impl Fn(&str) -> String) -> Weights {
+    model.weights().into_iter().map(|(name, tensor)| (names(&name), tensor)).collect()
+}
+
+#[test]
+fn the_last_layer_is_found_by_whatever_name_it_has() {
+    let model = zoo::resnet18_for(3, 10, 3).expect("a network");
+    for head in ["fc.1", "fc.0.linear", "head", "last_linear", "module.fc.4"] {
+        let given = renamed(&model, |name| match name.strip_prefix("fc.") {
+            Some(what) => format!("{head}.{what}"),
+            None if head.starts_with("module.") => format!("module.{name}"),
+            None => name.to_owned(),
+        });
+        let same = zoo::resnet18_with(given).unwrap_or_else(|e| panic!("{head}: {e}"));
+        assert_eq!(same.weights(), model.weights(), "{head}");
+        let note = same.notes().pop().expect("a note");
+        assert!(note.contains(&format!("fc, is {}", head.trim_start_matches("module."))), "{note}");
+    }
+    // Without a bias.
+    let mut given = renamed(&model, |name| name.replace("fc.", "fc.1."));
+    given.remove("fc.1.bias");
+    let same = zoo::resnet18_with(given).expect("a network");
+    assert_eq!(same.weights()["fc.bias"], zeros(&[10]));
+    // Several layers.
+    let mut given = renamed(&model, |name| name.replace("fc.", "fc.3."));
+    given.insert("fc.0.weight".into(), zeros(&[512, 512]));
+    let error = zoo::resnet18_with(given).expect_err("two layers").to_string();
+    assert!(error.contains("fc.0.weight [512, 512], fc.3.bias [10]"), "{error}");
+    assert!(error.contains("torch.export.save"), "{error}");
+    // Another size.
+    let mut given = renamed(&model, |name| name.replace("fc.", "head."));
+    given.insert("head.weight".into(), zeros(&[10, 5]));
+    let error = zoo::resnet18_with(given).expect_err("another network's").to_string();
+    assert!(
+        error.contains("fc.weight is missing") && error.contains("head.weight belongs"),
+        "{error}"
+    );
+    // Where the classifier has more than one part.
+    let model = zoo::mobilenet_v2_for(3, 4, 3).expect("a network");
+    let given = renamed(&model, |name| name.replace("classifier.1.", "classifier."));
+    assert_eq!(zoo::mobilenet_v2_with(given).expect("a network").weights(), model.weights());
+}
+
+#[test]
+fn wrappers_around_a_part_of_the_network_are_taken_out_of_names() {
+    let model = zoo::resnet18_for(3, 10, 3).expect("a network");
+    for (part, wrapped) in [
+        ("layer1.", "layer1._orig_mod."),
+        ("layer1.", "layer1.module."),
+        ("layer1.0.", "layer1.0._orig_mod.module."),
+    ] {
+        let given = renamed(&model, |name| name.replace(part, wrapped));
+        let same = zoo::resnet18_with(given).unwrap_or_else(|e| panic!("{wrapped}: {e}"));
+        assert_eq!(same.weights(), model.weights(), "{wrapped}");
+        assert!(same.notes()[0].contains(wrapped), "{:?}", same.notes());
+    }
+    let given = renamed(&model, |name| match name.starts_with("fc.") {
+        true => format!("backbone.{name}"),
+        false => format!("backbone._orig_mod.{name}"),
+    });
+    let same = zoo::resnet18_with(given).expect("a network");
+    assert_eq!(same.weights(), model.weights());
+    // A name that is there already is not taken twice.
+    let mut given = small().build().expect("a network").weights();
+    given.insert("1.module.bias".into(), zeros(&[2]));
+    let left = complaints(small().build_with(given));
+    assert_eq!(left, ["1.module.bias belongs to no layer"]);
+}
+
+#[test]
+fn names_of_another_library_are_said_to_be_so() {
+    let given = Weights::from([
+        ("conv_stem.weight".to_owned(), zeros(&[32, 3, 3, 3])),
+        ("blocks.0.0.conv_dw.weight".to_owned(), zeros(&[32, 1, 3, 3])),
+    ]);
+    let left = complaints(zoo::mobilenet_v2_with(given)).join("\n");
+    assert!(
+        left.contains("timm's are not torchvision's") && left.contains("my_network.pt2"),
+        "{left}"
+    );
+}

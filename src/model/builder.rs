@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use tch::nn::{self, VarStore};
 use tch::{Device, Tensor};
 
+use super::fused_norms::{self, Placed};
 use super::op::{Module, ParameterSpec, countable, too_many};
 use super::weights::{self, Weights};
 use super::{Inner, Model, Names, Node, Op, Parameter};
@@ -368,8 +369,9 @@ impl Builder {
     ///
     /// What wrappers put before the names is taken off where all names then fit: `module.`,
     /// `_orig_mod.`, `model.`, `net.`, `backbone.`, `encoder.`, one or several. What training scripts
-    /// count beside the weights, such as `n_averaged`, is left aside. A line says so, and
-    /// [`Model::notes`] keep it. Classes that have no names yet take those of the weights.
+    /// count beside the weights, such as `n_averaged`, is left aside, and so is what quantised layers know of their
+    /// outputs. A batch norm that was fused into the convolution before it becomes one that adds the bias. A line
+    /// says so, and [`Model::notes`] keep it. Classes that have no names yet take those of the weights.
     ///
     /// # Errors
     /// The first mistake made in the graph; or one error that lists every missing, surplus and
@@ -378,8 +380,8 @@ impl Builder {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
+        let mut trained = self.fitted(trained)?;
         let expected = self.expected();
-        let mut trained = weights::fitted(trained, &expected);
         weights::check(&self.name, &trained, &expected)?;
         weights::copy(&trained, self.variables.variables())?;
         let last = NodeId(self.nodes.len().saturating_sub(1));
@@ -397,6 +399,23 @@ impl Builder {
         })?;
         model.take_notes(notes);
         Ok(model)
+    }
+
+    /// The weights under the names of this network, without what wrappers put before them, and with the batch
+    /// norms that were fused into convolutions.
+    pub(crate) fn fitted(&self, trained: Weights) -> Result<Weights> {
+        let placed = self.nodes.iter().map(|node| Placed {
+            op: &node.op,
+            inputs: &node.inputs,
+            names: node.parameters().into_iter().map(|(name, _)| name).collect(),
+        });
+        let placed: Vec<Placed<'_>> = placed.collect();
+        fused_norms::unfused(weights::fitted(trained, &self.expected()), &placed)
+    }
+
+    /// The network's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The names and shapes of the parameters of the layers, in their order.

@@ -13,6 +13,7 @@ mod ends;
 mod fast;
 mod finite;
 mod front;
+mod fused_norms;
 mod grad_mode;
 mod grid;
 mod groups;
@@ -54,11 +55,12 @@ pub use op::{
 pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
-pub(crate) use weights::{fitted, unwrapped};
+pub(crate) use weights::{PT2, unwrapped};
 
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::show::debug_line;
+use fused_norms::Placed;
 
 pub(crate) use grad_mode::with_grad;
 
@@ -319,7 +321,13 @@ impl Model {
     pub fn load(&self, trained: &Weights) -> Result<()> {
         let own = self.weights();
         let expected = own.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let placed = self.inner.nodes.iter().map(|node| Placed {
+            op: &node.op,
+            inputs: &node.inputs,
+            names: node.parameters.iter().map(|parameter| parameter.full.clone()).collect(),
+        });
         let trained = weights::fitted(trained.shared(), &expected);
+        let trained = fused_norms::unfused(trained, &placed.collect::<Vec<_>>())?;
         weights::check(self.name(), &trained, &expected)?;
         weights::copy(&trained, own)?;
         self.take_notes(trained.notes().to_vec());

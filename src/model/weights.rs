@@ -9,15 +9,21 @@ use crate::show::line;
 use crate::tensor::{IntoResult, plain_numbers};
 
 pub use crate::weights::Weights;
+use crate::weights::first_and_more;
 
 /// What wrappers put before all names: `DataParallel`, `torch.compile`, and what people call the
 /// network inside another module.
 const WRAPPERS: [&str; 6] = ["module", "_orig_mod", "model", "net", "backbone", "encoder"];
+/// How a network comes with its graph.
+pub(crate) const PT2: &str = "in Python, torch.export.save(torch.export.export(net.eval(), (x,)), \
+     \"my_network.pt2\"), and here Model::open(\"my_network.pt2\")";
+/// Those of them that PyTorch puts around a part of a network as well.
+const INNER_WRAPPERS: [&str; 2] = ["module", "_orig_mod"];
 /// So many wrappers around each other are looked for.
 const MOST_WRAPPERS: usize = 16;
 
 /// Parameters that a network expects, by name.
-pub(super) type Expected = BTreeMap<String, Vec<i64>>;
+pub(crate) type Expected = BTreeMap<String, Vec<i64>>;
 
 /// Writes trained values into the variables of the same names.
 pub(super) fn copy(
@@ -41,36 +47,58 @@ pub(crate) fn fitted(mut given: Weights, expected: &Expected) -> Weights {
     let aside = bookkeeping(&given);
     let named: Vec<&str> =
         given.keys().map(String::as_str).filter(|name| !aside.contains(*name)).collect();
+    // How many names fit without a wrapper, those with another around a part of the network among them; and how
+    // many of them without that.
     let known_without = |wrapper: &str| {
-        let inner = named.iter().filter_map(|name| name.strip_prefix(wrapper));
-        inner.filter(|name| expected.contains_key(*name)).count()
+        let inner = || named.iter().filter_map(|name| name.strip_prefix(wrapper));
+        let exact = inner().filter(|name| expected.contains_key(*name)).count();
+        (exact + inner().filter_map(|name| without_inner(wrapper, name, expected)).count(), exact)
     };
     let counted = wrappers(&named).into_iter().map(|wrapper| (known_without(wrapper), wrapper));
     // The first of the best: no more is taken off than must be.
     let best = counted.reduce(|best, other| if other.0 > best.0 { other } else { best });
     let wrapper = best.map_or("", |(_, wrapper)| wrapper).to_owned();
 
-    let mut left = Vec::new();
-    for (name, tensor) in std::mem::take(&mut *given) {
+    let (mut left, mut wrapped) = (Vec::new(), Vec::new());
+    let all = std::mem::take(&mut *given);
+    for (name, tensor) in &all {
         let inner = name.strip_prefix(&wrapper);
-        match inner.filter(|inner| expected.contains_key(*inner) || !aside.contains(&name)) {
-            Some(inner) => drop(given.insert(inner.to_owned(), tensor)),
-            None => left.push(name),
+        let Some(inner) = inner.filter(|i| expected.contains_key(*i) || !aside.contains(name))
+        else {
+            left.push(name.clone());
+            continue;
+        };
+        let bare = without_inner(&wrapper, inner, expected)
+            .filter(|bare| !all.contains_key(&format!("{wrapper}{bare}")));
+        if bare.is_some() {
+            wrapped.push(name.clone());
         }
+        given.insert(bare.unwrap_or_else(|| inner.to_owned()), tensor.shallow_clone());
     }
     if !wrapper.is_empty() {
         given.note(format!("all names began with {wrapper:?}, which was taken off"));
     }
+    if let Some(some) = first_and_more(&wrapped) {
+        given.note(format!("what wrapped a part of the network was taken out of names: {some}"));
+    }
     // PyTorch's batch norms all count their batches: nobody needs to hear that.
     left.retain(|name| !counts_batches(name));
-    if let [first, rest @ ..] = left.as_slice() {
-        let rest = match rest.len() {
-            0 => String::new(),
-            count => format!(" and {count} more"),
-        };
-        given.note(format!("left aside, since no layer reads that: {first}{rest}"));
+    if let Some(some) = first_and_more(&left) {
+        given.note(format!("left aside, since no layer reads that: {some}"));
     }
     given
+}
+
+/// `"backbone._orig_mod.conv1.weight"` as `"backbone.conv1.weight"`, where that fits and the whole does not.
+/// What stands before all names is the wrapper's.
+fn without_inner(wrapper: &str, name: &str, expected: &Expected) -> Option<String> {
+    let parts = name.split('.').enumerate();
+    let stays = |&(i, part): &(usize, &str)| {
+        !INNER_WRAPPERS.contains(&part) || (i == 0 && wrapper.is_empty())
+    };
+    let bare: Vec<&str> = parts.filter(stays).map(|(_, part)| part).collect();
+    let bare = bare.join(".");
+    (!expected.contains_key(name) && expected.contains_key(&bare)).then_some(bare)
 }
 
 /// A name without what wrappers may have put before it.
@@ -119,8 +147,13 @@ fn bookkeeping(given: &Weights) -> BTreeSet<String> {
         Some("num_batches_tracked") => true,
         // Of averaged weights; of a profiler that counts operations.
         Some("n_averaged" | "total_ops" | "total_params") => single(name),
-        Some("scale") => single(name) && beside(name, "zero_point"),
-        Some("zero_point") => single(name) && beside(name, "scale"),
+        Some("input_scale") => single(name),
+        Some(last) if last == "scale" || last.contains("_scale_") => {
+            single(name) && beside(name, &last.replace("scale", "zero_point"))
+        }
+        Some(last) if last == "zero_point" || last.contains("_zero_point_") => {
+            single(name) && beside(name, &last.replace("zero_point", "scale"))
+        }
         _ => false,
     };
     given.keys().filter(|name| is_bookkeeping(name)).cloned().collect()
@@ -149,6 +182,14 @@ pub(super) fn check(network: &str, given: &Weights, expected: &Expected) -> Resu
     complaints.extend(surplus.map(|name| format!("{name} belongs to no layer")));
     if complaints.is_empty() {
         return Ok(());
+    }
+    let missing = expected.keys().filter(|name| !given.contains_key(*name)).count();
+    let strange = given.keys().filter(|name| !expected.contains_key(*name)).count();
+    if 2 * missing > expected.len() && 2 * strange > given.len() {
+        complaints.push(format!(
+            "(most names are of another network, or of another library's: timm's are not torchvision's. Take it \
+             with its graph: {PT2})"
+        ));
     }
     complaints.extend(given.notes().iter().map(|note| format!("({note})")));
     Err(Error::Argument(format!(

@@ -1,8 +1,9 @@
 //! The two ends of an architecture that go with the task: how many channels come in, and how many classes
 //! go out.
 
+use super::head;
 use crate::error::Result;
-use crate::model::{Builder, Model, Weights, fitted};
+use crate::model::{Builder, Model, Weights};
 use crate::tensor::plain_numbers;
 
 /// What the two ends of a network are.
@@ -32,22 +33,17 @@ impl Ends {
         graph: impl Fn(Ends) -> Result<Builder>,
     ) -> Result<Model> {
         let plan = graph(usual)?;
-        let weights = fitted(weights, &plan.expected());
-        let found = usual.told_by(&weights, plan.parameters());
+        let kernels: Vec<_> = plan.parameters().filter(|(_, shape)| shape.len() > 1).collect();
+        let weights = head::named(&plan, plan.fitted(weights)?, kernels.last())?;
+        let found = usual.told_by(&weights, &kernels);
         let plan = if found == usual { plan } else { graph(found)? };
         plan.build_with(weights)
     }
 
-    fn told_by(
-        self,
-        weights: &Weights,
-        parameters: impl Iterator<Item = (String, Vec<i64>)>,
-    ) -> Ends {
-        let mut kernels = parameters.filter(|(_, shape)| shape.len() > 1);
-        let Some(first) = kernels.next() else { return self };
-        let last = kernels.last().unwrap_or_else(|| first.clone());
-        let channels = along(1, &first, weights).unwrap_or(self.channels);
-        let classes = along(0, &last, weights).unwrap_or(self.classes);
+    fn told_by(self, weights: &Weights, kernels: &[(String, Vec<i64>)]) -> Ends {
+        let (Some(first), Some(last)) = (kernels.first(), kernels.last()) else { return self };
+        let channels = along(1, first, weights).unwrap_or(self.channels);
+        let classes = along(0, last, weights).unwrap_or(self.classes);
         let named = i64::try_from(weights.class_names().len()) == Ok(classes);
         Ends { channels, classes, named }
     }

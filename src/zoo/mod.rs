@@ -31,7 +31,9 @@
 //! `classes` or `names`; a thousand classes are ImageNet's, and others have no names until
 //! [`classes`](Model::classes) gives them some. What wrappers put before the names of the tensors
 //! (`module.`, `_orig_mod.`, `model.`, `net.`, `backbone.`, `encoder.`) is taken off where all of them
-//! then fit.
+//! then fit, and `module.` and `_orig_mod.` also from around a part of the network. Where one linear layer stands
+//! in place of the last one, `fc.1` of a `Sequential` or `head`, it is that. Batch norms that were fused into the
+//! convolutions before them, as those of quantised networks are, become ones that add a bias.
 //!
 //! Photos of three channels are normalised as those of the published network. Where that is by ImageNet's
 //! mean and deviation, a network with another number of channels gets photos scaled to `[0, 1]` and no more.
@@ -60,6 +62,7 @@ mod efficientnet;
 mod efficientnet_lite;
 mod ends;
 mod fcn;
+mod head;
 pub mod hub;
 mod mobilenet;
 mod outputs;
