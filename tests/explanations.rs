@@ -1,11 +1,15 @@
 //! What holds for every method: targets, batches, bad input, and that nothing is left behind.
 
+#[path = "peers/device.rs"]
+mod device;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use convlens::attribution::{Case, Evidence};
 use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Builder, Conv2d, Linear, NodeId, Pool2d};
 use convlens::prelude::*;
+use device::placed;
 
 /// A small network with batch norm, a sum, global average pooling and a linear end, for inputs of so
 /// many channels, with maps of `side` pixels in its last convolution.
@@ -22,7 +26,7 @@ fn network(channels: i64, side: i64) -> Model {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(6, 4), &[x]);
-    net.build().expect("a network")
+    placed(net.build().expect("a network"))
 }
 
 /// A network that segments into three classes.
@@ -32,7 +36,7 @@ fn segmenter() -> Model {
     let x = net.add("conv1", Conv2d::new(3, 6, 3).padding(1).stride(2), &[x]);
     let x = net.add("relu1", Op::Relu, &[x]);
     net.add("head", Conv2d::new(6, 3, 1), &[x]);
-    net.build().expect("a network")
+    placed(net.build().expect("a network"))
 }
 
 fn inputs(model: &Model, count: i64) -> Tensor {
@@ -284,7 +288,7 @@ fn maps_of_one_pixel_say_nothing_of_where() {
     let x = net.add("relu1", Op::Relu, &[x]);
     let x = net.add("conv2", Conv2d::new(4, 2, 4), &[x]);
     net.add("flatten", Op::Flatten, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     for method in methods(&Target::Predicted, Some("conv2")) {
         let text = failure(&look, &method);
@@ -305,7 +309,7 @@ fn where_the_pooled_maps_are_one_pixel_cam_names_a_grad_cam_that_works() {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(2, 3), &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     for cam in [Cam::default(), Cam::at("conv2"), Cam::at("pool")] {
         let text = failure(&look, &(Rc::new(cam) as Method));
@@ -322,7 +326,7 @@ fn one_channel_is_enough_for_every_method() {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(1, 2), &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     for method in methods(&1.into(), None) {
         let heat = look.explain(&method).expect("a heat map");
@@ -373,7 +377,7 @@ fn outputs_that_are_neither_scores_nor_maps_are_explained_by_a_function() {
         |x, _| x[0].mean_dim([2i64].as_slice(), false, None::<tch::Kind>),
         &[x],
     );
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     for target in [Target::Predicted, 2.into(), [0, 1].into()] {
         for method in methods_for(&target).iter().filter(|method| method.name() != "CAM") {
@@ -421,7 +425,7 @@ fn each_head_of_a_network_is_explained_as_if_it_were_the_only_one() {
             let x = net.add(name("flatten"), Op::Flatten, &[x]);
             net.add(name("fc"), Linear::new(8, 4), &[x]);
         }
-        net.build().expect("a network")
+        placed(net.build().expect("a network"))
     };
     let both = build(&["kind", "colour"]);
     let input = inputs(&both, 1);
@@ -549,7 +553,7 @@ fn a_layer_that_does_not_lead_to_the_target_is_refused_by_every_method() {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(6, 4), &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     for method in methods(&Target::Predicted, Some("aside")) {
         let text = failure(&look, &method);
@@ -669,7 +673,7 @@ fn methods_with_different_targets_are_not_fused() {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(6, 4), &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(&model, 1)).expect("a look");
     let (bee, dog) = (GradCam::at("conv").class("bee"), GradCam::at("conv").class("dog"));
     let predicted = GradCam::at("conv");
@@ -746,7 +750,7 @@ fn energy_and_pointing_are_measured_where_the_network_sees() {
     net.add("flatten", Op::Flatten, &[x]);
     let weight = Tensor::ones([1, 1, 1, 1], tch::kind::FLOAT_CPU);
     let weights = [("conv.weight".to_owned(), weight)].into_iter().collect();
-    let model = Builder::build_with(net, weights).expect("a network");
+    let model = placed(Builder::build_with(net, weights).expect("a network"));
     let input = Tensor::zeros([1, 1, 8, 8], tch::kind::FLOAT_CPU);
     let _ = input.get(0).get(0).get(2).get(5).fill_(3.0);
     let _ = input.get(0).get(0).get(6).get(1).fill_(1.0);
@@ -783,7 +787,7 @@ fn a_gradient_in_colour_that_is_zero_everywhere_says_so() {
     net.add("flatten", Op::Flatten, &[x]);
     let weight = Tensor::ones([1, 3, 1, 1], tch::kind::FLOAT_CPU);
     let weights = [("conv.weight".to_owned(), weight)].into_iter().collect();
-    let model = Builder::build_with(net, weights).expect("a network");
+    let model = placed(Builder::build_with(net, weights).expect("a network"));
     let explained = |value: f64, method: &dyn Attribution| {
         let input = Tensor::full([1, 3, 8, 8], value, tch::kind::FLOAT_CPU);
         let heat = model.look_input(&input).and_then(|look| look.explain(method));
@@ -856,7 +860,7 @@ fn cam_says_that_it_cannot_see_into_a_module_and_does_not_guess_what_is_in_it() 
         let x = net.input();
         let x = net.add("conv", Conv2d::new(3, 6, 3), &[x]);
         end(&mut net, x);
-        let model = net.build().expect("a network");
+        let model = placed(net.build().expect("a network"));
         let look = model.look_input(&inputs(&model, 1)).expect("a look");
         for cam in [Cam::default(), Cam::at("conv")] {
             let text = failure(&look, &(Rc::new(cam) as Method));
@@ -879,7 +883,7 @@ fn before_the_pooling_cam_weighs_by_the_class_s_row_of_a_pointwise_convolution()
     let x = net.add("relu2", Op::Relu, &[x]);
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     net.add("flatten", Op::Flatten, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let batch = inputs(&model, 2);
     let looks = model.look_inputs(&batch).expect("looks");
     let maps = model.run(&[("input", &batch)], &["relu1"]).expect("maps").remove(0); // [2, 5, 9, 7]

@@ -1,5 +1,8 @@
 //! Gradients of the input: the numbers, by hand and against captum, and what each method refuses.
 
+#[path = "peers/device.rs"]
+mod device;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -7,6 +10,7 @@ use convlens::attribution::{Case, Evidence, Meaning};
 use convlens::model::{Builder, Conv2d, Linear, NodeId, Weights};
 use convlens::picture::Resize;
 use convlens::prelude::*;
+use device::placed;
 use tch::Kind;
 
 /// The greatest difference, relative to the greatest value.
@@ -58,7 +62,7 @@ fn linear() -> (Look, Tensor) {
     ]
     .into_iter()
     .collect();
-    let model = Builder::build_with(net, weights).expect("a network");
+    let model = placed(Builder::build_with(net, weights).expect("a network"));
     let look = model.look_input(&(wave(&[1, 3, 2, 2]) * 2.0 + 0.3)).expect("a look");
     (look, weight.get(1))
 }
@@ -130,7 +134,7 @@ fn two_layers(rectifier: Op) -> Look {
     .into_iter()
     .map(|(name, tensor)| (name.to_owned(), tensor))
     .collect();
-    let model = Builder::build_with(net, weights).expect("a network");
+    let model = placed(Builder::build_with(net, weights).expect("a network"));
     model.look_input(&tensor(&[1.0, 2.0], &[1, 1, 1, 2])).expect("a look")
 }
 
@@ -175,7 +179,7 @@ fn read_twice(two: bool) -> Look {
         .into_iter()
         .map(|(name, value)| (format!("{name}.weight"), tensor(&[value], &[1, 1, 1, 1])))
         .collect();
-    let model = Builder::build_with(net, weights).expect("a network");
+    let model = placed(Builder::build_with(net, weights).expect("a network"));
     model.look_input(&tensor(&[2.0], &[1, 1, 1, 1])).expect("a look")
 }
 
@@ -196,7 +200,7 @@ fn a_rectifier_inside_a_module_is_remarked_on() {
     let x = net.input();
     let x = net.function("block", |inputs, _| inputs[0].relu() * 2.0, &[x]);
     net.add("flatten", Op::Flatten, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&wave(&[1, 1, 2, 2])).expect("a look");
     let heat = explain(&look, &GuidedBackprop::default());
     assert_eq!(
@@ -254,7 +258,7 @@ fn small() -> Model {
     let x = net.add("relu2", Op::Relu, &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(8 * 4 * 5, 5), &[x]);
-    net.build().expect("a network")
+    placed(net.build().expect("a network"))
 }
 
 #[test]
@@ -483,7 +487,7 @@ fn a_layer_that_the_input_does_not_lead_to_is_no_trouble() {
     let x = net.function("zero", |inputs, _| inputs[0].zeros_like(), &[x]);
     let x = net.add("relu", Op::Relu, &[x]);
     net.add("flatten", Op::Flatten, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&wave(&[1, 3, 4, 4])).expect("a look");
     for method in [
         &Saliency::default() as &dyn Attribution,

@@ -1,16 +1,20 @@
 //! Networks from ONNX, beside what onnxruntime computes with them (tests/reference/make_onnx.py).
 
+#[path = "peers/device.rs"]
+mod device;
+
 use std::path::{Path, PathBuf};
 
 use convlens::prelude::*;
+use device::placed;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/onnx")
 }
 
 fn open(name: &str) -> Model {
-    Model::open(folder().join(name).with_extension("onnx"))
-        .unwrap_or_else(|error| panic!("{name}: {error}"))
+    let model = Model::open(folder().join(name).with_extension("onnx"));
+    placed(model.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
 /// The greatest difference, relative to the greatest value.

@@ -1,16 +1,21 @@
 //! Networks from files: what they compute is what the framework computes that wrote them.
 
+#[path = "peers/device.rs"]
+mod device;
+
 use std::path::PathBuf;
 
 use convlens::model::Weights;
 use convlens::prelude::*;
+use device::placed;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks")
 }
 
 fn open(name: &str) -> Model {
-    Model::open(folder().join(format!("{name}.pt2"))).unwrap_or_else(|error| panic!("{error}"))
+    let model = Model::open(folder().join(format!("{name}.pt2")));
+    placed(model.unwrap_or_else(|error| panic!("{error}")))
 }
 
 fn failure(name: &str) -> String {
@@ -31,7 +36,10 @@ fn difference(found: &Tensor, expected: &Tensor) -> f64 {
 const CLOSE: f64 = 1e-5;
 
 fn check(name: &str) -> (Model, Weights) {
-    let model = open(name);
+    check_as(name, open(name))
+}
+
+fn check_as(name: &str, model: Model) -> (Model, Weights) {
     let expected = weights::read(folder().join(format!("{name}.safetensors"))).expect("reference");
     let input = &expected["input"];
     let close = |what: &str, found: &Tensor, expected: &Tensor| {
@@ -161,6 +169,51 @@ fn transformers_of_one_photo_and_of_many() {
             look.explain(&GradCam::at("encoder.layers.encoder_layer_1.self_attention.linear"));
         let error = error.expect_err("tokens first").to_string();
         assert!(error.contains("feature maps") && error.contains(last), "{error}");
+    }
+}
+
+#[test]
+fn what_was_exported_on_a_gpu_runs_on_the_cpu() {
+    let (model, _) = check("gpu");
+    assert_eq!(model.device(), device::device());
+}
+
+#[test]
+fn tokens_are_maps_where_somebody_says_how() {
+    let unknown = open("registers");
+    let input = Tensor::rand([1, 3, 24, 40], tch::kind::FLOAT_CPU);
+    let maps_of = |model: &Model, layer| {
+        model.look_input(&input).and_then(|look| look.layer(layer)).map(|maps| maps.tensor().size())
+    };
+    // Patches are cut out by reshaping: nothing is known of the tokens.
+    assert_eq!(maps_of(&unknown, "norm1").expect("tokens"), [1, 20, 12]);
+    let told = unknown.tokens_as_maps([3, 5], [1, 4]).expect("twenty tokens");
+    // Grad-CAM is that of pytorch-grad-cam with its reshape_transform.
+    let (model, expected) = check_as("registers", told);
+    assert_eq!(model.last_maps().expect("tokens"), "norm1");
+    assert_eq!(maps_of(&model, "embed").expect("tokens of which nothing was said"), [1, 15, 12]);
+    let both = model.tokens_as_maps([3, 5], [0, 0]).expect("fifteen tokens as well");
+    for layer in ["embed", "norm1", "norm2"] {
+        assert_eq!(maps_of(&both, layer).expect("maps"), [1, 12, 3, 5], "{layer}");
+    }
+    let turned = both.tokens_as_maps([5, 3], [0, 0]).expect("the last word");
+    assert_eq!(maps_of(&turned, "embed").expect("maps"), [1, 12, 5, 3]);
+    // Parts and changed networks know it too; the one that was asked does not.
+    assert_eq!(
+        maps_of(&model.up_to("norm1").expect("a part"), "norm1").expect("maps")[2..],
+        [3, 5]
+    );
+    assert!(model.ablate("norm1", [3]).is_ok() && unknown.ablate("norm1", [3]).is_err());
+    let look = model.look_input(&expected["input"].narrow(0, 0, 1)).expect("a look");
+    assert_eq!(look.attention("attention").expect("attention").size(), [3, 5]);
+    let heat = look.explain(&AttentionRollout).expect("a heat map");
+    let found = Tensor::from_slice(heat.raw()).reshape([3, 5]);
+    assert!(difference(&found, &expected["rollout"].get(0)) < CLOSE);
+    for (size, others) in
+        [([3, 5], [2, 4]), ([0, 5], [0, 0]), ([3, 5], [-1, 6]), ([i64::MAX; 2], [1, 1])]
+    {
+        let error = unknown.tokens_as_maps(size, others).expect_err("no such tokens").to_string();
+        assert!(error.contains("have 15, 20 tokens") || error.contains("cannot be"), "{error}");
     }
 }
 

@@ -1,6 +1,9 @@
 //! Score-CAM, Ablation-CAM and occlusion, which run the network many times: against their formulas
 //! by hand, their batches and their time, and bad input.
 
+#[path = "peers/device.rs"]
+mod device;
+
 use std::cell::Cell;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -8,6 +11,7 @@ use std::time::Duration;
 
 use convlens::model::{AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, Pool2d};
 use convlens::prelude::*;
+use device::placed;
 use tch::{IndexOp, Kind};
 
 const FLOAT: (Kind, tch::Device) = tch::kind::FLOAT_CPU;
@@ -26,7 +30,7 @@ fn network() -> Model {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(7, 4), &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     // From a formula: every run is the same, and every score is some way from 0.
     let _no_grad = tch::no_grad_guard();
     for (name, mut variable) in model.variables().variables() {
@@ -364,7 +368,7 @@ fn a_layer_that_the_score_does_not_depend_on_is_named() {
     let y = net.add("conv", Conv2d::new(3, 2, 3), &[x]);
     let y = net.add("pool", AdaptiveAvgPool2d::new(1), &[y]);
     net.add("flatten", Op::Flatten, &[y]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(1).narrow(2, 0, 8).narrow(3, 0, 8)).expect("a look");
     let methods: [&dyn Attribution; 2] = [&ScoreCam::at("dead"), &AblationCam::at("dead")];
     for method in methods {
@@ -380,7 +384,7 @@ fn a_colour_covers_photos_only() {
     let x = net.add("conv", Conv2d::new(2, 1, 3), &[x]);
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     net.add("flatten", Op::Flatten, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&Tensor::ones([1, 2, 8, 8], FLOAT)).expect("a look");
     let text = failure(&look, &Occlusion::default().baseline([0, 0, 0]));
     assert!(text.contains("inputs of 1 or 3 channels"), "{text}");
@@ -408,7 +412,7 @@ fn what_leads_around_the_layer_runs_once_and_not_for_every_channel() {
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     let x = net.add("flatten", Op::Flatten, &[x]);
     net.add("fc", Linear::new(6, 3), &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let input = Tensor::ones([1, 3, 16, 16], FLOAT);
     let look = model.look_input(&input).expect("a look");
     look.predictions(1).expect("predictions");
@@ -452,7 +456,7 @@ fn a_smoothed_map_says_that_its_parts_were_cut_short() {
     );
     let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
     net.add("flatten", Op::Flatten, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(1).narrow(2, 0, 8).narrow(3, 0, 8)).expect("a look");
     let none = Duration::ZERO;
     let channels = "1 of 7 channels of each photo, those with the greatest mean activation; the others \
@@ -517,7 +521,7 @@ fn explain_slowly(method: &str) {
         x[0].shallow_clone()
     };
     net.function("sleep", sleep, &[x]);
-    let model = net.build().expect("a network");
+    let model = placed(net.build().expect("a network"));
     let look = model.look_input(&inputs(1).narrow(2, 0, 8)).expect("a look");
     let method: &dyn Attribution = match method {
         "Score-CAM, channels" => &ScoreCam::at("conv").batch(1),

@@ -1,12 +1,16 @@
 //! The zoo's architectures against PyTorch's on closed-form weights and a closed-form photo:
 //! names, shapes, and what every stage computes. tests/reference/make_zoo.py made the numbers.
 
+#[path = "peers/device.rs"]
+mod device;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use convlens::model::Weights;
 use convlens::prelude::*;
 use convlens::zoo::segmentation::{Fcn, Task, UNet};
+use device::placed;
 use serde_json::Value;
 
 static REFERENCE: LazyLock<Value> = LazyLock::new(|| {
@@ -91,7 +95,7 @@ fn compare(name: &str, with: With) {
     compare_lines(name, &shapes, reference["lines"].as_str().expect("hashes"));
 
     let weights = formula_weights(&shapes, reference["gain"].as_f64().expect("a gain"));
-    let model = with(weights).expect("a network");
+    let model = placed(with(weights).expect("a network"));
     let parameters = model.summary().expect("a summary").parameters();
     assert_eq!(Some(parameters), reference["parameters"].as_u64(), "{name}");
     // A variant that options make, "fcn_narrow_rotation", is documented nowhere.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::Look;
 use crate::error::{Error, Result};
@@ -44,6 +44,7 @@ impl Look {
         let attention = model.attention_in(layer)?;
         let inputs = self.memory.activations(model.inputs_of(attention))?;
         let weights = model.attention_weights(attention, &inputs)?;
+        let weights = weights.f_to_device(Device::Cpu).into_result()?;
         let &[1, _, queries, keys] = weights.size().as_slice() else {
             return Err(Error::Shape(format!(
                 "the weights of layer {:?} are {:?}; expected those of one photo, [1, heads, tokens, tokens]: \

@@ -30,6 +30,7 @@ impl Memory {
         if input.numel() > LARGE {
             model.check_memory(&input.size())?;
         }
+        let input = input.f_to_device(model.device()).into_result()?;
         let mut known: HashMap<NodeId, Tensor> =
             model.fixed_beside(&[(model.input(), &input)])?.into_iter().collect();
         known.insert(model.input(), input);

@@ -8,7 +8,7 @@ mod predictions;
 use std::fmt;
 use std::rc::Rc;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
@@ -212,7 +212,7 @@ impl Look {
         let each = found.iter().zip(grids).zip(activations);
         let maps = each.map(|(((id, name), grid), activation)| {
             let maps = grid.map(|grid| grid.to_maps(&activation)).transpose()?.flatten();
-            let maps = maps.unwrap_or(activation);
+            let maps = maps.unwrap_or(activation).f_to_device(Device::Cpu).into_result()?;
             Ok(FeatureMaps::new(name, model.kind_of(*id), maps, &self.view))
         });
         maps.collect()
@@ -247,7 +247,8 @@ impl Look {
     /// # Errors
     /// When the network's output is not one score a class.
     pub fn logits(&self) -> Result<Tensor> {
-        score_list(self.model(), &self.memory.output()?)
+        let scores = score_list(self.model(), &self.memory.output()?)?;
+        scores.f_to_device(Device::Cpu).into_result()
     }
 
     /// The same look, at another of the network's outputs, by its name or its index: its predictions, and what

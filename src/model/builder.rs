@@ -15,7 +15,7 @@ use super::{Inner, Model, Names, Node, Op, Parameter};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::photo::Preprocess;
-use crate::tensor::{channels_last, float_copy};
+use crate::tensor::{IntoResult, channels_last, float_copy};
 
 /// A layer of a [`Builder`] or [`Model`]: its place in the order of execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -475,7 +475,8 @@ impl Builder {
                         )));
                     }
                     None => {
-                        let value = channels_last(&tensor(&full, &spec)?)?;
+                        let value = tensor(&full, &spec)?.f_to_device(self.variables.device());
+                        let value = channels_last(&value.into_result()?)?;
                         let (path, last) = place_of(&self.variables, &full);
                         path.add(last, value, spec.trainable)
                     }
@@ -515,6 +516,7 @@ impl Builder {
             input: NodeId(0),
             fixed: Rc::default(),
             output: outputs[0].1,
+            token_grids: Rc::default(),
             inner: Rc::new(Inner {
                 name: self.name,
                 inputs: self.inputs,

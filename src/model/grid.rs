@@ -1,10 +1,12 @@
 //! Where the rows, columns and channels of maps stand in a layer's output.
 
+use std::collections::BTreeSet;
+
 use tch::Tensor;
 
 use super::op::Rearrange;
 use super::{Model, NodeId, Op};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
 /// Where the rows and columns of maps stand among a layer's dimensions.
@@ -48,6 +50,16 @@ impl Grid {
         match self {
             Grid::Axes([rows, columns]) => Some([*shape.get(rows)?, *shape.get(columns)?]),
             Grid::Tokens { size, .. } => Some(size),
+        }
+    }
+
+    /// How many tokens there are with all others.
+    fn tokens(self) -> Option<i64> {
+        match self {
+            Grid::Axes(_) => None,
+            Grid::Tokens { size: [rows, columns], others: [before, behind], .. } => {
+                Some(before + rows * columns + behind)
+            }
         }
     }
 
@@ -119,6 +131,88 @@ impl Grid {
 }
 
 impl Model {
+    /// The same network, in which tokens stand for the pixels of a grid: outputs `[N, tokens, C]` with so many tokens
+    /// are maps of `[rows, columns]`, one token a pixel and row by row, behind and before other tokens, those of
+    /// classes and registers, `[before, behind]`. The parameters are shared.
+    ///
+    /// Where pixels become tokens by a convolution or by a reshape, this is known without. It is needed where patches
+    /// are cut out otherwise, where a closure makes the tokens, and where tokens are pooled. Said again for another
+    /// number of tokens, both hold; for the same number, the last word counts.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// use tch::Kind;
+    ///
+    /// let mut net = Model::builder("patches", [3, 24, 40]);
+    /// let x = net.input();
+    /// // 3 × 5 patches of 8 × 8 pixels, and their mean behind them.
+    /// let x = net.function("patches", |x, _| {
+    ///     let patches = x[0].unfold(2, 8, 8).unfold(3, 8, 8).permute([0, 2, 3, 1, 4, 5]).reshape([-1, 15, 192]);
+    ///     Tensor::cat(&[&patches, &patches.mean_dim(1, true, Kind::Float)], 1)
+    /// }, &[x]);
+    /// let x = net.add("tokens", Linear::new(192, 8), &[x]);
+    /// let x = net.function("mean", |x, _| x[0].mean_dim(1, false, Kind::Float), &[x]);
+    /// net.add("fc", Linear::new(8, 2), &[x]);
+    /// let model = net.build()?.tokens_as_maps([3, 5], [0, 1])?;
+    ///
+    /// let look = model.look_input(&Tensor::rand([1, 3, 24, 40], tch::kind::FLOAT_CPU))?;
+    /// assert_eq!(look.layer("tokens")?.tensor().size(), [1, 8, 3, 5]);
+    /// let heat = look.explain(&GradCam::at("tokens"))?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No rows or columns; a number of tokens that no layer has: the error lists those that layers have.
+    pub fn tokens_as_maps(
+        &self,
+        [rows, columns]: [i64; 2],
+        [before, behind]: [i64; 2],
+    ) -> Result<Model> {
+        let count = rows
+            .checked_mul(columns)
+            .and_then(|pixels| pixels.checked_add(before)?.checked_add(behind));
+        let Some(count) = count.filter(|_| rows.min(columns) > 0 && before.min(behind) >= 0) else {
+            return Err(Error::Argument(format!(
+                "a grid of {rows} rows and {columns} columns with {before} tokens before it and {behind} behind it \
+                 cannot be: give at least one row and column, and no negative numbers"
+            )));
+        };
+        let varies = self.depending_on(self.input());
+        let nodes = self.inner.nodes.iter().zip(varies).filter(|(_, varies)| *varies);
+        let counts: BTreeSet<i64> = nodes
+            .filter_map(|(node, _)| match node.shape[..] {
+                [1, count, _] if count > 1 => Some(count),
+                _ => None,
+            })
+            .collect();
+        if !counts.contains(&count) {
+            let listed: Vec<String> = counts.iter().map(i64::to_string).collect();
+            return Err(Error::Argument(format!(
+                "{rows} × {columns} pixels with {before} tokens before them and {behind} behind them are {count} tokens, \
+                 which no layer of {} has; outputs [photos, tokens, channels] have {}",
+                self.name(),
+                if listed.is_empty() {
+                    "none".to_owned()
+                } else {
+                    format!("{} tokens", listed.join(", "))
+                }
+            )));
+        }
+        let told = Grid::Tokens { dim: 1, size: [rows, columns], others: [before, behind] };
+        let token_grids = std::iter::once(told).chain(self.token_grids.iter().copied()).collect();
+        Ok(Model { token_grids, ..self.clone() })
+    }
+
+    /// The grid that was said to be that of a layer's tokens.
+    fn told_grid(&self, id: NodeId, shape: &[i64]) -> Option<Grid> {
+        // Windows of a photo have more than one first place for a single photo.
+        let (&[1, ..], &[_, count, _]) = (self.shape_of(id), shape) else { return None };
+        if matches!(self.op_of(id), Op::Constant(_) | Op::Parameter(_)) {
+            return None;
+        }
+        self.token_grids.iter().copied().find(|grid| grid.tokens() == Some(count))
+    }
+
     /// Where each layer's output has rows and columns, as far as that can be told. `shapes` are those of the
     /// outputs.
     pub(super) fn grids(&self, shapes: &[Vec<i64>]) -> Vec<Option<Grid>> {
@@ -127,7 +221,8 @@ impl Model {
             let id = NodeId(index);
             let inputs: Vec<(Option<Grid>, &[i64])> =
                 self.inputs_of(id).iter().map(|i| (grids[i.0], shapes[i.0].as_slice())).collect();
-            grids.push(grid(self.op_of(id), &inputs, shape));
+            let told = self.told_grid(id, shape);
+            grids.push(told.or_else(|| grid(self.op_of(id), &inputs, shape)));
         }
         grids
     }

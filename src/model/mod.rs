@@ -9,6 +9,7 @@ mod backward;
 mod builder;
 mod changed;
 mod classes;
+mod device;
 mod ends;
 mod fast;
 mod finite;
@@ -100,6 +101,8 @@ pub struct Model {
     fixed: Rc<[(NodeId, Tensor)]>,
     /// The output that counts.
     output: NodeId,
+    /// Where tokens were said to stand for pixels, the last word first.
+    token_grids: Rc<[Grid]>,
 }
 
 struct Inner {
@@ -253,7 +256,7 @@ impl Model {
         self.inner.notes.replace(notes);
     }
 
-    /// Where the parameters live.
+    /// Where the parameters live; [`to`](Model::to) makes the same network elsewhere.
     pub fn device(&self) -> Device {
         self.inner.variables.device()
     }

@@ -1,10 +1,10 @@
 //! The one executor: computes the wanted nodes from the fed ones and nothing else.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::fast::{self, Asked, Chain, Chains};
 use super::op::{countable, too_many};
-use super::{Model, Node, NodeId, Op, Pass, with_grad};
+use super::{Model, Node, NodeId, Op, Pass, device, with_grad};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::tensor::{IntoResult, channels_last, plain};
@@ -15,7 +15,8 @@ impl Model {
     /// A feed is any layer's output: `("input", photos)` for a whole pass, or an activation in
     /// the middle to go on from there. Only what lies between is computed, and every
     /// intermediate value is dropped as soon as its last reader has run. `"output"` is the network's
-    /// output, the last layer unless it has several. Of several inputs, each is fed by its name.
+    /// output, the last layer unless it has several. Of several inputs, each is fed by its name. Feeds may be on
+    /// any device; what comes back is on the CPU.
     ///
     /// # Errors
     /// Unknown layers; a wanted layer that the feeds do not lead to; shapes that do not fit.
@@ -28,6 +29,16 @@ impl Model {
     /// # Errors
     /// As [`run`](Model::run).
     pub fn run_as(
+        &self,
+        pass: Pass,
+        feeds: &[(&str, &Tensor)],
+        wanted: &[&str],
+    ) -> Result<Vec<Tensor>> {
+        device::back(self.run_there(pass, feeds, wanted)?)
+    }
+
+    /// The same, with values that stay on the network's device.
+    pub(crate) fn run_there(
         &self,
         pass: Pass,
         feeds: &[(&str, &Tensor)],
@@ -49,9 +60,11 @@ impl Model {
     /// # Errors
     /// As [`run`](Model::run).
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        self.forward_as(Pass::Inference, input)
+        let output = self.forward_as(Pass::Inference, input)?;
+        output.f_to_device(Device::Cpu).into_result()
     }
 
+    /// The same in any pass, with a value that stays on the network's device.
     pub(crate) fn forward_as(&self, pass: Pass, input: &Tensor) -> Result<Tensor> {
         let input = plain(input).map_err(|error| error.while_doing("the input"))?;
         let fed = [(self.input(), &input)];

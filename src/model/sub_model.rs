@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::PoisonError;
 
-use tch::Tensor;
 use tch::nn::VarStore;
+use tch::{Device, Tensor};
 
-use super::{Inner, LayerRef, Model, Names, Node, NodeId, Op, Pass, place_of};
+use super::{Inner, LayerRef, Model, Names, Node, NodeId, Op, Pass, device, place_of};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::plain;
@@ -39,7 +39,7 @@ impl Model {
         let (wanted, names): (Vec<NodeId>, Vec<String>) = found.into_iter().unzip();
         let input = plain(input).map_err(|error| error.while_doing("the input"))?;
         let values = self.run_nodes(Pass::Inference, &[(self.input(), &input)], &wanted)?;
-        Ok(names.into_iter().zip(values).collect())
+        Ok(names.into_iter().zip(device::back(values)?).collect())
     }
 
     /// The network from its input to this layer, which is its output, as a network of its own.
@@ -124,7 +124,8 @@ impl Model {
     }
 
     /// A network of these layers, with which it shares parameters and the count of trainings; it takes photos as
-    /// this one does, and its classes have the same names. This one's layers stand at these places in it.
+    /// this one does, its classes have the same names, and its tokens stand for the same pixels. This one's layers
+    /// stand at these places in it.
     pub(super) fn of_shared(
         &self,
         name: String,
@@ -133,6 +134,24 @@ impl Model {
         outputs: Vec<(String, NodeId)>,
         places: &[NodeId],
     ) -> Model {
+        let variables = self.variables_of(&nodes, self.device(), Tensor::shallow_clone);
+        let mut model = self.of_nodes(name, nodes, inputs, outputs, places, variables);
+        if let Some(inner) = Rc::get_mut(&mut model.inner) {
+            inner.trainings = Rc::clone(&self.inner.trainings);
+        }
+        model
+    }
+
+    /// A network of these layers, whose variables these are, that is like this one otherwise.
+    pub(super) fn of_nodes(
+        &self,
+        name: String,
+        nodes: Vec<Node>,
+        inputs: Vec<(String, NodeId)>,
+        outputs: Vec<(String, NodeId)>,
+        places: &[NodeId],
+        variables: VarStore,
+    ) -> Model {
         // What a part does not read is not there.
         let there = |id: NodeId| places[id.0].0 < nodes.len();
         let fixed = self.fixed.iter().filter(|(id, _)| there(*id));
@@ -140,6 +159,7 @@ impl Model {
         Model {
             classes: Rc::clone(&self.classes),
             preprocess: Rc::clone(&self.preprocess),
+            token_grids: Rc::clone(&self.token_grids),
             input: places[self.input.0],
             fixed,
             output: places[self.output.0],
@@ -147,12 +167,12 @@ impl Model {
                 name,
                 inputs,
                 outputs,
-                variables: self.shared_variables(&nodes),
+                variables,
                 names: Names::of(&nodes),
                 nodes,
                 notes: Default::default(),
                 fast: Default::default(),
-                trainings: Rc::clone(&self.inner.trainings),
+                trainings: Rc::default(),
             }),
         }
     }
@@ -279,16 +299,21 @@ impl Model {
         Ok(needed)
     }
 
-    /// A store of the variables of these nodes: the same tensors under the same names.
-    fn shared_variables(&self, nodes: &[Node]) -> VarStore {
-        let shared = VarStore::new(self.device());
+    /// A store of the variables of these nodes on a device, under the same names: of each tensor, what it `becomes`.
+    pub(super) fn variables_of(
+        &self,
+        nodes: &[Node],
+        device: Device,
+        becomes: impl Fn(&Tensor) -> Tensor,
+    ) -> VarStore {
+        let shared = VarStore::new(device);
         let add = |name: &str, tensor: &Tensor, group: Option<usize>| {
             let (path, name) = place_of(&shared, name);
             // `add` thaws what is frozen.
             let free = tensor.requires_grad();
             let path = path.set_group(group.unwrap_or(0));
-            let _ = path.add(name, tensor.shallow_clone(), group.is_some());
-            let _ = tensor.set_requires_grad(free);
+            let added = path.add(name, becomes(tensor), group.is_some());
+            let _ = added.set_requires_grad(free);
         };
         let mut named: HashMap<_, (String, &Tensor)> = nodes
             .iter()

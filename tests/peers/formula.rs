@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use convlens::prelude::*;
 
+use super::device::placed;
+
 /// The value of flat index `i` of parameter `p`, in [-1, 1).
 pub(crate) fn formula(i: usize, p: usize) -> f64 {
     let mut h =
@@ -14,7 +16,7 @@ pub(crate) fn formula(i: usize, p: usize) -> f64 {
     f64::from(h) / 2f64.powi(31) - 1.0
 }
 
-/// The network with formula weights. Its layers are in the order of PyTorch's modules, and so are
+/// The network with formula weights, where tests run. Its layers are in the order of PyTorch's modules, and so are
 /// their parameters: the number of each is what the formula starts from.
 pub(crate) fn with_formula_weights(model: Model) -> Model {
     let mut weights = Weights::new();
@@ -37,7 +39,7 @@ pub(crate) fn with_formula_weights(model: Model) -> Model {
         }
     }
     model.load(&weights).expect("weights of the network's own shapes");
-    model
+    placed(model)
 }
 
 /// Photo `n` of `[height, width]`, with values in `range`: `[1, 3, height, width]`.

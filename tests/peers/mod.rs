@@ -1,6 +1,7 @@
 //! What tests against the peers' numbers share: files of numbers, how far two lists are apart, and
 //! weights and photos by formula.
 
+pub(crate) mod device;
 pub(crate) mod formula;
 
 use std::collections::BTreeMap;

@@ -11,8 +11,8 @@ output             of the batch
 inner:LAYER        the output of a module, by its name in PyTorch
 gradient           of the sum of the scores of class 1 with respect to the input
 grad_cam:LAYER     [2, h, w]: sum_k mean(g_k) A_k for the scores of class 1, before ReLU and scaling, at a
-                   module whose output is maps, or class token and pixels as tokens, of which the pixels count
-                   (pytorch-grad-cam's reshape_transform)
+                   module whose output is maps, or class token, pixels and registers as tokens, of which the pixels
+                   count (pytorch-grad-cam's reshape_transform)
 attention:N        [2, heads, tokens, tokens]: softmax(q k^T / sqrt(features)) of the attention N
 rollout            [2, h, w]: the class token's row of the product of (mean over heads + 1) / 2
 
@@ -21,6 +21,7 @@ The networks are torchvision's architectures with few channels, and one that use
 from two, with a free batch. What tells of the machine, stack traces, is taken out of the graphs.
 """
 
+import zipfile
 from pathlib import Path
 
 import torch
@@ -175,6 +176,42 @@ class Ends(nn.Module):
         return {"logits": self.fc(x), "aux": self.aux(image.mean((2, 3)))}
 
 
+class Registers(nn.Module):
+    """A transformer whose 3 × 5 patches are cut out by reshaping, with a class token before and registers behind."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(192, 12)
+        self.first = nn.Parameter(torch.zeros(1, 1, 12))
+        self.registers = nn.Parameter(torch.zeros(1, 4, 12))
+        self.places = nn.Parameter(torch.zeros(1, 20, 12))
+        self.norm1, self.norm2 = nn.LayerNorm(12), nn.LayerNorm(12)
+        self.attention = nn.MultiheadAttention(12, 2, batch_first=True)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x):
+        count = x.shape[0]
+        x = x.reshape(count, 3, 3, 8, 5, 8).permute(0, 2, 4, 3, 5, 1).reshape(count, 15, 192)
+        others = [tokens.expand(count, -1, -1) for tokens in [self.first, self.registers]]
+        x = torch.cat([others[0], self.embed(x), others[1]], 1) + self.places
+        y = self.norm1(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return self.head(self.norm2(x)[:, 0])
+
+
+class Placed(nn.Module):
+    """Makes a tensor on the device that it runs on."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        rows = torch.arange(x.shape[2], device=x.device).to(x)
+        return (x.relu() * rows[:, None]).mean((2, 3))
+
+
 class Vector(nn.Module):
     """Takes no photo."""
 
@@ -186,16 +223,30 @@ def saved(name, program):
     save_without_traces(program, FOLDER / f"{name}.pt2")
 
 
-def pixels(values):
+def for_gpu(name):
+    """As an export on a GPU says of every tensor where it was."""
+    path = FOLDER / f"{name}.pt2"
+    with zipfile.ZipFile(path) as archive:
+        members = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, data in members:
+            if info.filename.endswith(".json"):
+                data = data.replace(b'{"type": "cpu", "index": null}', b'{"type": "cuda", "index": 0}')
+            archive.writestr(info, data)
+
+
+def pixels(values, rows, columns):
+    """pytorch-grad-cam's reshape_transform: the class token comes first, and registers last."""
     if values.ndim == 4:
         return values
-    side = int((values.shape[1] - 1) ** 0.5)
-    return values[:, 1:].reshape(len(values), side, side, -1).permute(0, 3, 1, 2)
+    values = values[:, 1 : 1 + rows * columns]
+    return values.reshape(len(values), rows, columns, -1).permute(0, 3, 1, 2)
 
 
-def make(name, net, size, inner, maps, one_photo):
+def make(name, net, size, inner, maps, one_photo, grid=(3, 3)):
     net = with_formula_weights(net).eval()
-    x = torch.cat([formula_photo(size, size, n, -1, 1) for n in range(2)])
+    height, width = size if isinstance(size, tuple) else (size, size)
+    x = torch.cat([formula_photo(height, width, n, -1, 1) for n in range(2)])
     if one_photo:
         saved(name, export(net, (x[:1],)))
     else:
@@ -222,15 +273,15 @@ def make(name, net, size, inner, maps, one_photo):
     made |= {f"inner:{path}": kept[path] for path in inner}
     if maps:
         gradient = torch.autograd.grad(score, kept[maps], retain_graph=True)[0]
-        gradient, values = pixels(gradient), pixels(kept[maps])
+        gradient, values = pixels(gradient, *grid), pixels(kept[maps], *grid)
         made[f"grad_cam:{maps}"] = (gradient.mean((2, 3), keepdim=True) * values).sum(1)
     if attention:
         made |= {f"attention:{n}": weights for n, weights in enumerate(attention)}
         rolled = torch.eye(attention[0].shape[-1])
         for weights in attention:
             rolled = (weights.mean(1) + torch.eye(weights.shape[-1])) / 2 @ rolled.to(weights)
-        side = int((rolled.shape[-1] - 1) ** 0.5)
-        made["rollout"] = rolled[:, 0, 1:].reshape(-1, side, side)
+        rows, columns = grid
+        made["rollout"] = rolled[:, 0, 1 : 1 + rows * columns].reshape(-1, rows, columns)
     made = {key: value.detach().float().contiguous() for key, value in made.items()}
     save_file(made, FOLDER / f"{name}.safetensors")
 
@@ -300,10 +351,13 @@ if __name__ == "__main__":
     inner = ["conv_proj", f"{layer}.ln_1", f"{layer}.mlp", "encoder.ln"]
     for name, one_photo in [("vit", False), ("vit_one_photo", True)]:
         make(name, VisionTransformer(**transformer), 24, inner, f"{layer}.ln_1", one_photo)
+    make("registers", Registers(), (24, 40), ["norm1", "norm2"], "norm1", one_photo=False, grid=(3, 5))
     swin = SwinTransformer([2, 2], 8, [2, 2], [2, 2], [4, 4], num_classes=5)
     make("swin", swin, 24, ["features.1.1.norm1", "features.3.1.mlp.0", "norm"], None, one_photo=False)
     photo = formula_photo(8, 8)
     saved("unknown", export(with_formula_weights(Unknown()).eval(), (photo,)))
+    make("gpu", Placed(), 12, ["conv"], "conv", one_photo=False)
+    for_gpu("gpu")
     training = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
     saved("training", export(with_formula_weights(training).train(), (photo,)))
     numbers = torch.ones(1, 4)

@@ -4,12 +4,12 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::general::General;
 use super::{Init, ParameterSpec};
 use crate::error::Result;
-use crate::tensor::plain;
+use crate::tensor::{IntoResult, plain};
 
 /// Values that are part of the network's description and not of its weights: places to pick from, masks.
 #[derive(Clone)]
@@ -22,6 +22,10 @@ impl Constant {
     /// A tensor that has none, or whose memory is of an unusual kind.
     pub fn new(values: &Tensor) -> Result<Self> {
         Ok(Constant(Rc::new(plain(values)?)))
+    }
+
+    pub(crate) fn to(&self, device: Device) -> Result<Self> {
+        Ok(Constant(Rc::new(self.0.f_to_device(device).into_result()?)))
     }
 }
 
