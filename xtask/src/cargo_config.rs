@@ -21,8 +21,13 @@ pub(crate) fn write(checkout: &Path, libtorch: &Libtorch) -> Result<()> {
 /// runner can, for doctests too.
 fn config(libtorch: &Libtorch) -> String {
     let lib = shell_double_quoted(&libtorch.lib());
-    let script =
-        format!("{LIBRARY_PATH}=\"{lib}${{{LIBRARY_PATH}:+:${LIBRARY_PATH}}}\" exec \"$0\" \"$@\"");
+    let gpu = libtorch.gpu().map(|file| {
+        format!("LD_PRELOAD=\"{}${{LD_PRELOAD:+:$LD_PRELOAD}}\" ", shell_double_quoted(&file))
+    });
+    let script = format!(
+        "{LIBRARY_PATH}=\"{lib}${{{LIBRARY_PATH}:+:${LIBRARY_PATH}}}\" {}exec \"$0\" \"$@\"",
+        gpu.unwrap_or_default()
+    );
     format!(
         "# Written by `cargo xtask setup`: where libtorch lies on this machine.\n\
          [env]\n\
@@ -56,6 +61,16 @@ fn toml(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_part_for_gpus_is_loaded_where_there_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let libtorch = Libtorch { root: dir.path().into() };
+        assert!(!config(&libtorch).contains("LD_PRELOAD"));
+        std::fs::create_dir(libtorch.lib()).unwrap();
+        std::fs::write(libtorch.lib().join("libtorch_cuda.so"), "").unwrap();
+        assert!(config(&libtorch).contains("lib/libtorch_cuda.so${LD_PRELOAD:+:$LD_PRELOAD}"));
+    }
 
     #[test]
     fn the_runner_puts_libtorch_first_and_keeps_what_was_there() {

@@ -2,6 +2,8 @@
 
 use crate::cache::{self, Cache};
 use crate::clone::{self, Clone};
+use crate::environment::Environment;
+use crate::libtorch::Libtorch;
 use crate::memory;
 use crate::process;
 use crate::record::{self, Record};
@@ -46,7 +48,7 @@ fn become_kernel(connection: &str) -> Result<()> {
     };
     // A preload that fails would end the kernel before it can say why.
     let preload = match compiles {
-        Ok(()) => preload(&checkout),
+        Ok(()) => preload(&checkout, &record.environment),
         Err(error) => {
             eprintln!("convlens is not preloaded: {error:#}");
             String::new()
@@ -156,10 +158,23 @@ fn first_line(work: &Path, warm: &Warm, sources: &Path, rust_src: &Path) -> Stri
 }
 
 /// What the reader would wait for in the first cells, done before the kernel says it is ready.
-fn preload(checkout: &Path) -> String {
+fn preload(checkout: &Path, environment: &Environment) -> String {
     let [uses, first] = warm::PRELOAD;
+    let libtorch = Libtorch { root: environment.variables()["LIBTORCH"].as_str().into() };
+    let gpu = libtorch.gpu().map(|file| loaded(&file)).unwrap_or_default();
     let ours = warm::dependencies_of(checkout).map(|dependency| format!(":dep {dependency}\n"));
-    format!("{}{uses}\n{first}\n", ours.concat())
+    format!("{}{uses}\n{gpu}{first}\n", ours.concat())
+}
+
+/// A line that loads a library before anything asks for what it brings. In the environment it would be loaded into
+/// cargo and every compiler as well.
+fn loaded(library: &Path) -> String {
+    const LAZY_AND_FOR_ALL: i32 = 0x101;
+    format!(
+        "{{ unsafe extern \"C\" {{ fn dlopen(file: *const std::ffi::c_char, how: i32) -> *mut std::ffi::c_void; }} \
+         unsafe {{ dlopen(c{:?}.as_ptr(), {LAZY_AND_FOR_ALL}); }} }}\n",
+        library.to_string_lossy()
+    )
 }
 
 fn shell_word(path: &Path) -> String {

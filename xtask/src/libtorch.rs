@@ -30,6 +30,12 @@ impl Libtorch {
     pub(crate) fn lib(&self) -> PathBuf {
         self.root.join("lib")
     }
+
+    /// The part for GPUs, where this is a build for CUDA. Nothing in it is called by name, so that linkers leave it
+    /// out: whoever runs a program has to load it.
+    pub(crate) fn gpu(&self) -> Option<PathBuf> {
+        Some(self.lib().join("libtorch_cuda.so")).filter(|file| file.is_file())
+    }
 }
 
 /// Puts a libtorch in place and says where.

@@ -70,7 +70,9 @@ cargo xtask <command>
   conformance        ONNX's own cases for its operators: how many of each pass, are refused with a
                      reason, or are wrong
   test               set-up, weights, every Rust test, those of numbers once more without the fast
-                     engine, the packaged crates and every notebook in the real kernel; with --browser, the notebooks as `notebooks --browser` runs them
+                     engine, the packaged crates and every notebook in the real kernel; with --browser, the
+                     notebooks as `notebooks --browser` runs them; with --gpu, the tests of numbers alone,
+                     on the first GPU that libtorch sees
   bench              criterion benches and round trips in a kernel; with --peers, the same
                      work in the Python peers, and the ratios; with --busy, a few minutes of the
                      same work alone, beside busy loops and under a quota of processor time; with
@@ -114,6 +116,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("weights", []) => weights::run(),
         ("conformance", []) => conformance::run(&setup::run()?),
         ("test", []) => test(None),
+        ("test", [flag]) if flag == "--gpu" => gpu_tests(&setup::run()?.checkout),
         ("test", [flag]) if flag == "--browser" => test(Some(&browser::chromium()?)),
         ("bench", []) => bench::run(&setup::run()?, false),
         ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),
@@ -156,29 +159,64 @@ fn execute(
 
 /// The tests of numbers, once more without the fast engine, which no right answer may need.
 fn plain_tests(checkout: &Path) -> Command {
-    const NUMERIC: [&str; 13] = [
-        "dataset",
-        "explanations",
-        "fcn",
-        "feature_vis",
-        "gradients",
-        "layers",
-        "look",
-        "methods",
-        "model",
-        "perturbation",
-        "receptive_field",
-        "train",
-        "zoo",
-    ];
+    let mut cargo = tests(
+        checkout,
+        &[
+            "dataset",
+            "explanations",
+            "fcn",
+            "feature_vis",
+            "gradients",
+            "layers",
+            "look",
+            "methods",
+            "model",
+            "perturbation",
+            "receptive_field",
+            "train",
+            "zoo",
+        ],
+    );
+    // That threads wait without turning on the spot is the fast engine's care, too.
+    cargo.env("CONVLENS_PLAIN", "1").env("OMP_WAIT_POLICY", "PASSIVE");
+    cargo
+}
+
+/// The tests that compare with peers' numbers, on the first GPU, where there is one.
+fn gpu_tests(checkout: &Path) -> Result<()> {
+    let mut first = tests(checkout, &["device"]);
+    let said = process::capture(first.args(["--", "--nocapture"]))?;
+    print!("{said}");
+    if said.contains("skipped, no GPU") {
+        return Ok(());
+    }
+    let mut cargo = tests(
+        checkout,
+        &[
+            "attribution",
+            "dataset",
+            "explanations",
+            "feature_vis",
+            "gradients",
+            "methods",
+            "onnx",
+            "open",
+            "perturbation",
+            "zoo",
+        ],
+    );
+    // Convolutions in single precision, which by default have 10 bits of fraction on a GPU.
+    process::run(cargo.env("CONVLENS_DEVICE", "cuda:0").env("NVIDIA_TF32_OVERRIDE", "0"))
+}
+
+/// Some of the library's tests.
+fn tests(checkout: &Path, names: &[&str]) -> Command {
     let mut cargo = process::command("cargo");
     // The same selection of packages as before, so that nothing is compiled again.
     cargo.args(["test", "--workspace"]).current_dir(checkout);
-    for name in NUMERIC {
+    for name in names {
         cargo.args(["--test", name]);
     }
-    // That threads wait without turning on the spot is the fast engine's care, too.
-    cargo.env("CONVLENS_PLAIN", "1").env("OMP_WAIT_POLICY", "PASSIVE");
     cargo
 }
 
