@@ -121,6 +121,7 @@ impl Attribution for Noisy {
         let noise =
             (0..case.count()).flat_map(|j| (0..one).map(move |i| formula(i, 100 + j) as f32));
         let noise = Tensor::from_slice(&noise.collect::<Vec<_>>()).view_as(&input);
+        let noise = noise.to_device(input.device());
         let noisy = case.with_input(&input + noise * (0.15 * range * 3f64.sqrt()))?;
         Saliency::default().attribute(&noisy)
     }
