@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 use crate::picture::{Composite, Picture, Region, Tiff};
@@ -617,6 +617,7 @@ impl Preprocess {
     /// that were chosen; else the normalisation undone for three, and the mean of the channels in grey for any
     /// other number.
     pub(crate) fn pictured(&self, input: &Tensor) -> Result<(Picture, Option<String>)> {
+        let input = input.f_to_device(Device::Cpu).into_result()?;
         let size = input.size();
         let &[1, channels, height, width] = size.as_slice() else {
             return Err(Error::Shape(format!("expected one input, [1, C, H, W], got {size:?}")));
@@ -626,7 +627,7 @@ impl Preprocess {
             return Ok((self.shown.picture(&maps)?, Some(self.shown.note(maps.count())?)));
         }
         let unit = if channels == 3 {
-            self.colours_of(input)?.f_permute([0, 2, 3, 1]).into_result()?
+            self.colours_of(&input)?.f_permute([0, 2, 3, 1]).into_result()?
         } else {
             let grey = input
                 .f_mean_dim([1i64].as_slice(), false, None::<Kind>) // [1, h, w]
