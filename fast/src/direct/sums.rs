@@ -42,15 +42,12 @@ impl Sums {
     pub(super) unsafe fn run<V: Vector, const PIXELS: usize, const REGISTERS: usize>(&self) {
         unsafe {
             let (mut panel, mut soon) = (self.panel, self.soon);
-            let mut sums = [[V::splat(0.0); REGISTERS]; PIXELS];
             let mut bias = [V::splat(0.0); REGISTERS];
             for bias in &mut bias {
                 *bias = V::load(panel);
                 panel = panel.wrapping_add(V::LANES);
             }
-            for sums in &mut sums {
-                *sums = bias;
-            }
+            let mut sums = [bias; PIXELS];
             for outer in 0..self.runs[0] {
                 for inner in 0..self.runs[1] {
                     let at = outer.wrapping_mul(self.steps[0]);
