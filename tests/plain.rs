@@ -1,6 +1,6 @@
 //! The fast engine and the plain way: the same answers but for rounding, and a variable between them.
 
-use convlens::model::Op;
+use convlens::model::{Arithmetic, Elementwise, Op};
 use convlens::prelude::*;
 use tch::{Device, Kind};
 
@@ -138,5 +138,65 @@ fn what_is_not_finite_is_done_layer_by_layer_and_stays_visible() {
         same(&input, true);
         tch::no_grad(|| weight.shallow_clone().copy_(&kept));
         same(&input, false);
+    }
+}
+
+/// Whatever a chain may take along, in either order, and what it must not: values that somebody else reads.
+fn mixed() -> Model {
+    let mut net = Model::builder("mixed", [3, 22, 26]);
+    let x = net.input();
+    let stem = net.add("stem", Conv2d::new(3, 24, 3).stride(2).padding(1), &[x]);
+    let x = net.add("stem_clamp", Elementwise::Clamp { min: -0.2, max: 0.3 }, &[stem]);
+    // Each channel by itself, and SiLU as two layers.
+    let y = net.add("depthwise", Conv2d::new(24, 24, 5).groups(24).padding(2), &[x]);
+    let gate = net.add("gate", Op::Sigmoid, &[y]);
+    let y = net.add("silu", Arithmetic::Multiply, &[gate, y]);
+    let z = net.add("swish", Conv2d::new(24, 24, 3).padding(2).dilation(2), &[y]);
+    let z = net.add("hard", Elementwise::HardSwish, &[z]);
+    // A gate that is read twice is none.
+    let w = net.add("pointwise", Conv2d::new(24, 40, 1), &[z]);
+    let other = net.add("gate2", Op::Sigmoid, &[w]);
+    let w = net.add("gated", Op::Multiply, &[w, other]);
+    let w = net.add("twice", Op::Add, &[w, other]);
+    // Two convolutions meet, and the sum has the first on its right.
+    let left = net.add("left", Conv2d::new(40, 20, 3).stride(2), &[w]);
+    let right = net.add("right", Conv2d::new(40, 20, 3).stride(2), &[w]);
+    let met = net.add("met", Op::Add, &[right, left]);
+    let met = net.add("met_relu", Op::Relu6, &[met]);
+    let own = net.add("own", Conv2d::new(20, 20, 1).without_bias(), &[met]);
+    let both = net.add("both", Op::Add, &[own, own]);
+    let pooled = net.add("pooled", Pool2d::max(3).stride(2).padding(1).ceil(), &[both]);
+    let grouped = net.add("grouped", Conv2d::new(20, 30, 3).padding(1).groups(5), &[pooled]);
+    let grouped = net.add("grouped_silu", Op::Silu, &[grouped]);
+    let flat = net.add("flat", Op::Flatten, &[grouped]);
+    let first = net.add("first", Linear::new(360, 48), &[flat]);
+    let first = net.add("gelu", Elementwise::Gelu, &[first]);
+    let second = net.add("second", Linear::new(48, 48).without_bias(), &[first]);
+    let second = net.add("residual", Op::Add, &[first, second]);
+    net.add("last", Linear::new(48, 5), &[second]);
+    net.build().expect("a network")
+}
+
+#[test]
+fn whatever_is_taken_along_each_layer_has_the_value_of_a_pass_that_records() {
+    let model = mixed();
+    for photos in [1, 3] {
+        let input = wave([photos, 3, 22, 26]);
+        let layers = model.layers();
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        let feeds = [("input", &input)];
+        let expected = model.run_as(Pass::Gradient, &feeds, &names).expect("a pass");
+        for pass in [Pass::Inference, Pass::Repeated] {
+            // All of them at once, when nothing is taken along; one at a time, when all else is.
+            let all = model.run_as(pass, &feeds, &names).expect("a pass");
+            for ((name, expected), found) in names.iter().zip(&expected).zip(&all) {
+                let alone = model.run_as(pass, &feeds, &[name]).expect("a pass").remove(0);
+                for found in [found, &alone] {
+                    assert_eq!(found.size(), expected.size());
+                    let apart = (found - expected).abs().max().double_value(&[]);
+                    assert!(apart < 3e-6 * scale(expected), "{name}, {photos} photos: {apart:e}");
+                }
+            }
+        }
     }
 }

@@ -251,10 +251,10 @@ impl Plan {
         }
         let Plan { needed, readers } = self;
         let runs = |id: NodeId| needed[id.0] && values[id.0].is_none();
-        let taken = |id: NodeId| readers[id.0] == 1 && !fixed[id.0];
+        let read = |id: NodeId| if fixed[id.0] { 0 } else { readers[id.0] };
         let given = feeds.iter().filter(|(id, _)| needed[id.0]).map(|(_, tensor)| *tensor);
         let chains = match pass.infers() {
-            true => fast::chains(nodes, given, runs, taken, |_| true)?,
+            true => fast::chains(nodes, given, runs, read, |_| true)?,
             false => Chains::none(nodes),
         };
         let order: Vec<NodeId> = (0..nodes.len()).map(NodeId).filter(|id| runs(*id)).collect();

@@ -3,7 +3,7 @@
 
 use convlens_fast::After;
 
-use crate::model::{Elementwise, Node, NodeId, Op};
+use crate::model::{Arithmetic, Elementwise, Node, NodeId, Op};
 
 /// A convolution, or a linear layer, with what follows it, up to the node that has its output.
 pub(in crate::model) struct Chain {
@@ -12,6 +12,8 @@ pub(in crate::model) struct Chain {
     /// What is added to it, and where.
     pub(in crate::model) other: Option<NodeId>,
     add: Option<NodeId>,
+    /// The sigmoid that a function has as a layer of its own: `x · sigmoid(x)`.
+    pub(super) gate: Option<NodeId>,
     /// The function of each value.
     pub(in crate::model) function: Option<NodeId>,
     pub(super) after: After,
@@ -20,7 +22,7 @@ pub(in crate::model) struct Chain {
 impl Chain {
     /// Its layers, from the first to the last.
     pub(in crate::model) fn layers(&self) -> impl Iterator<Item = NodeId> + use<> {
-        [Some(self.conv), self.norm, self.add, self.function].into_iter().flatten()
+        [Some(self.conv), self.norm, self.add, self.gate, self.function].into_iter().flatten()
     }
 
     /// Whether the convolution takes nothing along.
@@ -47,7 +49,7 @@ impl Chains {
     pub(super) fn find(
         nodes: &[Node],
         runs: impl Fn(NodeId) -> bool,
-        taken: impl Fn(NodeId) -> bool,
+        readers: impl Fn(NodeId) -> usize,
         takes: impl Fn(&Op) -> bool,
     ) -> Chains {
         let mut reader = vec![None; nodes.len()];
@@ -70,11 +72,23 @@ impl Chains {
                 norm: None,
                 other: None,
                 add: None,
+                gate: None,
                 function: None,
                 after: After::Nothing,
             };
-            // The only reader of what the chain has so far, if the chain may take it along.
-            while let Some(next) = reader[end.0].filter(|_| taken(end)) {
+            // The last reader of what the chain has so far; the only one, but for a gate.
+            while let Some(next) = reader[end.0] {
+                let gate = gate(nodes, end, next).filter(|gate| readers(*gate) == 1);
+                if let Some(gate) = gate.filter(|_| readers(end) == 2 && takes(&Op::Silu)) {
+                    chain.gate = Some(gate);
+                    (chain.function, chain.after) = (Some(next), After::Silu);
+                    (chains.inside[end.0], chains.inside[gate.0]) = (true, true);
+                    end = next;
+                    break;
+                }
+                if readers(end) != 1 {
+                    break;
+                }
                 let inputs = nodes[next.0].inputs.as_slice();
                 match (&nodes[next.0].op, inputs) {
                     (Op::BatchNorm2d(_), _) if end == chain.conv => chain.norm = Some(next),
@@ -113,6 +127,20 @@ impl Chains {
     pub(in crate::model) fn is_inside(&self, id: NodeId) -> bool {
         self.inside[id.0]
     }
+}
+
+/// The sigmoid by which `next` multiplies a layer's output, if that is what it does.
+fn gate(nodes: &[Node], layer: NodeId, next: NodeId) -> Option<NodeId> {
+    let (Op::Multiply | Op::Arithmetic(Arithmetic::Multiply)) = nodes[next.0].op else {
+        return None;
+    };
+    let gate = match nodes[next.0].inputs.as_slice() {
+        &[first, second] if first == layer => second,
+        &[first, second] if second == layer => first,
+        _ => return None,
+    };
+    let is_sigmoid = matches!(nodes[gate.0].op, Op::Sigmoid) && nodes[gate.0].inputs == [layer];
+    is_sigmoid.then_some(gate)
 }
 
 /// What our loops compute of each value in the same pass over memory.

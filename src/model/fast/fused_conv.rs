@@ -145,8 +145,10 @@ impl Engine {
             _ if chain.is_alone() => return Ok(None),
             _ => unpacked(op, input, weight, bias, other)?,
         };
-        let Some(function) = chain.function.map(|id| &nodes[id.0].op) else {
-            return Ok(Some(output));
+        let function = match (chain.gate, chain.function) {
+            (Some(_), _) => &Op::Silu,
+            (None, Some(function)) => &nodes[function.0].op,
+            (None, None) => return Ok(Some(output)),
         };
         function.forward(&mut [output], &[], Pass::Inference, true).map(Some)
     }

@@ -53,14 +53,14 @@ pub(super) struct Asked {
 }
 
 /// The layers among `nodes` that are taken together, where all `given` values are finite: oneDNN's rectifier
-/// makes 0 of NaN, which would hide it. `runs(id)` says whether a node has to run, `taken(id)` whether it
-/// has one reader and nobody else who wants its value, `takes(op)` whether a function of each value may be taken
-/// along.
+/// makes 0 of NaN, which would hide it. `runs(id)` says whether a node has to run, `readers(id)` how
+/// many read it, 0 where somebody else wants its value, `takes(op)` whether a function of each value may be
+/// taken along.
 pub(super) fn chains<'a>(
     nodes: &[Node],
     given: impl IntoIterator<Item = &'a Tensor>,
     runs: impl Fn(NodeId) -> bool,
-    taken: impl Fn(NodeId) -> bool,
+    readers: impl Fn(NodeId) -> usize,
     takes: impl Fn(&Op) -> bool,
 ) -> Result<Chains> {
     if is_on() {
@@ -69,7 +69,7 @@ pub(super) fn chains<'a>(
                 return Ok(Chains::none(nodes));
             }
         }
-        return Ok(Chains::find(nodes, runs, taken, takes));
+        return Ok(Chains::find(nodes, runs, readers, takes));
     }
     Ok(Chains::none(nodes))
 }
