@@ -1,5 +1,5 @@
-//! Opens the networks that `tests/reference/export_networks.py` has exported into a folder, compares each
-//! with what PyTorch computed, and prints the rows of docs/networks.md.
+//! Opens the networks that `tests/reference/export_*.py` have exported into a folder, compares each with what
+//! the framework computed that it is of, and prints the rows of docs/networks.md.
 //!
 //! `cargo run --release --example networks -- FOLDER [NAME..]`
 
@@ -17,7 +17,9 @@ fn main() -> convlens::Result<()> {
         let places = listed(Path::new(&folder))?.into_iter().filter(|place| place.is_dir());
         names = places.map(|place| name_of(&place)).collect();
     }
-    println!("| network | file | layers | megabytes | greatest difference | opened in |");
+    println!(
+        "| network | file | layers | megabytes | greatest difference of output and inner layers | opened in |"
+    );
     println!("|---|---|---|---|---|---|");
     for name in names {
         let place = Path::new(&folder).join(&name);
@@ -53,15 +55,17 @@ fn row(place: &Path, path: &Path) -> convlens::Result<String> {
     let input = &expected["input"];
     let mut off = difference(&model.forward(input)?, &expected["output"]);
     // What ONNX's exporters fold into a layer, or call otherwise, is no difference.
-    let inner = expected.iter().filter(|_| path.extension().is_some_and(|ending| ending == "pt2"));
-    for (name, expected) in inner {
-        if let Some(layer) = name.strip_prefix("inner:") {
+    let onnx = path.extension().is_some_and(|ending| ending == "onnx");
+    let mut inner = 0;
+    for (name, expected) in expected.iter() {
+        if let Some(layer) = name.strip_prefix(if onnx { "onnx:" } else { "inner:" }) {
             let found = model.run(&[("input", input)], &[layer])?;
             off = off.max(difference(&found[0], expected));
+            inner += 1;
         }
     }
     let layers = model.layers().len();
-    Ok(format!("{layers} | {megabytes:.1} | {off:.1e} | {seconds:.2} s"))
+    Ok(format!("{layers} | {megabytes:.1} | {off:.1e}, {inner} inner | {seconds:.2} s"))
 }
 
 fn difference(found: &Tensor, expected: &Tensor) -> f64 {

@@ -10,7 +10,7 @@ use tch::nn::VarStore;
 use super::names::Namer;
 use super::parts::countable;
 use crate::error::{Error, Result};
-use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass, place_of};
+use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass, Rearrange, place_of};
 use crate::tensor::{IntoResult, channels_last};
 
 /// A size for a batch of one photo and for one of two; for others it goes on evenly.
@@ -102,6 +102,13 @@ struct Layer {
 /// So many layers that no photo changes may stand one behind the other; then what they compute is a constant.
 const DEEPEST: usize = 64;
 
+/// How many photos a network takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Photos {
+    Any,
+    One,
+}
+
 /// Something that goes in.
 #[derive(Clone, Debug)]
 pub(super) struct Fed {
@@ -154,6 +161,7 @@ pub(super) struct Draft {
     layers: Vec<Layer>,
     /// Whether the file left open how it goes on for more photos.
     guessed: bool,
+    photos: Photos,
     /// Where the layers that are made next come from.
     pub(super) place: Place,
     /// How the exporter is told that there may be any number of photos.
@@ -166,7 +174,7 @@ const ADVICE: &str = "dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (
 
 impl Draft {
     /// For these inputs, in the file's order, of which one must be a photo.
-    pub(super) fn new(name: &str, inputs: Vec<Fed>) -> Result<Draft> {
+    pub(super) fn new(name: &str, inputs: Vec<Fed>, photos: Photos) -> Result<Draft> {
         if !inputs.iter().any(|fed| fed.maps().is_some()) {
             let each = inputs.iter().map(|fed| format!("{:?} of {:?}", fed.name, fed.sizes()));
             return Err(Error::Argument(format!(
@@ -174,11 +182,15 @@ impl Draft {
                 each.collect::<Vec<_>>().join(", ")
             )));
         }
-        Ok(Draft::of(name, inputs))
+        Ok(Draft::of(name, inputs, photos))
     }
 
     /// The same of any inputs, or none.
-    pub(super) fn of(name: &str, inputs: Vec<Fed>) -> Draft {
+    pub(super) fn of(name: &str, mut inputs: Vec<Fed>, photos: Photos) -> Draft {
+        if photos == Photos::One {
+            let sides = inputs.iter_mut().flat_map(|fed| &mut fed.shape);
+            sides.for_each(|side| *side = Side::fixed(side.one));
+        }
         let layer = |fed: &Fed| Layer {
             op: Op::Input,
             inputs: Vec::new(),
@@ -195,6 +207,7 @@ impl Draft {
             layers: inputs.iter().map(layer).collect(),
             inputs,
             guessed: false,
+            photos,
             place: Place::default(),
             advice: ADVICE,
         }
@@ -384,13 +397,32 @@ impl Draft {
         })
     }
 
+    /// The outputs with a dimension of the photos in front, should a network for a single photo have none.
+    fn by_photo(
+        &mut self,
+        outputs: &[(Option<String>, Value)],
+    ) -> Result<Vec<(Option<String>, Value)>> {
+        let mut outputs = outputs.to_vec();
+        if self.photos == Photos::Any {
+            return Ok(outputs);
+        }
+        for (_, output) in &mut outputs {
+            if self.varies(output) && self.shape(output).first() != Some(&Side::fixed(1)) {
+                self.place = Place { operation: "unsqueeze".into(), ..Place::default() };
+                *output = self.op(Rearrange::Unsqueeze(0), std::slice::from_ref(output))?;
+            }
+        }
+        Ok(outputs)
+    }
+
     /// The network whose outputs these are, the first of them the one that counts, by the names of the file where it
     /// has some; or the part of it that leads to one layer. Layers that do not lead there are left out.
     pub(super) fn finish(
-        self,
+        mut self,
         outputs: &[(Option<String>, Value)],
         up_to: Option<&str>,
     ) -> Result<Model> {
+        let outputs = &self.by_photo(outputs)?;
         let layers = self.layers.len();
         let first_layer = self.inputs.len();
         let mut needed = vec![false; layers];
@@ -498,6 +530,10 @@ impl Draft {
             }
             builder = builder.outputs(named);
         }
+        let builder = match self.photos {
+            Photos::Any => builder,
+            Photos::One => builder.one_by_one(),
+        };
         let model = builder.build()?;
         if self.guessed {
             let mut alone = model.clone();

@@ -2,13 +2,26 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::draft::{Draft, Side, Value};
+use super::draft::{Draft, Photos, Side, Value};
 use super::shapes::{self, Given};
 use crate::error::{Error, Result};
 use crate::model::{
-    AdaptiveAvgPool2d, Arithmetic, Elementwise, Linear, Norm, Op, Rearrange, Reduce, ReduceBy,
+    AdaptiveAvgPool2d, Arithmetic, Elementwise, Linear, Model, Norm, Op, Rearrange, Reduce,
+    ReduceBy,
 };
 use crate::tensor::IntoResult;
+
+/// A network for any number of photos; where the file cannot be read as that, for one at a time,
+/// if it was written with one.
+pub(super) fn for_photos(
+    written_with_one: bool,
+    open: impl Fn(Photos) -> Result<Model>,
+) -> Result<Model> {
+    match open(Photos::Any) {
+        Err(_) if written_with_one => open(Photos::One),
+        opened => opened,
+    }
+}
 
 /// The sizes of what no number of photos changes the size of: weights.
 pub(super) fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<i64>> {

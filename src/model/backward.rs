@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::fast::{self, Asked, Chain, Chains};
+use super::one_by_one::borrowed;
 use super::op::Gradients;
 use super::{Model, Node, NodeId, Op, Pass, with_grad};
 use crate::error::{Error, Result};
@@ -77,8 +78,17 @@ impl Model {
         layers: &[NodeId],
         score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
     ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
-        let mut walk = Walk::forward(self, back, feeds, layers)?;
-        let values = layers.iter().map(|id| walk.value(*id)).collect::<Result<Vec<_>>>()?;
+        let apart = self.apart(feeds)?;
+        let feeds = apart
+            .as_ref()
+            .map_or_else(|| vec![feeds.to_vec()], |each| each.iter().map(borrowed).collect());
+        let walk = |feeds: &Vec<_>| Walk::forward(self, back, feeds, layers);
+        let mut walks = feeds.iter().map(walk).collect::<Result<Vec<_>>>()?;
+        let value = |id: &NodeId| {
+            let each = walks.iter().map(|walk| walk.value(*id)).collect::<Result<_>>()?;
+            self.joined(*id, each)
+        };
+        let values = layers.iter().map(value).collect::<Result<Vec<_>>>()?;
         let leaf = |t: &Tensor| t.f_detach()?.f_set_requires_grad(true);
         let leaves: Result<Vec<Tensor>, _> = values.iter().map(leaf).collect();
         let leaves = leaves.into_result()?;
@@ -86,9 +96,16 @@ impl Model {
         let starts = Tensor::f_run_backward(&[total], &leaves, false, false).into_result()?;
         let _no_grad = tch::no_grad_guard();
         for (id, start) in layers.iter().zip(starts).filter(|(_, start)| start.defined()) {
-            walk.add(*id, start, false)?;
+            let parts = self.gradient_parts(*id, start, walks.len())?;
+            for (walk, part) in walks.iter_mut().zip(parts) {
+                walk.add(*id, part, false)?;
+            }
         }
-        let gradient = walk.backward()?;
+        let gradients = walks.iter_mut().map(Walk::backward).collect::<Result<Option<Vec<_>>>>()?;
+        let gradient = match (gradients, feeds.first().and_then(|feeds| feeds.first())) {
+            (Some(gradients), Some((from, _))) => Some(self.joined_gradient(*from, gradients)?),
+            _ => None,
+        };
         Ok((values, gradient))
     }
 }

@@ -33,6 +33,7 @@ pub struct Builder {
     preprocess: Preprocess,
     classes: Vec<String>,
     seed: u64,
+    one_by_one: bool,
     /// The photo first.
     inputs: Vec<(String, NodeId)>,
     /// In place of the last layer.
@@ -90,6 +91,7 @@ impl Builder {
             seed: 0,
             inputs: vec![("input".into(), NodeId(0))],
             outputs: Vec::new(),
+            one_by_one: false,
             variables: VarStore::new(Device::Cpu),
         }
     }
@@ -348,6 +350,12 @@ impl Builder {
         self
     }
 
+    /// Takes one photo at a time: a batch runs photo by photo.
+    pub(crate) fn one_by_one(mut self) -> Self {
+        self.one_by_one = true;
+        self
+    }
+
     /// The seed of the random start of [`build`](Builder::build); 0 by default.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -527,6 +535,7 @@ impl Builder {
                 notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::default(),
+                one_by_one: self.one_by_one.then(Rc::default),
             }),
         };
         // One name of one output stands for two.

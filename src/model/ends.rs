@@ -233,7 +233,7 @@ impl Model {
     }
 
     /// Whether each photo of a batch has its own value of this input.
-    fn goes_with_photos(&self, id: NodeId) -> bool {
+    pub(super) fn goes_with_photos(&self, id: NodeId) -> bool {
         matches!(self.shape_of(id), [1, _, ..])
     }
 

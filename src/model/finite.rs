@@ -15,6 +15,10 @@ impl Model {
         if let Some(count) = odd(input)? {
             return Ok(Some(format!("the input holds {count}: look at another, or clean it")));
         }
+        if let Some(each) = self.apart(&[(self.input(), input)])? {
+            let mut photos = each.iter().flatten().map(|(_, photo)| self.first_not_finite(photo));
+            return photos.find_map(Result::transpose).transpose();
+        }
         // One after the other, each from its inputs alone, so that little is kept.
         let nodes = &self.inner.nodes;
         let mut last = vec![0; nodes.len()];

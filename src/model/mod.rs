@@ -20,6 +20,7 @@ mod grid;
 mod groups;
 mod layer_ref;
 mod layers;
+mod one_by_one;
 mod op;
 mod receptive_field;
 mod run;
@@ -119,6 +120,8 @@ struct Inner {
     /// How many training passes there were: what a look remembers from before is of no use.
     /// Counted together with all networks that share parameters with this one.
     trainings: Rc<Cell<u64>>,
+    /// Of a network that takes one photo at a time: whether that has been said.
+    one_by_one: Option<Rc<Cell<bool>>>,
 }
 
 /// Where the layers are, by name.

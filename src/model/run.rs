@@ -3,6 +3,7 @@
 use tch::{Device, Tensor};
 
 use super::fast::{self, Asked, Chain, Chains};
+use super::one_by_one::borrowed;
 use super::op::{countable, too_many};
 use super::{Model, Node, NodeId, Op, Pass, device, with_grad};
 use crate::error::{Error, Result};
@@ -78,6 +79,12 @@ impl Model {
         feeds: &[(NodeId, &Tensor)],
         wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
+        if let Some(each) = self.apart(feeds)? {
+            let run = |feeds| self.run_nodes(pass, &borrowed(feeds), wanted);
+            let made = each.iter().map(run).collect::<Result<Vec<_>>>()?;
+            let of = |i: usize| made.iter().map(|values| values[i].shallow_clone()).collect();
+            return wanted.iter().enumerate().map(|(i, id)| self.joined(*id, of(i))).collect();
+        }
         fast::prepare();
         let fixed = self.fixed_beside(feeds)?;
         let fixed = fixed.iter().map(|(id, value)| (*id, value));
@@ -108,6 +115,9 @@ impl Model {
         }
         if !countable(input) {
             return Err(too_many(input).while_doing("an input"));
+        }
+        if let (true, &[photos @ 2..=i64::MAX, c, h, w]) = (self.takes_one_photo(), input) {
+            return Ok(self.repeated_shapes(self.output_shapes(&[1, c, h, w])?, photos));
         }
         let mut shapes: Vec<Vec<i64>> = Vec::with_capacity(self.inner.nodes.len());
         for (index, node) in self.inner.nodes.iter().enumerate() {

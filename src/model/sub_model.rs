@@ -173,6 +173,7 @@ impl Model {
                 notes: Default::default(),
                 fast: Default::default(),
                 trainings: Rc::default(),
+                one_by_one: self.inner.one_by_one.clone(),
             }),
         }
     }

@@ -32,6 +32,8 @@ pub struct Summary {
     input: Vec<i64>,
     layers: Vec<LayerSummary>,
     depth: Option<usize>,
+    /// What else is to be said of the network.
+    note: Option<&'static str>,
 }
 
 /// One layer of the table.
@@ -94,7 +96,8 @@ impl Model {
             });
         }
         let network = self.name().to_owned();
-        Ok(Summary { network, input: input.to_vec(), layers, depth: None })
+        let note = self.takes_one_photo().then(|| self.one_by_one_note());
+        Ok(Summary { network, input: input.to_vec(), layers, depth: None, note })
     }
 }
 
@@ -175,6 +178,7 @@ impl Summary {
         }
         let totals = self.totals().map(|(label, value)| format!("{label}: {value}"));
         notes.extend(totals);
+        notes.extend(self.note.map(str::to_owned));
         Table {
             caption: format!("{} for an input of {:?}", self.network, self.input),
             columns: vec![

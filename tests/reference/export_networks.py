@@ -16,7 +16,6 @@ random, and in one pass each convolution and linear layer is scaled so that its 
 """
 
 import inspect
-import math
 import sys
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import Dim, export, save
 
+from exports import outputs_of, photos, seeded
+
 NAMES = """alexnet convnext_tiny deeplabv3_mobilenet_v3_large deeplabv3_resnet50 densenet121 efficientnet_b0
 efficientnet_v2_s fcn_resnet50 googlenet inception_v3 lraspp_mobilenet_v3_large maxvit_t mnasnet0_5 mobilenet_v2
 mobilenet_v3_small regnet_y_400mf resnet18 resnet50 resnext50_32x4d shufflenet_v2_x0_5 squeezenet1_1 swin_t
@@ -35,8 +36,6 @@ timm_cspresnet50 timm_darknet53 timm_deit_tiny_patch16_224 timm_edgenext_xx_smal
 timm_ghostnet_050 timm_hrnet_w18_small timm_levit_128s timm_mixer_s32_224 timm_mobilevit_xxs timm_nf_resnet50
 timm_poolformer_s12 timm_pvt_v2_b0 timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50
 timm_vit_tiny_patch16_224 timm_xcit_nano_12_p16_224""".split()
-
-WEIGHTED = nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear
 
 
 def untrained(name):
@@ -52,61 +51,6 @@ def untrained(name):
         options |= {"weights_backbone": None}
     net = torchvision.models.get_model(name, **options)
     return net.eval(), 299 if name == "inception_v3" else 224
-
-
-def photos(side, seed):
-    generator = torch.Generator().manual_seed(seed)
-    smooth = torch.rand(2, 3, 5, 5, generator=generator)
-    smooth = nn.functional.interpolate(smooth, size=(side, side), mode="bilinear")
-    return 0.7 * smooth + 0.3 * torch.rand(2, 3, side, side, generator=generator)
-
-
-def tensor_of(output):
-    return output["out"] if isinstance(output, dict) else output
-
-
-@torch.no_grad()
-def seeded(net, side):
-    generator = torch.Generator().manual_seed(1)
-
-    def uniform(tensor, low, high):
-        tensor.copy_(low + (high - low) * torch.rand(tensor.shape, generator=generator))
-
-    for name, parameter in net.named_parameters():
-        start = float(parameter.flatten()[0])
-        if not bool((parameter == start).all()):
-            if any(part in name for part in ["pos_embed", "bias_table", "class_token", "cls_token"]):
-                parameter.mul_(0.3 / max(float(parameter.std()), 1e-6))
-        elif start == 0 and parameter.ndim > 1:
-            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
-        elif start == 0:
-            uniform(parameter, -0.1, 0.1)
-        elif abs(start) <= 0.1:
-            uniform(parameter, 0.1, 0.5)
-        else:
-            uniform(parameter, 0.5 * start, 1.5 * start)
-    for name, buffer in net.named_buffers():
-        if name.endswith("running_mean"):
-            uniform(buffer, -0.1, 0.1)
-        elif name.endswith("running_var"):
-            uniform(buffer, 0.5, 1.5)
-    seen = set()
-
-    def scale(module, inputs, output):
-        if module in seen:
-            return None
-        seen.add(module)
-        deviation = float(output.std())
-        if not math.isfinite(deviation) or deviation < 1e-8:
-            return None
-        module.weight.mul_(1 / deviation)
-        return module.forward(*inputs)
-
-    hooks = [m.register_forward_hook(scale) for m in net.modules() if isinstance(m, WEIGHTED)]
-    net(photos(side, 2))
-    for hook in hooks:
-        hook.remove()
-    return net
 
 
 @torch.no_grad()
@@ -125,16 +69,7 @@ def reference(net, x):
     paths = [path for path, output in calls if torch.is_tensor(output)]
     once = [path for path in paths if paths.count(path) == 1]
     chosen = {once[int(part * len(once))] for part in [0.05, 0.25, 0.5, 0.7, 0.95]}
-    made = {"input": x}
-
-    def keep(path):
-        # A copy: what follows may write over it.
-        return lambda module, inputs, output: made.__setitem__(f"inner:{path}", output.clone())
-
-    for path in chosen:
-        net.get_submodule(path).register_forward_hook(keep(path))
-    made["output"] = tensor_of(net(x))
-    return {key: value.float().contiguous() for key, value in made.items()}
+    return outputs_of(net, x, chosen, "inner")
 
 
 @torch.no_grad()

@@ -31,6 +31,13 @@ pub(super) fn network(model: Model) -> Parsed<Network> {
         );
     }
     let nodes = order::sorted(&inputs, &tensors, nodes, &outputs)?;
+    // tf2onnx leaves some behind that nobody reads.
+    if inputs.len() > 1 {
+        let read = nodes.iter().flat_map(|node| &node.inputs);
+        let read = read.chain(outputs.iter().map(|output| &output.name));
+        let read: HashSet<&str> = read.map(String::as_str).collect();
+        inputs.retain(|input| read.contains(input.name.as_str()));
+    }
     Ok(Network { ir_version, producer, opset, inputs, outputs, nodes, values, tensors })
 }
 

@@ -12,7 +12,7 @@ pub struct Network {
     pub producer: String,
     /// The version of ONNX's own operators; 0 if there are none among the network's.
     pub opset: i64,
-    /// What goes in, without the weights.
+    /// What goes in, without the weights and what nobody reads.
     pub inputs: Vec<ValueInfo>,
     /// What comes out, in its order.
     pub outputs: Vec<ValueInfo>,

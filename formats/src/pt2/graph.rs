@@ -80,6 +80,7 @@ fn made(argument: Argument) -> Output {
             None => Output::Other("optional_tensors".into()),
         },
         Argument::Size(Size::Name(name)) => Output::Int(name),
+        Argument::NamedFloat(name) => Output::Float(name),
         Argument::Other(kind) => Output::Other(kind),
         _ => Output::Other("constant".into()),
     }

@@ -40,7 +40,9 @@ pub(super) fn check(inputs: &[Input], nodes: &[Node], outputs: &[Argument]) -> P
 /// The tensors and symbolic integers in an argument.
 fn names(argument: &Argument) -> impl Iterator<Item = &str> {
     let (name, tensors, sizes): (Option<&String>, &[Option<String>], &[Size]) = match argument {
-        Argument::Tensor(name) | Argument::Size(Size::Name(name)) => (Some(name), &[], &[]),
+        Argument::Tensor(name) | Argument::NamedFloat(name) | Argument::Size(Size::Name(name)) => {
+            (Some(name), &[], &[])
+        }
         Argument::Tensors(tensors) => (None, tensors, &[]),
         Argument::Ints(sizes) => (None, &[], sizes),
         _ => (None, &[], &[]),

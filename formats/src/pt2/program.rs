@@ -98,6 +98,8 @@ pub enum Output {
     Tensors(Vec<String>),
     /// A symbolic integer.
     Int(String),
+    /// A symbolic number.
+    Float(String),
     /// Anything else; the kind's name.
     Other(String),
 }
@@ -119,6 +121,8 @@ pub enum Argument {
     Size(Size),
     /// A number, maybe infinite or none.
     Float(f64),
+    /// A symbolic number of the graph.
+    NamedFloat(String),
     /// A list of numbers.
     Floats(Vec<f64>),
     /// A text.

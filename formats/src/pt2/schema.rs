@@ -251,7 +251,7 @@ enum SymFloatArgument {
     #[serde(rename = "as_float")]
     Number(Float),
     #[serde(rename = "as_name")]
-    Name(IgnoredAny),
+    Name(String),
 }
 
 #[derive(Deserialize)]
@@ -301,7 +301,7 @@ impl<'de> Union<'de> for Arg {
             }
             "as_sym_float" => match map.next_value()? {
                 SymFloatArgument::Number(float) => Argument::Float(float.0),
-                SymFloatArgument::Name(_) => Argument::Other("sym_float".into()),
+                SymFloatArgument::Name(name) => Argument::NamedFloat(name),
             },
             "as_string" => Argument::Text(map.next_value()?),
             "as_bool" => Argument::Bool(map.next_value()?),

@@ -13,7 +13,7 @@ use convlens_formats::Dtype;
 use convlens_formats::onnx::{self, Attribute, Network, Node, Sizes, Values};
 use tch::{Kind, Tensor};
 
-use super::draft::{Draft, Fed, Place, Side, Value, Weight};
+use super::draft::{Draft, Fed, Photos, Place, Side, Value, Weight};
 use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Rearrange};
@@ -30,10 +30,14 @@ const SIDE: i64 = 224;
 pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model> {
     let file = onnx::open(path).map_err(Error::Argument)?;
     let load = |tensor: &onnx::Tensor| load(&file, tensor);
-    let mut reader = Reader::new(file.network(), name, &load)?;
-    reader.read(up_to.is_some())?;
-    let outputs = reader.outputs();
-    reader.draft.finish(&outputs, up_to)
+    let network = file.network();
+    let several = written_with(network).is_some_and(|photos| photos > 1);
+    parts::for_photos(!several, |photos| {
+        let mut reader = Reader::new(network, name, &load, photos)?;
+        reader.read(up_to.is_some())?;
+        let outputs = reader.outputs();
+        reader.draft.finish(&outputs, up_to)
+    })
 }
 
 /// What a network without inputs computes: for tests of the operators.
@@ -93,20 +97,22 @@ struct Reader<'a> {
     /// How often each module was called, and which was last.
     calls: HashMap<String, usize>,
     module: String,
+    keras: place::Keras,
 }
 
 impl<'a> Reader<'a> {
-    fn new(network: &'a Network, name: &str, load: Load<'a>) -> Result<Reader<'a>> {
-        let photos = network.inputs.iter().find_map(|input| match input.sizes.as_deref()? {
-            [photos, _, _, _] => Some(number(photos).unwrap_or(1)),
-            _ => None,
-        });
-        let photos = photos.unwrap_or(1);
+    fn new(
+        network: &'a Network,
+        name: &str,
+        load: Load<'a>,
+        at_once: Photos,
+    ) -> Result<Reader<'a>> {
+        let photos = written_with(network).unwrap_or(1);
         let fed = network.inputs.iter().map(|input| fed(input, photos));
         let (inputs, turned): (Vec<Fed>, Vec<bool>) =
             fed.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let whole: Vec<bool> = inputs.iter().map(|fed| fed.whole).collect();
-        let mut draft = Draft::new(name, inputs)?;
+        let mut draft = Draft::new(name, inputs, at_once)?;
         draft.advice = "a first size that is free (in PyTorch dynamic_axes={\"x\": {0: \"batch\"}}, \"x\" being \
                         the input's name)";
         let mut values = Vec::new();
@@ -135,7 +141,7 @@ impl<'a> Reader<'a> {
         if let Some(input) = network.inputs.first() {
             return Err(Error::Argument(format!("it takes an input, {:?}", input.name)));
         }
-        Reader::empty(network, load, Draft::of("constants", Vec::new()), 1)
+        Reader::empty(network, load, Draft::of("constants", Vec::new(), Photos::Any), 1)
     }
 
     fn empty(
@@ -169,6 +175,7 @@ impl<'a> Reader<'a> {
             channels_last: false,
             calls: HashMap::new(),
             module: String::new(),
+            keras: place::Keras::of(&network.nodes),
         };
         for info in network.values.iter().chain(&network.outputs) {
             reader.stored.extend(info.dtype.map(|dtype| (info.name.as_str(), dtype)));
@@ -216,7 +223,7 @@ impl<'a> Reader<'a> {
                 Some(Known::Value(Value::Weight(weight))) => Some(weight.name.as_str()),
                 _ => None,
             });
-        let place = place::place(node, weight);
+        let place = place::place(node, weight, &self.keras);
         let (before, module) = (self.draft.len(), self.module.clone());
         let calls = self.calls.get(&place.module).copied().unwrap_or(0);
         self.enter(place.clone(), calls);
@@ -298,6 +305,15 @@ fn number(size: &Sizes) -> Option<i64> {
         Sizes::Number(number) => Some(*number).filter(|number| *number > 0),
         Sizes::Name(_) | Sizes::Unknown => None,
     }
+}
+
+/// For how many photos the network was written, as its first input says that can be one.
+fn written_with(network: &Network) -> Option<i64> {
+    let photos = network.inputs.iter().find_map(|input| match input.sizes.as_deref()? {
+        [photos, _, _, _] => Some(photos),
+        _ => None,
+    });
+    photos.and_then(number)
 }
 
 /// What goes in, and whether it comes with channels last.

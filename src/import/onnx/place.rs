@@ -5,15 +5,68 @@ use convlens_formats::onnx::Node;
 use super::super::draft::Place;
 
 /// The module and operation of a node. `weight` is the name of what it owns, if it has one.
-pub(super) fn place(node: &Node, weight: Option<&str>) -> Place {
+pub(super) fn place(node: &Node, weight: Option<&str>, keras: &Keras) -> Place {
     let operation = snake(&node.kind);
     let module = weight
         .and_then(owner)
         .map(str::to_owned)
         .or_else(|| scope_of_dynamo(node))
-        .or_else(|| scope(&node.name, &node.kind))
+        .or_else(|| scope(&node.name, &node.kind, keras))
+        // What an optimiser has made anew is called after nothing, but its weights are as before.
+        .or_else(|| node.inputs.iter().skip(1).find_map(|name| keras.layer(name)))
         .unwrap_or_default();
     Place { module, call: 0, operation }
+}
+
+/// How Keras's layers stand in names: `StatefulPartitionedCall/model/conv1/Conv2D`, or, since version 3,
+/// `functional_1/conv1_1/convolution`.
+#[derive(Debug, Default)]
+pub(super) struct Keras {
+    /// What all names begin with.
+    around: String,
+    /// Whether layers have the number of their call behind their names, which TensorFlow's own scopes within
+    /// them have not.
+    numbered: bool,
+}
+
+impl Keras {
+    pub(super) fn of(nodes: &[Node]) -> Keras {
+        let names = || nodes.iter().map(|node| node.name.as_str()).filter(|name| is_keras(name));
+        let Some(first) = names().next() else { return Keras::default() };
+        let ends = first.match_indices('/').map(|(slash, _)| &first[..slash + 1]);
+        // Behind it there is a layer yet.
+        let whole = |around: &&str| {
+            names().all(|name| name.strip_prefix(*around).is_some_and(|rest| rest.contains('/')))
+        };
+        let around = ends.take_while(whole).last().unwrap_or_default().to_owned();
+        let mut layers = names().map(|name| name[around.len()..].split('/').next());
+        let root = around.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let numbered = unnumbered(root).is_some()
+            && layers.all(|layer| layer.is_some_and(|layer| unnumbered(layer).is_some()));
+        Keras { around, numbered }
+    }
+
+    /// The layers around a node, or a tensor, of this name.
+    fn layer(&self, name: &str) -> Option<String> {
+        let inner = name.strip_prefix(&self.around).filter(|_| is_keras(name))?;
+        let (scopes, _) = inner.rsplit_once('/')?;
+        let parts: Vec<&str> = match self.numbered {
+            true => scopes.split('/').filter_map(unnumbered).collect(),
+            false => scopes.split('/').collect(),
+        };
+        (!parts.is_empty()).then(|| parts.join("."))
+    }
+}
+
+fn is_keras(name: &str) -> bool {
+    name.contains('/') && !name.starts_with('/')
+}
+
+/// `conv1` of `conv1_1`.
+fn unnumbered(part: &str) -> Option<&str> {
+    let (name, number) = part.rsplit_once('_')?;
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    (digits && !name.is_empty()).then_some(name)
 }
 
 /// `layer1.0.conv1` of its weight `layer1.0.conv1.weight`.
@@ -32,12 +85,13 @@ fn scope_of_dynamo(node: &Node) -> Option<String> {
     modules.last().map(|&module| module.to_owned())
 }
 
-/// Of `/layer1/layer1.0/conv1/Conv`, as PyTorch's older exporter has it, `layer1.0.conv1`; of
-/// `StatefulPartitionedCall/model/conv1/Conv2D`, as Keras has it, `conv1`. A name that says nothing, as
-/// `Conv_23`, gives none.
-fn scope(name: &str, kind: &str) -> Option<String> {
+/// Of `/layer1/layer1.0/conv1/Conv`, as PyTorch's older exporter has it, `layer1.0.conv1`; of Keras's names the
+/// layer. A name that says nothing, as `Conv_23`, gives none.
+fn scope(name: &str, kind: &str, keras: &Keras) -> Option<String> {
+    if is_keras(name) {
+        return keras.layer(name);
+    }
     let mut parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
-    let keras = parts.len() > 1 && !name.starts_with('/');
     if parts.len() < 2 {
         let part = *parts.first()?;
         let numbered = part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
@@ -45,18 +99,6 @@ fn scope(name: &str, kind: &str) -> Option<String> {
         return (says && !name.starts_with('/')).then(|| part.to_owned());
     }
     parts.pop();
-    if keras {
-        const AROUND: [&str; 4] =
-            ["StatefulPartitionedCall", "PartitionedCall", "model", "sequential"];
-        let around = |part: &str| {
-            let part = part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
-            AROUND.contains(&part) || part == "functional"
-        };
-        while parts.first().is_some_and(|part| around(part)) {
-            parts.remove(0);
-        }
-        return (!parts.is_empty()).then(|| parts.join("."));
-    }
     let mut module = String::new();
     let mut last = "";
     for part in parts {
@@ -94,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_scope_is_a_path_of_modules() {
-        let of = |name: &str, kind| scope(name, kind).unwrap_or_default();
+        let of = |name: &str, kind| scope(name, kind, &Keras::default()).unwrap_or_default();
         assert_eq!(of("/layer1/layer1.0/conv1/Conv", "Conv"), "layer1.0.conv1");
         assert_eq!(of("/layer1/layer1.0/Add", "Add"), "layer1.0");
         assert_eq!(of("/encoder/layers/layers.0/attn/MatMul_1", "MatMul"), "encoder.layers.0.attn");
@@ -102,8 +144,31 @@ mod tests {
         assert_eq!(of("/Flatten", "Flatten"), "");
         assert_eq!(of("Conv_23", "Conv"), "");
         assert_eq!(of("node_conv2d_3", "Conv"), "");
-        assert_eq!(of("StatefulPartitionedCall/model/conv1/Conv2D", "Conv"), "conv1");
         assert_eq!(of("resnetv17_conv0_fwd", "Conv"), "resnetv17_conv0_fwd");
+    }
+
+    #[test]
+    fn layers_are_called_as_keras_calls_them() {
+        let of = |names: &[&str]| {
+            let named = |name: &&str| Node { name: (*name).into(), ..Node::default() };
+            let nodes: Vec<Node> = names.iter().map(named).collect();
+            let keras = Keras::of(&nodes);
+            names.iter().filter_map(|name| keras.layer(name)).collect::<Vec<_>>()
+        };
+        let second = [
+            "StatefulPartitionedCall/model/conv1/Conv2D",
+            "StatefulPartitionedCall/model/relu/Relu",
+            "Add_1",
+        ];
+        assert_eq!(of(&second), ["conv1", "relu"]);
+        let third = [
+            "net_1.0_1/conv_1/convolution",
+            "net_1.0_1/block_1/bn_2_1/batchnorm/mul_1",
+            "net_1.0_1/conv_2/convolution",
+        ];
+        assert_eq!(of(&third), ["conv", "block.bn_2", "conv"]);
+        let scopes_alone = ["conv_a/Conv2D", "relu/Relu"];
+        assert_eq!(of(&scopes_alone), ["conv_a", "relu"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::super::draft::Value;
 pub(super) use super::super::shapes::Given;
 use super::Known;
 use crate::error::{Error, Result};
+use crate::tensor::IntoResult;
 
 /// The arguments of one operation.
 pub(super) struct Arguments<'a, 'b> {
@@ -169,6 +170,11 @@ impl<'a, 'b> Arguments<'a, 'b> {
             Some(Argument::Float(number)) => Ok(*number),
             Some(Argument::Int(_) | Argument::Size(_)) => Ok(self.int(name)? as f64),
             Some(Argument::Bool(truth)) => Ok(f64::from(u8::from(*truth))),
+            // What the file computes of constants.
+            Some(Argument::NamedFloat(number)) => match self.value(number)? {
+                Value::Constant(number) => number.f_double_value(&[]).into_result(),
+                _ => Err(self.unfit(name, "a number that no photo changes")),
+            },
             Some(_) => Err(self.unfit(name, "a number")),
         }
     }

@@ -10,7 +10,7 @@ use convlens_formats::pt2::{self, Argument, Node, Output, Program, Role, Size};
 use convlens_formats::{Contents, Dtype, Source};
 use tch::Kind;
 
-use super::draft::{Draft, Fed, Place, Side, Value, Weight};
+use super::draft::{Draft, Fed, Photos, Place, Side, Value, Weight};
 use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Weights};
@@ -31,10 +31,22 @@ pub(super) fn open(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> 
         Some(contents) => tensors(source, contents)?,
         None => Weights::new(),
     };
-    let mut reader = Reader::new(&program, name, tensors)?;
-    reader.read(up_to.is_some())?;
-    let outputs = reader.outputs();
-    reader.draft.finish(&outputs, up_to)
+    let several = matches!(written_with(&program), Some(Size::Number(2..)));
+    parts::for_photos(!several, |photos| {
+        let mut reader = Reader::new(&program, name, &tensors, photos)?;
+        reader.read(up_to.is_some())?;
+        let outputs = reader.outputs();
+        reader.draft.finish(&outputs, up_to)
+    })
+}
+
+/// For how many photos the network was written, as its first input says that can be one.
+fn written_with(program: &Program) -> Option<&Size> {
+    let mut user = program.inputs.iter().filter(|input| matches!(input.role, Role::User));
+    user.find_map(|input| match program.values.get(&input.value)?.sizes.as_slice() {
+        [photos, _, _, _] => Some(photos),
+        _ => None,
+    })
 }
 
 /// All tensors of the file by their full names: integers and truth values as what they are, all others in
@@ -78,7 +90,12 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(program: &'a Program, name: &str, tensors: Weights) -> Result<Reader<'a>> {
+    fn new(
+        program: &'a Program,
+        name: &str,
+        tensors: &Weights,
+        at_once: Photos,
+    ) -> Result<Reader<'a>> {
         let user: Vec<&str> = program
             .inputs
             .iter()
@@ -89,13 +106,7 @@ impl<'a> Reader<'a> {
             Size::Number(number) => Some(*number),
             Size::Name(expression) => program.hints.get(expression).copied(),
         };
-        // The first that can be a photo says how many there are.
-        let sizes = |name: &str| program.values.get(name).map(|meta| meta.sizes.as_slice());
-        let photos = user.iter().find_map(|name| match sizes(name)? {
-            [photos, _, _, _] => Some(hint(photos).unwrap_or(1).max(1)),
-            _ => None,
-        });
-        let photos = photos.unwrap_or(1);
+        let photos = written_with(program).and_then(hint).unwrap_or(1).max(1);
         let mut inputs = Vec::new();
         for &input in &user {
             let Some(meta) = program.values.get(input) else {
@@ -114,7 +125,7 @@ impl<'a> Reader<'a> {
             let sizes = || format!("{:?}", meta.sizes);
             inputs.push(Fed::new(input, shape, !meta.dtype.is_float(), sizes)?);
         }
-        let draft = Draft::new(name, inputs)?;
+        let draft = Draft::new(name, inputs, at_once)?;
         let mut place = 0;
         let mut known = HashMap::new();
         let mut missing = Vec::new();
@@ -283,7 +294,7 @@ fn live(program: &Program) -> Vec<bool> {
 /// The names of what an operation makes.
 fn made_by(output: &Output) -> Vec<&str> {
     match output {
-        Output::Tensor(name) | Output::Int(name) => vec![name],
+        Output::Tensor(name) | Output::Int(name) | Output::Float(name) => vec![name],
         Output::Tensors(names) => names.iter().map(String::as_str).collect(),
         Output::None | Output::Other(_) => Vec::new(),
     }
@@ -292,7 +303,9 @@ fn made_by(output: &Output) -> Vec<&str> {
 /// The names of what an argument reads.
 fn names_in(argument: &Argument) -> Vec<&str> {
     match argument {
-        Argument::Tensor(name) | Argument::Size(Size::Name(name)) => vec![name],
+        Argument::Tensor(name) | Argument::NamedFloat(name) | Argument::Size(Size::Name(name)) => {
+            vec![name]
+        }
         Argument::Tensors(names) => names.iter().flatten().map(String::as_str).collect(),
         Argument::Ints(sizes) => {
             let names = sizes.iter().filter_map(|size| match size {

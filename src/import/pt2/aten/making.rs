@@ -28,6 +28,7 @@ pub(super) fn find(name: &str) -> Option<Translate> {
         "fill" => |draft, a| overwrite(draft, a, Some("value")),
         "zero" => |draft, a| overwrite(draft, a, None),
         "copy" => |draft, a| overwrite(draft, a, Some("src")),
+        "item" => item,
         "sym_size" => sym_size,
         "_operator.add" => |_, a| ints(a, i64::checked_add),
         "_operator.sub" => |_, a| ints(a, i64::checked_sub),
@@ -149,6 +150,11 @@ fn overwrite(draft: &mut Draft, a: &Arguments, with: Option<&str>) -> Result<Vec
     }
     .into_result()?;
     one(Value::Constant(tensor))
+}
+
+fn item(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
+    let number = known(draft, &a.tensor("self")?)?;
+    one(Value::constant(number.f_reshape([] as [i64; 0]).into_result()?))
 }
 
 fn sym_size(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
