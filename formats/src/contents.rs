@@ -77,6 +77,17 @@ pub struct TensorEntry {
     pub(crate) scale: Option<Scale>,
 }
 
+impl TensorEntry {
+    /// Whether another tensor of the same storage is the same values of it.
+    pub fn is_the_values_of(&self, other: &TensorEntry) -> bool {
+        self.offset == other.offset
+            && self.shape == other.shape
+            && self.strides == other.strides
+            && self.scale.is_none()
+            && other.scale.is_none()
+    }
+}
+
 /// Everything that a file holds; whatever is in here fits the file and fits together.
 #[derive(Clone, Debug)]
 pub struct Contents {

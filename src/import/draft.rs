@@ -307,6 +307,10 @@ impl Draft {
         let shape = self.shape_of(&op, inputs)?;
         let varies = inputs.iter().any(|input| self.varies(input));
         let within = self.within_of(&shape, inputs);
+        // What has no side of photos, though it follows from them, is of all at once.
+        let grows = |sides: &[Side]| sides.iter().any(|side| !side.is_fixed());
+        let mixes = !grows(&shape) && inputs.iter().any(|input| grows(&self.shape(input)));
+        self.guessed |= mixes;
         let (inputs, place) = (inputs.to_vec(), self.place.clone());
         let depths = inputs.iter().chain(&parameters).filter_map(index);
         let depth = depths.map(|index| self.layers[index].depth + 1).max().unwrap_or(0);
@@ -443,7 +447,11 @@ impl Draft {
         let places =
             self.layers.iter().zip(&needed).skip(first_layer).filter(|(_, needed)| **needed);
         let mut namer = Namer::new(places.map(|(layer, _)| &layer.place));
-        let mut made = Made { store: VarStore::new(tch::Device::Cpu), names: BTreeMap::new() };
+        let mut made = Made {
+            store: VarStore::new(tch::Device::Cpu),
+            names: BTreeMap::new(),
+            places: BTreeMap::new(),
+        };
         // The file's own names first: what is called after its layer makes way for them.
         let mine = self.layers.iter().zip(&needed).filter(|(_, needed)| **needed);
         for value in mine.flat_map(|(layer, _)| layer.inputs.iter().chain(&layer.parameters)) {
@@ -591,6 +599,8 @@ fn index(value: &Value) -> Option<usize> {
 struct Made {
     store: VarStore,
     names: BTreeMap<String, Tensor>,
+    /// The names by their places in memory.
+    places: BTreeMap<usize, String>,
 }
 
 impl Made {
@@ -600,6 +610,13 @@ impl Made {
 
     /// The store has it under this name, or behind it a number where that is another's.
     fn own(&mut self, name: String, tensor: &Tensor, trainable: bool) -> Result<String> {
+        // Tied weights are one variable, which has the first of their names.
+        let place = tensor.data_ptr() as usize;
+        if let Some(first) = self.places.get(&place)
+            && self.names.get(first).is_some_and(|own| same(own, tensor))
+        {
+            return Ok(first.clone());
+        }
         let mut full = name.clone();
         for number in 1.. {
             match self.names.get(&full) {
@@ -611,11 +628,14 @@ impl Made {
         let (path, last) = place_of(&self.store, &full);
         let _ = path.add(last, channels_last(tensor)?, trainable);
         self.names.insert(full.clone(), tensor.shallow_clone());
+        if tensor.numel() > 0 {
+            self.places.entry(place).or_insert_with(|| full.clone());
+        }
         Ok(full)
     }
 }
 
 /// Whether two are the same values in memory.
 fn same(a: &Tensor, b: &Tensor) -> bool {
-    a.size() == b.size() && a.data_ptr() == b.data_ptr()
+    a.size() == b.size() && a.stride() == b.stride() && a.data_ptr() == b.data_ptr()
 }

@@ -80,7 +80,8 @@ def save_with_reference(net, x, folder, layers):
     signature = fixed if keras.backend.backend() == "torch" else None
     path = folder / f"{keras.backend.backend()}.onnx"
     net.export(path, format="onnx", verbose=False, input_signature=signature)
-    outputs = keras.Model(net.inputs, [net.output] + [layer.output for layer in layers])(x)
+    every = [net.output] + [layer.output for layer in layers]
+    outputs = keras.tree.flatten(keras.Model(net.inputs, every)(x))
     made = {"input": channels_first(x), "output": channels_first(outputs[0])}
     named = zip(layers, outputs[1:])
     made |= {f"onnx:{layer.name}": channels_first(output) for layer, output in named}

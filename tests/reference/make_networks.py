@@ -212,6 +212,54 @@ class Placed(nn.Module):
         return (x.relu() * rows[:, None]).mean((2, 3))
 
 
+class Quiet(nn.Module):
+    """Runs a part without gradients, and one convolution's weights twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.one = nn.Conv2d(4, 4, 3, padding=1)
+        self.two = nn.Conv2d(4, 4, 3, padding=1)
+        self.two.weight = self.one.weight
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.conv(x)
+            shifted = x + x.mean((2, 3), keepdim=True)
+        with torch.autocast("cpu", enabled=False):
+            x = self.two(torch.relu(self.one(x + shifted)))
+        return self.fc(x.mean((2, 3)))
+
+
+class Gate(nn.Module):
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda x: x.relu(), lambda x: 2 * x, (x,))
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = Gate()
+
+    def forward(self, x):
+        return self.gate(x).flatten(1)
+
+
+class Spread(nn.Module):
+    """Has no dimension of photos from the middle on."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.conv(x)))
+        return self.fc((x / x.max()).mean((2, 3)).squeeze(0))
+
+
 class Vector(nn.Module):
     """Takes no photo."""
 
@@ -360,6 +408,8 @@ if __name__ == "__main__":
     for_gpu("gpu")
     training = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
     saved("training", export(with_formula_weights(training).train(), (photo,)))
+    make("quiet", Quiet(), 12, ["conv", "one", "two"], "two", one_photo=True)
+    saved("gated", export(Gated(), (photo,)))
     numbers = torch.ones(1, 4)
     saved("no_photo", export(Vector(), (numbers, numbers)))
     make_ends()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::{Contents, Parsed};
 use super::program::{Argument, Node, Output, Program, Size, Symbol, TensorMeta};
 use super::schema::{self, ExportedProgram, OutputSpec, SymInt};
-use super::{archive, modules, order, results};
+use super::{archive, inline, modules, order, results};
 
 /// Major versions of the description that are read: 7 is PyTorch 2.5's, 8 that of all since.
 const MAJORS: [u64; 2] = [7, 8];
@@ -31,7 +31,8 @@ pub(super) fn check_version(
 /// The program, once its graph is checked.
 pub(super) fn program(parsed: ExportedProgram, weights: Option<Contents>) -> Parsed<Program> {
     let ExportedProgram { graph_module, schema_version, torch_version } = parsed;
-    let schema::GraphModule { graph, signature, module_call_graph } = graph_module;
+    let schema::GraphModule { mut graph, signature, module_call_graph } = graph_module;
+    inline::written_out(&mut graph);
     let inputs: Vec<_> = signature.input_specs.into_iter().map(|spec| spec.0).collect();
     let (mut outputs, mut mutated) = (Vec::new(), Vec::new());
     for spec in signature.output_specs {

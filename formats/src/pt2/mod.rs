@@ -17,6 +17,7 @@
 
 mod archive;
 mod graph;
+mod inline;
 mod modules;
 mod old;
 mod order;

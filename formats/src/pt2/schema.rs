@@ -53,9 +53,13 @@ pub(super) struct ModuleCallSignature {
     pub(super) out_spec: String,
 }
 
-/// Its inputs and outputs stand in the signature, too.
+/// A graph; what goes into the outermost one, and comes out of it, stands in the signature, too.
 #[derive(Deserialize)]
 pub(super) struct Graph {
+    #[serde(default)]
+    pub(super) inputs: Vec<Arg>,
+    #[serde(default)]
+    pub(super) outputs: Vec<Arg>,
     pub(super) nodes: Vec<Node>,
     pub(super) tensor_values: Named<TensorMeta>,
     pub(super) sym_int_values: Named<SymInt>,
@@ -198,8 +202,14 @@ fn passed_over<'de, A: MapAccess<'de>>(kind: &str, map: &mut A) -> Result<String
     Ok(kind.strip_prefix("as_").unwrap_or(kind).to_owned())
 }
 
-/// An argument.
-pub(super) struct Arg(pub(super) Argument);
+/// An argument, and the graph that it is, if it is one.
+pub(super) struct Arg(pub(super) Argument, pub(super) Option<Box<GraphArgument>>);
+
+#[derive(Deserialize)]
+pub(super) struct GraphArgument {
+    pub(super) name: String,
+    pub(super) graph: Graph,
+}
 
 impl<'de> Deserialize<'de> for Arg {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -266,7 +276,8 @@ impl<'de> Union<'de> for Arg {
     const WHAT: &'static str = "an argument";
 
     fn value<A: MapAccess<'de>>(kind: &str, map: &mut A) -> Result<Arg, A::Error> {
-        Ok(Arg(match kind {
+        let mut graph = None;
+        let argument = match kind {
             "as_none" => {
                 map.next_value::<IgnoredAny>()?;
                 Argument::None
@@ -314,8 +325,13 @@ impl<'de> Union<'de> for Arg {
                 Ok(dtype) => Argument::Dtype(dtype),
                 Err(name) => Argument::Other(name),
             },
+            "as_graph" => {
+                graph = Some(map.next_value()?);
+                Argument::Other("graph".into())
+            }
             other => Argument::Other(passed_over(other, map)?),
-        }))
+        };
+        Ok(Arg(argument, graph))
     }
 }
 

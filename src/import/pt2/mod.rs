@@ -54,8 +54,15 @@ fn written_with(program: &Program) -> Option<&Size> {
 fn tensors(source: &mut dyn Source, contents: &Contents) -> Result<Weights> {
     let mut tensors = weights::load(source, contents).map_err(Error::Argument)?;
     for (storage, entries) in contents.by_storage() {
-        for entry in entries {
+        for (nth, entry) in entries.iter().enumerate() {
+            // Tied weights are one tensor under two names.
+            let tied = entries[..nth].iter().find(|other| other.is_the_values_of(entry));
+            let tied = tied.and_then(|other| tensors.get(&other.name)).map(|tensor| tensor.shallow_clone());
             let Some(tensor) = tensors.get_mut(&entry.name) else { continue };
+            if let Some(tied) = tied {
+                *tensor = tied;
+                continue;
+            }
             *tensor = match storage.dtype() {
                 Dtype::Bool => tensor.f_to_kind(Kind::Bool).into_result()?,
                 // One after the other, so that there are never two of all.
@@ -327,9 +334,15 @@ fn place(node: &Node) -> Place {
 }
 
 fn described(node: &Node, place: &Place) -> String {
+    let target = match node.target.rsplit('.').next() {
+        Some("cond" | "while_loop") if node.target.contains("higher_order") => {
+            format!("{} (which way it goes follows from values: export the one of them)", node.target)
+        }
+        _ => node.target.clone(),
+    };
     match place.module.as_str() {
-        "" => node.target.clone(),
-        module => format!("{} in {module}", node.target),
+        "" => target,
+        module => format!("{target} in {module}"),
     }
 }
 
