@@ -281,6 +281,68 @@ fn windows_that_are_shifted() {
 }
 
 #[test]
+fn what_runs_without_gradients_and_tied_weights() {
+    let (model, _) = check("quiet");
+    let names: Vec<String> = model.layers().names();
+    for name in ["conv", "add", "one", "relu", "two"] {
+        assert!(names.iter().any(|own| own == name), "{name} is not among {names:?}");
+    }
+    let weights = model.weights();
+    let tied = ["one.weight", "two.weight"].map(|name| weights.contains_key(name));
+    assert!(tied[0] != tied[1], "{:?}", weights.keys());
+    let photos = Tensor::rand([4, 3, 12, 12], tch::kind::FLOAT_CPU);
+    let classes = Tensor::from_slice(&[0i64, 1, 2, 3]);
+    let before = model.parameters("one").expect("two")[0].1.copy();
+    Fit::default().epochs(2).run(&model, &photos, &classes).expect("a training");
+    let [one, two] =
+        ["one", "two"].map(|layer| model.parameters(layer).expect("two")[0].1.shallow_clone());
+    assert!(difference(&one, &before) > 0.0 && one == two, "one variable");
+    let error = failure("ways");
+    assert!(error.contains("cond") && error.contains("in way"), "{error}");
+}
+
+#[test]
+fn a_network_for_a_single_photo_takes_a_batch_one_by_one() {
+    let (model, expected) = check("alone");
+    assert!(model.takes_one_photo() && !open("residual").takes_one_photo());
+    assert!(model.summary().expect("a table").to_string().contains("one by one"));
+    let input = &expected["input"];
+    assert_eq!(model.output_shapes(&[2, 3, 12, 12]).expect("shapes")[1], [2, 4, 12, 12]);
+    // What is the same for all stays one.
+    let weights = model.run(&[("input", input)], &["conv", "output"]).expect("a pass");
+    assert_eq!([weights[0].size(), weights[1].size()], [vec![2, 4, 12, 12], vec![2, 5]]);
+    // From the middle on, and in parts of the network.
+    let again = model.run(&[("conv", &weights[0])], &["output"]).expect("a pass");
+    assert!(difference(&again[0], &expected["output"]) < CLOSE);
+    let part = model.up_to("norm").expect("a part");
+    assert!(part.takes_one_photo());
+    assert_eq!(part.forward(input).expect("maps").size(), [2, 4, 12, 12]);
+    let looks = model.look_inputs(input).expect("looks");
+    let methods: [&dyn Attribution; 6] = [
+        &GradCam::at("conv").class(1),
+        &ScoreCam::at("conv").class(1),
+        &AblationCam::at("conv").class(1),
+        &Saliency::default().class(1),
+        &IntegratedGradients::default().class(1),
+        &Occlusion::default().class(1),
+    ];
+    for method in methods {
+        let both = looks.explain(method).unwrap_or_else(|e| panic!("{}: {e}", method.name()));
+        for photo in 0..2 {
+            let look = model.look_input(&input.narrow(0, photo, 1)).expect("a look");
+            let alone = look.explain(method).expect("a heat map");
+            let [both, alone] =
+                [&both[photo as usize], &alone].map(|h| Tensor::from_slice(h.raw()));
+            assert!(difference(&both, &alone) < CLOSE, "{}", method.name());
+        }
+    }
+    let error = model.run(&[("conv", &weights[0]), ("input", &input.narrow(0, 0, 1))], &["output"]);
+    assert!(error.expect_err("two and one").to_string().contains("one photo at a time"));
+    let classes = Tensor::from_slice(&[0i64, 1]);
+    Fit::default().epochs(1).run(&model, input, &classes).expect("a training");
+}
+
+#[test]
 fn what_is_opened_can_be_trained() {
     let model = open("residual");
     let steps = Tensor::arange(8 * 3 * 33 * 33, tch::kind::FLOAT_CPU);

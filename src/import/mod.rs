@@ -210,4 +210,69 @@ mod tests {
         // They came as far as that.
         assert!(opened > 0, "none could be opened");
     }
+
+    /// The same of ONNX's files, with whatever bytes changed. The slowest is printed.
+    #[test]
+    fn no_graph_of_onnx_makes_a_panic() {
+        let count = std::env::var("CONVLENS_MUTATIONS").ok().and_then(|n| n.parse().ok());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/onnx");
+        let copies = tempfile::tempdir().expect("a folder");
+        let path = copies.path().join("changed.onnx");
+        let mut random = StdRng::seed_from_u64(2);
+        let mut opened = 0;
+        let mut slowest = (std::time::Duration::ZERO, String::new());
+        let names = [
+            "keras",
+            "token",
+            "frozen_batch",
+            "squeeze_11",
+            "resize_10",
+            "pad_and_slice_9",
+            "computed_shape",
+            "average_pool_ceil",
+            "conv_transpose_same",
+            "top_k_9",
+        ];
+        let each: usize = count.unwrap_or(1000) / names.len();
+        for name in names {
+            let whole = std::fs::read(folder.join(format!("{name}.onnx"))).expect("a file");
+            let words = tokens(&whole, |b| b.is_ascii_alphanumeric() || b == b'_');
+            let words: Vec<Range<usize>> =
+                words.into_iter().filter(|word| word.len() > 1).collect();
+            for nth in 0..each {
+                let mut changed = whole.clone();
+                for _ in 0..random.gen_range(1..4) {
+                    match random.gen_range(0..3) {
+                        // A number, a length or a type.
+                        0 => {
+                            let values = [0, 1, 2, 3, 4, 5, 7, 16, 0x7f, 0x80, 0xff];
+                            let at = random.gen_range(0..changed.len());
+                            changed[at] = *values.choose(&mut random).expect("one");
+                        }
+                        1 => {
+                            let at = random.gen_range(0..changed.len());
+                            changed[at] ^= 1 << random.gen_range(0..8);
+                        }
+                        // A name for another one.
+                        _ => {
+                            let to = words.choose(&mut random).expect("a word").clone();
+                            let alike: Vec<_> =
+                                words.iter().filter(|word| word.len() == to.len()).collect();
+                            let from = (*alike.choose(&mut random).expect("itself")).clone();
+                            changed[to].copy_from_slice(&whole[from]);
+                        }
+                    }
+                }
+                std::fs::write(&path, &changed).expect("writes");
+                let start = std::time::Instant::now();
+                opened += usize::from(open(&path, None).is_ok());
+                let took = start.elapsed();
+                if took > slowest.0 {
+                    slowest = (took, format!("{name}, change {nth}"));
+                }
+            }
+        }
+        println!("{opened} opened; the slowest took {:?}: {}", slowest.0, slowest.1);
+        assert!(opened > 0, "none could be opened");
+    }
 }

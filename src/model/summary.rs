@@ -83,7 +83,7 @@ impl Model {
                 [n, _, pixels @ ..] if node.op.kind().contains("Conv") => {
                     count(pixels).saturating_mul(count(&[*n]))
                 }
-                _ => count(&output[..1]),
+                _ => count(output.get(..1).unwrap_or_default()),
             };
             layers.push(LayerSummary {
                 name: node.name.clone(),

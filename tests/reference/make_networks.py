@@ -18,7 +18,8 @@ rollout            [2, h, w]: the class token's row of the product of (mean over
 
 The networks are torchvision's architectures with few channels, and one that uses what they do not.
 `one_photo` ones are exported from a single photo, whose batch the file does not say is free; the others
-from two, with a free batch. What tells of the machine, stack traces, is taken out of the graphs.
+from two, with a free batch. `alone` works for a single photo, and mixes several. What tells of the machine, stack
+traces, is taken out of the graphs.
 """
 
 import zipfile
@@ -213,7 +214,7 @@ class Placed(nn.Module):
 
 
 class Quiet(nn.Module):
-    """Runs a part without gradients, and one convolution's weights twice."""
+    """Runs a part without gradients, as an export has it, and one convolution's weights twice."""
 
     def __init__(self):
         super().__init__()
@@ -224,7 +225,7 @@ class Quiet(nn.Module):
         self.fc = nn.Linear(4, 5)
 
     def forward(self, x):
-        with torch.no_grad():
+        with torch.set_grad_enabled(not torch.compiler.is_exporting()):
             x = self.conv(x)
             shifted = x + x.mean((2, 3), keepdim=True)
         with torch.autocast("cpu", enabled=False):
@@ -232,21 +233,21 @@ class Quiet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-class Gate(nn.Module):
+class Way(nn.Module):
     def forward(self, x):
         return torch.cond(x.sum() > 0, lambda x: x.relu(), lambda x: 2 * x, (x,))
 
 
-class Gated(nn.Module):
+class Ways(nn.Module):
     def __init__(self):
         super().__init__()
-        self.gate = Gate()
+        self.way = Way()
 
     def forward(self, x):
-        return self.gate(x).flatten(1)
+        return self.way(x).flatten(1)
 
 
-class Spread(nn.Module):
+class Alone(nn.Module):
     """Has no dimension of photos from the middle on."""
 
     def __init__(self):
@@ -257,7 +258,7 @@ class Spread(nn.Module):
 
     def forward(self, x):
         x = torch.relu(self.norm(self.conv(x)))
-        return self.fc((x / x.max()).mean((2, 3)).squeeze(0))
+        return self.fc((x / x.amax()).mean((2, 3)).squeeze(0))
 
 
 class Vector(nn.Module):
@@ -291,7 +292,7 @@ def pixels(values, rows, columns):
     return values.reshape(len(values), rows, columns, -1).permute(0, 3, 1, 2)
 
 
-def make(name, net, size, inner, maps, one_photo, grid=(3, 3)):
+def make(name, net, size, inner, maps, one_photo, grid=(3, 3), alone=False):
     net = with_formula_weights(net).eval()
     height, width = size if isinstance(size, tuple) else (size, size)
     x = torch.cat([formula_photo(height, width, n, -1, 1) for n in range(2)])
@@ -309,19 +310,20 @@ def make(name, net, size, inner, maps, one_photo, grid=(3, 3)):
         return plain(q, k, v, *rest, **options)
 
     def keep(path):
-        return lambda module, inputs, output: kept.__setitem__(path, output)
+        return lambda module, inputs, output: kept.setdefault(path, []).append(output)
 
     for path in {*inner, maps} - {None}:
         net.get_submodule(path).register_forward_hook(keep(path))
     F.scaled_dot_product_attention = noted
-    output = net(x)
+    # Photo by photo, where the network is for a single one.
+    output = torch.stack([net(photo[None]) for photo in x]) if alone else net(x)
     F.scaled_dot_product_attention = plain
     score = output[:, 1].sum()
     made = {"input": x, "output": output, "gradient": torch.autograd.grad(score, x, retain_graph=True)[0]}
-    made |= {f"inner:{path}": kept[path] for path in inner}
+    made |= {f"inner:{path}": torch.cat(kept[path]) for path in inner}
     if maps:
-        gradient = torch.autograd.grad(score, kept[maps], retain_graph=True)[0]
-        gradient, values = pixels(gradient, *grid), pixels(kept[maps], *grid)
+        gradient = torch.cat(torch.autograd.grad(score, kept[maps], retain_graph=True))
+        gradient, values = pixels(gradient, *grid), pixels(torch.cat(kept[maps]), *grid)
         made[f"grad_cam:{maps}"] = (gradient.mean((2, 3), keepdim=True) * values).sum(1)
     if attention:
         made |= {f"attention:{n}": weights for n, weights in enumerate(attention)}
@@ -409,7 +411,8 @@ if __name__ == "__main__":
     training = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
     saved("training", export(with_formula_weights(training).train(), (photo,)))
     make("quiet", Quiet(), 12, ["conv", "one", "two"], "two", one_photo=True)
-    saved("gated", export(Gated(), (photo,)))
+    make("alone", Alone(), 12, ["conv", "norm"], "conv", one_photo=True, alone=True)
+    saved("ways", export(Ways(), (photo,)))
     numbers = torch.ones(1, 4)
     saved("no_photo", export(Vector(), (numbers, numbers)))
     make_ends()

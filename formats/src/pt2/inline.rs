@@ -42,7 +42,8 @@ fn call(node: &mut Node) -> Option<Box<GraphArgument>> {
         && inner.inputs.len() == given.len()
         && inner.outputs.len() == node.outputs.len()
         && inner.inputs.iter().zip(given).all(|(own, given)| {
-            name(own).is_some() && (name(&given.arg).is_some() || matches!(given.arg.0, Argument::Int(_)))
+            name(own).is_some()
+                && (name(&given.arg).is_some() || matches!(given.arg.0, Argument::Int(_)))
         })
         && inner.outputs.iter().chain(&node.outputs).all(|output| name(output).is_some());
     if !fits {
@@ -74,7 +75,9 @@ fn inlined(call: Node, called: GraphArgument, nth: usize, outer: &mut Graph) -> 
         }
     }
     let mut renamed = |own: &mut String| match stands.get(own.as_str()) {
-        Some(Argument::Tensor(name) | Argument::NamedFloat(name) | Argument::Size(Size::Name(name))) => {
+        Some(
+            Argument::Tensor(name) | Argument::NamedFloat(name) | Argument::Size(Size::Name(name)),
+        ) => {
             own.clone_from(name);
         }
         _ => *own = format!("{title}@{nth}.{own}"),

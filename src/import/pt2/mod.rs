@@ -57,7 +57,9 @@ fn tensors(source: &mut dyn Source, contents: &Contents) -> Result<Weights> {
         for (nth, entry) in entries.iter().enumerate() {
             // Tied weights are one tensor under two names.
             let tied = entries[..nth].iter().find(|other| other.is_the_values_of(entry));
-            let tied = tied.and_then(|other| tensors.get(&other.name)).map(|tensor| tensor.shallow_clone());
+            let tied = tied
+                .and_then(|other| tensors.get(&other.name))
+                .map(|tensor| tensor.shallow_clone());
             let Some(tensor) = tensors.get_mut(&entry.name) else { continue };
             if let Some(tied) = tied {
                 *tensor = tied;
@@ -336,7 +338,10 @@ fn place(node: &Node) -> Place {
 fn described(node: &Node, place: &Place) -> String {
     let target = match node.target.rsplit('.').next() {
         Some("cond" | "while_loop") if node.target.contains("higher_order") => {
-            format!("{} (which way it goes follows from values: export the one of them)", node.target)
+            format!(
+                "{} (which way it goes follows from values: export the one of them)",
+                node.target
+            )
         }
         _ => node.target.clone(),
     };
