@@ -77,6 +77,50 @@ fn a_network_with_channels_last_has_maps_and_no_changes_of_order() {
 }
 
 #[test]
+fn a_network_of_keras_has_its_layers_names_and_maps() {
+    let model = open("keras3");
+    let expected = weights::read(folder().join("keras3.npz")).expect("a reference");
+    let input = &expected["input"];
+    let close = |what: &str, made: &Tensor, expected: &Tensor| {
+        assert_eq!(made.size(), expected.size(), "{what}");
+        let greatest = expected.abs().max().double_value(&[]);
+        let off = (made - expected).abs().max().double_value(&[]) / greatest;
+        // Single precision, TensorFlow's beside libtorch's.
+        assert!(off < 1e-5, "{what} is off by {off:e} of its greatest value");
+    };
+    let layers: Vec<&str> = expected.keys().filter_map(|key| key.strip_prefix("layer.")).collect();
+    assert_eq!(layers, ["add", "gated", "joined", "pool", "swish"]);
+    for layer in layers {
+        let made = model.run(&[("input", input)], &[layer]).expect("a layer");
+        close(layer, &made[0], &expected[format!("layer.{layer}").as_str()]);
+    }
+    assert_eq!(model.last_maps().expect("maps"), "swish");
+    for photo in 0..2 {
+        let look = model.look_input(&input.narrow(0, photo, 1)).expect("a look");
+        let heat = look.explain(&GradCam::default().class(1)).expect("a heat map");
+        let expected = expected["grad_cam"].get(photo);
+        close("Grad-CAM", &Tensor::from_slice(heat.raw()).reshape(expected.size()), &expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_for_many_photos_is_for_one_at_a_time() {
+    for name in ["scatter_frozen", "squeezed_frozen"] {
+        assert!(open(name).takes_one_photo(), "{name}");
+    }
+    assert!(!open("frozen_batch").takes_one_photo());
+}
+
+#[test]
+fn a_network_ends_before_boxes_are_suppressed() {
+    let model = open("boxes");
+    assert!(model.notes()[0].contains("NonMaxSuppression"), "{:?}", model.notes());
+    let photo = Tensor::zeros([3, 3, 8, 8], tch::kind::FLOAT_CPU);
+    let layers = model.run(&[("input", &photo)], &["head", "transpose"]).expect("runs");
+    assert_eq!([layers[0].size(), layers[1].size()], [[3, 2, 9], [3, 9, 4]]);
+}
+
+#[test]
 fn a_network_opens_up_to_a_layer() {
     let model = Model::open_up_to(folder().join("keras.onnx"), "pool1").expect("opens");
     let photo = Tensor::zeros([2, 3, 8, 8], tch::kind::FLOAT_CPU);

@@ -254,7 +254,7 @@ impl Model {
     }
 
     /// Says them, and keeps them in place of those before.
-    fn take_notes(&self, notes: Vec<String>) {
+    pub(crate) fn take_notes(&self, notes: Vec<String>) {
         weights::say(self.name(), &notes);
         self.inner.notes.replace(notes);
     }

@@ -26,8 +26,8 @@ def i(*numbers):
     return np.array(numbers, np.int64)
 
 
-def save(name, opset, nodes, weights, frozen=False, last=False):
-    """The network, and its output for two photos."""
+def save(name, opset, nodes, weights, frozen=False, last=False, compared=None):
+    """The network, and its output for two photos, or another value."""
     batch = 1 if frozen else "N"
     sizes = [batch, 8, 8, 3] if last else [batch, 3, 8, 8]
     graph = helper.make_graph(
@@ -39,6 +39,8 @@ def save(name, opset, nodes, weights, frozen=False, last=False):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.save(model, FOLDER / f"{name}.onnx")
+    if compared:
+        model.graph.output.insert(0, helper.make_tensor_value_info(compared, TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString())
     photos = f(2, 3, 8, 8)
     given = np.ascontiguousarray(photos.transpose(0, 2, 3, 1)) if last else photos
@@ -155,12 +157,34 @@ def channels_last():
          own, last=True)
 
 
+def for_one_photo():
+    same = conv(pads=[1, 1, 1, 1])
+    # Into channel 2 of photo 0, the only one.
+    save("scatter_frozen", 18, [
+        same, N("Slice", ["c", "zero", "one", "dim"], ["v"]), N("Squeeze", ["v", "dim"], ["u"]),
+        N("ScatterND", ["c", "place", "u"], ["y"]),
+    ], with_conv(zero=i(0), one=i(1), dim=i(1), place=np.array([[0, 2]], np.int64)), frozen=True)
+    save("squeezed_frozen", 18, [
+        same, N("Squeeze", ["c", "zero"], ["s"]), N("Softmax", ["s"], ["t"], axis=0),
+        N("ReduceMax", ["t", "maps"], ["m"], keepdims=0), N("MatMul", ["m", "fc"], ["p"]),
+        N("Unsqueeze", ["p", "zero"], ["y"]),
+    ], with_conv(zero=i(0), maps=i(1, 2), fc=f(4, 5)), frozen=True)
+    save("boxes", 13, [
+        conv(strides=[2, 2]), N("Reshape", ["c", "line"], ["r"]), N("Transpose", ["r"], ["boxes"], perm=[0, 2, 1]),
+        N("Slice", ["r", "zero", "two", "dim"], ["t"]), N("Sigmoid", ["t"], ["scores"], name="/head/Sigmoid"),
+        N("NonMaxSuppression", ["boxes", "scores", "most", "overlap"], ["chosen"]),
+        N("Cast", ["chosen"], ["y"], to=TensorProto.FLOAT),
+    ], with_conv(line=i(0, 4, -1), zero=i(0), two=i(2), dim=i(1), most=i(3), overlap=np.array([0.5], np.float32)),
+         compared="scores")
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     old_forms()
     windows()
     sizes()
     channels_last()
+    for_one_photo()
     print(sum(file.stat().st_size for file in FOLDER.iterdir()), "bytes")
 
 

@@ -36,7 +36,16 @@ pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model
         let mut reader = Reader::new(network, name, &load, photos)?;
         reader.read(up_to.is_some())?;
         let outputs = reader.outputs();
-        reader.draft.finish(&outputs, up_to)
+        let cut = !reader.ends.is_empty() && up_to.is_none();
+        let model = reader.draft.finish(&outputs, up_to)?;
+        if cut {
+            model.take_notes(vec![
+                "it ends in the scores and boxes that its NonMaxSuppression reads: which boxes are left is not \
+                 computed here"
+                    .into(),
+            ]);
+        }
+        Ok(model)
     })
 }
 
@@ -98,6 +107,11 @@ struct Reader<'a> {
     calls: HashMap<String, usize>,
     module: String,
     keras: place::Keras,
+    /// What a suppression of boxes reads, scores first: how many it leaves, nobody knows before the photo, and
+    /// so the network ends there.
+    ends: Vec<Value>,
+    /// What comes behind it.
+    behind: HashSet<&'a str>,
 }
 
 impl<'a> Reader<'a> {
@@ -176,6 +190,8 @@ impl<'a> Reader<'a> {
             calls: HashMap::new(),
             module: String::new(),
             keras: place::Keras::of(&network.nodes),
+            ends: Vec::new(),
+            behind: HashSet::new(),
         };
         for info in network.values.iter().chain(&network.outputs) {
             reader.stored.extend(info.dtype.map(|dtype| (info.name.as_str(), dtype)));
@@ -196,6 +212,10 @@ impl<'a> Reader<'a> {
         let mut unknown: Vec<String> = Vec::new();
         let network = self.network;
         for node in &network.nodes {
+            if self.is_behind(node) {
+                self.behind.extend(node.outputs.iter().map(String::as_str));
+                continue;
+            }
             let known = operators::is_known(node);
             // What it reads is not known, which is said already.
             let reads_missing =
@@ -215,6 +235,25 @@ impl<'a> Reader<'a> {
             }
         }
         parts::check_known(&unknown, partly)
+    }
+
+    /// Whether it comes behind the end of what layers can compute, or is this end.
+    fn is_behind(&mut self, node: &Node) -> bool {
+        if node.inputs.iter().any(|name| self.behind.contains(name.as_str())) {
+            return true;
+        }
+        let read = node.inputs.iter().take(2).map(|name| match self.known.get(name.as_str()) {
+            Some(Known::Value(value)) => Some(value.clone()),
+            _ => None,
+        });
+        let read: Option<Vec<Value>> = read.collect();
+        let Some([boxes, scores]) = read.as_deref() else { return false };
+        let ends = node.kind == "NonMaxSuppression"
+            && [boxes, scores].into_iter().any(|value| self.draft.varies(value));
+        if ends {
+            self.ends.extend([scores.clone(), boxes.clone()]);
+        }
+        ends
     }
 
     fn node(&mut self, node: &'a Node) -> Result<()> {
@@ -287,16 +326,15 @@ impl<'a> Reader<'a> {
         let named = self.network.outputs.iter().filter_map(|output| {
             Some((output.name.clone(), self.known.get(output.name.as_str())?))
         });
-        named
-            .filter_map(|(name, known)| match known {
-                Known::Value(value) => {
-                    let maps = operators::channels_first(&self.draft, value)
-                        .filter(|_| self.channels_last);
-                    Some((Some(name), maps.unwrap_or_else(|| value.clone())))
-                }
-                Known::Counted(..) | Known::Nothing => None,
-            })
-            .collect()
+        let named = named.filter_map(|(name, known)| match known {
+            Known::Value(value) => {
+                let maps =
+                    operators::channels_first(&self.draft, value).filter(|_| self.channels_last);
+                Some((Some(name), maps.unwrap_or_else(|| value.clone())))
+            }
+            Known::Counted(..) | Known::Nothing => None,
+        });
+        self.ends.iter().map(|end| (None, end.clone())).chain(named).collect()
     }
 }
 

@@ -276,15 +276,12 @@ fn grid_sample(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     one(draft.op(sample, &[a.value(0)?, a.value(1)?])?)
 }
 
-/// Of boxes that are known. How many are left of those of a photo, nobody knows before it runs, and layers
-/// here have shapes: a network is opened up to what this one reads.
+/// Of boxes that are known; with those of a photo the network ends.
 fn non_max_suppression(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let (boxes, scores) = (a.value(0)?, a.value(1)?);
     let (Some(boxes), Some(scores)) = (draft.known(&boxes)?, draft.known(&scores)?) else {
         return Err(Error::Argument(
-            "how many boxes it leaves, nobody knows before the photo; Model::open_up_to(path, layer) opens the \
-             network up to the layer that it reads"
-                .into(),
+            "how many boxes it leaves, nobody knows before the photo".into(),
         ));
     };
     let number = |i: usize, none: f64| if a.has(i) { a.number(draft, i) } else { Ok(none) };
