@@ -104,6 +104,19 @@ fn a_network_of_keras_has_its_layers_names_and_maps() {
 }
 
 #[test]
+fn a_yolo_has_its_modules_names() {
+    let model = open("yolo");
+    for module in ["model.0", "model.2.m.0.cv1", "model.4", "model.8.cv2.0"] {
+        let layers = model.layers();
+        assert!(
+            layers.iter().any(|layer| layer.name.starts_with(&format!("{module}."))),
+            "{module}"
+        );
+    }
+    assert_eq!(model.layers().at(-1).expect("an end").shape, [1, 6, 64]);
+}
+
+#[test]
 fn what_cannot_be_for_many_photos_is_for_one_at_a_time() {
     for name in ["scatter_frozen", "squeezed_frozen"] {
         assert!(open(name).takes_one_photo(), "{name}");

@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model
     parts::for_photos(!several, |photos| {
         let mut reader = Reader::new(network, name, &load, photos)?;
         reader.read(up_to.is_some())?;
-        let outputs = reader.outputs();
+        let outputs = reader.outputs()?;
         let cut = !reader.ends.is_empty() && up_to.is_none();
         let model = reader.draft.finish(&outputs, up_to)?;
         if cut {
@@ -55,7 +55,7 @@ pub(super) fn constants(path: &Path) -> Result<Vec<Tensor>> {
     let load = |tensor: &onnx::Tensor| load(&file, tensor);
     let mut reader = Reader::without_photo(file.network(), &load)?;
     reader.read(false)?;
-    let outputs = reader.outputs();
+    let outputs = reader.outputs()?;
     outputs.iter().map(|(_, output)| parts::known(&reader.draft, output)).collect()
 }
 
@@ -322,19 +322,17 @@ impl<'a> Reader<'a> {
 
     /// The tensors that the network returns, in its order. Maps that a network of Keras has with channels last
     /// are maps here, as the photo is.
-    fn outputs(&self) -> Vec<(Option<String>, Value)> {
-        let named = self.network.outputs.iter().filter_map(|output| {
-            Some((output.name.clone(), self.known.get(output.name.as_str())?))
-        });
-        let named = named.filter_map(|(name, known)| match known {
-            Known::Value(value) => {
-                let maps =
-                    operators::channels_first(&self.draft, value).filter(|_| self.channels_last);
-                Some((Some(name), maps.unwrap_or_else(|| value.clone())))
-            }
-            Known::Counted(..) | Known::Nothing => None,
-        });
-        self.ends.iter().map(|end| (None, end.clone())).chain(named).collect()
+    fn outputs(&mut self) -> Result<Vec<(Option<String>, Value)>> {
+        let mut outputs: Vec<_> = self.ends.iter().map(|end| (None, end.clone())).collect();
+        for output in &self.network.outputs {
+            let Some(Known::Value(value)) = self.known.get(output.name.as_str()) else { continue };
+            let value = match self.channels_last {
+                true => operators::with_channels_first(&mut self.draft, value.clone())?,
+                false => value.clone(),
+            };
+            outputs.push((Some(output.name.clone()), value));
+        }
+        Ok(outputs)
     }
 }
 

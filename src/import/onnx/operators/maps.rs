@@ -65,12 +65,20 @@ const BY_VALUE: [&str; 47] = [
 ];
 
 /// What has channels last only because the order was changed just before: what it was.
-pub(in super::super) fn channels_first(draft: &Draft, value: &Value) -> Option<Value> {
+pub(super) fn channels_first(draft: &Draft, value: &Value) -> Option<Value> {
     match draft.op_of(value) {
         Some((Op::Rearrange(Rearrange::Permute(order)), [source])) if *order == CHANNELS_LAST => {
             Some(source.clone())
         }
         _ => None,
+    }
+}
+
+/// The maps that a network of Keras gives back, in our order.
+pub(in super::super) fn with_channels_first(draft: &mut Draft, value: Value) -> Result<Value> {
+    match draft.varies(&value) && draft.shape(&value).len() == 4 {
+        true => draft.as_operation("transpose", |draft| permuted(draft, value, vec![0, 3, 1, 2])),
+        false => Ok(value),
     }
 }
 

@@ -22,7 +22,7 @@ use super::{Known, sizes};
 use crate::error::{Error, Result};
 use crate::model::{Op, Rearrange};
 use crate::tensor::IntoResult;
-pub(super) use maps::channels_first;
+pub(super) use maps::with_channels_first;
 
 /// From the arguments of an operator to what it makes.
 type Translate = fn(&mut Draft, &Arguments) -> Result<Vec<Known>>;
