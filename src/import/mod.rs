@@ -46,7 +46,11 @@ impl Model {
     /// their nodes, `conv1` of `StatefulPartitionedCall/model/conv1/Conv2D`, or by their kind. Batch norms that
     /// the exporter has folded into convolutions stay there. Operators of ONNX's versions 7 to 22 are known, and
     /// weights in files beside it. Photos that the network takes with channels last, as Keras has them, are
-    /// maps here, and what comes out is as well. A height and width that the file leaves open are 224.
+    /// maps here, and what comes out is as well. A height and width that the file leaves open are 224. A network that
+    /// ends in NonMaxSuppression ends in the scores and boxes that it reads.
+    ///
+    /// A network that was exported for a single photo takes any number of them, if its layers go with that; otherwise
+    /// [one at a time](Model::takes_one_photo).
     ///
     /// Of several inputs, the first that can be a photo is looked at, and [`fix`](Model::fix) gives the others their
     /// values; of several outputs the first counts, unless [`with_output`](Model::with_output) says otherwise. Both
