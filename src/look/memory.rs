@@ -68,16 +68,12 @@ impl Memory {
     /// One of the batch, with what is known of it.
     pub(crate) fn one(&self, index: i64) -> Result<Memory> {
         let known = self.known.borrow();
-        let varies = self.model.varying();
-        let part = |(id, value): (&NodeId, &Tensor)| match varies[id.0] {
-            true => Ok((*id, value.f_narrow(0, index, 1)?)),
-            false => Ok((*id, value.shallow_clone())),
-        };
-        let known: Result<HashMap<NodeId, Tensor>, tch::TchError> =
-            known.iter().map(part).collect();
+        let part =
+            |(id, value): (&NodeId, &Tensor)| Ok((*id, self.model.part_of(*id, value, index)?));
+        let known: Result<HashMap<NodeId, Tensor>> = known.iter().map(part).collect();
         Ok(Memory {
             model: self.model.clone(),
-            known: Rc::new(RefCell::new(known.into_result()?)),
+            known: Rc::new(RefCell::new(known?)),
             trainings: Rc::new(Cell::new(self.trainings.get())),
         })
     }

@@ -45,12 +45,8 @@ impl Model {
         }
         let mut each: Vec<Feeds> = (0..photos).map(|_| Vec::with_capacity(feeds.len())).collect();
         for (id, tensor) in feeds {
-            let parts = match by_photo[id.0] {
-                true => self.parts_of(*id, tensor, photos)?,
-                false => (0..photos).map(|_| tensor.shallow_clone()).collect(),
-            };
-            for (feeds, part) in each.iter_mut().zip(parts) {
-                feeds.push((*id, part));
+            for (feeds, photo) in each.iter_mut().zip(0..) {
+                feeds.push((*id, self.part_of(*id, tensor, photo)?));
             }
         }
         Ok(Some(each))
@@ -75,14 +71,17 @@ impl Model {
         self.shape_of(id).first().map_or(1, |rows| (*rows).max(1))
     }
 
-    /// A layer's value for so many photos, photo by photo.
-    fn parts_of(&self, id: NodeId, value: &Tensor, photos: i64) -> Result<Vec<Tensor>> {
+    /// A layer's value for one photo of a batch; what is the same for all, as it is.
+    pub(crate) fn part_of(&self, id: NodeId, value: &Tensor, photo: i64) -> Result<Tensor> {
+        if !self.by_photo()[id.0] {
+            return Ok(value.shallow_clone());
+        }
         let rows = self.rows_of(id);
-        let part = |photo| match self.shape_of(id).is_empty() {
+        match self.shape_of(id).is_empty() {
             true => value.f_select(0, photo),
             false => value.f_narrow(0, photo * rows, rows),
-        };
-        (0..photos).map(|photo| part(photo).into_result()).collect()
+        }
+        .into_result()
     }
 
     /// A gradient at a layer's value for so many photos, photo by photo; where the value is the same for all, in
@@ -97,7 +96,7 @@ impl Model {
             return Ok(vec![gradient]);
         }
         if self.by_photo()[id.0] {
-            return self.parts_of(id, &gradient, photos as i64);
+            return (0..photos as i64).map(|photo| self.part_of(id, &gradient, photo)).collect();
         }
         let part = gradient.f_div_scalar(photos as f64).into_result()?;
         Ok((0..photos).map(|_| part.shallow_clone()).collect())
@@ -138,5 +137,80 @@ impl Model {
             }
         }
         shapes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::kind::FLOAT_CPU;
+
+    use super::*;
+    use crate::attribution::Saliency;
+    use crate::model::backward::{Back, Rule};
+    use crate::model::{Arithmetic, Builder, Linear, Pass};
+
+    /// A photo, four numbers beside each, and three that are the same for all photos.
+    fn three_inputs() -> Builder {
+        let mut net = Model::builder("three inputs", [2, 3, 3]);
+        let photo = net.input();
+        let beside = net.add_input("beside", [4]);
+        let shared = net.add_input_of("shared".into(), "shared".into(), vec![3]);
+        let pixels = net.add("flatten", Op::Flatten, &[photo]);
+        let both = net.add("both", Op::Concat, &[pixels, beside]);
+        let three = net.add("three", Linear::new(22, 3), &[both]);
+        let double = net.add("double", Arithmetic::Add, &[shared, shared]);
+        net.add("scaled", Arithmetic::Multiply, &[three, double]);
+        net.seed(1)
+    }
+
+    #[test]
+    fn several_inputs_are_taken_apart_together() {
+        let [all, each] =
+            [three_inputs(), three_inputs().one_by_one()].map(|net| net.build().expect("builds"));
+        let value = |size: &[i64]| Tensor::rand(size, FLOAT_CPU);
+        let (photos, beside, shared) = (value(&[2, 2, 3, 3]), value(&[2, 4]), value(&[3]));
+        let same =
+            |a: &Tensor, b: &Tensor| a.size() == b.size() && a.allclose(b, 1e-5, 1e-6, false);
+        let feeds = [("input", &photos), ("beside", &beside), ("shared", &shared)];
+        let wanted = ["output", "double"];
+        let (a, b) = (all.run(&feeds, &wanted).expect("runs"), each.run(&feeds, &wanted));
+        let b = b.expect("runs one by one");
+        assert!(same(&a[0], &b[0]) && same(&a[1], &b[1]), "{a:?} {b:?}");
+
+        // Gradients of what has photos and of what has not, from layers of both kinds.
+        for input in ["input", "beside", "shared"] {
+            let gradient = |model: &Model| {
+                let mut feeds = feeds.to_vec();
+                feeds.sort_by_key(|(name, _)| *name != input);
+                let fed = feeds.iter().map(|(name, t)| (model.find_fed(name).expect("there"), *t));
+                let fed: Vec<(NodeId, &Tensor)> = fed.collect();
+                let layers = wanted.map(|name| model.find(name).expect("there"));
+                let score = |values: &[Tensor]| {
+                    (values[0].square().sum(FLOAT_CPU.0) + values[1].square().sum(FLOAT_CPU.0))
+                        .f_mul_scalar(0.5)
+                        .into_result()
+                };
+                let back = Back { rule: Rule::Natural, again: false };
+                model.gradient_back(back, &fed, &layers, score).expect("goes back").1.expect("one")
+            };
+            assert!(same(&gradient(&all), &gradient(&each)), "{input}");
+        }
+
+        // Held fixed, one value is for all photos.
+        let fixed = |model: &Model| {
+            let model = model.fix("beside", &beside.narrow(0, 0, 1)).expect("fits");
+            model.fix("shared", &shared).expect("fits")
+        };
+        let (all, each) = (fixed(&all), fixed(&each));
+        let made = |model: &Model| model.forward_as(Pass::Inference, &photos).expect("runs");
+        assert!(same(&made(&all), &made(&each)));
+        assert_eq!(each.output_shapes(&[2, 2, 3, 3]).expect("shapes")[2], [3]);
+        let maps = |model: &Model| {
+            let looks = model.look_inputs(&photos).expect("looks");
+            let heats = looks.explain(&Saliency::default().class(1)).expect("heat maps");
+            Tensor::from_slice(heats[1].raw())
+        };
+        assert!(same(&maps(&all), &maps(&each)));
+        assert!(each.first_not_finite(&photos).expect("runs").is_none());
     }
 }
