@@ -134,11 +134,8 @@ fn gate(nodes: &[Node], layer: NodeId, next: NodeId) -> Option<NodeId> {
     let (Op::Multiply | Op::Arithmetic(Arithmetic::Multiply)) = nodes[next.0].op else {
         return None;
     };
-    let gate = match nodes[next.0].inputs.as_slice() {
-        &[first, second] if first == layer => second,
-        &[first, second] if second == layer => first,
-        _ => return None,
-    };
+    let &[first, second] = nodes[next.0].inputs.as_slice() else { return None };
+    let gate = if first == layer { second } else { first };
     let is_sigmoid = matches!(nodes[gate.0].op, Op::Sigmoid) && nodes[gate.0].inputs == [layer];
     is_sigmoid.then_some(gate)
 }
