@@ -57,7 +57,9 @@ pub fn pt2(bytes: &[u8]) {
         }
         for output in &node.outputs {
             match output {
-                Output::Tensor(name) | Output::Int(name) | Output::Float(name) => assert!(known.insert(name)),
+                Output::Tensor(name) | Output::Int(name) | Output::Float(name) => {
+                    assert!(known.insert(name))
+                }
                 Output::Tensors(names) => known.extend(names.iter().map(|name| &**name)),
                 _ => {}
             }
