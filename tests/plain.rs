@@ -173,13 +173,24 @@ fn mixed() -> Model {
     let first = net.add("gelu", Elementwise::Gelu, &[first]);
     let second = net.add("second", Linear::new(48, 48).without_bias(), &[first]);
     let second = net.add("residual", Op::Add, &[first, second]);
-    net.add("last", Linear::new(48, 5), &[second]);
-    net.build().expect("a network")
+    let third = net.add("third", Linear::new(48, 16), &[second]);
+    let third = net.add("norm", BatchNorm2d::new(16), &[third]);
+    let third = net.add("third_relu", Op::Relu, &[third]);
+    net.add("last", Linear::new(16, 5), &[third]);
+    let model = net.build().expect("a network");
+    let weights = model.weights();
+    for (name, from) in [("norm.running_mean", 0.3), ("norm.running_var", 1.5), ("norm.bias", 0.5)]
+    {
+        let values = Tensor::arange(16, (Kind::Float, Device::Cpu)) * 0.05 + from;
+        tch::no_grad(|| weights[name].shallow_clone().copy_(&values));
+    }
+    model
 }
 
 #[test]
 fn whatever_is_taken_along_each_layer_has_the_value_of_a_pass_that_records() {
     let model = mixed();
+    let mut otherwise = 0;
     for photos in [1, 3] {
         let input = wave([photos, 3, 22, 26]);
         let layers = model.layers();
@@ -191,6 +202,7 @@ fn whatever_is_taken_along_each_layer_has_the_value_of_a_pass_that_records() {
             let all = model.run_as(pass, &feeds, &names).expect("a pass");
             for ((name, expected), found) in names.iter().zip(&expected).zip(&all) {
                 let alone = model.run_as(pass, &feeds, &[name]).expect("a pass").remove(0);
+                otherwise += usize::from(alone != *expected);
                 for found in [found, &alone] {
                     assert_eq!(found.size(), expected.size());
                     let apart = (found - expected).abs().max().double_value(&[]);
@@ -199,4 +211,6 @@ fn whatever_is_taken_along_each_layer_has_the_value_of_a_pass_that_records() {
             }
         }
     }
+    // Sums in another order.
+    assert!(otherwise > 0 || std::env::var_os("CONVLENS_PLAIN").is_some());
 }

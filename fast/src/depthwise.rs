@@ -8,7 +8,7 @@ use crate::after::After;
 use crate::direct::Windows;
 use crate::exactly;
 use crate::simd::{Instructions, Vector};
-use crate::threads::{self, Shared};
+use crate::threads::{self, MOST_THREADS, Shared};
 
 /// A convolution of each channel by itself, and what follows it.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ impl Depthwise<'_> {
         }
         let rows = photos * height;
         let products = values.saturating_mul(taps);
-        let threads = if products < WORTH { 1 } else { threads.max(1) };
+        let threads = if products < WORTH { 1 } else { threads.clamp(1, MOST_THREADS) };
         let pieces = if threads == 1 { 1 } else { (products / PIECE).clamp(threads, 4 * threads) };
         let pieces = pieces.min(rows);
         // Of a register's channels a few rows stay in the nearest cache, of all of them in the next.

@@ -54,7 +54,10 @@ impl MaxPool<'_> {
         if output.len() != rows.checked_mul(row)? {
             return None;
         }
-        let read = output.len().saturating_mul(self.windows.kernel[0] * self.windows.kernel[1]);
+        let read = output
+            .len()
+            .saturating_mul(self.windows.kernel[0])
+            .saturating_mul(self.windows.kernel[1]);
         let threads = if read < WORTH { 1 } else { threads.clamp(1, rows) };
         let output = Shared(output.as_mut_ptr().cast());
         let next = AtomicUsize::new(0);

@@ -90,6 +90,9 @@ extern "C" fn enter(call: *mut c_void) {
     call.enter();
 }
 
+/// More threads than these are not asked for.
+pub(crate) const MOST_THREADS: usize = 1024;
+
 /// A pointer to what threads write to, each elsewhere.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared(pub(crate) *mut f32);

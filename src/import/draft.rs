@@ -533,8 +533,10 @@ impl Draft {
             });
             let mut named: Vec<(String, NodeId)> = Vec::new();
             for (name, id) in computed {
-                let count = named.iter().filter(|(other, _)| *other == name).count();
-                named.push((if count == 0 { name } else { format!("{name}_{count}") }, id));
+                let is_free = |name: &str| named.iter().all(|(other, _)| other != name);
+                let others = (1..).map(|count| format!("{name}_{count}"));
+                let mut names = std::iter::once(name.clone()).chain(others);
+                named.extend(names.find(|name| is_free(name)).map(|name| (name, id)));
             }
             builder = builder.outputs(named);
         }

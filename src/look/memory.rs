@@ -119,16 +119,17 @@ impl Memory {
     /// in the batch, or, of one alone, any number. They are computed once, and remembered.
     pub(crate) fn around(&self, layer: NodeId, count: i64) -> Result<Vec<(NodeId, Tensor)>> {
         let around = self.model.around(layer);
-        let values = self.activations(&around)?;
-        let values = values.into_iter().map(|t| match t.size().first() {
-            Some(1) if count > 1 => {
+        let (values, by_photo) = (self.activations(&around)?, self.model.by_photo());
+        let values = around.iter().zip(values).map(|(id, t)| match t.size().first() {
+            Some(1) if count > 1 && by_photo[id.0] => {
                 let mut size = t.size();
                 size[0] = count;
                 t.f_expand(size, false).into_result()
             }
             _ => Ok(t),
         });
-        Ok(around.into_iter().zip(values.collect::<Result<Vec<_>>>()?).collect())
+        let values = values.collect::<Result<Vec<_>>>()?;
+        Ok(around.into_iter().zip(values).collect())
     }
 
     /// The network's output when `layer` has this value instead of its own, for as many inputs as

@@ -54,7 +54,7 @@ impl Model {
 
     /// Which layers have a value for each photo: those that follow from the photo or from an input of which each
     /// photo has its own.
-    fn by_photo(&self) -> Vec<bool> {
+    pub(crate) fn by_photo(&self) -> Vec<bool> {
         let mut by_photo = vec![false; self.inner.nodes.len()];
         for (index, node) in self.inner.nodes.iter().enumerate() {
             let id = NodeId(index);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::after::After;
 use crate::exactly;
 use crate::simd::Instructions;
-use crate::threads::{self, Shared};
+use crate::threads::{self, MOST_THREADS, Shared};
 use sums::{Run, Sums};
 
 /// Where a convolution's windows lie: rows, columns.
@@ -36,7 +36,8 @@ impl Windows {
     pub(crate) fn count(&self, side: usize, size: usize) -> Option<usize> {
         let reach = self.kernel[side].checked_sub(1)?.checked_mul(self.dilation[side])?;
         let all = self.padding[side].checked_mul(2)?.checked_add(size)?.checked_sub(reach)?;
-        (all > 0 && self.stride[side] > 0).then(|| (all - 1) / self.stride[side] + 1)
+        let is_one = all > 0 && self.stride[side] > 0 && self.dilation[side] > 0;
+        is_one.then(|| (all - 1) / self.stride[side] + 1)
     }
 }
 
@@ -65,6 +66,8 @@ const KEPT: usize = 96 << 10;
 const AHEAD: usize = 1024;
 /// Floats of the input that are copied between zeros at once.
 const COPIED: usize = 128 << 10;
+/// The most of them for two rows of the output: far dilated windows would copy most of the input for each.
+const MOST_COPIED: usize = 4 * COPIED;
 /// Products for which waking a thread pays.
 const WORTH: usize = 1 << 18;
 /// Products in a piece of a large work.
@@ -74,6 +77,13 @@ impl Direct<'_> {
     /// Whether this processor has the instructions.
     pub fn is_here() -> bool {
         Instructions::here().is_some()
+    }
+
+    /// Whether inputs of this height, width and channels, of which a part is copied between zeros where there is
+    /// padding, can be gone through by such windows in parts of a moderate size.
+    pub fn suits(size: [usize; 3], windows: &Windows) -> bool {
+        let is_little = |floats| floats <= MOST_COPIED;
+        windows.padding == [0; 2] || copied(size, windows, 2).is_some_and(is_little)
     }
 
     /// Lays weights `[K, kh, kw, C]` and a bias `[K]` out as the sums read them: for each panel, which is two
@@ -136,8 +146,10 @@ impl Direct<'_> {
         let pixels = photos.checked_mul(height)?.checked_mul(width)?;
         let values = pixels.checked_mul(self.channels)?;
         let lanes = instructions.lanes();
-        let packed = self.channels.checked_next_multiple_of(lanes)?.checked_mul(length + 1)?;
+        let packed =
+            self.channels.checked_next_multiple_of(lanes)?.checked_mul(length.checked_add(1)?)?;
         let suits = values > 0
+            && Self::suits(self.size, &self.windows)
             && output.len() == values
             && self.weights.len() == packed
             && self.other.is_none_or(|other| other.len() == values);
@@ -150,11 +162,23 @@ impl Direct<'_> {
             (task.of.size, task.output, task.photos) = ([1, pixels, c], [1, pixels], 1);
         }
         let products = values.saturating_mul(length);
-        let threads = if products < WORTH { 1 } else { threads.max(1) };
+        let threads = if products < WORTH { 1 } else { threads.clamp(1, MOST_THREADS) };
         // SAFETY: the lengths are those that the task names, and the caller's processor was asked.
         unsafe { task.run(output.as_mut_ptr().cast(), threads) }
         Some(())
     }
+}
+
+/// Rows of the input that so many rows of the output read.
+fn rows_read(windows: &Windows, count: usize) -> Option<usize> {
+    let reach = windows.kernel[0].checked_sub(1)?.checked_mul(windows.dilation[0])?;
+    count.checked_sub(1)?.checked_mul(windows.stride[0])?.checked_add(reach)?.checked_add(1)
+}
+
+/// How many floats the copy has that so many rows of the output read.
+fn copied([_, w, c]: [usize; 3], windows: &Windows, rows: usize) -> Option<usize> {
+    let line = windows.padding[1].checked_mul(2)?.checked_add(w)?.checked_mul(c)?;
+    rows_read(windows, rows)?.checked_mul(line)
 }
 
 /// A convolution whose lengths have been checked.
@@ -247,15 +271,14 @@ impl Task<'_> {
 
     /// Rows of the input that so many rows of the output read.
     fn rows(&self, count: usize) -> usize {
-        let windows = &self.of.windows;
-        (count - 1) * windows.stride[0] + (windows.kernel[0] - 1) * windows.dilation[0] + 1
+        rows_read(&self.of.windows, count).unwrap_or(usize::MAX)
     }
 
     /// How many floats the copy has that so many blocks read.
     fn scratch(&self, blocks: usize) -> usize {
         // They may begin and end within a row.
-        let rows = self.rows(blocks.div_ceil(self.across()) + 1);
-        rows * (self.of.size[1] + 2 * self.of.windows.padding[1]) * self.of.size[2]
+        let rows = blocks.div_ceil(self.across()) + 1;
+        copied(self.of.size, &self.of.windows, rows).unwrap_or(usize::MAX)
     }
 
     /// # Safety

@@ -49,7 +49,7 @@ pub(super) struct ModuleCallEntry {
 
 #[derive(Deserialize)]
 pub(super) struct ModuleCallSignature {
-    /// JSON: see `outputs.rs`.
+    /// JSON: see `results.rs`.
     pub(super) out_spec: String,
 }
 

@@ -1,4 +1,4 @@
-//! Which layers are taken together: a convolution or a linear layer with the batch norm, the sum and the
+//! Which layers are taken together: a convolution with the batch norm, or a linear layer, and the sum and the
 //! function of each value behind it.
 
 use convlens_fast::After;
@@ -61,9 +61,9 @@ impl Chains {
         let mut chains = Chains::none(nodes);
         let mut summed = vec![false; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
-            let packable = match &node.op {
-                Op::Conv2d(conv) if runs(NodeId(index)) => conv.zeros().is_some(),
-                Op::Linear(_) if runs(NodeId(index)) => true,
+            let (is_conv, packable) = match &node.op {
+                Op::Conv2d(conv) if runs(NodeId(index)) => (true, conv.zeros().is_some()),
+                Op::Linear(_) if runs(NodeId(index)) => (false, true),
                 _ => continue,
             };
             let mut end = NodeId(index);
@@ -91,7 +91,9 @@ impl Chains {
                 }
                 let inputs = nodes[next.0].inputs.as_slice();
                 match (&nodes[next.0].op, inputs) {
-                    (Op::BatchNorm2d(_), _) if end == chain.conv => chain.norm = Some(next),
+                    (Op::BatchNorm2d(_), _) if end == chain.conv && is_conv => {
+                        chain.norm = Some(next)
+                    }
                     // Of two chains that meet, the first takes the sum.
                     (Op::Add, &[first, second])
                         if first != second && chain.add.is_none() && !summed[next.0] =>

@@ -18,15 +18,28 @@ pub(super) enum Way {
     Depthwise,
 }
 
-pub(super) fn way(op: &Conv2d) -> Option<Way> {
-    if !has_fast_loops() || !Direct::is_here() || op.zeros().is_none() {
+/// For inputs `[N, C, h, w]`.
+pub(super) fn way(op: &Conv2d, input: &[i64]) -> Option<Way> {
+    let (windows, &[_, c, h, w]) = (windows(op)?, input) else { return None };
+    if !has_fast_loops() || !Direct::is_here() {
         return None;
     }
     match op.groups {
-        1 => Some(Way::Whole),
+        1 => Direct::suits([h, w, c].map(|side| side as usize), &windows).then_some(Way::Whole),
         groups if groups == op.in_channels && groups == op.out_channels => Some(Way::Depthwise),
         _ => None,
     }
+}
+
+/// Where the windows lie, where that does not depend on the input.
+fn windows(op: &Conv2d) -> Option<Windows> {
+    let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
+    Some(Windows {
+        kernel: sides(op.kernel),
+        stride: sides(op.stride),
+        padding: sides(op.zeros()?),
+        dilation: sides(op.dilation),
+    })
 }
 
 /// The weights, `[K, C, kh, kw]`, as the sums read them; the bias of a whole convolution is among them.
@@ -60,14 +73,7 @@ pub(super) fn run(
     shape: [i64; 4],
 ) -> Result<Option<Tensor>> {
     let (input, other) = (inner(input)?, other.map(inner).transpose()?);
-    let (&[_, h, w, c], Some(padding)) = (&*input.size(), op.zeros()) else { return Ok(None) };
-    let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
-    let windows = Windows {
-        kernel: sides(op.kernel),
-        stride: sides(op.stride),
-        padding: sides(padding),
-        dilation: sides(op.dilation),
-    };
+    let (&[_, h, w, c], Some(windows)) = (&*input.size(), windows(op)) else { return Ok(None) };
     let size = [h, w, c].map(|side| side as usize);
     filled(shape, |output| {
         let (input, weights) = (floats(&input)?, floats(weights)?);

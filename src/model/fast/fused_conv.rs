@@ -1,6 +1,6 @@
-//! Convolutions that take their neighbours along, in inference: the batch norm, the sum and the
-//! rectifier behind them in one pass over memory, with weights packed as oneDNN wants them. And the
-//! way back through them.
+//! Convolutions and linear layers that take their neighbours along, in inference: the batch norm, the sum and
+//! the function of each value behind them in one pass over memory, with packed weights. And the way back
+//! through convolutions.
 
 use std::io::Cursor;
 
@@ -61,7 +61,10 @@ impl Engine {
         let fits = shape.pop() == Some(op.in_features) && is_plain(input) && input.numel() > 0;
         let rows = shape.iter().product::<i64>();
         let weights = op.in_features * op.out_features;
-        if !fits || direct::way(&conv).is_none() || weights > if rows == 1 { FEW } else { MANY } {
+        if !fits
+            || direct::way(&conv, &[1, op.in_features, rows, 1]).is_none()
+            || weights > if rows == 1 { FEW } else { MANY }
+        {
             return Ok(None);
         }
         let pixels = |t: &Tensor| {
@@ -104,7 +107,7 @@ impl Engine {
         let sources = parameters(conv, norm);
         let plain = is_plain(input) && all_plain(&sources);
         let archive = self.archive().zip(op.zeros()).filter(|_| plain);
-        let wish = match direct::way(op).filter(|_| plain) {
+        let wish = match direct::way(op, &size).filter(|_| plain) {
             _ if plain && winograd::suits(op, &size, asked.again) => Form::Points,
             Some(way) => Form::Direct(way),
             None if archive.is_some() => Form::Packed,
@@ -177,7 +180,7 @@ impl Engine {
             Ok((channels_last(&turned)?, None))
         };
         let size = gradient.size();
-        let wish = match direct::way(&turned) {
+        let wish = match direct::way(&turned, &size) {
             _ if winograd::suits(&turned, &size, asked.again) => Form::Points,
             Some(way) => Form::Direct(way),
             None => Form::Packed,
