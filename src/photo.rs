@@ -614,15 +614,15 @@ impl Preprocess {
     }
 
     /// What is shown of a prepared input, `[1, C, height, width]`, and what captions say of that: the channels
-    /// that were chosen; else the normalisation undone for three, and the mean of the channels in grey for any
-    /// other number.
+    /// that were chosen; else the normalisation undone for three, one from its least to its greatest value, and of
+    /// any other number the mean as [`Bands`] shows it.
     pub(crate) fn pictured(&self, input: &Tensor) -> Result<(Picture, Option<String>)> {
         let input = input.f_to_device(Device::Cpu).into_result()?;
         let size = input.size();
         let &[1, channels, height, width] = size.as_slice() else {
             return Err(Error::Shape(format!("expected one input, [1, C, H, W], got {size:?}")));
         };
-        if self.shown.is_chosen() {
+        if self.shown.is_chosen() || ![1, 3].contains(&channels) {
             let maps = to_maps(&input.f_squeeze_dim(0).into_result()?)?;
             return Ok((self.shown.picture(&maps)?, Some(self.shown.note(maps.count())?)));
         }
@@ -630,8 +630,7 @@ impl Preprocess {
             self.colours_of(&input)?.f_permute([0, 2, 3, 1]).into_result()?
         } else {
             let grey = input
-                .f_mean_dim([1i64].as_slice(), false, None::<Kind>) // [1, h, w]
-                .and_then(|t| t.f_unsqueeze(-1))
+                .f_permute([0, 2, 3, 1])
                 .and_then(|t| t.f_expand([1, height, width, 3], false))
                 .into_result()?;
             let (low, high) = (grey.f_min().into_result()?, grey.f_max().into_result()?);
@@ -640,11 +639,7 @@ impl Preprocess {
         };
         let values = to_floats(&unit)?;
         let bytes = values.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect();
-        let note = match channels {
-            1 | 3 => None,
-            count => Some(self.shown.note(count as usize)?),
-        };
-        Ok((Picture::rgb(width as u32, height as u32, bytes)?, note))
+        Ok((Picture::rgb(width as u32, height as u32, bytes)?, None))
     }
 
     /// What a colour becomes in an input, `[1, 3, 1, 1]`, or for a network with one input channel

@@ -201,9 +201,9 @@ impl Model {
 
     /// How many photos the feeds are of.
     fn photos_in(&self, feeds: &[(NodeId, &Tensor)]) -> i64 {
-        let varies = self.varying();
+        let by_photo = self.by_photo();
         let of = |(id, value): &(NodeId, &Tensor)| {
-            let one = *self.shape_of(*id).first().filter(|one| **one > 0 && varies[id.0])?;
+            let one = *self.shape_of(*id).first().filter(|one| **one > 0 && by_photo[id.0])?;
             Some((value.size().first()? / one).max(1))
         };
         let photo = feeds.iter().find(|(id, _)| *id == self.input());

@@ -55,15 +55,9 @@ impl Model {
     /// Which layers have a value for each photo: those that follow from the photo or from an input of which each
     /// photo has its own.
     pub(crate) fn by_photo(&self) -> Vec<bool> {
-        let mut by_photo = vec![false; self.inner.nodes.len()];
-        for (index, node) in self.inner.nodes.iter().enumerate() {
-            let id = NodeId(index);
-            by_photo[index] = match node.op {
-                Op::Input => id == self.input() || self.goes_with_photos(id),
-                _ => node.inputs.iter().any(|id| by_photo[id.0]),
-            };
-        }
-        by_photo
+        self.following(|id, op| {
+            matches!(op, Op::Input) && (id == self.input() || self.goes_with_photos(id))
+        })
     }
 
     /// What a layer has in its first dimension for one photo.

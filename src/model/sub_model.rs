@@ -232,26 +232,25 @@ impl Model {
         passes.collect()
     }
 
-    /// Which nodes depend on any input, and so have a value for each photo of a batch.
+    /// Which nodes depend on any input.
     pub(crate) fn varying(&self) -> Vec<bool> {
-        let mut varies = vec![false; self.inner.nodes.len()];
-        for (index, node) in self.inner.nodes.iter().enumerate() {
-            varies[index] =
-                matches!(node.op, Op::Input) || node.inputs.iter().any(|id| varies[id.0]);
-        }
-        varies
+        self.following(|_, op| matches!(op, Op::Input))
     }
 
     /// Which nodes depend on a layer, itself among them.
     pub(crate) fn depending_on(&self, layer: NodeId) -> Vec<bool> {
-        let nodes = &self.inner.nodes;
-        let mut after = vec![false; nodes.len()];
-        after[layer.0] = true;
+        self.following(|id, _| id == layer)
+    }
+
+    /// The nodes that begin something, and all that depend on them.
+    pub(super) fn following(&self, begins: impl Fn(NodeId, &Op) -> bool) -> Vec<bool> {
+        let mut follows = vec![false; self.inner.nodes.len()];
         // In the order of execution: what a node reads comes before it.
-        for (index, node) in nodes.iter().enumerate().skip(layer.0 + 1) {
-            after[index] = node.inputs.iter().any(|id| after[id.0]);
+        for (index, node) in self.inner.nodes.iter().enumerate() {
+            follows[index] =
+                begins(NodeId(index), &node.op) || node.inputs.iter().any(|id| follows[id.0]);
         }
-        after
+        follows
     }
 
     /// Which nodes lie between the two, the start aside.

@@ -41,10 +41,11 @@ fn call(node: &mut Node) -> Option<Box<GraphArgument>> {
     let fits = CALLS.contains(&node.target.as_str())
         && inner.inputs.len() == given.len()
         && inner.outputs.len() == node.outputs.len()
-        && inner.inputs.iter().zip(given).all(|(own, given)| {
-            name(own).is_some()
-                && (name(&given.arg).is_some() || matches!(given.arg.0, Argument::Int(_)))
-        })
+        && inner
+            .inputs
+            .iter()
+            .zip(given)
+            .all(|(own, given)| name(own).is_some() && name(&given.arg).is_some())
         && inner.outputs.iter().chain(&node.outputs).all(|output| name(output).is_some());
     if !fits {
         return None;
