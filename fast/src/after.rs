@@ -86,7 +86,9 @@ unsafe fn gelu<V: Vector>(x: V) -> V {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::direct::{Direct, Windows};
+    use crate::direct::Direct;
+    use crate::testing::filled;
+    use crate::windows::Windows;
 
     /// Each value by itself, through a product with 1.
     fn of(after: After, values: &[f32]) -> Option<Vec<f32>> {
@@ -100,11 +102,7 @@ mod tests {
             other: None,
             after,
         };
-        let mut output = Vec::with_capacity(values.len());
-        of.run(&mut output.spare_capacity_mut()[..values.len()], 1)?;
-        // SAFETY: `run` has written all of them.
-        unsafe { output.set_len(values.len()) };
-        Some(output)
+        filled(values.len(), |output| of.run(output, 1))
     }
 
     /// `erf` by its series, <https://dlmf.nist.gov/7.6.E2>, up to where it is 1 in double precision.

@@ -2,13 +2,12 @@
 //! its channels innermost in memory, so that a register holds channels.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::after::After;
-use crate::direct::Windows;
-use crate::exactly;
 use crate::simd::{Instructions, Vector};
-use crate::threads::{self, MOST_THREADS, Shared};
+use crate::threads::{Shared, in_pieces, worthwhile};
+use crate::windows::Windows;
+use crate::{photos, share};
 
 /// A convolution of each channel by itself, and what follows it.
 #[derive(Clone, Copy)]
@@ -54,8 +53,7 @@ impl Depthwise<'_> {
         output: &mut [MaybeUninit<f32>],
         threads: usize,
     ) -> Option<()> {
-        let [h, w, c] = self.size;
-        let photos = exactly(self.input.len(), h.checked_mul(w)?.checked_mul(c)?)?;
+        let ([h, w, c], photos) = (self.size, photos(self.input, self.size)?);
         let (height, width) = (self.windows.count(0, h)?, self.windows.count(1, w)?);
         let taps = self.windows.kernel[0].checked_mul(self.windows.kernel[1])?;
         let values = photos.checked_mul(height)?.checked_mul(width)?.checked_mul(c)?;
@@ -68,31 +66,23 @@ impl Depthwise<'_> {
         }
         let rows = photos * height;
         let products = values.saturating_mul(taps);
-        let threads = if products < WORTH { 1 } else { threads.clamp(1, MOST_THREADS) };
+        let threads = worthwhile(threads, products, WORTH);
         let pieces = if threads == 1 { 1 } else { (products / PIECE).clamp(threads, 4 * threads) };
         let pieces = pieces.min(rows);
         // Of a register's channels a few rows stay in the nearest cache, of all of them in the next.
         let together = (AT_ONCE / (w * c) / self.windows.stride[0]).max(1);
         let output = Shared(output.as_mut_ptr().cast());
-        let next = AtomicUsize::new(0);
-        threads::on_all(threads, &|_| {
-            loop {
-                let piece = next.fetch_add(1, Ordering::Relaxed);
-                if piece >= pieces {
-                    return;
-                }
-                let (mut first, end) = (piece * rows / pieces, (piece + 1) * rows / pieces);
-                while first < end {
-                    let some = first..end.min(first + together);
-                    first = some.end;
-                    for channel in (0..c).step_by(instructions.lanes()) {
-                        for row in some.clone() {
-                            let (photo, y) = (row / height, row % height);
-                            let count = (c - channel).min(instructions.lanes());
-                            let line = Line { of: self, row, photo, y, width, channel, count };
-                            // SAFETY: the lengths have been checked, and nobody else writes to this row.
-                            unsafe { line.run(instructions, output.at(row * width * c)) }
-                        }
+        in_pieces(threads, pieces, |_, piece| {
+            let rows = share(rows, piece, pieces);
+            for first in rows.clone().step_by(together) {
+                let some = first..rows.end.min(first + together);
+                for channel in (0..c).step_by(instructions.lanes()) {
+                    for row in some.clone() {
+                        let (photo, y) = (row / height, row % height);
+                        let count = (c - channel).min(instructions.lanes());
+                        let line = Line { of: self, row, photo, y, width, channel, count };
+                        // SAFETY: the lengths have been checked, and nobody else writes to this row.
+                        unsafe { line.run(instructions, output.at(row * width * c)) }
                     }
                 }
             }
@@ -192,8 +182,7 @@ impl Line<'_> {
                 let mut sum = self.bias::<V>();
                 for (tap, row) in self.rows() {
                     for i in 0..windows.kernel[1] {
-                        let column = (x * windows.stride[1] + i * windows.dilation[1])
-                            .wrapping_sub(windows.padding[1]);
+                        let column = windows.place(1, x, i);
                         if column < width {
                             let value =
                                 V::load_first(row.wrapping_add(column * c + channel), count);
@@ -212,9 +201,9 @@ impl Line<'_> {
     fn rows(&self) -> impl Iterator<Item = (usize, *const f32)> {
         let Depthwise { size: [height, width, c], windows, .. } = *self.of;
         let photo = self.of.input.as_ptr().wrapping_add(self.photo * height * width * c);
-        let first = self.y * windows.stride[0];
+        let window = self.y;
         (0..windows.kernel[0]).filter_map(move |tap| {
-            let y = (first + tap * windows.dilation[0]).wrapping_sub(windows.padding[0]);
+            let y = windows.place(0, window, tap);
             (y < height).then(|| (tap, photo.wrapping_add(y * width * c)))
         })
     }
@@ -265,11 +254,7 @@ unsafe fn run_avx512(line: &Line, output: *mut f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{all_instructions, plain, value};
-
-    fn values(count: usize, step: usize) -> Vec<f32> {
-        (0..count).map(|i| value(i * step)).collect()
-    }
+    use crate::testing::{all_instructions, filled, plain, values};
 
     fn run(
         of: &Depthwise,
@@ -277,11 +262,7 @@ mod tests {
         count: usize,
         threads: usize,
     ) -> Option<Vec<f32>> {
-        let mut output = Vec::with_capacity(count);
-        of.run_with(instructions, &mut output.spare_capacity_mut()[..count], threads)?;
-        // SAFETY: `run_with` has written all of them.
-        unsafe { output.set_len(count) };
-        Some(output)
+        filled(count, |output| of.run_with(instructions, output, threads))
     }
 
     #[test]

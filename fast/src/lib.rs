@@ -19,16 +19,18 @@ mod simd;
 mod testing;
 mod threads;
 mod waiting;
+mod windows;
 mod winograd;
 
 pub use after::After;
 pub use depthwise::Depthwise;
-pub use direct::{Direct, Windows};
+pub use direct::Direct;
 pub use max_pool::MaxPool;
 pub use openmp::processors;
 pub use rows::weighted_rows;
 pub use threads::{for_each, on_all};
 pub use waiting::watch_the_load;
+pub use windows::Windows;
 pub use winograd::{Convolution, KERNEL, POINTS, SIDE, TILE, panel};
 
 /// Whether the compiler optimised this crate. Where it did not, libtorch is faster.
@@ -40,4 +42,14 @@ pub const OPTIMISED: bool = cfg!(optimised);
 /// How often a part goes into a whole, where it does so exactly.
 fn exactly(whole: usize, part: usize) -> Option<usize> {
     (part > 0 && whole > 0 && whole.is_multiple_of(part)).then(|| whole / part)
+}
+
+/// How many photos of this height, width and channels an input has.
+fn photos(input: &[f32], [h, w, c]: [usize; 3]) -> Option<usize> {
+    exactly(input.len(), h.checked_mul(w)?.checked_mul(c)?)
+}
+
+/// The `i`-th of so many parts of a whole, which are of about the same size.
+fn share(whole: usize, i: usize, parts: usize) -> std::ops::Range<usize> {
+    i * whole / parts..(i + 1) * whole / parts
 }

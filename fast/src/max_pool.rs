@@ -1,12 +1,11 @@
 //! The greatest value of each window, channels innermost in memory.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::direct::Windows;
-use crate::exactly;
 use crate::simd::{Instructions, Vector};
-use crate::threads::{self, Shared};
+use crate::threads::{Shared, in_pieces, worthwhile};
+use crate::windows::Windows;
+use crate::{photos, share};
 
 /// The greatest value of each window; NaN where it has one.
 #[derive(Clone, Copy)]
@@ -38,8 +37,7 @@ impl MaxPool<'_> {
         output: &mut [MaybeUninit<f32>],
         threads: usize,
     ) -> Option<()> {
-        let [h, w, c] = self.size;
-        let photos = exactly(self.input.len(), h.checked_mul(w)?.checked_mul(c)?)?;
+        let ([_, _, c], photos) = (self.size, photos(self.input, self.size)?);
         for side in [0, 1] {
             let whole = self.windows.count(side, self.size[side])?;
             let last =
@@ -58,26 +56,18 @@ impl MaxPool<'_> {
             .len()
             .saturating_mul(self.windows.kernel[0])
             .saturating_mul(self.windows.kernel[1]);
-        let threads = if read < WORTH { 1 } else { threads.clamp(1, rows) };
+        let threads = worthwhile(threads, read, WORTH).min(rows);
         let output = Shared(output.as_mut_ptr().cast());
-        let next = AtomicUsize::new(0);
-        threads::on_all(threads, &|_| {
-            loop {
-                let piece = next.fetch_add(1, Ordering::Relaxed);
-                if piece >= threads {
-                    return;
-                }
-                for number in piece * rows / threads..(piece + 1) * rows / threads {
-                    // SAFETY: the lengths have been checked, and nobody else writes to this row.
-                    unsafe {
-                        match instructions {
-                            #[cfg(target_arch = "x86_64")]
-                            Instructions::Avx2 => row_avx2(self, number, output.at(number * row)),
-                            #[cfg(target_arch = "x86_64")]
-                            Instructions::Avx512 => {
-                                row_avx512(self, number, output.at(number * row))
-                            }
-                        }
+        in_pieces(threads, threads, |_, piece| {
+            for number in share(rows, piece, threads) {
+                let output = output.at(number * row);
+                // SAFETY: the lengths have been checked, and nobody else writes to this row.
+                unsafe {
+                    match instructions {
+                        #[cfg(target_arch = "x86_64")]
+                        Instructions::Avx2 => row_avx2(self, number, output),
+                        #[cfg(target_arch = "x86_64")]
+                        Instructions::Avx512 => row_avx512(self, number, output),
                     }
                 }
             }
@@ -91,29 +81,17 @@ impl MaxPool<'_> {
         let MaxPool { size: [height, width, c], windows, .. } = *self;
         let (photo, y) = (number / self.output[0], number % self.output[0]);
         let photo = self.input.as_ptr().wrapping_add(photo * height * width * c);
-        // The first tap that lies within, and the one behind the last.
-        let inside = |side: usize, window: usize| {
-            let start = window * windows.stride[side];
-            let (size, dilation) =
-                (self.size[side] + windows.padding[side], windows.dilation[side]);
-            let from = windows.padding[side].saturating_sub(start).div_ceil(dilation);
-            (from, size.saturating_sub(start).div_ceil(dilation).min(windows.kernel[side]))
-        };
-        let place = |side: usize, window: usize, tap: usize| {
-            window * windows.stride[side] + tap * windows.dilation[side] - windows.padding[side]
-        };
-        let (top, bottom) = inside(0, y);
         for x in 0..self.output[1] {
-            let (left, right) = inside(1, x);
             for channel in (0..c).step_by(V::LANES) {
                 let count = (c - channel).min(V::LANES);
                 unsafe {
                     let mut most = V::splat(f32::NEG_INFINITY);
-                    for down in top..bottom {
-                        let row = photo.wrapping_add(place(0, y, down) * width * c + channel);
-                        for across in left..right {
-                            let at = row.wrapping_add(place(1, x, across) * c);
-                            most = most.maximum(V::load_first(at, count));
+                    let down = (0..windows.kernel[0]).map(|tap| windows.place(0, y, tap));
+                    for y in down.filter(|y| *y < height) {
+                        let row = photo.wrapping_add(y * width * c + channel);
+                        let across = (0..windows.kernel[1]).map(|tap| windows.place(1, x, tap));
+                        for x in across.filter(|x| *x < width) {
+                            most = most.maximum(V::load_first(row.wrapping_add(x * c), count));
                         }
                     }
                     most.store_first(output.wrapping_add(x * c + channel), count);
@@ -138,7 +116,7 @@ unsafe fn row_avx512(of: &MaxPool, number: usize, output: *mut f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{all_instructions, value};
+    use crate::testing::{all_instructions, filled, values};
 
     #[test]
     fn it_is_the_greatest_value_of_each_window() {
@@ -152,17 +130,14 @@ mod tests {
         ];
         for (photos, size, windows, [height, width]) in cases {
             let [h, w, c] = size;
-            let mut input: Vec<f32> = (0..photos * h * w * c).map(value).collect();
+            let mut input = values(photos * h * w * c, 1);
             input[3 * c + 2] = f32::NAN;
             for instructions in all_instructions() {
                 let of = MaxPool { input: &input, size, windows, output: [height, width] };
                 let count = photos * height * width * c;
                 for threads in [0, 1, 3] {
-                    let mut output = Vec::with_capacity(count);
-                    let room = &mut output.spare_capacity_mut()[..count];
-                    of.run_with(instructions, room, threads).expect("it suits");
-                    // SAFETY: `run_with` has written all of them.
-                    unsafe { output.set_len(count) };
+                    let output = filled(count, |room| of.run_with(instructions, room, threads));
+                    let output = output.expect("it suits");
                     for (i, found) in output.into_iter().enumerate() {
                         let (photo, y) = (i / c / width / height, i / c / width % height);
                         let (x, channel) = (i / c % width, i % c);

@@ -1,7 +1,9 @@
 //! What the tests of convolutions share.
 
-use crate::direct::Windows;
+use std::mem::MaybeUninit;
+
 use crate::simd::Instructions;
+use crate::windows::Windows;
 
 /// All that this processor has.
 pub(crate) fn all_instructions() -> Vec<Instructions> {
@@ -18,6 +20,23 @@ pub(crate) fn all_instructions() -> Vec<Instructions> {
 /// Numbers from −1 to 1 without an order.
 pub(crate) fn value(i: usize) -> f32 {
     (i.wrapping_mul(2_654_435_761) % 2001) as f32 / 1000.0 - 1.0
+}
+
+/// So many of them.
+pub(crate) fn values(count: usize, step: usize) -> Vec<f32> {
+    (0..count).map(|i| value(i * step)).collect()
+}
+
+/// So many values, which `fill` has written, all of them; `None` where it leaves them.
+pub(crate) fn filled(
+    count: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<f32>]) -> Option<()>,
+) -> Option<Vec<f32>> {
+    let mut output = Vec::with_capacity(count);
+    fill(&mut output.spare_capacity_mut()[..count])?;
+    // SAFETY: they have just been written.
+    unsafe { output.set_len(count) };
+    Some(output)
 }
 
 /// A convolution by its formula, in double precision: `tap(k, y, x, i)` is the channel of the input and the

@@ -32,6 +32,29 @@ pub fn for_each<T: Send>(
     });
 }
 
+/// How many of so many threads are woken for so much work, of which at least this pays for one.
+pub(crate) fn worthwhile(threads: usize, work: usize, least: usize) -> usize {
+    const MOST: usize = 1024;
+    if work < least { 1 } else { threads.clamp(1, MOST) }
+}
+
+/// Each thread, by its number, works on a piece; who is done takes the next.
+///
+/// # Panics
+/// As [`on_all`].
+pub(crate) fn in_pieces(threads: usize, pieces: usize, work: impl Fn(usize, usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    on_all(threads, &|thread| {
+        loop {
+            let piece = next.fetch_add(1, Ordering::Relaxed);
+            if piece >= pieces {
+                return;
+            }
+            work(thread, piece);
+        }
+    });
+}
+
 /// Runs `work` in so many threads at once, each with a number of its own from 0 to `threads - 1`.
 /// There may be fewer of them than asked for, but there is always one.
 ///
@@ -89,9 +112,6 @@ extern "C" fn enter(call: *mut c_void) {
     let call = unsafe { &*(call as *const Call) };
     call.enter();
 }
-
-/// More threads than these are not asked for.
-pub(crate) const MOST_THREADS: usize = 1024;
 
 /// A pointer to what threads write to, each elsewhere.
 #[derive(Clone, Copy)]

@@ -6,40 +6,13 @@ mod sums;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::after::After;
-use crate::exactly;
 use crate::simd::Instructions;
-use crate::threads::{self, MOST_THREADS, Shared};
+use crate::threads::{self, Shared, in_pieces, worthwhile};
+use crate::windows::Windows;
+use crate::{exactly, photos, share};
 use sums::{Run, Sums};
-
-/// Where a convolution's windows lie: rows, columns.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Windows {
-    /// How many pixels each reads.
-    pub kernel: [usize; 2],
-    /// From one to the next.
-    pub stride: [usize; 2],
-    /// Rows and columns of zeros on each side.
-    pub padding: [usize; 2],
-    /// From a pixel of a window to the next.
-    pub dilation: [usize; 2],
-}
-
-impl Windows {
-    /// One pixel each.
-    pub const PIXELS: Windows =
-        Windows { kernel: [1; 2], stride: [1; 2], padding: [0; 2], dilation: [1; 2] };
-
-    /// How many there are for so many rows or columns; `None` where not one has room.
-    pub(crate) fn count(&self, side: usize, size: usize) -> Option<usize> {
-        let reach = self.kernel[side].checked_sub(1)?.checked_mul(self.dilation[side])?;
-        let all = self.padding[side].checked_mul(2)?.checked_add(size)?.checked_sub(reach)?;
-        let is_one = all > 0 && self.stride[side] > 0 && self.dilation[side] > 0;
-        is_one.then(|| (all - 1) / self.stride[side] + 1)
-    }
-}
 
 /// A convolution and what follows it.
 #[derive(Clone, Copy)]
@@ -139,8 +112,7 @@ impl Direct<'_> {
         output: &mut [MaybeUninit<f32>],
         threads: usize,
     ) -> Option<()> {
-        let [h, w, c] = self.size;
-        let photos = exactly(self.input.len(), h.checked_mul(w)?.checked_mul(c)?)?;
+        let ([h, w, c], photos) = (self.size, photos(self.input, self.size)?);
         let (height, width) = (self.windows.count(0, h)?, self.windows.count(1, w)?);
         let length = self.windows.kernel[0].checked_mul(self.windows.kernel[1])?.checked_mul(c)?;
         let pixels = photos.checked_mul(height)?.checked_mul(width)?;
@@ -162,23 +134,17 @@ impl Direct<'_> {
             (task.of.size, task.output, task.photos) = ([1, pixels, c], [1, pixels], 1);
         }
         let products = values.saturating_mul(length);
-        let threads = if products < WORTH { 1 } else { threads.clamp(1, MOST_THREADS) };
+        let threads = worthwhile(threads, products, WORTH);
         // SAFETY: the lengths are those that the task names, and the caller's processor was asked.
         unsafe { task.run(output.as_mut_ptr().cast(), threads) }
         Some(())
     }
 }
 
-/// Rows of the input that so many rows of the output read.
-fn rows_read(windows: &Windows, count: usize) -> Option<usize> {
-    let reach = windows.kernel[0].checked_sub(1)?.checked_mul(windows.dilation[0])?;
-    count.checked_sub(1)?.checked_mul(windows.stride[0])?.checked_add(reach)?.checked_add(1)
-}
-
 /// How many floats the copy has that so many rows of the output read.
 fn copied([_, w, c]: [usize; 3], windows: &Windows, rows: usize) -> Option<usize> {
     let line = windows.padding[1].checked_mul(2)?.checked_add(w)?.checked_mul(c)?;
-    rows_read(windows, rows)?.checked_mul(line)
+    windows.span(0, rows)?.checked_mul(line)
 }
 
 /// A convolution whose lengths have been checked.
@@ -205,7 +171,7 @@ impl Task<'_> {
     /// The lengths of all slices, and of the output, are those that the task names.
     unsafe fn run(&self, output: *mut f32, threads: usize) {
         let (blocks, panels) = (self.output[0] * self.across(), self.panels());
-        let halves = self.is_padded();
+        let padded = self.is_padded();
         // As many rows as fit between zeros at once; a piece for every thread, and where there is much to do,
         // more, since others may use the processors, too.
         let row = (self.of.size[1] + 2 * self.of.windows.padding[1]) * self.of.size[2];
@@ -222,32 +188,22 @@ impl Task<'_> {
         if parts * pieces * self.photos < threads {
             (parts, pieces) = (threads.min(panels), threads.div_ceil(parts).min(blocks));
         }
-        if halves {
+        if padded {
             pieces = pieces.max(blocks.div_ceil(room));
         }
-        let needs = if halves { self.scratch(blocks.div_ceil(pieces)) } else { 0 };
+        let needs = if padded { self.scratch(blocks.div_ceil(pieces)) } else { 0 };
         let mut scratch: Vec<f32> = Vec::with_capacity(threads * needs);
         let (scratch, output) = (Shared(scratch.as_mut_ptr()), Shared(output));
-        let next = AtomicUsize::new(0);
-        threads::on_all(threads, &|thread| {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let (part, number) = (number % parts, number / parts);
-                let (piece, photo) = (number % pieces, number / pieces);
-                if photo >= self.photos {
-                    return;
-                }
-                let share =
-                    |whole: usize, i: usize, of: usize| i * whole / of..(i + 1) * whole / of;
-                let piece = Piece {
-                    photo,
-                    blocks: share(blocks, piece, pieces),
-                    panels: share(panels, part, parts),
-                };
-                // SAFETY: as the caller promises; pieces do not overlap, and every thread has a scratch of
-                // its own.
-                unsafe { self.piece(piece, scratch.at(thread * needs), output.at(0)) }
-            }
+        in_pieces(threads, parts * pieces * self.photos, |thread, number| {
+            let (part, number) = (number % parts, number / parts);
+            let piece = Piece {
+                photo: number / pieces,
+                blocks: share(blocks, number % pieces, pieces),
+                panels: share(panels, part, parts),
+            };
+            // SAFETY: as the caller promises; pieces do not overlap, and every thread has a scratch of its
+            // own.
+            unsafe { self.piece(piece, scratch.at(thread * needs), output.at(0)) }
         });
     }
 
@@ -271,7 +227,7 @@ impl Task<'_> {
 
     /// Rows of the input that so many rows of the output read.
     fn rows(&self, count: usize) -> usize {
-        rows_read(&self.of.windows, count).unwrap_or(usize::MAX)
+        self.of.windows.span(0, count).unwrap_or(usize::MAX)
     }
 
     /// How many floats the copy has that so many blocks read.
@@ -396,11 +352,7 @@ impl Instructions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{all_instructions, plain, value};
-
-    fn values(count: usize, step: usize) -> Vec<f32> {
-        (0..count).map(|i| value(i * step)).collect()
-    }
+    use crate::testing::{all_instructions, filled, plain, values};
 
     fn run(
         of: &Direct,
@@ -408,11 +360,7 @@ mod tests {
         count: usize,
         threads: usize,
     ) -> Option<Vec<f32>> {
-        let mut output = Vec::with_capacity(count);
-        of.run_with(instructions, &mut output.spare_capacity_mut()[..count], threads)?;
-        // SAFETY: `run_with` has written all of them.
-        unsafe { output.set_len(count) };
-        Some(output)
+        filled(count, |output| of.run_with(instructions, output, threads))
     }
 
     /// Against sums in double precision: sizes that neither blocks, panels nor registers divide, one row for all

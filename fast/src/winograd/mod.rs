@@ -9,12 +9,11 @@ mod tiles;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::after::After;
-use crate::exactly;
 use crate::simd::Instructions;
-use crate::threads::{self, Shared};
+use crate::threads::{Shared, in_pieces};
+use crate::{exactly, photos, share};
 use tiles::TileWork;
 
 /// Pixels of the output in a tile, on a side; of the input there are two more.
@@ -75,8 +74,7 @@ impl Convolution<'_> {
         output: &mut [MaybeUninit<f32>],
         threads: usize,
     ) -> Option<()> {
-        let [h, w, c] = self.size;
-        let photos = exactly(self.input.len(), h.checked_mul(w)?.checked_mul(c)?)?;
+        let ([h, w, c], photos) = (self.size, photos(self.input, self.size)?);
         let k = exactly(self.kernels.len(), POINTS.checked_mul(c)?)?;
         let out = |size: usize, padding: usize| {
             padding.checked_mul(2)?.checked_add(size)?.checked_sub(2).filter(|size| *size > 0)
@@ -198,22 +196,13 @@ unsafe fn work(
     let needs = task.scratch(size, instructions.rows());
     let mut scratch: Vec<f32> = Vec::with_capacity(threads * needs);
     let (scratch, output) = (Shared(scratch.as_mut_ptr()), Shared(output));
-    let next = AtomicUsize::new(0);
-    threads::on_all(threads, &|thread| {
-        loop {
-            let piece = next.fetch_add(1, Ordering::Relaxed);
-            let (first, part) = (piece / parts * size, piece % parts);
-            if first >= tiles {
-                return;
-            }
-            let piece = Piece {
-                tiles: first..tiles.min(first + size),
-                panels: part * panels / parts..(part + 1) * panels / parts,
-            };
-            // SAFETY: as the caller promises; pieces do not overlap, and every thread has a scratch of its
-            // own.
-            unsafe { instructions.run(task, piece, scratch.at(thread * needs), output.at(0)) }
-        }
+    in_pieces(threads, tiles.div_ceil(size) * parts, |thread, piece| {
+        let (first, part) = (piece / parts * size, piece % parts);
+        let tiles = first..tiles.min(first + size);
+        let piece = Piece { tiles, panels: share(panels, part, parts) };
+        // SAFETY: as the caller promises; pieces do not overlap, and every thread has a scratch of its
+        // own.
+        unsafe { instructions.run(task, piece, scratch.at(thread * needs), output.at(0)) }
     });
 }
 
@@ -268,11 +257,7 @@ mod tests {
         instructions: Instructions,
         threads: usize,
     ) -> Option<Vec<f32>> {
-        let mut output = Vec::with_capacity(VALUES);
-        convolution.run_with(instructions, &mut output.spare_capacity_mut()[..VALUES], threads)?;
-        // SAFETY: `run_with` has written all of them.
-        unsafe { output.set_len(VALUES) };
-        Some(output)
+        crate::testing::filled(VALUES, |room| convolution.run_with(instructions, room, threads))
     }
 
     /// Each value of the kernels at the points.
