@@ -10,7 +10,9 @@ use tch::nn::VarStore;
 use super::names::Namer;
 use super::parts::countable;
 use crate::error::{Error, Result};
-use crate::model::{Constant, LoneParameter, Model, NodeId, Op, Pass, Rearrange, place_of};
+use crate::model::{
+    Constant, LoneParameter, Model, NodeId, Op, Pass, Rearrange, free_name, place_of,
+};
 use crate::tensor::{IntoResult, channels_last};
 
 /// A size for a batch of one photo and for one of two; for others it goes on evenly.
@@ -534,9 +536,7 @@ impl Draft {
             let mut named: Vec<(String, NodeId)> = Vec::new();
             for (name, id) in computed {
                 let is_free = |name: &str| named.iter().all(|(other, _)| other != name);
-                let others = (1..).map(|count| format!("{name}_{count}"));
-                let mut names = std::iter::once(name.clone()).chain(others);
-                named.extend(names.find(|name| is_free(name)).map(|name| (name, id)));
+                named.push((free_name(&name, is_free), id));
             }
             builder = builder.outputs(named);
         }

@@ -67,9 +67,10 @@ impl Memory {
 
     /// One of the batch, with what is known of it.
     pub(crate) fn one(&self, index: i64) -> Result<Memory> {
-        let known = self.known.borrow();
-        let part =
-            |(id, value): (&NodeId, &Tensor)| Ok((*id, self.model.part_of(*id, value, index)?));
+        let (known, by_photo) = (self.known.borrow(), self.model.by_photo());
+        let part = |(id, value): (&NodeId, &Tensor)| {
+            Ok((*id, self.model.part_of(&by_photo, *id, value, index)?))
+        };
         let known: Result<HashMap<NodeId, Tensor>> = known.iter().map(part).collect();
         Ok(Memory {
             model: self.model.clone(),

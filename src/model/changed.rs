@@ -3,7 +3,8 @@
 use tch::Tensor;
 
 use super::op::{Arithmetic, Constant};
-use super::{LayerRef, Model, Node, NodeId, Op};
+use super::sub_model::Graph;
+use super::{LayerRef, Model, Node, NodeId, Op, free_name};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -151,16 +152,8 @@ impl Model {
     ) -> Model {
         let nodes = &self.inner.nodes;
         let base = &nodes[layer.0].name;
-        let unique = |ending: &str| {
-            let numbered = |nth: usize| match nth {
-                0 => format!("{base}.{ending}"),
-                _ => format!("{base}.{ending}_{nth}"),
-            };
-            (0..)
-                .map(numbered)
-                .find(|name| self.inner.names.layer(name).is_none())
-                .unwrap_or_default()
-        };
+        let is_free = |name: &str| self.inner.names.layer(name).is_none();
+        let unique = |ending: &str| free_name(&format!("{base}.{ending}"), is_free);
         let mut kept: Vec<Node> = Vec::with_capacity(nodes.len() + 2 * added.len());
         let mut places: Vec<NodeId> = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
@@ -183,6 +176,6 @@ impl Model {
             ends.iter().map(|(name, id)| (name.clone(), places[id.0])).collect()
         };
         let (inputs, outputs) = (moved(&self.inner.inputs), moved(&self.inner.outputs));
-        self.of_shared(name, kept, inputs, outputs, &places)
+        self.of_shared(Graph { name, nodes: kept, inputs, outputs }, &places)
     }
 }

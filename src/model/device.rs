@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tch::{Cuda, Device, Tensor, utils};
 
+use super::sub_model::Graph;
 use super::{Model, Node, NodeId, Op, Parameter};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -71,7 +72,7 @@ impl Model {
         let (name, notes) = (self.name().to_owned(), self.notes());
         let places: Vec<NodeId> = (0..nodes.len()).map(NodeId).collect();
         let (inputs, outputs) = (self.inner.inputs.clone(), self.inner.outputs.clone());
-        let model = self.of_nodes(name, nodes, inputs, outputs, &places, variables);
+        let model = self.of_graph(Graph { name, nodes, inputs, outputs }, &places, variables);
         model.inner.notes.replace(notes);
         let fixed = model.fixed.iter();
         let fixed = fixed.map(|(id, value)| Ok((*id, value.f_to_device(device).into_result()?)));

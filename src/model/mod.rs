@@ -520,6 +520,13 @@ impl fmt::Debug for Model {
     }
 }
 
+/// This name, or the next of its kind that is free, `name_1`.
+pub(crate) fn free_name(name: &str, is_free: impl Fn(&str) -> bool) -> String {
+    let others = (1..).map(|nth: usize| format!("{name}_{nth}"));
+    let mut names = std::iter::once(name.to_owned()).chain(others);
+    names.find(|name| is_free(name)).unwrap_or_default()
+}
+
 /// `"layer1.0.conv1"` to two parts is `"layer1.0"`.
 pub(crate) fn name_to_depth(name: &str, parts: usize) -> &str {
     let end = name.match_indices('.').nth(parts.saturating_sub(1));

@@ -46,7 +46,7 @@ impl Model {
         let mut each: Vec<Feeds> = (0..photos).map(|_| Vec::with_capacity(feeds.len())).collect();
         for (id, tensor) in feeds {
             for (feeds, photo) in each.iter_mut().zip(0..) {
-                feeds.push((*id, self.part_of(*id, tensor, photo)?));
+                feeds.push((*id, self.part_of(&by_photo, *id, tensor, photo)?));
             }
         }
         Ok(Some(each))
@@ -65,9 +65,15 @@ impl Model {
         self.shape_of(id).first().map_or(1, |rows| (*rows).max(1))
     }
 
-    /// A layer's value for one photo of a batch; what is the same for all, as it is.
-    pub(crate) fn part_of(&self, id: NodeId, value: &Tensor, photo: i64) -> Result<Tensor> {
-        if !self.by_photo()[id.0] {
+    /// A layer's value for one photo of a batch; what is the same for all, as it is. `by_photo` is that of all layers.
+    pub(crate) fn part_of(
+        &self,
+        by_photo: &[bool],
+        id: NodeId,
+        value: &Tensor,
+        photo: i64,
+    ) -> Result<Tensor> {
+        if !by_photo[id.0] {
             return Ok(value.shallow_clone());
         }
         let rows = self.rows_of(id);
@@ -89,8 +95,10 @@ impl Model {
         if photos == 1 {
             return Ok(vec![gradient]);
         }
-        if self.by_photo()[id.0] {
-            return (0..photos as i64).map(|photo| self.part_of(id, &gradient, photo)).collect();
+        let by_photo = self.by_photo();
+        if by_photo[id.0] {
+            let part = |photo| self.part_of(&by_photo, id, &gradient, photo);
+            return (0..photos as i64).map(part).collect();
         }
         let part = gradient.f_div_scalar(photos as f64).into_result()?;
         Ok((0..photos).map(|_| part.shallow_clone()).collect())

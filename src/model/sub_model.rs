@@ -12,6 +12,15 @@ use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::plain;
 
+/// What another network is made of.
+pub(super) struct Graph {
+    pub(super) name: String,
+    pub(super) nodes: Vec<Node>,
+    /// By name.
+    pub(super) inputs: Vec<(String, NodeId)>,
+    pub(super) outputs: Vec<(String, NodeId)>,
+}
+
 impl Model {
     /// The outputs of several layers for one batch of inputs, `[N, C, H, W]`, in a single pass, by
     /// the names that were given.
@@ -119,23 +128,16 @@ impl Model {
         }];
         let others = self.inner.inputs.iter().filter(|(_, id)| needed[id.0]);
         inputs.extend(others.map(|(name, id)| (name.clone(), places[id.0])));
-        let model = self.of_shared(name, kept, inputs, outputs, &places);
+        let model = self.of_shared(Graph { name, nodes: kept, inputs, outputs }, &places);
         Ok(Model { classes, preprocess, input: NodeId(0), output: places[end.0], ..model })
     }
 
     /// A network of these layers, with which it shares parameters and the count of trainings; it takes photos as
     /// this one does, its classes have the same names, and its tokens stand for the same pixels. This one's layers
     /// stand at these places in it.
-    pub(super) fn of_shared(
-        &self,
-        name: String,
-        nodes: Vec<Node>,
-        inputs: Vec<(String, NodeId)>,
-        outputs: Vec<(String, NodeId)>,
-        places: &[NodeId],
-    ) -> Model {
-        let variables = self.variables_of(&nodes, self.device(), Tensor::shallow_clone);
-        let mut model = self.of_nodes(name, nodes, inputs, outputs, places, variables);
+    pub(super) fn of_shared(&self, graph: Graph, places: &[NodeId]) -> Model {
+        let variables = self.variables_of(&graph.nodes, self.device(), Tensor::shallow_clone);
+        let mut model = self.of_graph(graph, places, variables);
         if let Some(inner) = Rc::get_mut(&mut model.inner) {
             inner.trainings = Rc::clone(&self.inner.trainings);
         }
@@ -143,12 +145,9 @@ impl Model {
     }
 
     /// A network of these layers, whose variables these are, that is like this one otherwise.
-    pub(super) fn of_nodes(
+    pub(super) fn of_graph(
         &self,
-        name: String,
-        nodes: Vec<Node>,
-        inputs: Vec<(String, NodeId)>,
-        outputs: Vec<(String, NodeId)>,
+        Graph { name, nodes, inputs, outputs }: Graph,
         places: &[NodeId],
         variables: VarStore,
     ) -> Model {

@@ -5,6 +5,9 @@ use convlens_fast::After;
 
 use crate::model::{Arithmetic, Elementwise, Node, NodeId, Op};
 
+/// What a rectifier makes of values.
+pub(super) const RECTIFIED: After = After::Between(0.0, f32::INFINITY);
+
 /// A convolution, or a linear layer, with what follows it, up to the node that has its output.
 pub(in crate::model) struct Chain {
     pub(in crate::model) conv: NodeId,
@@ -145,7 +148,7 @@ fn gate(nodes: &[Node], layer: NodeId, next: NodeId) -> Option<NodeId> {
 /// What our loops compute of each value in the same pass over memory.
 fn function(op: &Op) -> Option<After> {
     Some(match op {
-        Op::Relu => After::Between(0.0, f32::INFINITY),
+        Op::Relu => RECTIFIED,
         Op::Relu6 => After::Between(0.0, 6.0),
         Op::Sigmoid => After::Sigmoid,
         Op::Silu => After::Silu,

@@ -4,7 +4,7 @@
 use convlens_fast::{After, Depthwise, Direct, Windows};
 use tch::Tensor;
 
-use super::{filled, floats, has_fast_loops, inner, some_floats, threads};
+use super::{filled, floats, has_fast_loops, inner, sides, some_floats, threads};
 use crate::error::Result;
 use crate::model::op::Conv2d;
 use crate::tensor::IntoResult;
@@ -25,7 +25,7 @@ pub(super) fn way(op: &Conv2d, input: &[i64]) -> Option<Way> {
         return None;
     }
     match op.groups {
-        1 => Direct::suits([h, w, c].map(|side| side as usize), &windows).then_some(Way::Whole),
+        1 => Direct::suits(sides([h, w, c]), &windows).then_some(Way::Whole),
         groups if groups == op.in_channels && groups == op.out_channels => Some(Way::Depthwise),
         _ => None,
     }
@@ -33,7 +33,6 @@ pub(super) fn way(op: &Conv2d, input: &[i64]) -> Option<Way> {
 
 /// Where the windows lie, where that does not depend on the input.
 fn windows(op: &Conv2d) -> Option<Windows> {
-    let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
     Some(Windows {
         kernel: sides(op.kernel),
         stride: sides(op.stride),
@@ -74,7 +73,7 @@ pub(super) fn run(
 ) -> Result<Option<Tensor>> {
     let (input, other) = (inner(input)?, other.map(inner).transpose()?);
     let (&[_, h, w, c], Some(windows)) = (&*input.size(), windows(op)) else { return Ok(None) };
-    let size = [h, w, c].map(|side| side as usize);
+    let size = sides([h, w, c]);
     filled(shape, |output| {
         let (input, weights) = (floats(&input)?, floats(weights)?);
         let (bias, other) = (some_floats(bias)?, some_floats(other.as_ref())?);

@@ -7,7 +7,7 @@ use std::io::Cursor;
 use convlens_fast::After;
 use tch::{CModule, IValue, Tensor};
 
-use super::chain::Chain;
+use super::chain::{Chain, RECTIFIED};
 use super::weights::{Form, Operands, folded};
 use super::{Asked, Engine, direct, is_plain, winograd};
 use crate::error::{Error, Result};
@@ -106,14 +106,10 @@ impl Engine {
         }
         let sources = parameters(conv, norm);
         let plain = is_plain(input) && all_plain(&sources);
-        let archive = self.archive().zip(op.zeros()).filter(|_| plain);
-        let wish = match direct::way(op, &size).filter(|_| plain) {
-            _ if plain && winograd::suits(op, &size, asked.again) => Form::Points,
-            Some(way) => Form::Direct(way),
-            None if archive.is_some() => Form::Packed,
-            None if chain.is_alone() => return Ok(None),
-            None => Form::Plain,
-        };
+        let wish = if plain { self.wish(op, &size, asked) } else { Form::Plain };
+        if wish == Form::Plain && chain.is_alone() {
+            return Ok(None);
+        }
         let make = || {
             let (weight, bias) = folded(norm, &sources)?;
             // A linear layer's has two sides.
@@ -127,27 +123,26 @@ impl Engine {
         let weights =
             conv.kept.forwards.weights(&sources, op, wish, &size, asked.trainings, make)?;
         let Some(Operands { weight, bias, form }) = weights else { return Ok(None) };
-        let after = chain.after;
-        let output = match (form, archive, op.zeros()) {
-            (Form::Points, _, Some(padding)) => {
-                return winograd::run(input, &weight, bias.as_ref(), padding, other, after);
-            }
-            (Form::Direct(way), ..) => {
-                let weights = (&weight, bias.as_ref());
-                return direct::run(way, op, input, weights, other, after, shape);
-            }
-            (Form::Packed, Some((archive, padding)), _) => {
-                let rectified = after == After::Between(0.0, f32::INFINITY);
-                let inside = if rectified { "relu" } else { "none" };
-                let output = call(archive, input, weight, bias, op, padding, inside, other)?;
-                if rectified {
-                    return Ok(Some(output));
-                }
-                output
-            }
-            _ if chain.is_alone() => return Ok(None),
-            _ => unpacked(op, input, weight, bias, other)?,
+        // Of functions, oneDNN takes the rectifier alone.
+        let after = match form {
+            Form::Packed if chain.after != RECTIFIED => After::Nothing,
+            Form::Plain => After::Nothing,
+            _ => chain.after,
         };
+        let output = match form {
+            Form::Plain if chain.is_alone() => return Ok(None),
+            Form::Plain => unpacked(op, input, weight, bias, other)?,
+            _ => {
+                let weights = (&weight, bias.as_ref());
+                match self.run(form, op, input, weights, other, after)? {
+                    Some(output) => output,
+                    None => return Ok(None),
+                }
+            }
+        };
+        if after == chain.after {
+            return Ok(Some(output));
+        }
         let function = match (chain.gate, chain.function) {
             (Some(_), _) => &Op::Silu,
             (None, Some(function)) => &nodes[function.0].op,
@@ -170,32 +165,56 @@ impl Engine {
         let Op::Conv2d(op) = &conv.op else { return Ok(None) };
         let sources = parameters(conv, norm);
         let plain = is_plain(gradient) && gradient.numel() > 0 && all_plain(&sources);
-        let (Some(turned), Some(archive), true) = (op.turned(), self.archive(), plain) else {
-            return Ok(None);
-        };
-        let Some(padding) = turned.zeros() else { return Ok(None) };
+        let (Some(turned), true) = (op.turned(), plain) else { return Ok(None) };
         let make = || {
             let (weight, _) = folded(norm, &sources)?;
             let turned = weight.f_flip([2, 3]).and_then(|t| t.f_transpose(0, 1)).into_result()?;
             Ok((channels_last(&turned)?, None))
         };
         let size = gradient.size();
-        let wish = match direct::way(&turned, &size) {
-            _ if winograd::suits(&turned, &size, asked.again) => Form::Points,
-            Some(way) => Form::Direct(way),
-            None => Form::Packed,
-        };
+        let wish = self.wish(&turned, &size, asked);
+        if wish == Form::Plain {
+            return Ok(None);
+        }
         let kept = &conv.kept.backwards;
         let weights = kept.weights(&sources, &turned, wish, &size, asked.trainings, make)?;
         let Some(Operands { weight, form, .. }) = weights else { return Ok(None) };
+        self.run(form, &turned, gradient, (&weight, None), None, After::Nothing)
+    }
+
+    /// The best form of a convolution's weights for inputs of this size.
+    fn wish(&self, op: &Conv2d, size: &[i64], asked: Asked) -> Form {
+        if winograd::suits(op, size, asked.again) {
+            return Form::Points;
+        }
+        match direct::way(op, size) {
+            Some(way) => Form::Direct(way),
+            None if op.zeros().is_some() && self.archive().is_some() => Form::Packed,
+            None => Form::Plain,
+        }
+    }
+
+    /// A convolution by weights in such a form, with what follows it; nothing by plain ones.
+    fn run(
+        &self,
+        form: Form,
+        op: &Conv2d,
+        input: &Tensor,
+        (weight, bias): (&Tensor, Option<&Tensor>),
+        other: Option<&Tensor>,
+        after: After,
+    ) -> Result<Option<Tensor>> {
+        let Some(padding) = op.zeros() else { return Ok(None) };
         match form {
-            Form::Points => winograd::run(gradient, &weight, None, padding, None, After::Nothing),
+            Form::Points => winograd::run(input, weight, bias, padding, other, after),
             Form::Direct(way) => {
-                let Some(shape) = shape_after(&turned, &size) else { return Ok(None) };
-                direct::run(way, &turned, gradient, (&weight, None), None, After::Nothing, shape)
+                let Some(shape) = shape_after(op, &input.size()) else { return Ok(None) };
+                direct::run(way, op, input, (weight, bias), other, after, shape)
             }
             Form::Packed => {
-                call(archive, gradient, weight, None, &turned, padding, "none", None).map(Some)
+                let Some(archive) = self.archive() else { return Ok(None) };
+                call(archive, input, (weight, bias), op, padding, after == RECTIFIED, other)
+                    .map(Some)
             }
             Form::Plain => Ok(None),
         }
@@ -225,29 +244,28 @@ fn unpacked(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "those of the archive")]
 fn call(
     archive: &CModule,
     input: &Tensor,
-    weight: Tensor,
-    bias: Option<Tensor>,
+    (weight, bias): (&Tensor, Option<&Tensor>),
     op: &Conv2d,
     padding: [i64; 2],
-    after: &str,
+    rectified: bool,
     other: Option<&Tensor>,
 ) -> Result<Tensor> {
     let list = |sides: [i64; 2]| IValue::IntList(sides.to_vec());
-    let optional = |t: Option<Tensor>| t.map_or(IValue::None, IValue::Tensor);
+    let optional =
+        |t: Option<&Tensor>| t.map_or(IValue::None, |t| IValue::Tensor(t.shallow_clone()));
     let arguments = [
         IValue::Tensor(input.shallow_clone()),
-        IValue::Tensor(weight),
+        IValue::Tensor(weight.shallow_clone()),
         optional(bias),
         list(padding),
         list(op.stride),
         list(op.dilation),
         IValue::Int(op.groups),
-        IValue::String(after.to_owned()),
-        optional(other.map(Tensor::shallow_clone)),
+        IValue::String(if rectified { "relu" } else { "none" }.to_owned()),
+        optional(other),
     ];
     match archive.forward_is(&arguments).into_result()? {
         IValue::Tensor(output) => Ok(output),

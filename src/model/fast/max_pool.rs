@@ -3,7 +3,7 @@
 use convlens_fast::{MaxPool, Windows};
 use tch::Tensor;
 
-use super::{filled, floats, has_fast_loops, inner, is_on, is_plain, threads};
+use super::{filled, floats, has_fast_loops, inner, is_on, is_plain, sides, threads};
 use crate::error::Result;
 
 /// Of an input `[N, C, h, w]` to an output of this shape, by windows of this kernel, stride, padding and
@@ -17,7 +17,6 @@ pub(in crate::model) fn max_pool(
     if !has_fast_loops() || !is_on() || !is_plain(input) {
         return Ok(None);
     }
-    let sides = |sides: [i64; 2]| sides.map(|side| side as usize);
     let windows = Windows {
         kernel: sides(kernel),
         stride: sides(stride),
@@ -27,9 +26,8 @@ pub(in crate::model) fn max_pool(
     let input = inner(input)?;
     let &[_, h, w, _] = &*input.size() else { return Ok(None) };
     filled([n, c, height, width], |output| {
-        let size = [h, w, c].map(|side| side as usize);
-        let output_size = sides([height, width]);
-        let of = MaxPool { input: floats(&input)?, size, windows, output: output_size };
+        let (size, shape) = (sides([h, w, c]), sides([height, width]));
+        let of = MaxPool { input: floats(&input)?, size, windows, output: shape };
         of.run(output, threads::count())
     })
 }

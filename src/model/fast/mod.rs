@@ -118,6 +118,11 @@ fn some_floats(tensor: Option<&Tensor>) -> Option<Option<&[f32]>> {
     }
 }
 
+/// Sizes as slices have them: shapes that were checked have no negative ones.
+fn sides<const N: usize>(sides: [i64; N]) -> [usize; N] {
+    sides.map(|side| side as usize)
+}
+
 /// A tensor `[N, C, h, w]` with its channels innermost in memory, as `[N, h, w, C]`.
 fn inner(tensor: &Tensor) -> Result<Tensor> {
     tensor.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result()

@@ -4,7 +4,7 @@
 use convlens_fast::{After, Convolution, KERNEL, POINTS, SIDE, TILE, panel};
 use tch::{Kind, Tensor};
 
-use super::{filled, floats, has_fast_loops, inner, some_floats, threads};
+use super::{filled, floats, has_fast_loops, inner, sides, some_floats, threads};
 use crate::error::Result;
 use crate::model::op::{Conv2d, Operator};
 use crate::tensor::IntoResult;
@@ -75,9 +75,9 @@ pub(super) fn run(
     filled([n, panels * panel, height, width], |output| {
         let convolution = Convolution {
             input: floats(&input)?,
-            size: [h, w, c].map(|side| side as usize),
+            size: sides([h, w, c]),
             kernels: floats(kernels)?,
-            padding: padding.map(|side| side as usize),
+            padding: sides(padding),
             bias: some_floats(bias.as_ref())?,
             other: some_floats(other.as_ref())?,
             after,
