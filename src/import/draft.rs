@@ -23,6 +23,9 @@ pub(super) struct Side {
 }
 
 impl Side {
+    /// As many as there are photos.
+    pub(super) const PHOTOS: Side = Side { one: 1, two: 2 };
+
     pub(super) fn fixed(size: i64) -> Side {
         Side { one: size, two: size }
     }

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(made(&heads, 1, &[50, 768]).expect("fits"), (vec![-1, 768], 1));
         let tokens = sides(&[50, 768], 0);
         assert_eq!(made(&tokens, 1, &[50, 1, 768]).expect("fits"), (vec![50, -1, 768], 1));
-        let computed = [Given::Computed(Side { one: 1, two: 2 }), Given::Number(-1)];
+        let computed = [Given::Computed(Side::PHOTOS), Given::Number(-1)];
         assert_eq!(reshape(&maps, 1, &computed, 2).expect("fits").sides, [-1, 37632]);
         let constant = sides(&[49, 49], 9);
         assert_eq!(made(&constant, 1, &[-1]).expect("fits"), (vec![2401], 1));
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_token_goes_with_each_photo() {
         let token = sides(&[1, 1, 768], 9);
-        let batch = Given::Computed(Side { one: 1, two: 2 });
+        let batch = Given::Computed(Side::PHOTOS);
         let stay = [batch, Given::Number(-1), Given::Number(-1)];
         assert_eq!(expand(&token, &stay, 2), [-1, -1, -1]);
         assert_eq!(

@@ -354,7 +354,6 @@ fn written_with(network: &Network) -> Option<i64> {
 
 /// What goes in, and whether it comes with channels last.
 fn fed(input: &onnx::ValueInfo, photos: i64) -> Result<(Fed, bool)> {
-    let batch = Side { one: 1, two: 2 };
     let mut last = false;
     let shape = match input.sizes.as_deref() {
         Some([_, a, b, c]) => {
@@ -366,13 +365,13 @@ fn fed(input: &onnx::ValueInfo, photos: i64) -> Result<(Fed, bool)> {
                 number(height).unwrap_or(SIDE),
                 number(width).unwrap_or(SIDE),
             ];
-            Some(std::iter::once(batch).chain(sides.map(Side::fixed)).collect())
+            Some(std::iter::once(Side::PHOTOS).chain(sides.map(Side::fixed)).collect())
         }
         Some([first, rest @ ..])
             if !rest.is_empty() && number(first).is_none_or(|n| n == photos) =>
         {
             let sides = rest.iter().map(|size| number(size).map(Side::fixed));
-            std::iter::once(Some(batch)).chain(sides).collect()
+            std::iter::once(Some(Side::PHOTOS)).chain(sides).collect()
         }
         Some(sizes) => sizes.iter().map(|size| number(size).map(Side::fixed)).collect(),
         None => None,

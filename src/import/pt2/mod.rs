@@ -124,9 +124,9 @@ impl<'a> Reader<'a> {
                 )));
             };
             let sides = meta.sizes.iter().enumerate().map(|(i, size)| match (i, size) {
-                (0, Size::Name(_)) => Some(Side { one: 1, two: 2 }),
+                (0, Size::Name(_)) => Some(Side::PHOTOS),
                 (0, Size::Number(number)) if *number == photos && meta.sizes.len() > 1 => {
-                    Some(Side { one: 1, two: 2 })
+                    Some(Side::PHOTOS)
                 }
                 (_, size) => hint(size).map(Side::fixed),
             });
