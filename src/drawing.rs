@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::chart::{FlowBox, flow_chart};
 use crate::error::{Error, Result};
-use crate::model::{Layer, Layers, Model, gathered, last_depth, name_to_depth};
+use crate::model::{Family, Layer, Layers, Model, gathered, last_depth, name_to_depth};
 use crate::picture::Picture;
 use crate::show::{MimeBundle, Show, debug_line, error_bundle, thousands};
 
@@ -187,14 +187,17 @@ impl Stage<'_> {
     }
 
     fn colour(&self) -> [u8; 3] {
-        match self.output().kind {
+        let layer = self.output();
+        match layer.family {
             _ if self.is_group() => [0xff, 0xf4, 0xcf],
-            "Input" => [0xff, 0xff, 0xff],
-            kind if kind.contains("Conv") => [0xdb, 0xe9, 0xf6],
-            kind if kind.contains("Pool") => [0xfd, 0xe4, 0xcb],
-            "Linear" => [0xd9, 0xef, 0xda],
-            "Add" | "Concat" | "Multiply" => [0xea, 0xdf, 0xf4],
-            _ => [0xf3, 0xf3, 0xf3],
+            Family::Convolution | Family::TransposedConvolution => [0xdb, 0xe9, 0xf6],
+            Family::Pooling => [0xfd, 0xe4, 0xcb],
+            Family::Linear => [0xd9, 0xef, 0xda],
+            Family::Other => match layer.inputs.len() {
+                0 => [0xff, 0xff, 0xff],
+                1 => [0xf3, 0xf3, 0xf3],
+                _ => [0xea, 0xdf, 0xf4],
+            },
         }
     }
 }

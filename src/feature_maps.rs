@@ -18,7 +18,8 @@ use crate::tensor::{Glance, IntoResult, to_floats};
 #[derive(Clone)]
 pub struct FeatureMaps {
     layer: String,
-    kind: &'static str,
+    /// What the maps are: the kind of layer.
+    kind: String,
     /// Not the look, which would keep every activation that it remembers.
     view: Rc<View>,
     activation: Rc<Tensor>,
@@ -27,13 +28,13 @@ pub struct FeatureMaps {
 impl FeatureMaps {
     pub(crate) fn new(
         layer: &str,
-        kind: &'static str,
+        kind: impl Into<String>,
         activation: Tensor,
         view: &Rc<View>,
     ) -> Self {
         FeatureMaps {
             layer: layer.to_owned(),
-            kind,
+            kind: kind.into(),
             view: Rc::clone(view),
             activation: Rc::new(activation),
         }

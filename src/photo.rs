@@ -373,6 +373,8 @@ pub struct Preprocess {
     /// One a channel, or none where nothing is normalised.
     mean: Vec<f64>,
     deviation: Vec<f64>,
+    /// Whether the network takes a photo's blue first.
+    bgr: bool,
     shown: Composite,
 }
 
@@ -385,6 +387,7 @@ impl Preprocess {
             crop: None,
             mean,
             deviation,
+            bgr: false,
             shown: Composite::default(),
         }
     }
@@ -441,6 +444,35 @@ impl Preprocess {
     pub fn normalize(&self, mean: impl AsRef<[f64]>, deviation: impl AsRef<[f64]>) -> Self {
         let (mean, deviation) = (mean.as_ref().to_vec(), deviation.as_ref().to_vec());
         Self { mean, deviation, ..self.clone() }
+    }
+
+    /// The network takes a photo's channels as blue, green and red, as those from Caffe do, and Keras's VGG and
+    /// ResNet. Means and deviations stay in the order RGB, and pictures are shown in their colours.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// // keras.applications.vgg16.preprocess_input: values from 0 to 255, less their means.
+    /// let keras = Preprocess::exact(224, 224)
+    ///     .normalize([123.68, 116.779, 103.939].map(|mean| mean / 255.0), [1.0 / 255.0; 3])
+    ///     .bgr();
+    /// let input = keras.apply(&Photo::open("assets/photos/cat.png")?)?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn bgr(&self) -> Self {
+        Self { bgr: true, ..self.clone() }
+    }
+
+    /// Colours, `[N, C, h, w]`, in the order of the network's channels; and back.
+    fn in_order(&self, colours: &Tensor) -> Result<Tensor> {
+        match self.bgr && colours.size().get(1) == Some(&3) {
+            true => colours.f_flip([1]).into_result(),
+            false => Ok(colours.shallow_clone()),
+        }
+    }
+
+    /// Whether the first of an input's channels is blue.
+    pub(crate) fn is_bgr(&self) -> bool {
+        self.bgr
     }
 
     /// Which channels of the network's inputs are shown, counted from 0: three as red, green and blue, or one
@@ -585,7 +617,7 @@ impl Preprocess {
     /// where there is no mean, they stay.
     pub(crate) fn normalized_colours(&self, colours: &Tensor) -> Result<Tensor> {
         match colours.size().get(1) {
-            Some(1 | 3) => self.normalized_planes(colours),
+            Some(1 | 3) => self.in_order(&self.normalized_planes(colours)?),
             _ if self.plane_statistics(colours)?.is_none() => Ok(colours.shallow_clone()),
             _ => colours.f_sub_scalar(0.5).and_then(|t| t.f_mul_scalar(4.0)).into_result(),
         }
@@ -593,8 +625,9 @@ impl Preprocess {
 
     /// The way back.
     pub(crate) fn colours_of(&self, input: &Tensor) -> Result<Tensor> {
-        match (self.plane_statistics(input)?, input.size().get(1)) {
-            (None, _) => Ok(input.shallow_clone()),
+        let input = self.in_order(input)?;
+        match (self.plane_statistics(&input)?, input.size().get(1)) {
+            (None, _) => Ok(input),
             (Some((mean, deviation)), Some(1 | 3)) => {
                 input.f_mul(&deviation).and_then(|t| t.f_add(&mean)).into_result()
             }
@@ -685,6 +718,6 @@ impl Preprocess {
             }
             None => values,
         };
-        values.f_permute([0, 3, 1, 2]).into_result()
+        self.in_order(&values.f_permute([0, 3, 1, 2]).into_result()?)
     }
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use convlens::error::Error;
+use convlens::model::{Conv2d, Model};
 use convlens::photo::{Photo, Preprocess};
-use convlens::picture::Maps;
+use convlens::picture::{Maps, Picture};
 use convlens::show::Show;
 use image::RgbImage;
 
@@ -382,4 +383,33 @@ fn the_numbers_of_a_tiff_are_read_as_they_are_stored() {
     assert!(text.contains("holds no numbers"), "{text}");
     let text = Maps::open(folder.path().join("none.tif")).expect_err("no file").to_string();
     assert!(text.contains("cannot be read"), "{text}");
+}
+
+#[test]
+fn a_network_that_takes_blue_first_is_given_blue_first_and_shown_in_its_colours() {
+    let photo = Photo::from_picture(&Picture::rgb(2, 1, vec![250, 10, 20, 30, 200, 90]).unwrap());
+    let statistics = ([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]);
+    let rgb = Preprocess::keep().normalize(statistics.0, statistics.1);
+    let bgr = rgb.bgr();
+    let (plain, turned) = (rgb.apply(&photo).unwrap(), bgr.apply(&photo).unwrap());
+    assert_eq!(turned, plain.flip([1]));
+
+    let mut net = Model::builder("small", [3, 1, 2]).preprocess(bgr);
+    let x = net.input();
+    net.add("conv", Conv2d::new(3, 4, 1), &[x]);
+    let model = net.seed(0).build().unwrap();
+    // By the way of a prepared input, which has to be undone.
+    let seen = model.look_input(&turned).unwrap().seen();
+    assert_eq!(seen.data(), photo.picture().data());
+    // A kernel that answers to red alone is drawn in red.
+    let _ = tch::no_grad(|| {
+        let mut weight = model.weights()["conv.weight"].shallow_clone();
+        let _ = weight.zero_();
+        weight.select(1, 2).fill_(1.0)
+    });
+    let kernels = model.kernels("conv").unwrap().bundle();
+    let picture = kernels.as_picture().unwrap().clone();
+    let reds = picture.to_rgb().pixels().filter(|p| p.0 == [255, 128, 128]).count();
+    let blues = picture.to_rgb().pixels().filter(|p| p.0 == [128, 128, 255]).count();
+    assert!(reds > 100 && blues == 0, "{reds} red and {blues} blue pixels");
 }

@@ -12,7 +12,7 @@ pub use compare::compare_kernels;
 pub use statistics::{ParameterStatistics, WeightStatistics};
 
 use crate::error::{Error, Result};
-use crate::model::{LayerRef, Model};
+use crate::model::{Family, LayerRef, Model};
 use crate::picture::{Colormap, Maps, NAN, NEGATIVE_INFINITY, Normalize, POSITIVE_INFINITY};
 use crate::picture::{Picture, Sheet};
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
@@ -44,7 +44,8 @@ pub struct Kernels {
     /// `[out, in, height, width]`.
     weight: Rc<Tensor>,
     /// Whether the inputs are red, green and blue.
-    coloured: bool,
+    /// The channels that are red, green and blue, where it reads a photo's three.
+    colours: Option<[usize; 3]>,
     part: Option<Part>,
 }
 
@@ -67,13 +68,14 @@ impl Model {
             return Err(self.without_kernels(&name, self.layer_name(id)));
         };
         // [in, out / groups, h, w] -> [out, in / groups, h, w]
-        let weight = match (self.kind_of(id), self.shape_of(id)) {
-            ("ConvTranspose2d", &[_, out, ..]) => transposed(&weight, out)?,
+        let weight = match (self.family_of(id), self.shape_of(id)) {
+            (Family::TransposedConvolution, &[_, out, ..]) => transposed(&weight, out)?,
             _ => weight,
         };
         Ok(Kernels {
             network: self.name().to_owned(),
-            coloured: self.reads_input(id) && weight.size()[1] == 3 && self.input_shape()[0] == 3,
+            colours: (self.reads_input(id) && weight.size()[1] == 3 && self.input_shape()[0] == 3)
+                .then(|| if self.preprocess().is_bgr() { [2, 1, 0] } else { [0, 1, 2] }),
             layer: self.layer_name(id).to_owned(),
             weight: Rc::new(weight),
             part: None,
@@ -84,7 +86,7 @@ impl Model {
         let convolutions: Vec<String> = self
             .layers()
             .into_iter()
-            .filter(|layer| layer.kind.starts_with("Conv") && layer.parameters > 0)
+            .filter(|layer| layer.family.convolves() && layer.parameters > 0)
             .map(|layer| layer.name)
             .collect();
         let prefix = format!("{name}.");
@@ -182,8 +184,9 @@ impl Kernels {
             )));
         }
         let area = height * width;
-        if self.coloured && self.part.is_none() {
-            let tiles = values.chunks(3 * area).map(|kernel| coloured(kernel, height, width));
+        if let (Some(colours), None) = (self.colours, &self.part) {
+            let tiles =
+                values.chunks(3 * area).map(|kernel| coloured(kernel, colours, height, width));
             let captions = (0..count).map(|i| i.to_string());
             return Ok(Sheet::pictures(tiles.collect::<Result<Vec<_>>>()?)
                 .captions(captions)
@@ -282,12 +285,12 @@ fn largest(values: &[f32]) -> f32 {
 }
 
 /// `[3, h, w]` as a picture: 0 is mid-grey.
-fn coloured(kernel: &[f32], height: usize, width: usize) -> Result<Picture> {
+fn coloured(kernel: &[f32], colours: [usize; 3], height: usize, width: usize) -> Result<Picture> {
     let most = largest(kernel);
     let area = height * width;
     let mut pixels = Vec::with_capacity(3 * area);
     for at in 0..area {
-        let colour = [0, 1, 2].map(|channel| kernel[channel * area + at]);
+        let colour = colours.map(|channel| kernel[channel * area + at]);
         pixels.extend(match colour.iter().find(|value| !value.is_finite()) {
             Some(value) if value.is_nan() => NAN,
             Some(value) if *value > 0.0 => POSITIVE_INFINITY,

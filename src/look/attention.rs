@@ -100,7 +100,7 @@ impl AttentionMaps {
                 "layer {:?} has no class token: take of_pixel(row, column) or mean()",
                 self.layer
             ))),
-            _ => self.maps(self.weights.f_select(2, 0).into_result()?),
+            _ => self.maps("the class token", self.weights.f_select(2, 0).into_result()?),
         }
     }
 
@@ -118,7 +118,10 @@ impl AttentionMaps {
             )));
         }
         let token = self.tokens.before + (row * columns + column) as i64;
-        self.maps(self.weights.f_select(2, token).into_result()?)
+        self.maps(
+            &format!("pixel ({row}, {column})"),
+            self.weights.f_select(2, token).into_result()?,
+        )
     }
 
     /// What all tokens take from each pixel, on average: a map a head.
@@ -127,17 +130,17 @@ impl AttentionMaps {
     /// What libtorch refuses.
     pub fn mean(&self) -> Result<FeatureMaps> {
         let mean = self.weights.f_mean_dim([2i64].as_slice(), false, None::<tch::Kind>);
-        self.maps(mean.into_result()?)
+        self.maps("all tokens", mean.into_result()?)
     }
 
-    /// From `[1, heads, tokens]`.
-    fn maps(&self, rows: Tensor) -> Result<FeatureMaps> {
+    /// From `[1, heads, tokens]`, what is `of` some token.
+    fn maps(&self, of: &str, rows: Tensor) -> Result<FeatureMaps> {
         let [height, width] = self.tokens.size;
         let maps = rows
             .f_narrow(2, self.tokens.before, height * width)
             .and_then(|t| t.f_unflatten(2, [height, width]))
             .into_result()?;
-        Ok(FeatureMaps::new(&self.layer, "Attention", maps, &self.view))
+        Ok(FeatureMaps::new(&self.layer, format!("attention of {of}"), maps, &self.view))
     }
 }
 

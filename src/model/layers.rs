@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::layer_ref::place;
-use super::{LayerRef, Model};
+use super::{Family, LayerRef, Model};
 use crate::error::{Error, Result};
 use crate::show::{MimeBundle, Row, Show, Table, count_or_dash, debug_line, thousands};
 
@@ -17,6 +17,7 @@ pub struct Layer {
     pub name: String,
     /// Its kind, as PyTorch has it.
     pub kind: &'static str,
+    pub(crate) family: Family,
     /// Its output's shape for one input of the size that the network was made for.
     pub shape: Vec<i64>,
     /// The kernel's height and width, where there is one.
@@ -96,6 +97,7 @@ impl Model {
                 index,
                 name: node.name.clone(),
                 kind: node.op.kind(),
+                family: node.op.family(),
                 shape: node.shape.clone(),
                 kernel: node.op.kernel(),
                 parameters,

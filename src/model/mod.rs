@@ -47,13 +47,13 @@ pub(crate) use grid::Grid;
 pub use groups::{Group, Groups};
 pub use layer_ref::LayerRef;
 pub use layers::{Layer, Layers};
-pub(crate) use op::Init;
 pub use op::{
     AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Beyond, Cast, Constant, Conv2d,
     ConvTranspose2d, Einsum, Elementwise, Gather, GridSample, Index, Interpolate, Interpolation,
     Linear, LoneParameter, Meeting, Module, Norm, Op, Pad, PadMode, Pass, Pool2d, Rearrange,
     Reduce, ReduceBy, Softmax, TopK, WeightInit,
 };
+pub(crate) use op::{Family, Init};
 pub use receptive_field::ReceptiveField;
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
@@ -179,7 +179,7 @@ impl Node {
     }
 
     fn is_convolution(&self) -> bool {
-        self.op.is_convolution()
+        self.op.family() == Family::Convolution
     }
 
     /// How many of its parameters are trained and not statistics, and how many of those are not
@@ -492,6 +492,10 @@ impl Model {
 
     pub(crate) fn kind_of(&self, id: NodeId) -> &'static str {
         self.node(id).op.kind()
+    }
+
+    pub(crate) fn family_of(&self, id: NodeId) -> Family {
+        self.node(id).op.family()
     }
 
     /// Whether the layer reads the photo itself.

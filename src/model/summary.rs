@@ -78,9 +78,9 @@ impl Model {
                 continue;
             }
             let [parameters, trainable] = node.trained();
-            // As torchinfo has it, of all kinds that are called so, transposed ones too.
+            // As torchinfo has it, of transposed ones too.
             let applied = match output.as_slice() {
-                [n, _, pixels @ ..] if node.op.kind().contains("Conv") => {
+                [n, _, pixels @ ..] if node.op.family().convolves() => {
                     count(pixels).saturating_mul(count(&[*n]))
                 }
                 _ => count(output.get(..1).unwrap_or_default()),

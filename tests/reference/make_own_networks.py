@@ -3,7 +3,7 @@
     pip install -r tests/reference/requirements.txt onnxruntime
     python tests/reference/make_own_networks.py [PART..]
 
-held_out/CLASS/N.png    eight pictures that no network was trained on
+held_out/CLASS/         two pictures of each class, which no network was trained on
 cnn.pt2, cnn.onnx       a convolutional network, as torch.export.save and torch.onnx.export write it
 vit.pt2                 torchvision's vision transformer, small, with a convolutional stem
 head.pth                a checkpoint of what is new in a SqueezeNet 1.1 for these classes: its last layer, trained on the
@@ -221,7 +221,7 @@ def make_pictures():
         folder = FOLDER / "held_out" / name
         folder.mkdir(parents=True, exist_ok=True)
         pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
-        Image.fromarray(pixels).save(folder / f"{n}.png", optimize=True)
+        Image.fromarray(pixels).save(folder / f"{name}_{n}.png", optimize=True)
 
 
 def make_cnn():

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four};
 use crate::error::{Error, Result};
@@ -35,6 +35,7 @@ impl Operator for AdaptiveAvgPool2d {
     fn facts(&self) -> Facts {
         Facts {
             kind: "AdaptiveAvgPool2d",
+            family: Family::Pooling,
             inputs: 1..=1,
             kernel: None,
             makes_new_memory: true,

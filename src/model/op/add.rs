@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, few};
 use crate::error::{Error, Result};
@@ -14,6 +14,7 @@ impl Operator for Add {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Add",
+            family: Family::Other,
             inputs: 2..=usize::MAX,
             kernel: None,
             makes_new_memory: true,

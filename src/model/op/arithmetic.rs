@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::broadcast::broadcast;
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -74,6 +74,7 @@ impl Operator for Arithmetic {
                 Arithmetic::And => "And",
                 Arithmetic::Or => "Or",
             },
+            family: Family::Other,
             inputs: 2..=2,
             kernel: None,
             makes_new_memory: true,

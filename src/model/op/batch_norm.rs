@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{Init, ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -72,6 +72,7 @@ impl Operator for BatchNorm2d {
     fn facts(&self) -> Facts {
         Facts {
             kind: "BatchNorm2d",
+            family: Family::Other,
             inputs: 1..=1,
             kernel: None,
             makes_new_memory: true,

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -228,6 +228,7 @@ impl Operator for Conv2d {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Conv2d",
+            family: Family::Convolution,
             inputs: 1..=1,
             kernel: Some(self.kernel),
             makes_new_memory: true,

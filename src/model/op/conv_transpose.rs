@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -102,6 +102,7 @@ impl Operator for ConvTranspose2d {
     fn facts(&self) -> Facts {
         Facts {
             kind: "ConvTranspose2d",
+            family: Family::TransposedConvolution,
             inputs: 1..=1,
             kernel: Some(self.kernel),
             makes_new_memory: true,

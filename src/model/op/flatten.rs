@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -14,6 +14,7 @@ impl Operator for Flatten {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Flatten",
+            family: Family::Other,
             inputs: 1..=1,
             kernel: None,
             makes_new_memory: false,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -29,6 +29,7 @@ impl Operator for ByTrying<'_> {
     fn facts(&self) -> Facts {
         Facts {
             kind: self.0.kind(),
+            family: Family::Other,
             inputs: self.0.inputs(),
             kernel: None,
             makes_new_memory: self.0.makes_new_memory(),

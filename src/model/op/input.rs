@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -13,6 +13,7 @@ impl Operator for Input {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Input",
+            family: Family::Other,
             inputs: 0..=0,
             kernel: None,
             makes_new_memory: false,

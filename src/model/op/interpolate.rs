@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
@@ -70,6 +70,7 @@ impl Operator for Interpolate {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Resize",
+            family: Family::Other,
             inputs: 1..=1,
             kernel: None,
             makes_new_memory: false,

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit};
 use crate::error::{Error, Result};
@@ -54,6 +54,7 @@ impl Operator for Linear {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Linear",
+            family: Family::Linear,
             inputs: 1..=1,
             kernel: None,
             makes_new_memory: true,

@@ -58,7 +58,7 @@ pub use linear::Linear;
 pub use matmul::Einsum;
 pub use module::Module;
 pub use norm::Norm;
-pub(crate) use operator::{Facts, Gradients, Operator, Reads};
+pub(crate) use operator::{Facts, Family, Gradients, Operator, Reads};
 pub use pad::{Pad, PadMode};
 pub use pool::Pool2d;
 pub use rearrange::Rearrange;
@@ -297,6 +297,10 @@ impl Op {
         self.facts().kind
     }
 
+    pub(crate) fn family(&self) -> Family {
+        self.facts().family
+    }
+
     /// The kernel's height and width, where there is one.
     pub fn kernel(&self) -> Option<[i64; 2]> {
         self.facts().kernel
@@ -375,15 +379,6 @@ impl Op {
     /// Whether a part of the input gives a part of the output.
     pub(crate) fn is_local(&self) -> bool {
         self.facts().is_local
-    }
-
-    /// Whether it is a convolution, ours or tch's.
-    pub(crate) fn is_convolution(&self) -> bool {
-        match self {
-            Op::Conv2d(_) => true,
-            Op::Module(module) => module.is_convolution(),
-            _ => false,
-        }
     }
 }
 

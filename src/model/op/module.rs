@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor, nn};
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -22,8 +22,7 @@ use crate::tensor::{IntoResult, plain};
 #[derive(Clone)]
 pub struct Module {
     kind: &'static str,
-    /// Whether it is tch's two-dimensional convolution.
-    convolution: bool,
+    family: Family,
     run: Rc<Forward>,
     /// The output's shape for inputs of these shapes.
     shapes: Rc<RefCell<HashMap<Vec<Shape>, Shape>>>,
@@ -36,18 +35,13 @@ impl Module {
     /// A closure from all inputs and "is this training?" to the output.
     pub fn function(run: impl Fn(&[Tensor], bool) -> Tensor + 'static) -> Self {
         let (kind, shapes) = ("Function", Rc::default());
-        Module { kind, convolution: false, run: Rc::new(run), shapes }
+        Module { kind, family: Family::Other, run: Rc::new(run), shapes }
     }
 
     /// A module of `tch::nn` with one input.
     pub fn new<M: nn::ModuleT + 'static>(module: M) -> Self {
         let run = move |inputs: &[Tensor], train: bool| module.forward_t(&inputs[0], train);
-        let convolution = TypeId::of::<M>() == TypeId::of::<nn::Conv2D>();
-        Module { kind: kind(type_name::<M>()), convolution, ..Self::function(run) }
-    }
-
-    pub(crate) fn is_convolution(&self) -> bool {
-        self.convolution
+        Module { kind: kind(type_name::<M>()), family: family::<M>(), ..Self::function(run) }
     }
 
     /// tch's modules panic at what libtorch refuses.
@@ -61,6 +55,7 @@ impl Operator for Module {
     fn facts(&self) -> Facts {
         Facts {
             kind: self.kind,
+            family: self.family,
             inputs: 1..=usize::MAX,
             kernel: None,
             makes_new_memory: false,
@@ -136,6 +131,27 @@ impl Drop for Frozen {
         for parameter in &self.0 {
             let _ = parameter.set_requires_grad(true);
         }
+    }
+}
+
+/// A module's own type; what is inside a `Sequential` stays its affair.
+fn family<M: 'static>() -> Family {
+    let is_one_of = |types: &[TypeId]| types.contains(&TypeId::of::<M>());
+    let convolutions =
+        [TypeId::of::<nn::Conv1D>(), TypeId::of::<nn::Conv2D>(), TypeId::of::<nn::Conv3D>()];
+    let transposed = [
+        TypeId::of::<nn::ConvTranspose1D>(),
+        TypeId::of::<nn::ConvTranspose2D>(),
+        TypeId::of::<nn::ConvTranspose3D>(),
+    ];
+    if is_one_of(&convolutions) {
+        Family::Convolution
+    } else if is_one_of(&transposed) {
+        Family::TransposedConvolution
+    } else if is_one_of(&[TypeId::of::<nn::Linear>()]) {
+        Family::Linear
+    } else {
+        Family::Other
     }
 }
 

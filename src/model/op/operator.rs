@@ -51,6 +51,7 @@ pub(crate) trait Operator {
 pub(crate) struct Facts {
     /// The name of the kind, as PyTorch has it: for eyes, never to decide by.
     pub(crate) kind: &'static str,
+    pub(crate) family: Family,
     /// How many inputs it takes.
     pub(crate) inputs: RangeInclusive<usize>,
     /// The kernel's height and width, where there is one.
@@ -62,6 +63,24 @@ pub(crate) struct Facts {
     /// Whether each value depends on a neighbourhood alone, the same everywhere but for the padding: then
     /// a part of the input gives a part of the output.
     pub(crate) is_local: bool,
+}
+
+/// What is asked of several kinds alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Ours, or tch's of any number of dimensions.
+    Convolution,
+    TransposedConvolution,
+    Pooling,
+    Linear,
+    Other,
+}
+
+impl Family {
+    /// Whether each parameter works once a pixel.
+    pub(crate) fn convolves(self) -> bool {
+        matches!(self, Family::Convolution | Family::TransposedConvolution)
+    }
 }
 
 /// What goes back to the inputs of a layer.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -24,6 +24,7 @@ impl<T: Pointwise> Operator for T {
     fn facts(&self) -> Facts {
         Facts {
             kind: self.kind(),
+            family: Family::Other,
             inputs: 1..=1,
             kernel: None,
             makes_new_memory: self.makes_new_memory(),

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
@@ -137,6 +137,7 @@ impl Operator for Pool2d {
                 Reduce::Max => "MaxPool2d",
                 Reduce::Average => "AvgPool2d",
             },
+            family: Family::Pooling,
             inputs: 1..=1,
             kernel: Some(self.kernel),
             makes_new_memory: true,

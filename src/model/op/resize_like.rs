@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four};
 use crate::error::Result;
@@ -15,6 +15,7 @@ impl Operator for ResizeLike {
     fn facts(&self) -> Facts {
         Facts {
             kind: "Resize",
+            family: Family::Other,
             inputs: 2..=2,
             kernel: None,
             makes_new_memory: false,
