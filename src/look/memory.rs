@@ -67,9 +67,21 @@ impl Memory {
 
     /// One of the batch, with what is known of it.
     pub(crate) fn one(&self, index: i64) -> Result<Memory> {
+        let input = self.input()?.size();
+        let photos = input.first().copied().unwrap_or(1).max(1);
         let (known, by_photo) = (self.known.borrow(), self.model.by_photo());
         let part = |(id, value): (&NodeId, &Tensor)| {
-            Ok((*id, self.model.part_of(&by_photo, *id, value, index)?))
+            if !by_photo[id.0] || photos == 1 {
+                return Ok((*id, value.shallow_clone()));
+            }
+            if self.model.shape_of(*id).is_empty() {
+                return Ok((*id, value.f_select(0, index).into_result()?));
+            }
+            let size = value.size();
+            let dim = self.model.photo_dim(*id, &size, &input)?;
+            let rows = size[dim] / photos;
+            let part = value.f_narrow(dim as i64, index * rows, rows);
+            Ok((*id, part.into_result()?))
         };
         let known: Result<HashMap<NodeId, Tensor>> = known.iter().map(part).collect();
         Ok(Memory {
@@ -121,16 +133,35 @@ impl Memory {
     pub(crate) fn around(&self, layer: NodeId, count: i64) -> Result<Vec<(NodeId, Tensor)>> {
         let around = self.model.around(layer);
         let (values, by_photo) = (self.activations(&around)?, self.model.by_photo());
+        let input = self.input()?.size();
+        let alone = input.first() == Some(&1);
         let values = around.iter().zip(values).map(|(id, t)| match t.size().first() {
             Some(1) if count > 1 && by_photo[id.0] => {
                 let mut size = t.size();
                 size[0] = count;
                 t.f_expand(size, false).into_result()
             }
+            Some(_) if count > 1 && alone && by_photo[id.0] => self.repeated(*id, &t, count),
             _ => Ok(t),
         });
         let values = values.collect::<Result<Vec<_>>>()?;
         Ok(around.into_iter().zip(values).collect())
+    }
+
+    /// A layer's value for one photo, so many times: where the first dimension counts something else than photos.
+    fn repeated(&self, id: NodeId, value: &Tensor, count: i64) -> Result<Tensor> {
+        let mut input = self.input()?.size();
+        input[0] = count;
+        let mut size = self.model.output_shapes(&input)?.swap_remove(id.0);
+        let own = value.size();
+        // What is the same for all stays as it is.
+        if size == own {
+            return Ok(value.shallow_clone());
+        }
+        let dim = self.model.photo_dim(id, &size, &input)?;
+        size.fill(1);
+        size[dim] = count;
+        value.f_repeat(size).into_result()
     }
 
     /// The network's output when `layer` has this value instead of its own, for as many inputs as

@@ -84,6 +84,32 @@ impl Model {
         .into_result()
     }
 
+    /// The dimension in which a layer's value goes with the photos, of inputs of this shape, which are several: the
+    /// first of nearly all layers, the second of tokens `[tokens, photos, channels]`.
+    pub(crate) fn photo_dim(&self, id: NodeId, value: &[i64], input: &[i64]) -> Result<usize> {
+        let photos = input.first().copied().unwrap_or(1);
+        let first = self.shape_of(id).first();
+        if first.is_none() || (first == Some(&1) && value.first() == Some(&photos)) {
+            return Ok(0);
+        }
+        let one = self.output_shapes(&[&[1], input.get(1..).unwrap_or_default()].concat())?;
+        let own = one[id.0].as_slice();
+        let sides = || value.iter().zip(own).enumerate();
+        let differ: Vec<usize> =
+            sides().filter(|(_, (all, one))| all != one).map(|(dim, _)| dim).collect();
+        match differ[..] {
+            [dim] if own.len() == value.len() && value[dim] == own[dim].saturating_mul(photos) => {
+                Ok(dim)
+            }
+            _ => Err(Error::Shape(format!(
+                "layer {:?} of {} has {value:?} for {photos} photos and {own:?} for one: what belongs to each cannot \
+                 be told; look at one after the other",
+                self.layer_name(id),
+                self.name()
+            ))),
+        }
+    }
+
     /// A gradient at a layer's value for so many photos, photo by photo; where the value is the same for all, in
     /// equal parts.
     pub(super) fn gradient_parts(
