@@ -18,6 +18,16 @@ pub(crate) fn number(value: f64, figures: i32) -> String {
     }
 }
 
+/// The same with its sign: `+0.12`, `−3`.
+pub(crate) fn signed(value: f64, figures: i32) -> String {
+    let text = number(value.abs(), figures);
+    match value {
+        0.0 => text,
+        value if value < 0.0 => format!("−{text}"),
+        _ => format!("+{text}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::number;

@@ -3,6 +3,7 @@
 mod bands;
 mod frame;
 mod jpeg;
+mod numbers;
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, to_floats, to_maps};
 
 pub use bands::Bands;
+pub(crate) use numbers::Numbers;
 
 /// Photos of more pixels than this are refused before they are decoded.
 const MOST_PIXELS: u64 = 100_000_000;
@@ -239,6 +241,8 @@ pub(crate) struct View {
     shown: OnceCell<Picture>,
     /// Which of an input's channels are shown, where that is no matter of course.
     note: Option<String>,
+    /// Where the input is no photo but a row of numbers.
+    numbers: Option<Numbers>,
 }
 
 impl View {
@@ -247,12 +251,26 @@ impl View {
 
     /// `seen` is what `preprocess` makes of the photo.
     pub(crate) fn new(photo: Photo, preprocess: Preprocess, seen: Picture) -> View {
-        View { photo, preprocess, seen, shown: OnceCell::new(), note: None }
+        View { photo, preprocess, seen, shown: OnceCell::new(), note: None, numbers: None }
     }
 
     /// With what captions say of the channels that are shown.
     pub(crate) fn noted(self, note: String) -> View {
         View { note: Some(note), ..self }
+    }
+
+    /// Of a row of numbers.
+    pub(crate) fn of_numbers(self, numbers: Numbers) -> View {
+        View { numbers: Some(numbers), ..self }
+    }
+
+    pub(crate) fn numbers(&self) -> Option<&Numbers> {
+        self.numbers.as_ref()
+    }
+
+    /// Which of an input's channels are shown, where that is no matter of course.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// A caption, with what it has to say of the channels that are shown.

@@ -431,16 +431,19 @@ impl Fit {
         }
         self.optimizer.check(self.learning_rate, self.weight_decay)?;
         let (x, y) = (photos.size(), targets.size());
-        if x.len() != 4 || x[0] == 0 || y.first() != Some(&x[0]) {
+        if x.len() != model.input_size(1).len() || x[0] == 0 || y.first() != Some(&x[0]) {
+            let expected = match model.takes_numbers() {
+                true => "rows of numbers [N, F]",
+                false => "photos [N, C, H, W]",
+            };
             return Err(Error::Shape(format!(
-                "expected photos [N, C, H, W] and a target for each of them, at least one; got \
-                 {x:?} and {y:?}"
+                "expected {expected} and a target for each of them, at least one; got {x:?} and {y:?}"
             )));
         }
         // A batch tells the shapes: modules find theirs out by running.
         let mut batch = x.clone();
         batch[0] = x[0].min(self.batch_size());
-        let mut output = model.output_shapes(&batch)?.pop().unwrap_or_default();
+        let mut output = model.output_shapes(&batch)?.swap_remove(model.output().0);
         if let Some(photos) = output.first_mut().filter(|count| **count == batch[0]) {
             *photos = x[0];
         }

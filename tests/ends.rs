@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use convlens::attribution::Evidence;
 use convlens::model::Weights;
 use convlens::prelude::*;
 use tch::kind::FLOAT_CPU;
@@ -35,7 +36,7 @@ fn look(model: &Model, reference: &Weights) -> Look {
 /// Single precision against double: 2e-5 of the greatest value.
 fn close(what: &str, found: &[f32], expected: &Tensor) {
     let found = Tensor::from_slice(found).reshape(expected.size());
-    let scale = expected.abs().max().double_value(&[]);
+    let scale = expected.abs().max().double_value(&[]).max(1e-6);
     let off = (found - expected).abs().max().double_value(&[]) / scale;
     assert!(off < 2e-5, "{what} is off by {off:.1e} of its greatest value");
 }
@@ -111,7 +112,9 @@ fn explanations_of_each_input_and_output_agree_with_torch_and_captum() {
             let &[kind, output, of] = parts.as_slice() else { continue };
             // Both outputs have a class 1: aux says yes.
             let heat = match (kind, of) {
-                (_, "meta") => continue,
+                ("occlusion", "meta") => {
+                    look.input("meta").and_then(|look| look.explain(&Occlusion::default().class(1)))
+                }
                 ("grad_cam", layer) => look.explain(&GradCam::at(layer).class(1).output(output)),
                 ("gradient", input) => look
                     .input(input)
@@ -128,7 +131,7 @@ fn explanations_of_each_input_and_output_agree_with_torch_and_captum() {
             match kind {
                 "grad_cam" => close(key, heat.raw(), expected),
                 // Ours is of all channels at once, captum's the same in each.
-                "occlusion" => close(key, heat.raw(), &expected.select(1, 0)),
+                "occlusion" if of != "meta" => close(key, heat.raw(), &expected.select(1, 0)),
                 _ => close(key, heat.channels().values(), expected),
             }
             let captioned = heat.caption().contains("aux");
@@ -153,6 +156,38 @@ fn explanations_of_each_input_and_output_agree_with_torch_and_captum() {
 fn pictures_for_a_class_and_data_sets_work_at_any_output() {
     let reference = reference();
     let model = fixed(&both()[0], &reference);
+    // A folder of two classes: what its maps are found by, and what it is trained at, is the output that counts.
+    let shades = |least: u8| {
+        let photo = |step: u8| {
+            let image = image::RgbImage::from_fn(12, 12, |x, y| {
+                image::Rgb([least + step, (9 * x) as u8, (7 * y) as u8])
+            });
+            Photo::from_image(&image.into()).expect("a photo")
+        };
+        [0, 20, 40].map(photo)
+    };
+    let set =
+        ImageFolder::of_photos([("dark", shades(0)), ("bright", shades(200))]).expect("photos");
+    let (photos, classes) = set.tensors(&model).expect("tensors");
+    assert_eq!(photos.size(), [6, 3, 12, 12]);
+    for (output, layer, maps) in [("logits", "relu3", 8), ("aux", "relu1", 6)] {
+        let one = model.with_output(output).expect("the output");
+        let tops = TopMapSearch::at(layer).per_photo(2).per_class(2).run(&one, &set);
+        assert_eq!(tops.expect("top maps").channels(), maps);
+        let sums = set.activation_maps(&one, layer, 0).expect("maps").means();
+        let alone = one.look_input(&photos.narrow(0, 4, 1)).and_then(|l| l.layer(layer)?.means());
+        assert!((sums[4] - alone.expect("means")[0]).abs() < 1e-5);
+    }
+    let before = model.weights()["meta.weight"].copy();
+    let aux = model.with_output("aux").expect("the output");
+    let yes = classes.to_kind(tch::Kind::Float).view([6, 1]);
+    let fit = Fit::default().loss(Loss::BinaryCrossEntropy).epochs(3).learning_rate(0.01);
+    fit.run(&aux, &photos, &yes).expect("a training at aux");
+    // Nothing leads from there to the numbers.
+    assert_eq!(model.weights()["meta.weight"], before);
+    Fit::default().epochs(2).run(&model, &photos, &classes).expect("a training at logits");
+    assert_ne!(model.weights()["meta.weight"], before);
+
     let quick = FeatureVis::default().size(12).steps(2);
     let aux = Objective::class(1).output("aux") - Objective::class(2).output("logits");
     let patterns = quick.run(&model, [aux, Objective::class(0).output(1)]).expect("patterns");
@@ -263,11 +298,13 @@ fn bad_inputs_and_outputs_say_what_there_is() {
     // The photo's place goes to the next input that can be one; then none is left.
     let turned = model.fix("image", &image).expect("a photo");
     assert_eq!(turned.inputs()[0].0, "depth");
-    failure(turned.fix("depth", &depth), &["no input left"]);
+    // Then to a row of numbers.
+    let numbers = turned.fix("depth", &depth).expect("a depth");
+    assert_eq!(numbers.inputs(), [("meta".to_owned(), vec![1, 5])]);
+    failure(numbers.fix("meta", &reference["meta"].narrow(0, 0, 1)), &["no input left"]);
     failure(model.with_output("logit"), &["no output \"logit\"", "\"logits\", \"aux\""]);
     failure(model.with_output(-3), &["no output -3"]);
     let look = look(&model, &reference);
-    failure(look.input("meta"), &["\"meta\"", "[1, 5]"]);
     failure(look.output("x"), &["no output \"x\""]);
     failure(look.explain(&GradCam::default().output("x")), &["no output \"x\""]);
     failure(model.run(&[("image", &image), ("depth", &image)], &["output"]), &["\"depth\""]);
@@ -282,6 +319,198 @@ fn bad_inputs_and_outputs_say_what_there_is() {
     let mut net = Model::builder("two", [1, 4, 4]);
     net.add_input("meta", [0]);
     failure(net.build(), &["\"meta\"", "[1, 0]"]);
+}
+
+#[test]
+fn what_each_number_contributes_is_what_captum_says() {
+    let reference = weights::read(folder().join("numbers.safetensors")).expect("reference");
+    let rows = &reference["input"];
+    for name in ["numbers.pt2", "numbers.onnx"] {
+        let model = Model::open(folder().join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let input = model.inputs()[0].0.clone();
+        assert_eq!((model.inputs()[0].1.as_slice(), model.input_shape()), (&[1, 6][..], [6, 1, 1]));
+        close("output", &to_floats(&model.forward(rows).expect("scores")), &reference["output"]);
+        let dark = Occlusion::default().baseline([1.0, -1.0, 0.5, 2.0, 0.0, -3.0]).class(1);
+        let methods: [(&str, &dyn Attribution); 5] = [
+            ("gradient", &Saliency::default().class(1)),
+            ("guided", &GuidedBackprop::default().class(1)),
+            ("integrated", &IntegratedGradients::default().steps(20).class(1)),
+            ("occlusion", &Occlusion::default().class(1)),
+            ("dark", &dark),
+        ];
+        let looks = model.look_inputs(rows).expect("looks");
+        for (key, method) in methods {
+            let both = looks.explain(method).unwrap_or_else(|error| panic!("{key}: {error}"));
+            for row in 0..2 {
+                let look = model.look_input(&rows.narrow(0, row, 1)).expect("a look");
+                let alone = look.explain(method).expect("an explanation");
+                let expected = reference[key].get(row);
+                close(key, alone.channels().values(), &expected);
+                close(key, both[row as usize].channels().values(), &expected);
+                assert_eq!((alone.height(), alone.width()), (1, 6));
+                assert!(alone.bundle().as_picture().is_some(), "{}", alone.bundle().as_text());
+            }
+        }
+        let named = model
+            .features(
+                input.as_str(),
+                ["age", "weight", "height", "smokes", "sex", "a name that is longer"],
+            )
+            .expect("six names");
+        let look = named.look_input(&rows.narrow(0, 0, 1)).expect("a look");
+        assert!(look.bundle().as_picture().is_some());
+        let sum = Fused::mean([InputXGradient::default().class(1)]);
+        let heat = look.explain(&sum).expect("a mean");
+        assert!(heat.raw().iter().all(|v| (0.0..=1.0).contains(v)), "{:?}", heat.raw());
+        let smooth = look.explain(&SmoothGrad::new(Saliency::default()).samples(3));
+        assert_eq!(smooth.expect("a mean").raw().len(), 6);
+        // The most important first, with names and values.
+        let heat = look.explain(&IntegratedGradients::default().class(1)).expect("bars");
+        let text = heat.bundle().as_text().to_owned();
+        let mut order: Vec<usize> = (0..6).collect();
+        order.sort_by(|&a, &b| heat.raw()[b].abs().total_cmp(&heat.raw()[a].abs()));
+        let place = |i: usize| text.find(&format!("\n{}: ", named_in_order()[i])).expect("a line");
+        assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{text}");
+        // What is for photos says so.
+        failure(look.explain(&GradCam::at(1)), &["Grad-CAM explains photos", "row of numbers"]);
+        failure(look.explain(&Augmented::new(Saliency::default())), &["row of numbers"]);
+        failure(look.explain(&GuidedGradCam::default()), &["row of numbers"]);
+        failure(look.explain(&Occlusion::default().window(2)), &[".window(..)"]);
+        failure(look.explain(&dark.baseline([0.0; 5])), &["each of the 6 channels"]);
+        failure(heat.overlay(), &["row of numbers", ".picture()"]);
+        failure(heat.side_by_side(), &["row of numbers"]);
+        failure(model.features(input.as_str(), ["a"]), &["1 names", "[1, 6]"]);
+        failure(
+            model.look_input(&Tensor::zeros([1, 5], FLOAT_CPU)),
+            &["rows of 6 numbers", "[1, 5]"],
+        );
+        let photo = Photo::from_image(&image::DynamicImage::new_rgb8(6, 6)).expect("a photo");
+        failure(model.look(&photo), &["row of 6 numbers", "look_input"]);
+        let set = ImageFolder::of_photos([("a", [&photo])]).expect("a photo");
+        failure(set.tensors(&model), &["row of 6 numbers"]);
+        failure(FeatureVis::default().run(&model, Objective::class(1)), &["[rows, numbers]"]);
+        assert!(model.summary().is_ok() && model.minimum_side().is_none());
+        assert!(model.receptive_field(1).is_err());
+        let classes = Tensor::from_slice(&[0i64, 2]);
+        Fit::default().epochs(2).run(&model, rows, &classes).expect("a training");
+    }
+}
+
+fn named_in_order() -> [&'static str; 6] {
+    ["age", "weight", "height", "smokes", "sex", "a name that is longer"]
+}
+
+#[test]
+fn of_many_numbers_the_most_important_are_drawn() {
+    let mut net = Model::builder("wide", [120]).classes(["no", "yes"]);
+    let x = net.input();
+    net.add("fc", Linear::new(120, 2), &[x]);
+    let model = net.seed(4).build().expect("a network");
+    let names =
+        (0..120).map(|i| format!("measurement number {i} of a long and winding questionnaire"));
+    let model = model.features("input", names).expect("names");
+    let row = (Tensor::arange(120, FLOAT_CPU) * 0.37).sin().view([1, 120]);
+    let look = model.look_input(&row).expect("a look");
+    let heat = look.explain(&InputXGradient::default()).expect("bars");
+    let text = heat.bundle().as_text().to_owned();
+    assert!(text.contains("and 100 more, none beyond ±0."), "{text}");
+    assert_eq!(text.lines().count(), 1 + 20 + 1);
+    let picture = heat.bundle().as_picture().expect("a picture").clone();
+    assert!((500..1000).contains(&picture.width()), "{}", picture.width());
+    failure(Model::builder("two", [3, 4]).build(), &["[channels, height, width]", "[3, 4]"]);
+    failure(Model::builder("none", [0]).build(), &["no pixels"]);
+}
+
+#[test]
+fn an_input_that_is_called_input_is_that_one_everywhere() {
+    for name in ["named.pt2", "named.onnx"] {
+        let model = Model::open(folder().join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let shape = |name: &str, sizes: &[i64]| (name.to_owned(), sizes.to_vec());
+        let inputs = [shape("image", &[1, 1, 6, 6]), shape("input", &[1, 3])];
+        assert_eq!(model.inputs(), inputs);
+        let (image, numbers) = (
+            Tensor::rand([1, 1, 6, 6], FLOAT_CPU),
+            Tensor::from_slice(&[1f32, 2.0, 3.0]).view([1, 3]),
+        );
+        let run = |wanted| model.run(&[("image", &image), ("input", &numbers)], &[wanted]);
+        assert_eq!(run("input").expect("the numbers")[0], numbers);
+        assert_eq!(run("image").expect("the photo")[0], image);
+        let look = model.fix("input", &numbers).and_then(|m| m.look_input(&image)).expect("a look");
+        assert_eq!(look.layer("input").expect("the numbers").tensor(), numbers);
+        assert_eq!(look.layer("image").expect("the photo").tensor(), image);
+        let of_numbers = look.input("input").expect("a look at the numbers");
+        assert_eq!(of_numbers.layer("image").expect("the photo").tensor(), image);
+        // Methods look at what is looked at.
+        let heat = |look: &Look| look.explain(&Occlusion::default().class(0)).expect("a map");
+        assert_eq!((heat(&look).width(), heat(&of_numbers).width()), (6, 3));
+    }
+}
+
+/// Tokens that count photos in their second dimension, as PyTorch's `batch_first=False` has them, beside a
+/// convolution that is looked at.
+#[test]
+fn tokens_that_count_photos_second_are_taken_apart_rightly() {
+    let mut net = Model::builder("sequence first", [1, 6, 6]);
+    let x = net.input();
+    let stem = net.add("stem", Conv2d::new(1, 4, 3), &[x]);
+    let flat = net.add("flat", convlens::model::Rearrange::Reshape(vec![-1, 4, 16]), &[stem]);
+    let tokens = net.add("tokens", convlens::model::Rearrange::Permute(vec![2, 0, 1]), &[flat]);
+    let tokens = net.add("mixed", Linear::new(4, 4), &[tokens]);
+    let mean = net.function("mean", |x, _| x[0].mean_dim(0, false, tch::Kind::Float), &[tokens]);
+    let maps = net.add("conv", Conv2d::new(4, 4, 3), &[stem]);
+    let maps = net.add("pool", AdaptiveAvgPool2d::new(1), &[maps]);
+    let maps = net.add("flatten", Op::Flatten, &[maps]);
+    let both = net.add("both", Op::Multiply, &[mean, maps]);
+    net.add("fc", Linear::new(4, 3), &[both]);
+    let model = net.seed(2).build().expect("a network");
+    tch::manual_seed(1);
+    let photos = Tensor::randn([3, 1, 6, 6], FLOAT_CPU);
+    let whole = model.run(&[("input", &photos)], &["mixed"]).expect("tokens").remove(0);
+    assert_eq!(whole.size(), [16, 3, 4]);
+    /// The score's gradient at the tokens, of one of a batch that knows those of all.
+    struct OfTokens;
+    impl Attribution for OfTokens {
+        fn name(&self) -> String {
+            "tokens".into()
+        }
+        fn target(&self) -> Target {
+            Target::Index(1)
+        }
+        fn attribute(&self, case: &convlens::attribution::Case) -> convlens::Result<Evidence> {
+            let _ = case.activation("mixed")?;
+            let each = (0..case.count()).map(|i| case.one(i)?.activation("mixed"));
+            let each = each.collect::<convlens::Result<Vec<_>>>()?;
+            let contributions = Tensor::cat(&each, 1).permute([1, 2, 0]).reshape([-1, 4, 4, 4]);
+            Ok(Evidence {
+                contributions,
+                reduction: convlens::attribution::Reduction::Sum,
+                meaning: convlens::attribution::Meaning::Signed,
+                layer: None,
+                remarks: Vec::new(),
+            })
+        }
+    }
+    let looks = model.look_inputs(&photos).expect("looks");
+    let methods: [&dyn Attribution; 4] = [
+        &OfTokens,
+        &AblationCam::at("conv").class(1),
+        &Occlusion::default().class(1),
+        &IntegratedGradients::default().class(1).steps(4),
+    ];
+    for method in methods {
+        let together = looks.explain(method).unwrap_or_else(|e| panic!("{}: {e}", method.name()));
+        for photo in 0..3 {
+            let look = model.look_input(&photos.narrow(0, photo, 1)).expect("a look");
+            let alone = look.explain(method).unwrap_or_else(|e| panic!("{}: {e}", method.name()));
+            let alone = Tensor::from_slice(alone.raw());
+            close(&method.name(), together[photo as usize].raw(), &alone);
+        }
+    }
+    // Where it ends in such, only one can be explained.
+    let tokens = model.up_to("mixed").expect("a part").look_inputs(&photos).expect("looks");
+    let sum = Target::function("sum", |scores| scores.sum(scores.kind()));
+    let saliency = Saliency::default().class(sum);
+    failure(tokens.explain(&saliency), &["[16, 3, 4]", "one after the other"]);
 }
 
 fn to_floats(tensor: &Tensor) -> Vec<f32> {

@@ -64,6 +64,7 @@ impl<A: Attribution> Attribution for Augmented<A> {
                 self.factors
             )));
         }
+        case.check_photo("a method with flips and scales")?;
         let input = case.input()?;
         let size = input.size();
         let &[count, _, height, width] = size.as_slice() else {

@@ -25,7 +25,7 @@ pub enum Baseline {
     /// A colour of the photo, red, green and blue from 0 to 255, normalised as the network expects it.
     Colour([u8; 3]),
     /// A number for each channel, in the units of the array that is looked at, normalised as the network
-    /// expects it.
+    /// expects it; of a row of numbers, one for each.
     Bands(Vec<f64>),
 }
 
@@ -70,8 +70,18 @@ impl fmt::Display for Baseline {
 }
 
 impl Baseline {
-    /// A pixel of the input, `[1, C, 1, 1]`.
-    pub(super) fn pixel(&self, model: &Model, channels: i64) -> Result<Tensor> {
+    /// A pixel of the input, `[1, C, 1, 1]`, or a whole row of numbers, `[1, F]`.
+    pub(super) fn of(&self, model: &Model) -> Result<Tensor> {
+        let [channels, ..] = model.input_shape();
+        let pixel = self.pixel(model, channels)?;
+        match model.takes_numbers() {
+            true => pixel.f_reshape([1, channels]).into_result(),
+            false => Ok(pixel),
+        }
+    }
+
+    fn pixel(&self, model: &Model, channels: i64) -> Result<Tensor> {
+        let numbers = model.takes_numbers();
         let pixel = match self {
             &Baseline::Value(value) if value.is_finite() => {
                 Tensor::f_full([1, channels, 1, 1], value, (Kind::Float, model.device()))
@@ -80,7 +90,7 @@ impl Baseline {
             Baseline::Value(value) => {
                 return Err(Error::Argument(format!("a baseline is a finite number, not {value}")));
             }
-            &Baseline::Colour(colour) if [1, 3].contains(&channels) => {
+            &Baseline::Colour(colour) if [1, 3].contains(&channels) && !numbers => {
                 model.preprocess().normalized_colour(colour, channels)?
             }
             Baseline::Colour(_) => {

@@ -47,6 +47,28 @@ impl Case {
         self.memory.input()
     }
 
+    /// Rows and columns of a map of the input; a row of numbers is one of a single row.
+    pub(super) fn map_size(&self) -> Result<[i64; 2]> {
+        let size = self.input()?.size();
+        match *size.as_slice() {
+            [_, _, height, width] => Ok([height, width]),
+            [_, numbers] => Ok([1, numbers]),
+            _ => Err(Error::Shape(format!("expected inputs [N, C, H, W], got {size:?}"))),
+        }
+    }
+
+    /// Refuses an input that is a row of numbers, which this cannot be done with.
+    pub(super) fn check_photo(&self, what: &str) -> Result<()> {
+        match self.model().takes_numbers() {
+            false => Ok(()),
+            true => Err(Error::Argument(format!(
+                "{what} explains photos, and the input {:?} is a row of numbers: take a method that looks at the \
+                 input's own values, such as IntegratedGradients, InputXGradient or Occlusion",
+                self.model().end(self.model().input()).0
+            ))),
+        }
+    }
+
     /// Other inputs with the scores of these: a predicted class stays the one that is predicted here.
     /// There may be several times as many, such as noisy copies: `[a, b, a', b', a'', b'']` for
     /// `[a, b]`.
@@ -97,7 +119,19 @@ impl Case {
     /// # Errors
     /// An unknown layer.
     pub fn activation(&self, layer: impl Into<LayerRef>) -> Result<Tensor> {
-        self.memory.activation(self.model().find(layer)?)
+        self.memory.activation(self.find(layer.into())?)
+    }
+
+    /// `"input"` is here what is looked at, whatever it is called among several.
+    fn find(&self, layer: LayerRef) -> Result<NodeId> {
+        match layer {
+            LayerRef::Name(name) if name == "input" => Ok(self.model().input()),
+            layer => self.model().find(layer),
+        }
+    }
+
+    pub(super) fn activation_of(&self, layer: NodeId) -> Result<Tensor> {
+        self.memory.activation(layer)
     }
 
     /// What several layers answer, in a single pass.
@@ -105,12 +139,12 @@ impl Case {
         self.memory.activations(layers)
     }
 
-    /// `∂y/∂A`, of the shape of the layer's activation `A`. The input is a layer, too.
+    /// `∂y/∂A`, of the shape of the layer's activation `A`. The input that is looked at is a layer, too, `"input"`.
     ///
     /// # Errors
     /// An unknown layer; one that the score does not depend on.
     pub fn gradient(&self, layer: impl Into<LayerRef>) -> Result<Tensor> {
-        self.gradient_of(self.model().find(layer)?)
+        self.gradient_of(self.find(layer.into())?)
     }
 
     pub(super) fn gradient_of(&self, layer: NodeId) -> Result<Tensor> {
@@ -166,7 +200,15 @@ impl Case {
         layer: impl Into<LayerRef>,
         values: &Tensor,
     ) -> Result<Vec<f64>> {
-        let layer = self.model().find(layer)?;
+        self.scores_from(index, self.find(layer.into())?, values)
+    }
+
+    pub(super) fn scores_from(
+        &self,
+        index: usize,
+        layer: NodeId,
+        values: &Tensor,
+    ) -> Result<Vec<f64>> {
         let values =
             &plain_numbers(values).map_err(|e| e.while_doing("the layer's other values"))?;
         let goals = self.goals()?;
@@ -201,6 +243,14 @@ impl Case {
         }
         let _no_grad = tch::no_grad_guard();
         self.check_finite(output)?;
+        let (model, size) = (self.model(), output.size());
+        if self.count() > 1 && model.photo_dim(model.output(), &size, &self.input()?.size())? > 0 {
+            return Err(Error::Shape(format!(
+                "{} ends in {size:?}, which does not count photos in its first dimension: explain one after the \
+                 other, or at another output",
+                model.name()
+            )));
+        }
         let goals = self.targets.iter().enumerate().map(|(i, target)| {
             let one = output.f_detach().and_then(|t| t.f_narrow(0, i as i64, 1)).into_result()?;
             ResolvedTarget::new(target, self.model(), &one)

@@ -76,18 +76,13 @@ impl<A: Attribution> Attribution for Fused<A> {
                  all of them the same class, or explain each of them by itself"
             )));
         }
-        let size = case.input()?.size();
-        let [.., height, width] = size.as_slice() else {
-            return Err(Error::Shape(format!(
-                "maps are fused at the input's size, not at {size:?}"
-            )));
-        };
+        let [height, width] = case.map_size()?;
         let mut all: Vec<Maps> = Vec::with_capacity(self.methods.len());
         let mut layers: Vec<String> = Vec::new();
         let mut remarks: Vec<String> = Vec::new();
         for method in &self.methods {
             let evidence = method.attribute(case)?;
-            all.push(evidence.finished(*height as usize, *width as usize)?);
+            all.push(evidence.finished(height as usize, width as usize)?);
             layers.extend(evidence.layer);
             remarks.extend(evidence.remarks);
         }
@@ -95,7 +90,7 @@ impl<A: Attribution> Attribution for Fused<A> {
         remarks.dedup();
         let fused = self.by.fuse(&all)?; // N maps of [H, W]
         let contributions = Tensor::f_from_slice(fused.values())
-            .and_then(|t| t.f_reshape([fused.count() as i64, 1, *height, *width]))
+            .and_then(|t| t.f_reshape([fused.count() as i64, 1, height, width]))
             .into_result()?;
         Ok(Evidence {
             contributions,

@@ -67,7 +67,7 @@ impl Sensitivity for DeconvolvedRectifiers {
 fn by_rule(case: &Case, rule: Rule) -> Result<Evidence> {
     let gradient = case.input_gradient(rule)?;
     let remarks = hidden_rectifiers(case.model()).into_iter().collect();
-    Ok(Evidence { remarks, ..Evidence::of_input(gradient, Meaning::Colour) })
+    Ok(Evidence { remarks, ..Evidence::of_input(gradient, Meaning::Colour)? })
 }
 
 /// A remark on a network where a changed rule changes less than one may think.

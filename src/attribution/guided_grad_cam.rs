@@ -66,6 +66,7 @@ impl Sensitivity for GuidedTimesGradCam {
     }
 
     fn evidence(&self, case: &Case) -> Result<Evidence> {
+        case.check_photo(&self.name())?;
         let grad_cam = match &self.layer {
             Some(layer) => GradCam::at(layer.clone()),
             None => GradCam::default(),
@@ -78,6 +79,6 @@ impl Sensitivity for GuidedTimesGradCam {
         let map = self.enlarged(&map, &guided.size()[2..])?;
         let product = guided.f_mul(&map).into_result()?;
         remarks.extend(hidden_rectifiers(case.model()));
-        Ok(Evidence { layer, remarks, ..Evidence::of_input(product, Meaning::Colour) })
+        Ok(Evidence { layer, remarks, ..Evidence::of_input(product, Meaning::Colour)? })
     }
 }

@@ -9,7 +9,7 @@ use tch::Tensor;
 use super::resolved_target::ResolvedTarget;
 use super::{Evidence, Meaning};
 use crate::error::{Error, Result};
-use crate::photo::View;
+use crate::photo::{Numbers, View};
 use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize};
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_maps};
@@ -80,7 +80,7 @@ impl Heatmap {
     }
 
     /// The values for each channel of the input, `[C, H, W]`, of a method that looks at the input;
-    /// of others, the map alone.
+    /// of others, the map alone. A row of numbers is a map of one row.
     pub fn channels(&self) -> &Maps {
         &self.channels
     }
@@ -193,6 +193,7 @@ impl Heatmap {
     /// # Errors
     /// Never for a map that an explanation returned.
     pub fn overlay(&self) -> Result<Overlay> {
+        self.check_photo()?;
         let overlay = Overlay::new(&self.view.shown(), &self.map()?)?;
         Ok(match self.meaning {
             Meaning::Positive => overlay,
@@ -210,6 +211,7 @@ impl Heatmap {
     /// # Errors
     /// Never for a map that an explanation returned.
     pub fn alone(&self) -> Result<Overlay> {
+        self.check_photo()?;
         let shown = self.view.shown();
         let alone = Overlay::alone(&self.map()?, shown.width(), shown.height())?;
         Ok(match self.meaning {
@@ -221,11 +223,19 @@ impl Heatmap {
     }
 
     /// The picture as a cell shows it, without a caption: over the photo; of magnitudes, alone; of
-    /// gradients in colour, a picture of their own around grey.
+    /// gradients in colour, a picture of their own around grey. Of an input that is a row of numbers, a bar for each
+    /// of the 20 that contribute most, with its name and its value: red for the target, blue against it.
     ///
     /// # Errors
     /// As [`overlay`](Heatmap::overlay).
     pub fn picture(&self) -> Result<Picture> {
+        if let Some(numbers) = self.view.numbers() {
+            let bars = self.bars(numbers)?;
+            return Ok(match numbers.others(self.raw.values()) {
+                Some(others) => bars.captioned(&others),
+                None => bars,
+            });
+        }
         match self.meaning {
             Meaning::Positive | Meaning::Signed => self.overlay()?.picture(),
             Meaning::Magnitude => self.alone()?.picture(),
@@ -233,6 +243,29 @@ impl Heatmap {
                 let picture = self.in_colour()?;
                 Ok(if is_zero(&self.channels) { picture.captioned(ZERO_GRADIENT) } else { picture })
             }
+        }
+    }
+
+    /// What each number of a row contributes, the most important first.
+    fn bars(&self, numbers: &Numbers) -> Result<Picture> {
+        numbers.bars(
+            self.raw.values(),
+            match self.meaning {
+                Meaning::Signed | Meaning::Colour => "contribution: red for, blue against",
+                Meaning::Positive => "share of the greatest",
+                Meaning::Magnitude => "magnitude",
+            },
+        )
+    }
+
+    /// That there is a photo to draw on.
+    fn check_photo(&self) -> Result<()> {
+        match self.view.numbers() {
+            None => Ok(()),
+            Some(_) => Err(Error::Shape(format!(
+                "{} explains a row of numbers here, and there is no photo to draw it on: .picture() has its bars",
+                self.method
+            ))),
         }
     }
 
@@ -270,12 +303,16 @@ impl Heatmap {
 
     /// What speaks for the target, over the photo.
     fn plain(&self) -> Result<Overlay> {
+        self.check_photo()?;
         Overlay::new(&self.view.shown(), &self.positive()?)
     }
 
     /// The picture without letters and colour bar, for a sheet that says elsewhere what has to be
     /// known to read it; and what that is.
     pub(crate) fn tile(&self) -> Result<(Picture, Vec<String>)> {
+        if self.view.numbers().is_some() {
+            return Ok((self.picture()?, Vec::new()));
+        }
         let overlay = match self.meaning {
             Meaning::Positive | Meaning::Signed => self.overlay()?,
             Meaning::Magnitude => self.alone()?,
@@ -295,6 +332,7 @@ impl Heatmap {
     /// # Errors
     /// As [`picture`](Heatmap::picture).
     pub fn side_by_side(&self) -> Result<Picture> {
+        self.check_photo()?;
         Ok(Picture::beside(&[self.view.shown(), self.picture()?], 8))
     }
 
@@ -388,10 +426,20 @@ impl Show for Heatmap {
             caption += "\n";
             caption += remark;
         }
-        let picture = match self.meaning {
+        let picture = match (self.view.numbers(), self.meaning) {
+            (Some(numbers), _) => {
+                let values = self.raw.values();
+                let lines =
+                    |lines: Vec<String>| [&[caption.clone()], &lines[..]].concat().join("\n");
+                let drawn = self.bars(numbers).map(|bars| {
+                    let under = lines(numbers.others(values).into_iter().collect());
+                    MimeBundle::picture(bars.captioned(&under), lines(numbers.lines(values)))
+                });
+                return drawn.unwrap_or_else(|error| error_bundle(&error));
+            }
             // The caption has the remarks.
-            Meaning::Colour => self.in_colour(),
-            _ => self.picture(),
+            (None, Meaning::Colour) => self.in_colour(),
+            (None, _) => self.picture(),
         };
         match picture {
             Ok(picture) => MimeBundle::picture(picture.captioned(&caption), caption),

@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::Result;
 use crate::model::LayerRef;
+use crate::tensor::IntoResult;
 
 /// What makes a method of the family: how much each value of the input counts.
 pub trait Sensitivity {
@@ -79,9 +80,14 @@ impl<S: Sensitivity> Attribution for InputMethod<S> {
 }
 
 impl Evidence {
-    /// Of the input: one value for each of its own, `[N, C, H, W]`, which add up over the channels; of
+    /// Of the input: one value for each of its own, `[N, C, H, W]` or `[N, F]`, which add up over the channels; of
     /// a gradient in colour, the greatest counts.
-    pub(super) fn of_input(contributions: Tensor, meaning: Meaning) -> Evidence {
+    pub(super) fn of_input(contributions: Tensor, meaning: Meaning) -> Result<Evidence> {
+        // Numbers stand in a row, as a map of one channel.
+        let contributions = match *contributions.size().as_slice() {
+            [photos, numbers] => contributions.f_reshape([photos, 1, 1, numbers]).into_result()?,
+            _ => contributions,
+        };
         // Without red, green and blue there is nothing to show in colour.
         let meaning = match (meaning, contributions.size().get(1)) {
             (Meaning::Colour, channels) if channels != Some(&3) => Meaning::Signed,
@@ -92,6 +98,6 @@ impl Evidence {
             _ => Reduction::Sum,
         };
         let (layer, remarks) = (None, Vec::new());
-        Evidence { contributions, reduction, meaning, layer, remarks }
+        Ok(Evidence { contributions, reduction, meaning, layer, remarks })
     }
 }

@@ -30,6 +30,6 @@ impl Sensitivity for InputTimesGradient {
     fn evidence(&self, case: &Case) -> Result<Evidence> {
         let gradient = case.gradient_of(case.model().input())?;
         let product = gradient.f_mul(&case.input()?).into_result()?;
-        Ok(Evidence::of_input(product, Meaning::Signed))
+        Evidence::of_input(product, Meaning::Signed)
     }
 }

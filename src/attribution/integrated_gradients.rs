@@ -104,14 +104,14 @@ impl PathIntegral {
     fn start(&self, model: &Model, input: &Tensor) -> Result<Tensor> {
         let size = input.size();
         let (one, what) = match &self.from {
-            Start::Everywhere(baseline) => (baseline.pixel(model, size[1])?, baseline.to_string()),
+            Start::Everywhere(baseline) => (baseline.of(model)?, baseline.to_string()),
             Start::Input(one) => {
                 let one = plain_numbers(one).map_err(|e| e.while_doing("the baseline"))?;
                 let size = format!("{:?}", one.size());
                 (one, size)
             }
         };
-        let fits = one.dim() == 4 && one.size()[0] == 1;
+        let fits = one.dim() == input.dim() && one.size()[0] == 1;
         let work = || {
             let one = one.f_to_device(input.device())?.f_to_kind(input.kind())?;
             one.f_expand(&size, false)
@@ -177,7 +177,7 @@ impl Sensitivity for PathIntegral {
         let widest =
             if case.count() > 1 { "the photo of this batch with the widest gap " } else { "" };
         let remarks = worst.iter().map(|worst| format!("{widest}{worst}")).collect();
-        Ok(Evidence { remarks, ..Evidence::of_input(product, Meaning::Signed) })
+        Ok(Evidence { remarks, ..Evidence::of_input(product, Meaning::Signed)? })
     }
 }
 
@@ -326,7 +326,7 @@ impl<'a> Way<'a> {
         let (gradients, scores) = self.gradients(&places)?;
         let weights: Vec<f32> = rule.iter().map(|(_, weight)| *weight as f32).collect();
         let weights = Tensor::f_from_slice(&weights)
-            .and_then(|t| t.f_reshape([-1, 1, 1, 1]))
+            .and_then(|t| t.f_reshape([&[-1], &vec![1; gradients.dim() - 1][..]].concat()))
             .and_then(|t| t.f_to_device(gradients.device()))
             .into_result()?;
         let pieces = open.iter().enumerate().map(|(i, (ends, at_ends))| {

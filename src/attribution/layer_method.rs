@@ -71,7 +71,7 @@ impl LayerCase<'_> {
     pub fn scores_with(&self, index: usize, values: &Tensor) -> Result<Vec<f64>> {
         let own = self.output.f_narrow(0, index as i64, 1).into_result()?;
         let values = self.grid.with_maps(values, &own)?;
-        self.case.scores_with(index, self.layer(), &values)
+        self.case.scores_from(index, self.layer, &values)
     }
 
     /// Adds a line that has to be known to read the map.
@@ -145,6 +145,7 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let model = case.model();
+        case.check_photo(W::NAME)?;
         let (layer, announced) = match &self.layer {
             Some(layer) => (layer.clone(), None),
             None => {
@@ -153,7 +154,7 @@ impl<W: Weighting> Attribution for LayerMethod<W> {
             }
         };
         let (layer, name) = model.find_named(layer)?;
-        let output = case.activation(model.layer_name(layer))?;
+        let output = case.activation_of(layer)?;
         let grid = model.grids_of(&[layer], &case.input()?.size())?.pop().flatten();
         let maps = grid.map(|grid| grid.to_maps(&output)).transpose()?.flatten();
         let spread = |maps: &Tensor| matches!(maps.size().as_slice(), &[_, _, h, w] if h * w > 1);

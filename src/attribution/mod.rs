@@ -76,7 +76,7 @@ use crate::error::{Error, Result};
 use crate::look::{Look, Looks, Memory};
 use crate::photo::View;
 
-/// A way to explain what a network sees in a photo.
+/// A way to explain what a network sees in a photo, or in a row of numbers.
 pub trait Attribution {
     /// The method's name as its paper has it, with what was set otherwise.
     fn name(&self) -> String;
@@ -111,7 +111,8 @@ macro_rules! attribution_by_pointer {
 attribution_by_pointer!(&A, Box<A>, Rc<A>);
 
 impl Look {
-    /// Where the network looks, by any method of [`attribution`](crate::attribution).
+    /// Where the network looks, by any method of [`attribution`](crate::attribution). Of an input that is a row of
+    /// numbers, a bar for each says what it contributes.
     ///
     /// # Errors
     /// Unknown layers and classes, what the method cannot be applied to, and values that are not

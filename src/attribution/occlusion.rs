@@ -26,6 +26,8 @@ use crate::tensor::IntoResult;
 /// that those that were reached when the time is up lie evenly over the photo; what none of them covers
 /// is 0.
 ///
+/// Of an input that is a row of numbers, each is replaced by the baseline's in turn, by itself.
+///
 /// Zeiler and Fergus 2014, <https://arxiv.org/abs/1311.2901>.
 ///
 /// ```
@@ -92,10 +94,13 @@ impl Sensitivity for CoveredWindows {
     fn evidence(&self, case: &Case) -> Result<Evidence> {
         let _no_grad = tch::no_grad_guard();
         let input = case.input()?;
-        let &[photos, channels, height, width] = input.size().as_slice() else {
+        if case.model().takes_numbers() {
+            return self.numbers(case, &input);
+        }
+        let &[photos, _, height, width] = input.size().as_slice() else {
             return Err(Error::Shape(format!("expected [N, C, H, W], got {:?}", input.size())));
         };
-        let cover = self.baseline.pixel(case.model(), channels)?;
+        let cover = self.baseline.of(case.model())?;
         let (height, width) = (height as usize, width as usize);
         let windows = self.windows(height, width)?;
         let whole = case.scores()?;
@@ -111,7 +116,8 @@ impl Sensitivity for CoveredWindows {
                 let one = |t: &Tensor| t.f_narrow(0, i as i64, 1).into_result();
                 let found = match front {
                     None => {
-                        case.scores_with(i, "input", &occluded(&one(&input)?, chosen, &cover)?)?
+                        let values = occluded(&one(&input)?, chosen, &cover)?;
+                        case.scores_from(i, case.model().input(), &values)?
                     }
                     Some((front, known)) => {
                         let values =
@@ -139,7 +145,46 @@ impl Sensitivity for CoveredWindows {
         let gaps = if gaps { "; what none of them covers is 0" } else { "" };
         let stopped = stopped.map(|stopped| format!("{stopped}, spread over the photo{gaps}"));
         let remarks = stopped.into_iter().collect();
-        Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed) })
+        Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed)? })
+    }
+}
+
+impl CoveredWindows {
+    /// What is lost when each number of a row is replaced by the baseline's, `[N, F]`.
+    fn numbers(&self, case: &Case, input: &Tensor) -> Result<Evidence> {
+        if self.window.or(self.stride).is_some() {
+            return Err(Error::Argument(
+                "windows and strides are of photos; of a row of numbers, each is replaced by itself: leave out \
+                 .window(..) and .stride(..)"
+                    .into(),
+            ));
+        }
+        let cover = self.baseline.of(case.model())?;
+        let whole = case.scores()?;
+        let count = cover.size()[1];
+        let mut lost = vec![vec![0f32; count as usize]; whole.len()];
+        let stopped =
+            self.work.run("Occlusion", "numbers", whole.len(), count as usize, |i, steps| {
+                let work = || {
+                    let rows = input.f_narrow(0, i as i64, 1)?.f_repeat([steps.len() as i64, 1])?;
+                    for (row, place) in (0..).zip(steps.clone()) {
+                        let number = cover.f_select(1, place as i64)?.f_squeeze_dim(0)?;
+                        rows.f_select(0, row)?.f_select(0, place as i64)?.f_copy_(&number)?;
+                    }
+                    Ok(rows)
+                };
+                let found = case.scores_from(i, case.model().input(), &work().into_result()?)?;
+                for (place, score) in steps.zip(found) {
+                    lost[i][place] = (whole[i] - score) as f32;
+                }
+                Ok(())
+            })?;
+        let contributions = Tensor::f_from_slice(&lost.concat())
+            .and_then(|t| t.f_reshape([-1, count]))
+            .into_result()?;
+        let stopped = stopped.map(|stopped| format!("{stopped}; the others are 0"));
+        let remarks = stopped.into_iter().collect();
+        Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed)? })
     }
 }
 

@@ -44,6 +44,6 @@ impl Sensitivity for GradientMagnitude {
     fn evidence(&self, case: &Case) -> Result<Evidence> {
         let gradient = case.gradient_of(case.model().input())?;
         let reduction = if self.sum { Reduction::Magnitudes } else { Reduction::Greatest };
-        Ok(Evidence { reduction, ..Evidence::of_input(gradient, Meaning::Magnitude) })
+        Ok(Evidence { reduction, ..Evidence::of_input(gradient, Meaning::Magnitude)? })
     }
 }

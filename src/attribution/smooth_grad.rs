@@ -111,7 +111,7 @@ impl<M: Attribution> SmoothGrad<M> {
     /// So many noisy copies of the whole batch, one after the other.
     fn copies(&self, input: &Tensor, count: usize, random: &mut StdRng) -> Result<Tensor> {
         let work = || {
-            let over = [1i64, 2, 3];
+            let over: Vec<i64> = (1..input.dim() as i64).collect();
             let most = input.f_amax(over.as_slice(), true)?;
             let range = most.f_sub(&input.f_amin(over.as_slice(), true)?)?; // [N, 1, 1, 1]
             range.f_mul_scalar(self.noise)

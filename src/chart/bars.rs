@@ -3,9 +3,10 @@
 
 use plotters::prelude::*;
 
-use super::{BLUE, FAINT, INK, TEXT, drawn, failed, text, text_width};
+use super::{BLUE, FAINT, INK, TEXT, drawn, extent, failed, text, text_width};
 use crate::error::{Error, Result};
-use crate::picture::{Picture, wrap};
+use crate::number::signed;
+use crate::picture::{Colormap, Picture, wrap};
 
 /// From one bar to the next.
 const ROW: i32 = 26;
@@ -20,15 +21,28 @@ const MOST: usize = 1000;
 
 /// Bars of values in `[0, 1]`, written as percentages.
 pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
-    bars(rows, (0.0, 1.0), [""; 2], |value| format!("{:.1} %", 100.0 * value))
+    bars(rows, (0.0, 1.0), [""; 2], |_| BLUE, |value| format!("{:.1} %", 100.0 * value))
+}
+
+/// Bars in red and, for negative values, in blue, the ends of the colours for values for and against, written with
+/// their sign. The axes' names may be empty.
+pub(crate) fn signed_bars(rows: &[(String, f64)], names: [&str; 2]) -> Result<Picture> {
+    let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
+    let (low, high) = extent(&values).unwrap_or_default();
+    let colour = |value: f64| {
+        let [r, g, b] = Colormap::Coolwarm.color(if value < 0.0 { 0.0 } else { 1.0 });
+        RGBColor(r, g, b)
+    };
+    bars(rows, (low.min(0.0), high.max(0.0)), names, colour, |value| signed(value, 3))
 }
 
 /// Bars from 0, to the right and, for negative values, to the left, on a track that stands for the
-/// range, which 0 lies in. The axes' names may be empty.
+/// range, which 0 lies in; a value's colour is the bar's. The axes' names may be empty.
 pub(super) fn bars(
     rows: &[(String, f64)],
     (low, high): (f64, f64),
     [x_name, y_name]: [&str; 2],
+    colour: impl Fn(f64) -> RGBColor,
     write: impl Fn(f64) -> String,
 ) -> Result<Picture> {
     if rows.len() > MOST {
@@ -88,7 +102,7 @@ pub(super) fn bars(
             area.draw(&bar(left, right, FAINT.mix(0.5))).map_err(failed)?;
             if value.is_finite() && place(*value) != place(0.0) {
                 let (from, to) = (place(value.min(0.0)), place(value.max(0.0)));
-                area.draw(&bar(from, to, BLUE.mix(1.0))).map_err(failed)?;
+                area.draw(&bar(from, to, colour(*value).mix(1.0))).map_err(failed)?;
             }
             write_at(right + 8, top, &write(*value))?;
         }

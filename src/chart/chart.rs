@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::bars::bars as draw_bars;
-use super::{Bins, Named, Number, Points, Values, extent, plot};
+use super::{BLUE, Bins, Named, Number, Points, Values, extent, plot};
 use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::{Picture, shortened};
@@ -189,7 +189,7 @@ impl Chart {
             Content::Bars(bars) => {
                 let [_, range] = plot::spans(self)?;
                 let [x, y] = &self.axes;
-                let picture = draw_bars(bars, range, [x, y], |value| number(value, 3))?;
+                let picture = draw_bars(bars, range, [x, y], |_| BLUE, |value| number(value, 3))?;
                 Ok(match &self.title {
                     Some(title) => picture.titled(title),
                     None => picture,

@@ -145,12 +145,14 @@ impl Fed {
         Ok(Fed { name: name.to_owned(), shape, whole })
     }
 
-    /// Channels, height and width, where it can be a photo.
-    fn maps(&self) -> Option<[i64; 3]> {
-        match self.shape.as_slice() {
-            [_, c, h, w] => Some([c.one, h.one, w.one]),
-            _ => None,
-        }
+    /// Whether it can be a photo.
+    fn is_photo(&self) -> bool {
+        self.shape.len() == 4
+    }
+
+    /// Whether it can stand in the place of a photo, where there is none: a row of numbers.
+    fn is_row(&self) -> bool {
+        self.shape.len() == 2 && !self.whole
     }
 
     /// For one photo.
@@ -178,12 +180,13 @@ const ADVICE: &str = "dynamic_shapes={\"x\": {0: torch.export.Dim(\"batch\")}} (
                       argument)";
 
 impl Draft {
-    /// For these inputs, in the file's order, of which one must be a photo.
+    /// For these inputs, in the file's order, of which one must be a photo or a row of numbers.
     pub(super) fn new(name: &str, inputs: Vec<Fed>, photos: Photos) -> Result<Draft> {
-        if !inputs.iter().any(|fed| fed.maps().is_some()) {
+        if !inputs.iter().any(|fed| fed.is_photo() || fed.is_row()) {
             let each = inputs.iter().map(|fed| format!("{:?} of {:?}", fed.name, fed.sizes()));
             return Err(Error::Argument(format!(
-                "none of its inputs is a photo, [photos, channels, height, width]: it takes {}",
+                "none of its inputs is a photo, [photos, channels, height, width], or a row of numbers, \
+                 [rows, numbers]: it takes {}",
                 each.collect::<Vec<_>>().join(", ")
             )));
         }
@@ -444,11 +447,13 @@ impl Draft {
                 wanted.extend(self.layers[index].inputs.iter().filter_map(self::index));
             }
         }
-        let mut read = (0..first_layer).filter(|input| needed[*input]);
-        let photo = read.find_map(|input| Some((input, self.inputs[input].maps()?)));
-        let Some((photo, shape)) = photo else {
+        let read = || (0..first_layer).filter(|input| needed[*input]);
+        let photo = read().find(|input| self.inputs[*input].is_photo());
+        let Some(photo) = photo.or_else(|| read().find(|input| self.inputs[*input].is_row()))
+        else {
             return Err(Error::Argument("its output does not depend on the photo".into()));
         };
+        let shape = self.inputs[photo].sizes().split_off(1);
         let places =
             self.layers.iter().zip(&needed).skip(first_layer).filter(|(_, needed)| **needed);
         let mut namer = Namer::new(places.map(|(layer, _)| &layer.place));
@@ -567,13 +572,13 @@ impl Draft {
 
 /// Whether each photo of a batch gets what it gets alone.
 fn check_photos(model: &Model, advice: &str) -> Result<()> {
-    let [c, h, w] = model.input_shape();
-    model.check_memory(&[2, c, h, w])?;
+    let size = model.input_size(2);
+    model.check_memory(&size)?;
     // Two photos that differ, and are the same for everybody.
-    let count = 2 * c * h * w;
+    let count: i64 = size.iter().product();
     let run = || {
         let photos = Tensor::f_arange(count, (tch::Kind::Float, tch::Device::Cpu))?.f_sin()?;
-        let photos = photos.f_mul(&photos.f_cos()?)?.f_reshape([2, c, h, w])?;
+        let photos = photos.f_mul(&photos.f_cos()?)?.f_reshape(&size)?;
         let second = photos.f_narrow(0, 1, 1)?;
         Ok((photos, second))
     };

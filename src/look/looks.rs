@@ -81,7 +81,7 @@ impl Model {
         Ok(Looks { memory: Rc::new(Memory::new(self, batch)?), views: views.into() })
     }
 
-    /// Looks at inputs that are prepared already, `[N, C, H, W]`, as
+    /// Looks at inputs that are prepared already, `[N, C, H, W]`, or rows of numbers, `[N, F]`, as
     /// [`look_input`](Model::look_input) looks at one.
     ///
     /// # Errors
@@ -153,7 +153,11 @@ impl Show for Looks {
     fn bundle(&self) -> MimeBundle {
         let each = self.views.iter().map(|view| {
             let title = view.photo().title().to_owned();
-            (title.clone(), MimeBundle::picture(view.shown(), view.captioned(title)))
+            let bundle = match view.numbers() {
+                Some(numbers) => numbers.bundle(&title),
+                None => MimeBundle::picture(view.shown(), view.captioned(title.clone())),
+            };
+            (title, bundle)
         });
         MimeBundle::beside(each.collect())
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
 use crate::mask::{Classes, Mask};
 use crate::model::{LayerRef, Model, NodeId};
-use crate::photo::{Bands, Photo, Preprocess, View};
+use crate::photo::{Bands, Numbers, Photo, Preprocess, View};
 use crate::picture::{Picture, Region};
 use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy, to_floats};
@@ -74,9 +74,9 @@ impl Model {
         self.look_from(view, input)
     }
 
-    /// Looks at an input that is prepared already, `[1, C, H, W]`. What is shown of it is the
-    /// input with this network's normalisation undone, or the channels that
-    /// [`Preprocess::view_as`] has chosen.
+    /// Looks at an input that is prepared already, `[1, C, H, W]`, or at a row of numbers, `[1, F]`. What is shown of
+    /// it is the input with this network's normalisation undone, or the channels that
+    /// [`Preprocess::view_as`] has chosen; of numbers, bars.
     ///
     /// # Errors
     /// When it is not one input, or its size or channels do not suit the network.
@@ -100,6 +100,7 @@ impl Model {
 
     /// A photo as this network sees it when it is prepared so, and the input, `[1, C, H, W]`.
     fn viewed(&self, photo: &Photo, preprocess: &Preprocess) -> Result<(View, Tensor)> {
+        self.check_takes_photos()?;
         let seen = preprocess.seen(photo)?;
         let input = preprocess.normalized(&seen, self.input_shape()[0])?;
         Ok((View::new(photo.clone(), preprocess.clone(), seen.into()), input))
@@ -107,12 +108,21 @@ impl Model {
 
     /// An array as this network sees it, and the input, `[1, C, H, W]`.
     fn viewed_array(&self, array: &Bands) -> Result<(View, Tensor)> {
+        self.check_takes_photos()?;
         let viewed = self.preprocess().viewed_array(array, self.input_shape()[0]);
         viewed.map_err(|e| e.while_doing(format!("looking at {}", array.title())))
     }
 
-    /// What is shown of an input, `[1, C, H, W]`.
+    /// What is shown of an input, `[1, C, H, W]`, or of a row of numbers, `[1, F]`.
     fn view_of(&self, input: &Tensor, title: &str) -> Result<View> {
+        if self.takes_numbers() {
+            let values = to_floats(input)?;
+            let row = Tensor::f_from_slice(&values).and_then(|t| t.f_reshape([1, 1, 1, -1]));
+            let (seen, _) = Preprocess::keep().pictured(&row.into_result()?)?;
+            let photo = Photo::from_picture(&seen).titled(title);
+            let numbers = Numbers { values, names: self.feature_names() };
+            return Ok(View::new(photo, Preprocess::keep(), seen).of_numbers(numbers));
+        }
         let (seen, note) = self.preprocess().pictured(input)?;
         let view = View::new(Photo::from_picture(&seen).titled(title), Preprocess::keep(), seen);
         Ok(match note {
@@ -262,7 +272,8 @@ impl Look {
     }
 
     /// The same look, at another of the network's inputs, by its name or its index: methods that look at the input
-    /// explain that one then, and all others are held at what they were fed. What was computed is shared.
+    /// explain that one then, and all others are held at what they were fed. What was computed is shared. Of an input
+    /// that is a row of numbers, `[1, F]`, explanations are bars, which [`Model::features`] names.
     ///
     /// ```
     /// use convlens::prelude::*;
@@ -281,7 +292,8 @@ impl Look {
     /// ```
     ///
     /// # Errors
-    /// When there is no such input: the error lists those that there are; when it has no rows and columns.
+    /// When there is no such input: the error lists those that there are; when it is neither a photo nor a row of
+    /// numbers.
     pub fn input(&self, input: impl Into<LayerRef>) -> Result<Look> {
         let memory = self.memory.with_input(input.into())?;
         let model = memory.model();
@@ -358,6 +370,9 @@ impl Show for Look {
     fn bundle(&self) -> MimeBundle {
         let caption = format!("{} as {} sees it", self.photo().title(), self.model().name());
         let caption = self.view.captioned(caption);
-        MimeBundle::picture(self.view().shown().captioned(&caption), caption)
+        match self.view.numbers() {
+            Some(numbers) => numbers.bundle(&caption),
+            None => MimeBundle::picture(self.view().shown().captioned(&caption), caption),
+        }
     }
 }

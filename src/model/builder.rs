@@ -66,14 +66,22 @@ impl Planned {
 }
 
 impl Builder {
-    pub(super) fn new(name: String, input_shape: [i64; 3]) -> Self {
-        let [c, h, w] = input_shape;
-        let mistake = match (c < 1 || h < 1 || w < 1, countable(&[c, h, w])) {
-            (true, _) => {
-                Some(Error::Argument(format!("an input of [{c}, {h}, {w}] has no pixels")))
+    pub(super) fn new(name: String, input_shape: &[i64]) -> Self {
+        let mistake = match input_shape {
+            [_] | [_, _, _] if input_shape.iter().any(|size| *size < 1) => {
+                Some(Error::Argument(format!("an input of {input_shape:?} has no pixels")))
             }
-            (false, false) => Some(too_many(&[c, h, w]).while_doing("the input")),
-            (false, true) => None,
+            [_] | [_, _, _] if !countable(input_shape) => {
+                Some(too_many(input_shape).while_doing("the input"))
+            }
+            [_] | [_, _, _] => None,
+            _ => Some(Error::Shape(format!(
+                "an input is a photo, [channels, height, width], or a row of [numbers], not {input_shape:?}"
+            ))),
+        };
+        let (h, w) = match *input_shape {
+            [_, h, w] => (h, w),
+            _ => (1, 1),
         };
         Builder {
             name,
@@ -81,7 +89,7 @@ impl Builder {
                 name: "input".into(),
                 op: Op::Input,
                 inputs: Vec::new(),
-                shape: vec![1, c, h, w],
+                shape: [&[1], input_shape].concat(),
                 parameters: None,
             }],
             names: HashSet::from(["input".to_owned(), "output".to_owned()]),
@@ -525,6 +533,7 @@ impl Builder {
             fixed: Rc::default(),
             output: outputs[0].1,
             token_grids: Rc::default(),
+            features: Rc::default(),
             inner: Rc::new(Inner {
                 name: self.name,
                 inputs: self.inputs,

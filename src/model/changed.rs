@@ -123,8 +123,7 @@ impl Model {
     /// The shape of one value a channel of a layer's output.
     fn channel_sides(&self, layer: NodeId, called: &str) -> Result<Vec<i64>> {
         let shape = self.shape_of(layer);
-        let [c, h, w] = self.input_shape();
-        let grid = self.grids_of(&[layer], &[1, c, h, w])?.pop().flatten();
+        let grid = self.grids_of(&[layer], &self.input_size(1))?.pop().flatten();
         let dim = match grid {
             Some(grid) => grid.channels(shape.len()),
             None => (shape.len() == 2).then_some(1),

@@ -92,12 +92,12 @@ impl Model {
     /// ```
     ///
     /// A photo is prepared first: `model.fix("depth", &Preprocess::exact(224, 224).apply(&photo)?)?`. Where the
-    /// input that was looked at until now is fixed, the next one with rows and columns takes its place, and is
-    /// prepared by its size alone.
+    /// input that was looked at until now is fixed, the next one with rows and columns takes its place, or else a row
+    /// of numbers, and is prepared by its size alone.
     ///
     /// # Errors
-    /// When there is no such input, or it is fixed already; a value of another shape; when no input with
-    /// `[channels, height, width]` is left to look at.
+    /// When there is no such input, or it is fixed already; a value of another shape; when no input is left to look
+    /// at.
     pub fn fix(&self, input: impl Into<LayerRef>, value: &Tensor) -> Result<Model> {
         let id = self.find_input(input.into())?;
         let (name, _) = self.end(id);
@@ -123,13 +123,15 @@ impl Model {
         if id != self.input() {
             return Ok(Model { fixed, ..self.clone() });
         }
-        let mut open = self.all_inputs().filter(|other| {
-            *other != id && self.fixed(*other).is_none() && self.shape_of(*other).len() == 4
-        });
-        let next = open.next().ok_or_else(|| {
+        let of_rank = |rank: usize| {
+            let mut open =
+                self.all_inputs().filter(|other| *other != id && self.fixed(*other).is_none());
+            open.find(|other| self.shape_of(*other).len() == rank)
+        };
+        let next = of_rank(4).or_else(|| of_rank(2)).ok_or_else(|| {
             Error::Argument(format!(
-                "with {name:?} fixed, {} has no input left with [channels, height, width] to look at: fix the \
-                 others, and look at this one",
+                "with {name:?} fixed, {} has no input left to look at, [channels, height, width] or a row of \
+                 numbers: fix the others, and look at this one",
                 self.name()
             ))
         })?;
@@ -143,11 +145,11 @@ impl Model {
         fed: impl Fn(NodeId) -> Result<Tensor>,
     ) -> Result<Model> {
         let id = self.find_input(input.into())?;
-        if self.shape_of(id).len() != 4 {
+        if !matches!(self.shape_of(id).len(), 2 | 4) || !fed(id)?.is_floating_point() {
             let (name, shape) = self.end(id);
             return Err(Error::Shape(format!(
-                "the input {name:?} of {} is {shape:?}, without [channels, height, width] to make a map of; ask \
-                 for its gradient by Case::gradient({name:?}) in a method of your own",
+                "the input {name:?} of {}, {shape:?}, is neither [channels, height, width], to make a map of, nor \
+                 a row of numbers with a fraction, to say of each what it contributes",
                 self.name()
             )));
         }
@@ -159,6 +161,56 @@ impl Model {
         } else {
             Model { fixed, ..self.looking_at(id) }
         })
+    }
+
+    /// The same network, of which the numbers of an input `[N, numbers]` are called so, in their order: explanations
+    /// name their bars by them. Without names, they are counted from 0. The parameters are shared.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("photo and weather", [1, 8, 8]);
+    /// let photo = net.input();
+    /// let weather = net.add_input("weather", [3]);
+    /// let pixels = net.add("flatten", Op::Flatten, &[photo]);
+    /// let both = net.add("both", Op::Concat, &[pixels, weather]);
+    /// net.add("fc", Linear::new(64 + 3, 2), &[both]);
+    /// let model = net.build()?.features("weather", ["sun", "rain", "wind"])?;
+    ///
+    /// let sunny = model.fix("weather", &Tensor::from_slice(&[1f32, 0.0, 0.5]).view([1, 3]))?;
+    /// let look = sunny.look_input(&Tensor::rand([1, 1, 8, 8], tch::kind::FLOAT_CPU))?;
+    /// let heat = look.input("weather")?.explain(&InputXGradient::default())?; // a bar for each
+    /// assert!(heat.bundle().as_text().contains("rain: 0"));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such input, it is no row of numbers, or it has more or fewer of them.
+    pub fn features<S: Into<String>>(
+        &self,
+        input: impl Into<LayerRef>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<Model> {
+        let id = self.find_input(input.into())?;
+        let names: Rc<[String]> = names.into_iter().map(Into::into).collect();
+        let (name, shape) = self.end(id);
+        if !matches!(shape[..], [_, count] if count == names.len() as i64) {
+            return Err(Error::Argument(format!(
+                "{} names for the input {name:?} of {}, which is {shape:?}: give one for each number of a row",
+                names.len(),
+                self.name()
+            )));
+        }
+        let others = self.features.iter().filter(|(other, _)| *other != id).cloned();
+        Ok(Model { features: others.chain([(id, names)]).collect(), ..self.clone() })
+    }
+
+    /// What the numbers of the input that is looked at are called: as they were named, or by their places.
+    pub(crate) fn feature_names(&self) -> Rc<[String]> {
+        let named = self.features.iter().find(|(id, _)| *id == self.input());
+        named.map_or_else(
+            || (0..self.input_shape()[0]).map(|place| place.to_string()).collect(),
+            |(_, names)| Rc::clone(names),
+        )
     }
 
     fn looking_at(&self, input: NodeId) -> Model {
@@ -273,10 +325,13 @@ impl Model {
 
     /// What is fed by this name: an input, or any layer's value.
     pub(super) fn find_fed(&self, name: &str) -> Result<NodeId> {
-        match self.inner.inputs.iter().find(|(own, _)| own == name) {
-            Some((_, id)) => Ok(*id),
-            None => self.find(name),
-        }
+        self.input_called(name).map_or_else(|| self.find(name), Ok)
+    }
+
+    /// The input that the network calls so.
+    pub(super) fn input_called(&self, name: &str) -> Option<NodeId> {
+        let found = self.inner.inputs.iter().find(|(own, _)| own == name);
+        found.map(|(_, id)| *id)
     }
 
     fn end_of(&self, what: &str, names: &[&str], which: LayerRef) -> Result<usize> {

@@ -104,6 +104,8 @@ pub struct Model {
     output: NodeId,
     /// Where tokens were said to stand for pixels, the last word first.
     token_grids: Rc<[Grid]>,
+    /// What the numbers of inputs are called.
+    features: Rc<[(NodeId, Rc<[String]>)]>,
 }
 
 struct Inner {
@@ -210,9 +212,21 @@ impl Parameter {
 }
 
 impl Model {
-    /// Starts a network of this name that takes photos of `[channels, height, width]`.
-    pub fn builder(name: impl Into<String>, input_shape: [i64; 3]) -> Builder {
-        Builder::new(name.into(), input_shape)
+    /// Starts a network of this name that takes photos of `[channels, height, width]`, or rows of `[numbers]`.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("iris", [4]).classes(["setosa", "versicolor", "virginica"]);
+    /// let x = net.input();
+    /// net.chain("net", ops![Linear::new(4, 8), Op::Relu, Linear::new(8, 3)], x);
+    /// let model = net.build()?.features("input", ["sepal length", "sepal width", "petal length", "petal width"])?;
+    ///
+    /// let look = model.look_input(&Tensor::from_slice(&[5.1f32, 3.5, 1.4, 0.2]).view([1, 4]))?;
+    /// look.explain(&IntegratedGradients::default())?; // a bar for each number
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn builder(name: impl Into<String>, input_shape: impl AsRef<[i64]>) -> Builder {
+        Builder::new(name.into(), input_shape.as_ref())
     }
 
     /// The network's name.
@@ -220,12 +234,36 @@ impl Model {
         &self.inner.name
     }
 
-    /// `[channels, height, width]` that the network was made for.
+    /// `[channels, height, width]` that the network was made for; of a row of numbers `[numbers, 1, 1]`.
     pub fn input_shape(&self) -> [i64; 3] {
         match *self.shape_of(self.input) {
             [_, c, h, w] => [c, h, w],
+            [_, numbers] => [numbers, 1, 1],
             // A builder and `ends` see to it that there is none.
             _ => [1; 3],
+        }
+    }
+
+    /// The shape of so many inputs of the size that the network was made for.
+    pub(crate) fn input_size(&self, count: i64) -> Vec<i64> {
+        let own = self.shape_of(self.input);
+        std::iter::once(count).chain(own.iter().skip(1).copied()).collect()
+    }
+
+    /// Whether its input is a row of numbers and no photo.
+    pub(crate) fn takes_numbers(&self) -> bool {
+        self.shape_of(self.input).len() == 2
+    }
+
+    /// Refuses photos and arrays where the input is a row of numbers.
+    pub(crate) fn check_takes_photos(&self) -> Result<()> {
+        match *self.shape_of(self.input) {
+            [_, numbers] => Err(Error::Shape(format!(
+                "{} takes a row of {numbers} numbers and no photo: look at one by look_input(&tensor), a tensor \
+                 [1, {numbers}]",
+                self.name()
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -102,22 +102,27 @@ impl Model {
         }
     }
 
-    /// The output shape of every layer for an input of this shape, `[N, C, H, W]`.
+    /// The output shape of every layer for an input of this shape, `[N, C, H, W]`, or `[N, F]` of rows of numbers.
     ///
     /// # Errors
     /// The first layer that cannot take what reaches it.
     pub fn output_shapes(&self, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-        if input.len() != 4 || input.iter().any(|size| !(1..=1 << 20).contains(size)) {
+        let rank = self.shape_of(self.input()).len();
+        if input.len() != rank || input.iter().any(|size| !(1..=1 << 20).contains(size)) {
+            let shape = match self.takes_numbers() {
+                true => "[rows, numbers]",
+                false => "[photos, channels, height, width]",
+            };
             return Err(Error::Shape(format!(
-                "an input has the shape [photos, channels, height, width], each from 1 to 2^20; \
-                 got {input:?}"
+                "an input has the shape {shape}, each from 1 to 2^20; got {input:?}"
             )));
         }
         if !countable(input) {
             return Err(too_many(input).while_doing("an input"));
         }
-        if let (true, &[photos @ 2..=i64::MAX, c, h, w]) = (self.takes_one_photo(), input) {
-            return Ok(self.repeated_shapes(self.output_shapes(&[1, c, h, w])?, photos));
+        if let (true, &[photos @ 2..=i64::MAX, ref one @ ..]) = (self.takes_one_photo(), input) {
+            let one = [&[1], one].concat();
+            return Ok(self.repeated_shapes(self.output_shapes(&one)?, photos));
         }
         let mut shapes: Vec<Vec<i64>> = Vec::with_capacity(self.inner.nodes.len());
         for (index, node) in self.inner.nodes.iter().enumerate() {
@@ -136,8 +141,11 @@ impl Model {
         Ok(shapes)
     }
 
-    /// The least side of a square input that every layer can take, if it is at most 4,096.
+    /// The least side of a square input that every layer can take, if it is at most 4,096. A row of numbers has none.
     pub fn minimum_side(&self) -> Option<i64> {
+        if self.takes_numbers() {
+            return None;
+        }
         let [c, h, w] = self.input_shape();
         (1..=h.max(w).min(1 << 12)).find(|&side| self.output_shapes(&[1, c, side, side]).is_ok())
     }
@@ -145,6 +153,15 @@ impl Model {
     pub(crate) fn check_input(&self, input: &Tensor) -> Result<()> {
         let size = input.size();
         let [c, h, w] = self.input_shape();
+        if self.takes_numbers() {
+            if size.len() != 2 || size[1] != c {
+                return Err(Error::Shape(format!(
+                    "{} takes rows of {c} numbers, [rows, {c}]; got {size:?}",
+                    self.name()
+                )));
+            }
+            return self.output_shapes(&size).map(drop);
+        }
         if size.len() != 4 || size[1] != c {
             return Err(Error::Shape(format!(
                 "{} takes [photos, {c}, height, width], made for [1, {c}, {h}, {w}]; got {size:?}",

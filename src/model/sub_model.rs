@@ -92,12 +92,17 @@ impl Model {
     fn cut(&self, start: NodeId, end: NodeId, name: String) -> Result<Model> {
         let nodes = &self.inner.nodes;
         let needed = self.needed_between(start, end)?;
-        let &[_, c, h, w] = nodes[start.0].shape.as_slice() else {
-            return Err(Error::Shape(format!(
-                "a network starts from feature maps, [photos, channels, height, width], but layer \
-                 {:?} returns {:?}: start before the flattening",
-                nodes[start.0].name, nodes[start.0].shape
-            )));
+        let whole_start = start == self.input();
+        let (h, w) = match nodes[start.0].shape[..] {
+            [_, _, h, w] => (h, w),
+            [_, _] if whole_start => (1, 1),
+            _ => {
+                return Err(Error::Shape(format!(
+                    "a network starts from feature maps, [photos, channels, height, width], but layer \
+                     {:?} returns {:?}: start before the flattening",
+                    nodes[start.0].name, nodes[start.0].shape
+                )));
+            }
         };
         const NOWHERE: NodeId = NodeId(usize::MAX);
         let mut places = vec![NOWHERE; nodes.len()];
@@ -105,13 +110,14 @@ impl Model {
         // Of several inputs, each keeps its name.
         let inputs = nodes.iter().zip(&needed).filter(|(node, _)| matches!(node.op, Op::Input));
         let taken = inputs.into_iter().any(|(node, needed)| *needed && node.name == "input");
-        let own = if taken || start == self.input() { self.layer_name(start) } else { "input" };
-        let mut kept = vec![Node::plain(own.into(), Op::Input, Vec::new(), vec![1, c, h, w])];
+        let own = if taken || whole_start { self.layer_name(start) } else { "input" };
+        // Of one photo.
+        let size = std::iter::once(1).chain(nodes[start.0].shape.iter().skip(1).copied()).collect();
+        let mut kept = vec![Node::plain(own.into(), Op::Input, Vec::new(), size)];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
             places[index] = NodeId(kept.len());
             kept.push(node.shared(&places));
         }
-        let whole_start = start == self.input();
         let preprocess = match whole_start {
             true => Rc::clone(&self.preprocess),
             false => Rc::new(Preprocess::exact(h, w)),
@@ -122,7 +128,7 @@ impl Model {
         };
         let called = self.output_name(end).unwrap_or_else(|| self.layer_name(end).to_owned());
         let outputs = vec![(called, places[end.0])];
-        let mut inputs = vec![match start == self.input() {
+        let mut inputs = vec![match whole_start {
             true => (self.end(start).0, NodeId(0)),
             false => (own.to_owned(), NodeId(0)),
         }];
@@ -155,10 +161,13 @@ impl Model {
         let there = |id: NodeId| places[id.0].0 < nodes.len();
         let fixed = self.fixed.iter().filter(|(id, _)| there(*id));
         let fixed = fixed.map(|(id, value)| (places[id.0], value.shallow_clone())).collect();
+        let features = self.features.iter().filter(|(id, _)| there(*id));
+        let features = features.map(|(id, names)| (places[id.0], Rc::clone(names))).collect();
         Model {
             classes: Rc::clone(&self.classes),
             preprocess: Rc::clone(&self.preprocess),
             token_grids: Rc::clone(&self.token_grids),
+            features,
             input: places[self.input.0],
             fixed,
             output: places[self.output.0],

@@ -62,8 +62,7 @@ impl Model {
     /// # Errors
     /// As [`summary_for`](Model::summary_for).
     pub fn summary(&self) -> Result<Summary> {
-        let [c, h, w] = self.input_shape();
-        self.summary_for(&[1, c, h, w])
+        self.summary_for(&self.input_size(1))
     }
 
     /// The table of layers for an input of this shape, `[N, C, H, W]`.

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from captum.attr import IntegratedGradients, Occlusion
+from captum.attr import GuidedBackprop, IntegratedGradients, Occlusion, Saliency
 from exports import save_without_traces
 from formula import formula_photo, with_formula_weights
 from safetensors.torch import save_file
@@ -38,6 +38,7 @@ from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
 
 FOLDER = Path(__file__).resolve().parent / "networks"
+DARK = [1.0, -1.0, 0.5, 2.0, 0.0, -3.0]
 
 
 class Gate(nn.Module):
@@ -343,7 +344,7 @@ def make_ends():
     gradient:OUT:INPUT     of the score of OUT's class 1 (aux has one score) for the first photo with respect to INPUT
     grad_cam:OUT:LAYER     [h, w], as above; `against` that of the negated score
     integrated:OUT:INPUT   captum's integrated gradients, 20 steps from zeros, the other inputs held
-    occlusion:OUT:INPUT    captum's, windows of 4 every 2 pixels, the other inputs held
+    occlusion:OUT:INPUT    captum's, windows of 4 every 2 pixels, of `meta` each number by itself, the other inputs held
     """
     net = with_formula_weights(Ends()).eval()
     image = torch.cat([formula_photo(12, 12, n, -1, 1) for n in range(2)])
@@ -381,11 +382,62 @@ def make_ends():
                 return net(**{**others, name: x})[out]
             x = first[name].detach()
             made[f"integrated:{out}:{name}"] = IntegratedGradients(forward).attribute(x, target=unit, n_steps=20)
-            if x.ndim == 4:
-                made[f"occlusion:{out}:{name}"] = Occlusion(forward).attribute(
-                    x, target=unit, sliding_window_shapes=(x.shape[1], 4, 4), strides=(x.shape[1], 2, 2))
+            windows = dict(sliding_window_shapes=(x.shape[1], 4, 4), strides=(x.shape[1], 2, 2))
+            made[f"occlusion:{out}:{name}"] = Occlusion(forward).attribute(
+                x, target=unit, **(windows if x.ndim == 4 else dict(sliding_window_shapes=(1,))))
     made = {key: value.detach().float().contiguous() for key, value in made.items()}
     save_file(made, FOLDER / "ends.safetensors")
+
+
+class Named(nn.Module):
+    """A photo, and numbers that are called "input"."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.fc = nn.Linear(5, 2)
+
+    def forward(self, image, input):
+        return self.fc(torch.cat([self.conv(image).relu().mean((2, 3)), input], 1))
+
+
+def make_named():
+    """named.pt2, named.onnx."""
+    net = with_formula_weights(Named()).eval()
+    image, numbers = formula_photo(6, 6)[:, :1], torch.tensor([[1.0, -2.0, 0.5]])
+    saved("named", export(net, (image, numbers)))
+    torch.onnx.export(net, (image, numbers), FOLDER / "named.onnx", dynamo=False, opset_version=17,
+                      input_names=["image", "input"], dynamic_axes={name: {0: "batch"} for name in ["image", "input"]})
+
+
+def make_numbers():
+    """numbers.pt2, numbers.onnx: a network of rows of six numbers, and what becomes of two.
+
+    input, output          of the batch
+    gradient, guided, integrated, occlusion, dark
+                           of the score of class 1, each row by itself: captum's saliency with its sign, guided
+                           backpropagation, integrated gradients in 20 steps from zeros, and occlusion of each number by
+                           0 and by DARK
+    """
+    net = with_formula_weights(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))).eval()
+    rows = torch.tensor([[0.5, -1.0, 2.0, 0.0, 1.0, 3.0], [-0.5, 0.25, 1.0, 1.0, -2.0, 0.125]])
+    saved("numbers", export(net, (rows,), dynamic_shapes=({0: Dim("batch", min=2, max=64)},)))
+    torch.onnx.export(
+        net, (rows,), FOLDER / "numbers.onnx", dynamo=False, opset_version=17, input_names=["input"],
+        dynamic_axes={"input": {0: "batch"}},
+    )
+    net, rows = net.double(), rows.double()
+    one = dict(sliding_window_shapes=(1,), target=1)
+    made = {
+        "input": rows,
+        "output": net(rows),
+        "gradient": Saliency(net).attribute(rows, target=1, abs=False),
+        "guided": GuidedBackprop(net).attribute(rows, target=1),
+        "integrated": IntegratedGradients(net).attribute(rows, target=1, n_steps=20),
+        "occlusion": Occlusion(net).attribute(rows, **one),
+        "dark": Occlusion(net).attribute(rows, baselines=torch.tensor([DARK]).double(), **one),
+    }
+    save_file({key: value.detach().float().contiguous() for key, value in made.items()}, FOLDER / "numbers.safetensors")
 
 
 if __name__ == "__main__":
@@ -413,6 +465,8 @@ if __name__ == "__main__":
     make("quiet", Quiet(), 12, ["conv", "one", "two"], "two", one_photo=True)
     make("alone", Alone(), 12, ["conv", "norm"], "conv", one_photo=True, alone=True)
     saved("ways", export(Ways(), (photo,)))
-    numbers = torch.ones(1, 4)
-    saved("no_photo", export(Vector(), (numbers, numbers)))
+    tokens = torch.ones(1, 4, 2)
+    saved("no_photo", export(Vector(), (tokens, tokens)))
     make_ends()
+    make_named()
+    make_numbers()

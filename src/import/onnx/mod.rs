@@ -343,13 +343,15 @@ fn number(size: &Sizes) -> Option<i64> {
     }
 }
 
-/// For how many photos the network was written, as its first input says that can be one.
+/// For how many photos the network was written, as its first input says that can be one, or else a row of numbers.
 fn written_with(network: &Network) -> Option<i64> {
-    let photos = network.inputs.iter().find_map(|input| match input.sizes.as_deref()? {
-        [photos, _, _, _] => Some(photos),
-        _ => None,
-    });
-    photos.and_then(number)
+    let of_rank = |rank: usize| {
+        network.inputs.iter().find_map(|input| {
+            let sizes = input.sizes.as_deref()?;
+            sizes.first().filter(|_| sizes.len() == rank)
+        })
+    };
+    of_rank(4).or_else(|| of_rank(2)).and_then(number)
 }
 
 /// What goes in, and whether it comes with channels last.

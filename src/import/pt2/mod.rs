@@ -40,13 +40,16 @@ pub(super) fn open(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> 
     })
 }
 
-/// For how many photos the network was written, as its first input says that can be one.
+/// For how many photos the network was written, as its first input says that can be one, or else a row of numbers.
 fn written_with(program: &Program) -> Option<&Size> {
-    let mut user = program.inputs.iter().filter(|input| matches!(input.role, Role::User));
-    user.find_map(|input| match program.values.get(&input.value)?.sizes.as_slice() {
-        [photos, _, _, _] => Some(photos),
-        _ => None,
-    })
+    let of_rank = |rank: usize| {
+        let mut user = program.inputs.iter().filter(|input| matches!(input.role, Role::User));
+        user.find_map(|input| {
+            let sizes = &program.values.get(&input.value)?.sizes;
+            sizes.first().filter(|_| sizes.len() == rank)
+        })
+    };
+    of_rank(4).or_else(|| of_rank(2))
 }
 
 /// All tensors of the file by their full names: integers and truth values as what they are, all others in
