@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 /// A layer by its name or by its index. Whatever takes a layer takes either, and a
 /// [`Layer`](super::Layer) of a list as well.
 ///
-/// A group's name, `"features.3"`, stands for its output; `"input"` is the photo, and `"output"` the layer whose
-/// value counts as the network's. Index 0 is the first input, as Keras counts, and -1 the last layer.
+/// A group's name, `"features.3"`, stands for its output; `"input"` is the photo, whatever the network calls it, and
+/// `"output"` the layer whose value counts as the network's. Where one of several inputs has the name `"input"`, that
+/// is the one, here as in feeds, and the photo goes by its own name. Index 0 is the first input, as Keras counts, and
+/// -1 the last layer.
 ///
 /// ```
 /// use convlens::prelude::*;
@@ -110,9 +112,8 @@ impl Model {
         if layer == "output" {
             return Ok(self.output());
         }
-        // Whatever it is called among several.
         if layer == "input" {
-            return Ok(self.input());
+            return Ok(self.input_called(layer).unwrap_or(self.input()));
         }
         let found = names.layer(layer).or_else(|| names.last_in(layer));
         found.map(NodeId).ok_or_else(|| {
