@@ -113,20 +113,49 @@ fn its_explanations_are_captums() {
 fn every_method_explains_it_over_the_bands_that_were_chosen() {
     let case = Reference::read();
     let look = case.model.look_array(&case.scene.view_as([3, 2, 1])).expect("a look");
-    let methods: [Box<dyn Attribution>; 9] = [
-        Box::new(GradCamPlusPlus::default()),
-        Box::new(ScoreCam::at("relu2")),
-        Box::new(EigenCam::default()),
-        Box::new(SmoothGrad::new(Saliency::default()).samples(3)),
-        Box::new(Deconvolution::default()),
-        Box::new(GuidedGradCam::default()),
-        Box::new(Augmented::new(GradCam::default())),
-        Box::new(IntegratedGradients::default()),
-        Box::new(Occlusion::default().baseline([0.0, 0.0, 0.0, 0.0, -30.0])),
+    let grey = case.model.look_array(&case.scene.view_as([4])).expect("a look");
+    // Whether they are drawn over the bands, and at which size.
+    let methods: [(bool, usize, Box<dyn Attribution>); 20] = [
+        (true, 12, Box::new(Cam::default())),
+        (true, 12, Box::new(GradCam::default())),
+        (true, 12, Box::new(GradCamPlusPlus::default())),
+        (true, 12, Box::new(HiResCam::default())),
+        (true, 12, Box::new(GradCamElementWise::default())),
+        (true, 12, Box::new(XGradCam::default())),
+        (true, 12, Box::new(LayerCam::default())),
+        (true, 12, Box::new(EigenCam::default())),
+        (true, 12, Box::new(EigenGradCam::default())),
+        (true, 12, Box::new(ScoreCam::at("relu2"))),
+        (true, 12, Box::new(AblationCam::default())),
+        (true, 24, Box::new(Augmented::new(GradCam::default()))),
+        (true, 24, Box::new(Fused::mean(["relu1", "relu2"].map(GradCam::at)))),
+        (true, 24, Box::new(InputXGradient::default())),
+        (true, 24, Box::new(IntegratedGradients::default())),
+        (true, 24, Box::new(Occlusion::default().baseline([0.0, 0.0, 0.0, 0.0, -30.0]))),
+        (false, 24, Box::new(Saliency::default())),
+        (false, 24, Box::new(SmoothGrad::new(Saliency::default()).samples(3))),
+        (true, 24, Box::new(Deconvolution::default())),
+        (true, 24, Box::new(GuidedGradCam::default())),
     ];
-    for method in methods {
-        let heat = look.explain(&method).expect("a heat map");
-        assert!(heat.bundle().as_picture().is_some(), "{}", heat.bundle().as_text());
+    for (over, side, method) in methods {
+        let name = method.name();
+        let heat = look.explain(&method).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((heat.height(), heat.width()), (side, side), "{name}");
+        assert!(heat.raw().iter().any(|&value| value != 0.0), "{name} says nothing");
+        let picture = heat.bundle().as_picture().expect("a picture").clone();
+        // With the caption below.
+        let plain = heat.picture().expect("a picture");
+        assert!(picture.width() >= plain.width() && picture.height() > plain.height(), "{name}");
+        let caption = heat.caption();
+        let bands = ", over bands 3, 2, 1 as red, green, blue";
+        assert_eq!(caption.ends_with(bands), over, "{caption}");
+        assert!(heat.bundle().as_text().starts_with(&caption));
+        // What lies under it are these bands: over others it is another picture.
+        let other = grey.explain(&method).expect("a heat map");
+        assert_eq!(other.raw(), heat.raw(), "{name}");
+        assert_eq!(other.caption().ends_with(", over band 4 in grey"), over, "{name}");
+        let same = other.picture().expect("one").data() == heat.picture().expect("one").data();
+        assert_eq!(same, !over, "{name}");
     }
     assert!(look.layer("conv1").expect("maps").overlay(0).is_ok());
     assert_eq!(look.predictions(4).expect("predictions").rows().len(), 4);

@@ -151,7 +151,8 @@ impl Heatmap {
     }
 
     /// One line on what is shown. Of a network with one score alone, that is whether it speaks for or against, with
-    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4".
+    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4". Over an array it says which of its bands
+    /// lie under the map: "Grad-CAM: forest, 93.1 %, at layer4, over bands 3, 2, 1 as red, green, blue".
     pub fn caption(&self) -> String {
         let mut text = match (&self.goal.direction, self.goal.probability) {
             (Some(direction), _) => format!("{}: {direction}", self.method),
@@ -163,7 +164,11 @@ impl Heatmap {
         if let Some(layer) = &self.layer {
             text += &format!(", at {layer}");
         }
-        text
+        match (self.meaning, self.view.note()) {
+            (Meaning::Positive | Meaning::Signed, Some(note)) => text + ", over " + note,
+            // Drawn without the photo.
+            _ => text,
+        }
     }
 
     /// The paper's map, resized with half-pixel centres.

@@ -143,7 +143,7 @@ impl MapRanking {
             self.layer,
             tiles.len(),
             self.means.len(),
-            self.view.photo().title()
+            self.view.captioned(self.view.photo().title().to_owned())
         );
         Ok(sheet(tiles, Some(self.columns.unwrap_or(COLUMNS))).title(title))
     }
