@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::ahead::in_order;
-use super::folder::ImageFolder;
+use super::folder::{ImageFolder, Item};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model, NodeId, Pass};
 use crate::photo::Preprocess;
 use crate::show::Progress;
+use crate::tensor::{IntoResult, to_floats};
 
 /// A photo that a run passed over, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +54,18 @@ pub(super) struct Seen {
     pub(super) class: usize,
     /// What the network sees of it.
     pub(super) pixels: RgbImage,
+    /// Of an array, the network's input, `[C, height, width]`.
+    values: Option<Vec<f32>>,
     /// The photo's own `[height, width]`.
     pub(super) size: [i64; 2],
+}
+
+impl Seen {
+    /// Whether both can be in one batch.
+    fn goes_with(&self, other: &Seen) -> bool {
+        self.pixels.dimensions() == other.pixels.dimensions()
+            && self.values.is_some() == other.values.is_some()
+    }
 }
 
 /// What one pass makes of some photos.
@@ -101,6 +112,7 @@ impl ImageFolder {
         first: usize,
         mut each: impl FnMut(Batch) -> Result<()>,
     ) -> Result<()> {
+        model.check_takes_photos()?;
         let total = self.len();
         let preprocess = self.preprocess_for(model);
         let mut progress = Progress::new(what, total as u64).from(first as u64);
@@ -109,7 +121,8 @@ impl ImageFolder {
         let (photos, failed) = (Vec::new(), Vec::new());
         let mut open = Open { model, preprocess, wanted, pass, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
-        let read = |i: usize| self.seen(first + i, preprocess);
+        let channels = model.input_shape()[0];
+        let read = |i: usize| self.seen(first + i, preprocess, channels);
         // While the network runs it wants every core: decoding beside it took longer than decoding
         // between two batches. Only where sizes differ are some still to be read when a batch is closed.
         in_order(left, threads, self.batch_size(), read, |i, seen| {
@@ -117,7 +130,7 @@ impl ImageFolder {
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
             match seen {
                 Ok(seen) => {
-                    let same = |known: &Seen| known.pixels.dimensions() == seen.pixels.dimensions();
+                    let same = |known: &Seen| known.goes_with(&seen);
                     if !open.photos.first().is_none_or(same) {
                         each(open.close()?)?;
                         progress.advance(index as u64);
@@ -141,14 +154,27 @@ impl ImageFolder {
         Ok(())
     }
 
-    /// Reads and prepares a photo; a decoder that panics has not read it.
-    fn seen(&self, index: usize, preprocess: &Preprocess) -> Result<Seen> {
+    /// Reads and prepares a photo or an array; a decoder that panics has not read it.
+    pub(super) fn seen(
+        &self,
+        index: usize,
+        preprocess: &Preprocess,
+        channels: i64,
+    ) -> Result<Seen> {
         let read = || {
-            let photo = self.photo(index)?;
-            let pixels = preprocess.seen(&photo)?;
-            let size = [i64::from(photo.height()), i64::from(photo.width())];
             let class = self.entry(index).map_or(0, |entry| entry.class);
-            Ok(Seen { index, class, pixels, size })
+            let (photo, pixels, values) = match self.item(index, channels)? {
+                Item::Photo(photo) => {
+                    let pixels = preprocess.seen(&photo)?;
+                    (photo, pixels, None)
+                }
+                Item::Array(array) => {
+                    let (view, input) = preprocess.viewed_array(&array, channels)?;
+                    (view.photo().clone(), view.seen().to_rgb(), Some(to_floats(&input)?))
+                }
+            };
+            let size = [i64::from(photo.height()), i64::from(photo.width())];
+            Ok(Seen { index, class, pixels, values, size })
         };
         catch_unwind(AssertUnwindSafe(read))
             .unwrap_or_else(|_| Err(Error::Image("its decoder failed on it".into())))
@@ -183,12 +209,19 @@ impl Open<'_> {
             None => Vec::new(),
             Some(first) => {
                 let (w, h) = first.pixels.dimensions();
-                let bytes: Vec<&[u8]> =
-                    photos.iter().map(|seen| seen.pixels.as_raw().as_slice()).collect();
-                let bytes = bytes.concat();
                 let size = [photos.len() as i64, i64::from(h), i64::from(w)];
                 let channels = self.model.input_shape()[0];
-                let input = self.preprocess.normalized_bytes(&bytes, size, channels)?;
+                let values = photos.iter().map(|seen| seen.values.as_deref());
+                let input = match values.collect::<Option<Vec<&[f32]>>>() {
+                    Some(values) => Tensor::f_from_slice(&values.concat())
+                        .and_then(|t| t.f_reshape([size[0], channels, size[1], size[2]]))
+                        .into_result()?,
+                    None => {
+                        let bytes = photos.iter().map(|seen| seen.pixels.as_raw().as_slice());
+                        let bytes = bytes.collect::<Vec<&[u8]>>().concat();
+                        self.preprocess.normalized_bytes(&bytes, size, channels)?
+                    }
+                };
                 let feeds = [(self.model.input(), &input)];
                 self.model.run_nodes(self.pass, &feeds, self.wanted)?
             }

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::photo::{Photo, Preprocess};
+use crate::photo::{Bands, Photo, Preprocess};
 use crate::picture::{Cell, PictureTable};
 use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands};
 
 /// Endings of files that are taken for photos. Those of formats that are not read are among them, so
 /// that their files are named as unreadable and not passed over in silence.
-const ENDINGS: [&str; 18] = [
+const ENDINGS: [&str; 19] = [
     "jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "pam",
-    "jfif", "heic", "heif", "avif", "jxl",
+    "jfif", "heic", "heif", "avif", "jxl", "npy",
 ];
 /// How many of them are named to whoever has none.
 const USUAL: usize = 10;
@@ -39,6 +39,10 @@ const DEEPEST: usize = 16;
 /// at them, between two batches and in all threads, and only as many are in memory as a batch holds.
 ///
 /// A file that cannot be read does not stop a run: results list it at the end, with the reason.
+///
+/// Arrays are read as well, as [`look_array`](crate::model::Model::look_array) takes them: every `.npy`, and for a
+/// network of other than one or three channels every TIFF. Pictures show the bands that the network's
+/// [`Preprocess::view_as`] has chosen. A file of another number of bands is one that cannot be read.
 ///
 /// ```
 /// use convlens::prelude::*;
@@ -77,6 +81,13 @@ enum Source {
     /// With its path from the data set's folder, joined by slashes.
     File(PathBuf, String),
     Memory(Photo),
+    Array(Bands),
+}
+
+/// What a network looks at.
+pub(super) enum Item {
+    Photo(Photo),
+    Array(Bands),
 }
 
 /// One photo of a data set: its class, its name, and where it lies.
@@ -145,12 +156,44 @@ impl ImageFolder {
     pub fn of_photos<S: Into<String>, P: IntoIterator<Item: Borrow<Photo>>>(
         classes: impl IntoIterator<Item = (S, P)>,
     ) -> Result<ImageFolder> {
+        Self::in_memory("photos", classes, |photo| Source::Memory(photo.borrow().clone()))
+    }
+
+    /// The same of arrays, for networks of any number of channels.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let scene = |seed| {
+    ///     tch::manual_seed(seed);
+    ///     Bands::from_tensor(&Tensor::rand([5, 16, 16], tch::kind::FLOAT_CPU))
+    /// };
+    /// let scenes = ImageFolder::of_arrays([("forest", [scene(0)?, scene(1)?]), ("water", [scene(2)?, scene(3)?])])?;
+    /// let mut net = Model::builder("scenes", [5, 16, 16]).classes(scenes.class_names());
+    /// let x = net.input();
+    /// net.chain("net", ops![Conv2d::new(5, 4, 3), Op::Flatten, Linear::new(4 * 14 * 14, 2)], x);
+    /// let model = net.build()?;
+    /// let (arrays, classes) = scenes.tensors(&model)?;
+    /// Fit::default().epochs(5).run(&model, &arrays, &classes)?;
+    /// scenes.activation_maps(&model, "net.0", 2)?; // shows itself
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of_photos`](ImageFolder::of_photos).
+    pub fn of_arrays<S: Into<String>, A: IntoIterator<Item: Borrow<Bands>>>(
+        classes: impl IntoIterator<Item = (S, A)>,
+    ) -> Result<ImageFolder> {
+        Self::in_memory("arrays", classes, |array| Source::Array(array.borrow().clone()))
+    }
+
+    fn in_memory<S: Into<String>, P: IntoIterator>(
+        title: &str,
+        classes: impl IntoIterator<Item = (S, P)>,
+        source: impl Fn(P::Item) -> Source,
+    ) -> Result<ImageFolder> {
         let classes = classes.into_iter().map(|(name, photos)| Class {
             name: name.into(),
-            photos: photos
-                .into_iter()
-                .map(|photo| Source::Memory(photo.borrow().clone()))
-                .collect(),
+            photos: photos.into_iter().map(&source).collect(),
         });
         let classes: Vec<Class> = classes.collect();
         let mut known = HashSet::new();
@@ -160,7 +203,7 @@ impl ImageFolder {
         if classes.iter().all(|class| class.photos.is_empty()) {
             return Err(Error::Argument("a data set of no photos: give at least one".into()));
         }
-        Ok(ImageFolder::new("photos", classes))
+        Ok(ImageFolder::new(title, classes))
     }
 
     fn new(name: &str, classes: Vec<Class>) -> ImageFolder {
@@ -257,19 +300,64 @@ impl ImageFolder {
         self.len() == 0
     }
 
-    /// One photo, counted through all classes.
+    /// One photo, counted through all classes; of an array, what is shown of it.
     ///
     /// # Errors
     /// When there are not so many, or it cannot be read.
     pub fn photo(&self, index: usize) -> Result<Photo> {
-        match self.source(index) {
-            Some((_, Source::File(path, _))) => Photo::open(path),
-            Some((_, Source::Memory(photo))) => Ok(photo.clone()),
-            None => Err(Error::Argument(format!(
+        let shown = |array: &Bands| array.shown_by(self.preprocess.as_ref());
+        match self.source_at(index)? {
+            Source::File(path, _) => shown_photo(path, self.preprocess.as_ref()),
+            Source::Memory(photo) => Ok(photo.clone()),
+            Source::Array(array) => shown(array),
+        }
+    }
+
+    /// One array, counted through all classes: what [`look_array`](crate::model::Model::look_array) looks at.
+    ///
+    /// # Errors
+    /// When there are not so many, it cannot be read, or a photo was given from memory.
+    pub fn array(&self, index: usize) -> Result<Bands> {
+        match self.source_at(index)? {
+            Source::File(path, _) => Bands::open(path),
+            Source::Array(array) => Ok(array.clone()),
+            Source::Memory(photo) => Err(Error::Argument(format!(
+                "{} is a photo and no array: take .photo({index})",
+                photo.title()
+            ))),
+        }
+    }
+
+    /// The same as a network of so many channels takes it.
+    pub(super) fn item(&self, index: usize, channels: i64) -> Result<Item> {
+        let as_array = match self.source_at(index)? {
+            Source::File(path, _) => is_npy(path) || ![1, 3].contains(&channels),
+            Source::Array(_) => true,
+            Source::Memory(_) => false,
+        };
+        match as_array {
+            true => self.array(index).map(Item::Array),
+            false => self.photo(index).map(Item::Photo),
+        }
+    }
+
+    fn source_at(&self, index: usize) -> Result<&Source> {
+        let found = self.source(index).map(|(_, source)| source);
+        found.ok_or_else(|| {
+            Error::Argument(format!(
                 "no photo {index} in {}: it has {}, counted from 0",
                 self.name,
                 self.len()
-            ))),
+            ))
+        })
+    }
+
+    /// An error of one of them, with its file where it has one.
+    pub(super) fn named(&self, index: usize, error: Error) -> Error {
+        match (self.source(index), error) {
+            (_, error @ Error::File { .. }) => error,
+            (Some((_, Source::File(path, _))), error) => Error::file(path, error),
+            (_, error) => error,
         }
     }
 
@@ -352,7 +440,7 @@ impl ImageFolder {
             Source::File(path, name) => {
                 Entry { class, name: name.clone(), path: Some(path.clone()) }
             }
-            Source::Memory(photo) => Entry { class, name: photo.title().to_owned(), path: None },
+            source => Entry { class, name: source.name().to_owned(), path: None },
         })
     }
 
@@ -438,7 +526,25 @@ impl Source {
         match self {
             Source::File(_, name) => name,
             Source::Memory(photo) => photo.title(),
+            Source::Array(array) => array.title(),
         }
+    }
+}
+
+fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
+}
+
+/// A file as a photo, which of an array is what is shown of it where it is prepared so.
+pub(super) fn shown_photo(path: &Path, preprocess: Option<&Preprocess>) -> Result<Photo> {
+    let as_array = || {
+        let shown = Bands::open(path)?.shown_by(preprocess);
+        shown.map_err(|error| Error::file(path, error))
+    };
+    match is_npy(path) {
+        true => as_array(),
+        // A TIFF of many bands is no photo.
+        false => Photo::open(path).or_else(|error| as_array().map_err(|_| error)),
     }
 }
 

@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::ImageFolder;
+use super::folder::Item;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::tensor::IntoResult;
@@ -11,7 +12,7 @@ use crate::tensor::IntoResult;
 const MOST: f64 = 4e9;
 
 impl ImageFolder {
-    /// All photos in one tensor `[N, C, H, W]`, prepared as this network expects them, and the places
+    /// All photos or arrays in one tensor `[N, C, H, W]`, prepared as this network expects them, and the places
     /// of their classes, `[N]`: what [`Fit::run`](crate::train::Fit::run) learns from. Unlike everything
     /// else here, they lie in memory all at once.
     ///
@@ -30,18 +31,25 @@ impl ImageFolder {
     /// ```
     ///
     /// # Errors
-    /// The first photo that cannot be read; photos that do not become inputs of one size; when all
+    /// The first photo that cannot be read, or has another number of bands; photos that do not become inputs of one size; when all
     /// would take more than 4 GB.
     pub fn tensors(&self, model: &Model) -> Result<(Tensor, Tensor)> {
+        model.check_takes_photos()?;
         let preprocess = self.preprocess_for(model);
         let channels = model.input_shape()[0];
         let count = self.len();
         let mut photos: Option<Tensor> = None;
         let mut classes = Vec::with_capacity(count);
         for (i, entry) in self.entries().into_iter().enumerate() {
-            let photo = self.photo(i)?;
-            let seen = preprocess.seen(&photo)?;
-            let size = [1, channels, i64::from(seen.height()), i64::from(seen.width())];
+            let input = match self.item(i, channels)? {
+                Item::Photo(photo) => {
+                    preprocess.seen(&photo).and_then(|seen| preprocess.normalized(&seen, channels))
+                }
+                Item::Array(array) => preprocess.input_of(&array, channels),
+            };
+            let input = input.map_err(|error| self.named(i, error))?;
+            let [height, width] = [input.size()[2], input.size()[3]];
+            let size = [1, channels, height, width];
             if photos.is_none() {
                 photos = Some(self.room(size)?);
             }
@@ -50,11 +58,10 @@ impl ImageFolder {
                 return Err(Error::Shape(format!(
                     "photos of one tensor have one size, but {} becomes {size:?} and others {:?}: \
                      choose a .preprocess(…) that makes them alike, such as Preprocess::exact",
-                    photo.title(),
+                    entry.name,
                     [&[1], &all.size()[1..]].concat()
                 )));
             }
-            let input = preprocess.normalized(&seen, channels)?;
             all.f_narrow(0, i as i64, 1)
                 .and_then(|mut place| place.f_copy_(&input))
                 .into_result()?;

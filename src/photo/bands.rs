@@ -194,6 +194,12 @@ impl Bands {
         }
     }
 
+    /// Its height and width for a network of so many channels.
+    pub(crate) fn size_for(&self, channels: i64) -> Result<[i64; 2]> {
+        let maps = self.maps_for(channels.max(0) as usize)?;
+        Ok([maps.height(), maps.width()].map(|side| side as i64))
+    }
+
     fn count_at(&self, side: Side) -> usize {
         match side {
             Side::First => self.array.count(),
@@ -209,6 +215,17 @@ impl Bands {
         let (height, width, bands) = (array.count(), array.height(), array.width());
         let band = |band| array.values().iter().skip(band).step_by(bands).copied();
         Maps::new(bands, height, width, (0..bands).flat_map(band).collect())
+    }
+
+    /// What is shown of it to one who prepares it so.
+    pub(crate) fn shown_by(&self, preprocess: Option<&Preprocess>) -> Result<Photo> {
+        let maps = match preprocess.map_or(0, |preprocess| preprocess.mean.len()) {
+            0 => self.maps(),
+            count => self.maps_for(count),
+        };
+        let nothing_chosen = Composite::default();
+        let shown = preprocess.map_or(&nothing_chosen, |preprocess| &preprocess.shown);
+        Ok(self.picture(&maps?, shown)?.0)
     }
 
     /// What is shown of it, and what captions say of that.
@@ -251,6 +268,11 @@ impl Preprocess {
             .and_then(|t| t.f_narrow(3, frame.left, frame.seen[1]))
             .into_result()?;
         self.normalized_planes(&seen)
+    }
+
+    /// The input, `[1, C, H, W]`, that a network of so many channels sees of an array.
+    pub(crate) fn input_of(&self, array: &Bands, channels: i64) -> Result<Tensor> {
+        self.prepared(&array.maps_for(channels.max(0) as usize)?)
     }
 
     /// What is shown of an array as a network of so many channels sees it, and the input, `[1, C, H, W]`.

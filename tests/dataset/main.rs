@@ -8,6 +8,7 @@ mod networks;
 #[allow(dead_code, unused_imports, reason = "not all of it is needed here")]
 mod peers;
 
+mod arrays;
 mod bad_input;
 mod folder;
 mod maps;

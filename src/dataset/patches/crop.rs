@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::super::folder::ImageFolder;
+use super::super::folder::{ImageFolder, shown_photo};
 use super::super::overlay::sheet;
 use crate::error::{Error, Result};
 use crate::number::number;
@@ -54,7 +54,7 @@ impl Patch {
     pub fn open(&self) -> Result<Photo> {
         match &self.source {
             Source::Set(photos, index) => photos.photo(*index),
-            Source::File(Some(path)) => Photo::open(path),
+            Source::File(Some(path)) => shown_photo(path, None),
             Source::File(None) => Err(Error::Argument(format!(
                 "{} was in memory and not in a file: search again, or name a folder that has it with \
                  photos_in",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::super::batches::{Batch, Unreadable, channels_of, spatial};
-use super::super::folder::ImageFolder;
+use super::super::folder::{ImageFolder, Item};
 use super::super::identity::identity;
 use super::super::json::{self, with_part};
 use super::super::over_photos::none_readable;
@@ -73,6 +73,9 @@ impl PatchSearch {
     /// sizes; when no photo can be read; a file that belongs to another search or cannot be written.
     pub fn run(&self, model: &Model, photos: &ImageFolder) -> Result<TopPatches> {
         let layers = self.found(model)?;
+        model.check_takes_photos()?;
+        // As the network prepares them, they are shown afterwards, too.
+        let photos = &photos.preprocess(photos.preprocess_for(model).clone());
         let seen = seen_size(model, photos)?;
         let fields = layers.iter().map(|(_, name)| model.receptive_field_for(name, seen));
         let fields: Vec<ReceptiveField> = fields.collect::<Result<_>>()?;
@@ -94,7 +97,7 @@ impl PatchSearch {
         records.each(|record| {
             state.add(record);
             if !record.read {
-                state.unreadable.push(again(photos, record.index as usize));
+                state.unreadable.push(again(model, photos, record.index as usize));
             }
             Ok(())
         })?;
@@ -145,12 +148,17 @@ impl PatchSearch {
 /// What the network sees of the first photo that can be read, and so of all.
 fn seen_size(model: &Model, photos: &ImageFolder) -> Result<[i64; 2]> {
     let preprocess = photos.preprocess_for(model);
+    let [channels, ..] = model.input_shape();
     let mut first = None;
     for index in 0..photos.len() {
-        let size = photos.photo(index).and_then(|photo| {
-            let frame = preprocess.frame(photo.height().into(), photo.width().into())?;
+        let size = photos.item(index, channels).and_then(|item| {
+            let [height, width] = match item {
+                Item::Photo(photo) => [photo.height(), photo.width()].map(i64::from),
+                Item::Array(array) => array.size_for(channels)?,
+            };
+            let frame = preprocess.frame(height, width)?;
             let [h, w] = frame.seen;
-            model.output_shapes(&[1, model.input_shape()[0], h, w])?;
+            model.output_shapes(&[1, channels, h, w])?;
             Ok(frame.seen)
         });
         match size {
@@ -162,8 +170,8 @@ fn seen_size(model: &Model, photos: &ImageFolder) -> Result<[i64; 2]> {
 }
 
 /// Why a photo could not be read before the search was interrupted.
-fn again(photos: &ImageFolder, index: usize) -> Unreadable {
-    let error = photos.photo(index).err();
+fn again(model: &Model, photos: &ImageFolder, index: usize) -> Unreadable {
+    let error = photos.seen(index, photos.preprocess_for(model), model.input_shape()[0]).err();
     let error = error.unwrap_or_else(|| Error::Image("it could not be read in its turn".into()));
     Unreadable::new(photos, index, error)
 }
