@@ -395,7 +395,7 @@ fn what_is_not_known_is_listed_and_what_lies_before_can_be_opened() {
 fn what_is_no_network_says_what_to_do() {
     for (name, parts) in [
         ("training", ["training.pt2", "training mode", "net.eval()"]),
-        ("no_photo", ["no_photo.pt2", "none of its inputs is a photo", "\"y\" of [1, 4]"]),
+        ("no_photo", ["no_photo.pt2", "none of its inputs is a photo", "\"y\" of [1, 4, 2]"]),
     ] {
         let error = failure(name);
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
@@ -413,4 +413,52 @@ fn what_is_no_network_says_what_to_do() {
         assert!(Model::open(&cut).is_err(), "{part} bytes");
     }
     std::fs::remove_file(&cut).expect("removed");
+}
+
+/// Files of tests/reference/bad_networks, with one mistake each: the error names the file, the operation or tensor
+/// where it is, and what is the matter.
+#[test]
+fn a_mistake_in_a_file_is_named_with_its_place() {
+    let bad = folder().with_file_name("bad_networks");
+    let cases: [(&str, &[&str]); 14] = [
+        ("circle.onnx", &["\"first\"", "\"second\""]),
+        ("circle.pt2", &["node 1"]),
+        ("dangling.onnx", &["\"sum\"", "\"nowhere\""]),
+        ("dangling.pt2", &["\"nowhere\"", "node 1"]),
+        ("twice.onnx", &["\"y\""]),
+        ("twice.pt2", &["already"]),
+        ("inputs.onnx", &["\"x\""]),
+        ("channels.onnx", &["\"conv1\"", "5", "3"]),
+        ("channels.pt2", &["conv2d"]),
+        ("product.onnx", &["\"fc\"", "144", "100"]),
+        ("training.onnx", &["\"bn1\"", "training mode", "for inference"]),
+        ("outside.onnx", &["\"w\"", "weights.bin"]),
+        ("huge.onnx", &["\"w\""]),
+        ("none.onnx", &["cannot be read"]),
+    ];
+    let mut wrong = Vec::new();
+    for (name, parts) in cases {
+        let error = match Model::open(bad.join(name)) {
+            Ok(model) => format!("{model:?} was opened"),
+            Err(error) => error.to_string(),
+        };
+        if !error.contains(name) || !parts.iter().all(|part| error.contains(part)) {
+            wrong.push(format!("{name}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Operations of one name are no mistake: layers have names of their own.
+    let model = Model::open(bad.join("same_names.onnx")).expect("three operations");
+    assert_eq!(model.layers().names(), ["input", "conv1.conv", "conv1.relu", "conv1.relu_1"]);
+    // What was exported for one size says which.
+    for name in ["one_size.onnx", "one_size.pt2"] {
+        let model = Model::open(bad.join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let photo = Tensor::zeros([1, 3, 12, 10], tch::kind::FLOAT_CPU);
+        let error = model.look_input(&photo).expect_err("another size").to_string();
+        let parts = ["one_size", "10 × 12", "one of 8 × 8", "resize"];
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        // A photo of any size becomes one of that.
+        let photo = Photo::from_image(&image::DynamicImage::new_rgb8(30, 20)).expect("a photo");
+        assert!(model.look(&photo).is_ok());
+    }
 }

@@ -83,7 +83,7 @@ impl Model {
 
 fn open(path: &Path, up_to: Option<&str>) -> Result<Model> {
     let failed = |message: String| Error::file(path, weights::without_controls(&message));
-    let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
+    let mut file = File::open(path).map_err(|e| failed(format!("cannot be read: {e}")))?;
     let name =
         path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let opened = match convlens_formats::onnx::is_network(&mut file).map_err(failed)? {

@@ -121,11 +121,15 @@ fn order(makers: &HashMap<&str, usize>, nodes: &[Node]) -> Parsed<Vec<usize>> {
 
 fn circle(path: &[(usize, usize)], start: usize, nodes: &[Node]) -> String {
     let on_it = path.iter().skip_while(|(place, _)| *place != start);
-    let names: Vec<String> =
-        on_it.take(10).filter_map(|&(place, _)| Some(called(place, nodes.get(place)?))).collect();
+    let names: Vec<String> = on_it
+        .take(10)
+        .filter_map(|&(place, _)| {
+            Some(called(place, nodes.get(place)?).trim_end_matches(',').to_owned())
+        })
+        .collect();
     format!(
-        "the graph goes in a circle: each of these uses what the next makes: {}",
-        names.join(", ")
+        "the graph goes in a circle: each of these uses what the next makes, the last what the first does: {}",
+        names.join("; ")
     )
 }
 

@@ -1,0 +1,110 @@
+"""Make tests/reference/bad_networks/: networks with one mistake each, by kind of file.
+
+    python tests/reference/make_bad_networks.py     (torch, onnx)
+"""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from exports import save_without_traces
+from formula import with_formula_weights
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+FOLDER = Path(__file__).resolve().parent / "bad_networks"
+N = helper.make_node
+
+
+def f(*sizes):
+    return (np.arange(np.prod(sizes), dtype=np.float32) % 7 - 3).reshape(sizes) / 8
+
+
+def onnx(name, nodes, weights, inputs=(("x", ["N", 3, 8, 8]),), outputs=("y",), change=lambda graph: None):
+    graph = helper.make_graph(
+        nodes, name,
+        [helper.make_tensor_value_info(key, TensorProto.FLOAT, sizes) for key, sizes in inputs],
+        [helper.make_tensor_value_info(key, TensorProto.FLOAT, None) for key in outputs],
+        [numpy_helper.from_array(value, key) for key, value in weights.items()],
+    )
+    change(graph)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
+
+
+def outside(graph):
+    """The weight lies in a file that is not there."""
+    weight = graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in [("location", "weights.bin"), ("offset", "0"), ("length", str(4 * 4 * 27))]:
+        weight.external_data.add(key=key, value=value)
+
+
+def huge(graph):
+    """Sizes of more values than a file can have."""
+    graph.initializer[0].dims[:] = [1 << 20, 1 << 20, 1 << 20, 3]
+
+
+def onnx_files():
+    conv = N("Conv", ["x", "w"], ["c"], name="conv1")
+    w = {"w": f(4, 3, 3, 3)}
+    onnx("circle", [N("Add", ["x", "b"], ["a"], name="first"), N("Relu", ["a"], ["b"], name="second"),
+                    N("Relu", ["b"], ["y"], name="third")], {})
+    onnx("dangling", [conv, N("Add", ["c", "nowhere"], ["y"], name="sum")], w)
+    onnx("twice", [conv, N("Relu", ["c"], ["y"], name="one"), N("Sigmoid", ["c"], ["y"], name="two")], w)
+    onnx("inputs", [conv, N("Relu", ["c"], ["y"])], w, inputs=(("x", ["N", 3, 8, 8]), ("x", ["N", 5])))
+    onnx("same_names", [N("Conv", ["x", "w"], ["c"], name="conv1"), N("Relu", ["c"], ["r"], name="conv1"),
+                        N("Relu", ["r"], ["y"], name="conv1")], w)
+    onnx("channels", [conv, N("Relu", ["c"], ["y"])], {"w": f(4, 5, 3, 3)})
+    onnx("product", [conv, N("Flatten", ["c"], ["l"]), N("Gemm", ["l", "m"], ["y"], name="fc")], {**w, "m": f(100, 5)})
+    onnx("training", [conv, N("BatchNormalization", ["c", "s", "s", "s", "s"], ["y"], name="bn1", training_mode=1)],
+         {**w, "s": f(4)})
+    onnx("outside", [conv, N("Relu", ["c"], ["y"])], w, change=outside)
+    onnx("huge", [conv, N("Relu", ["c"], ["y"])], w, change=huge)
+    onnx("one_size", [conv, N("Flatten", ["c"], ["l"]), N("Gemm", ["l", "m"], ["y"], name="fc")], {**w, "m": f(144, 5)})
+
+
+def pt2_files():
+    """A program whose graph was changed in the file."""
+    net = with_formula_weights(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))).eval()
+    good = FOLDER / "one_size.pt2"
+    save_without_traces(torch.export.export(net, (torch.ones(1, 3, 8, 8),)), good)
+    with zipfile.ZipFile(good) as archive:
+        members = [(info, archive.read(info)) for info in archive.infolist()]
+
+    def changed(name, change):
+        with zipfile.ZipFile(FOLDER / f"{name}.pt2", "w") as archive:
+            for info, data in members:
+                if info.filename.endswith("models/model.json"):
+                    program = json.loads(data)
+                    change(program["graph_module"]["graph"])
+                    data = json.dumps(program).encode()
+                archive.writestr(info, data)
+
+    def output(node):
+        return node["outputs"][0]["as_tensor"]
+
+    def first(node):
+        return next(given for given in node["inputs"] if "as_tensor" in given["arg"])["arg"]["as_tensor"]
+
+    changed("circle", lambda graph: first(graph["nodes"][1]).update(name=output(graph["nodes"][2])["name"]))
+    changed("twice", lambda graph: output(graph["nodes"][2]).update(name=output(graph["nodes"][1])["name"]))
+    changed("dangling", lambda graph: first(graph["nodes"][1]).update(name="nowhere"))
+
+    def channels(graph):
+        # The photo's weights and those of the linear layer change places.
+        weights = [given for node in graph["nodes"] for given in node["inputs"] if given["name"] == "weight"]
+        names = [given["arg"]["as_tensor"]["name"] for given in weights]
+        for given, name in zip(weights, reversed(names)):
+            given["arg"]["as_tensor"]["name"] = name
+
+    changed("channels", channels)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    onnx_files()
+    pt2_files()
