@@ -408,8 +408,28 @@ fn the_last_layer_is_found_by_whatever_name_it_has() {
     let mut given = renamed(&model, |name| name.replace("fc.", "fc.3."));
     given.insert("fc.0.weight".into(), zeros(&[512, 512]));
     let error = zoo::resnet18_with(given).expect_err("two layers").to_string();
-    assert!(error.contains("fc.0.weight [512, 512], fc.3.bias [10]"), "{error}");
-    assert!(error.contains("torch.export.save"), "{error}");
+    let one_line = "torch.export.save(torch.export.export(net.eval(), (x,)), ";
+    let parts = ["resnet18", "last layer", "fc.0.weight [512, 512], fc.3.bias [10]", one_line];
+    assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    // As scripts write them: hidden layers with biases and a batch norm of their own, and a wrapper around all.
+    for wrapper in ["", "module.", "module._orig_mod."] {
+        let heads = [
+            ("fc.0.weight", vec![256, 512]),
+            ("fc.0.bias", vec![256]),
+            ("fc.1.weight", vec![256]),
+            ("fc.1.bias", vec![256]),
+            ("fc.1.running_mean", vec![256]),
+            ("fc.1.running_var", vec![256]),
+            ("fc.4.weight", vec![10, 256]),
+            ("fc.4.bias", vec![10]),
+        ];
+        let mut given = renamed(&model, |name| format!("{wrapper}{name}"));
+        given.retain(|name, _| !name.contains("fc."));
+        given.extend(heads.map(|(name, shape)| (format!("{wrapper}{name}"), zeros(&shape))));
+        let error = zoo::resnet18_with(given).expect_err("a head of layers").to_string();
+        let parts = ["fc.0.weight [256, 512]", "fc.4.weight [10, 256]", "activations", one_line];
+        assert!(parts.iter().all(|part| error.contains(part)), "{wrapper}: {error}");
+    }
     // Another size.
     let mut given = renamed(&model, |name| name.replace("fc.", "head."));
     given.insert("head.weight".into(), zeros(&[10, 5]));
