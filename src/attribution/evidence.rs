@@ -9,7 +9,7 @@ use crate::tensor::{IntoResult, plain_numbers, to_maps};
 /// What a method computed for a batch: how much each channel at each place contributes, and how the
 /// channels become one map.
 pub struct Evidence {
-    /// `[N, C, h, w]`.
+    /// `[N, C, h, w]`; of rows of numbers `[N, 1, 1, F]`.
     pub contributions: Tensor,
     /// How the channels become one map.
     pub reduction: Reduction,

@@ -305,11 +305,10 @@ impl ImageFolder {
     /// # Errors
     /// When there are not so many, or it cannot be read.
     pub fn photo(&self, index: usize) -> Result<Photo> {
-        let shown = |array: &Bands| array.shown_by(self.preprocess.as_ref());
         match self.source_at(index)? {
             Source::File(path, _) => shown_photo(path, self.preprocess.as_ref()),
             Source::Memory(photo) => Ok(photo.clone()),
-            Source::Array(array) => shown(array),
+            Source::Array(array) => array.shown_by(self.preprocess.as_ref()),
         }
     }
 

@@ -31,8 +31,8 @@ impl ImageFolder {
     /// ```
     ///
     /// # Errors
-    /// The first photo that cannot be read, or has another number of bands; photos that do not become inputs of one size; when all
-    /// would take more than 4 GB.
+    /// The first photo that cannot be read, or has another number of bands; photos that do not become inputs of
+    /// one size; when all would take more than 4 GB.
     pub fn tensors(&self, model: &Model) -> Result<(Tensor, Tensor)> {
         model.check_takes_photos()?;
         let preprocess = self.preprocess_for(model);

@@ -221,7 +221,7 @@ impl Bands {
     pub(crate) fn shown_by(&self, preprocess: Option<&Preprocess>) -> Result<Photo> {
         let maps = match preprocess.map_or(0, |preprocess| preprocess.mean.len()) {
             0 => self.maps(),
-            count => self.maps_for(count),
+            count => self.maps_for(count).or_else(|_| self.maps()),
         };
         let nothing_chosen = Composite::default();
         let shown = preprocess.map_or(&nothing_chosen, |preprocess| &preprocess.shown);
