@@ -359,7 +359,7 @@ fn direction(
         return (None, None);
     };
     let sign = if score < 0.0 { '−' } else { '+' };
-    let score = match model.ends_in_sigmoid() {
+    let score = match model.ends_in_probabilities() {
         true => String::new(),
         false => format!("score {sign}{:.2}, ", score.abs()),
     };

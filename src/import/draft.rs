@@ -427,6 +427,20 @@ impl Draft {
         Ok(outputs)
     }
 
+    /// An output, or what it is the softmax of over the classes: predictions take that themselves, and explanations
+    /// and training are about what is before it.
+    fn scores(&self, output: usize) -> usize {
+        let layer = &self.layers[output];
+        match (&layer.op, layer.inputs.first().and_then(index)) {
+            (Op::Softmax(softmax), Some(before))
+                if softmax.is_over_classes() && before >= self.inputs.len() =>
+            {
+                before
+            }
+            _ => output,
+        }
+    }
+
     /// The network whose outputs these are, the first of them the one that counts, by the names of the file where it
     /// has some; or the part of it that leads to one layer. Layers that do not lead there are left out.
     pub(super) fn finish(
@@ -538,7 +552,7 @@ impl Draft {
         }
         if up_to.is_none() {
             let computed = outputs.iter().filter_map(|(name, value)| {
-                let id = ids[index(value)?]?;
+                let id = ids[self.scores(index(value)?)]?;
                 Some((name.clone().unwrap_or_else(|| builder.name_of(id).to_owned()), id))
             });
             let mut named: Vec<(String, NodeId)> = Vec::new();

@@ -49,6 +49,10 @@ impl Model {
     /// maps here, and what comes out is as well. A height and width that the file leaves open are 224. A network that
     /// ends in NonMaxSuppression ends in the scores and boxes that it reads.
     ///
+    /// A softmax over the classes at the network's end, as Keras has it, stays as a layer, but the output that counts
+    /// is what it reads: predictions take the softmax themselves, and explanations, pictures of a class and training
+    /// are about the scores before it.
+    ///
     /// A network that was exported for a single photo takes any number of them, if its layers go with that; otherwise
     /// [one at a time](Model::takes_one_photo).
     ///

@@ -329,12 +329,12 @@ pub(crate) fn class_scores(model: &Model, scores: &[f32]) -> Vec<f32> {
     }
 }
 
-/// Each class's probability by the scores that a network puts out. Behind a sigmoid of its own, each
+/// Each class's probability by the scores that a network puts out. Behind a sigmoid or softmax of its own, each
 /// class has its own already; one score alone says no, class 0, and yes; else the classes share one.
 pub(crate) fn probabilities(model: &Model, scores: &[f32]) -> Vec<f64> {
     let alone = scores.len() == 1;
     let scores = class_scores(model, scores).into_iter().map(f64::from);
-    if model.ends_in_sigmoid() {
+    if model.ends_in_probabilities() {
         return scores.collect();
     }
     if alone {

@@ -22,17 +22,21 @@ impl Model {
     /// Where the output that counts is one score, `[1]` or `[1, 1]`, or one map of scores: how it says yes or no.
     pub(crate) fn yes_or_no(&self) -> Option<YesOrNo> {
         let one = matches!(self.shape_of(self.output()), [1] | [1, 1] | [1, 1, _, _]);
-        one.then(|| YesOrNo { above: if self.ends_in_sigmoid() { 0.5 } else { 0.0 } })
+        one.then(|| YesOrNo { above: if self.ends_in_probabilities() { 0.5 } else { 0.0 } })
     }
 
-    /// Whether the scores are behind a sigmoid of the network's own, and so probabilities.
-    pub(crate) fn ends_in_sigmoid(&self) -> bool {
+    /// Whether the scores are behind a sigmoid or softmax of the network's own, and so probabilities.
+    pub(crate) fn ends_in_probabilities(&self) -> bool {
         let mut at = self.output();
         while let (Op::Flatten | Op::Rearrange(_), &[before]) = (self.op_of(at), self.inputs_of(at))
         {
             at = before;
         }
-        matches!(self.op_of(at), Op::Sigmoid)
+        match self.op_of(at) {
+            Op::Sigmoid => true,
+            Op::Softmax(softmax) => softmax.is_over_classes(),
+            _ => false,
+        }
     }
 
     /// The names of the classes, in the order of the outputs; empty when nobody named them.

@@ -22,6 +22,11 @@ impl Softmax {
         Softmax { dim, log: false }
     }
 
+    /// Whether what comes out are probabilities of the classes.
+    pub(crate) fn is_over_classes(&self) -> bool {
+        self.dim == 1 && !self.log
+    }
+
     /// The logarithm of it.
     pub fn log(mut self) -> Self {
         self.log = true;
