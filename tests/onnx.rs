@@ -93,6 +93,65 @@ fn a_product_with_weights_and_its_bias_are_one_layer() {
     assert_eq!(names(&model), ["input", "conv1", "reshape", "mat_mul"]);
 }
 
+fn kinds(model: &Model) -> Vec<(String, &'static str)> {
+    model.layers().iter().map(|layer| (layer.name.clone(), layer.kind)).collect()
+}
+
+#[test]
+fn a_layer_that_is_spelled_out_is_one_layer_by_its_modules_name() {
+    let model = open("spelled_out");
+    let expected = [
+        ("input", "Input"),
+        ("conv1", "Conv2d"),
+        ("gelu", "GELU"),
+        ("gelu2", "GELU"),
+        ("gelu3", "GELU"),
+        ("tanh", "GELU"),
+        ("tanh2", "GELU"),
+        ("tanh3", "GELU"),
+        ("swish", "SiLU"),
+        ("mish", "Mish"),
+        ("hard", "Hardswish"),
+        ("hard2", "Hardswish"),
+        ("hard3", "Hardswish"),
+        ("gate", "Hardsigmoid"),
+        ("gate2", "Hardsigmoid"),
+        ("softsign", "Softsign"),
+        ("norm", "LayerNorm"),
+        ("norm2", "LayerNorm"),
+        ("softmax", "Softmax"),
+        ("concat", "Concat"),
+    ];
+    assert_eq!(kinds(&model), expected.map(|(name, kind)| (name.to_owned(), kind)));
+    let own = model.weights();
+    assert!(
+        own.contains_key("norm.weight") && own.contains_key("norm.bias"),
+        "{:?}",
+        own.keys().collect::<Vec<_>>()
+    );
+    // The same functions by other sums and products, of values up to 10.
+    let difference = difference("spelled_out", &model);
+    assert!(difference < 1e-6, "{difference:e}");
+    let part = Model::open_up_to(folder().join("spelled_out.onnx"), "norm").expect("opens");
+    assert_eq!(names(&part), ["input", "conv1", "norm"]);
+}
+
+#[test]
+fn what_looks_like_a_layer_that_is_spelled_out_stays_as_it_is() {
+    let model = open("spelled_alike");
+    let kinds = kinds(&model);
+    let of = |module: &str| {
+        let own = kinds.iter().filter(|(name, _)| name.split('.').next() == Some(module));
+        own.map(|(_, kind)| *kind).collect::<Vec<_>>()
+    };
+    assert_eq!(of("read"), ["Sigmoid", "Multiply", "Add"]);
+    let parts = ["Scale", "Erf", "Scale", "Multiply", "Scale"];
+    assert_eq!([of("less"), of("rounded")], [parts; 2]);
+    assert_eq!(of("other"), ["Sigmoid", "Multiply"]);
+    assert_eq!(of("channels").len(), 7);
+    assert_eq!(of("gate"), ["Hardsigmoid"]);
+}
+
 #[test]
 fn a_network_with_channels_last_has_maps_and_no_changes_of_order() {
     let model = open("keras");

@@ -102,6 +102,8 @@ struct Layer {
     known: OnceCell<Tensor>,
     /// How many layers that no photo changes stand one behind the other up to this one.
     depth: usize,
+    /// Whether another layer computes what it was there for.
+    left_out: bool,
 }
 
 /// So many layers that no photo changes may stand one behind the other; then what they compute is a constant.
@@ -209,6 +211,7 @@ impl Draft {
             place: Place::default(),
             known: OnceCell::new(),
             depth: 0,
+            left_out: false,
         };
         Draft {
             name: name.to_owned(),
@@ -275,6 +278,51 @@ impl Draft {
         matches!(value, Value::Layer(index) if self.layers[*index].varies)
     }
 
+    /// How often each layer is read on the way to these outputs, by which it is read as well; where there are none,
+    /// by all layers.
+    pub(super) fn reads<'a>(&self, outputs: impl Iterator<Item = &'a Value>) -> Vec<usize> {
+        let outputs: Vec<usize> = outputs.filter_map(index).collect();
+        let open =
+            if outputs.is_empty() { (0..self.layers.len()).collect() } else { outputs.clone() };
+        let needed = self.needed(open);
+        let mut reads = vec![0; self.layers.len()];
+        let layers = self.layers.iter().zip(&needed).filter(|(_, needed)| **needed);
+        let inputs = layers.flat_map(|(layer, _)| layer.inputs.iter().chain(&layer.parameters));
+        for read in inputs.filter_map(index).chain(outputs) {
+            reads[read] += 1;
+        }
+        reads
+    }
+
+    /// Which layers lead to these.
+    fn needed(&self, mut open: Vec<usize>) -> Vec<bool> {
+        let mut needed = vec![false; self.layers.len()];
+        while let Some(index) = open.pop() {
+            if !std::mem::replace(&mut needed[index], true) {
+                open.extend(self.layers[index].inputs.iter().filter_map(self::index));
+            }
+        }
+        needed
+    }
+
+    /// Another layer in the place of this one: what it computes, of what, and what it owns; and the name of its
+    /// operation. What comes out is of the same shape.
+    pub(super) fn replace(
+        &mut self,
+        layer: usize,
+        (op, input, parameters): (Op, Value, Vec<Value>),
+        operation: &str,
+    ) {
+        let layer = &mut self.layers[layer];
+        (layer.op, layer.inputs, layer.parameters) = (op, vec![input], parameters);
+        operation.clone_into(&mut layer.place.operation);
+    }
+
+    /// This layer is no longer there for anybody.
+    pub(super) fn leave_out(&mut self, layer: usize) {
+        self.layers[layer].left_out = true;
+    }
+
     /// Makes layers that are named by another operation than the file's.
     pub(super) fn as_operation<T>(&mut self, name: &str, make: impl FnOnce(&mut Draft) -> T) -> T {
         let own = std::mem::replace(&mut self.place.operation, name.to_owned());
@@ -334,6 +382,7 @@ impl Draft {
             place,
             known,
             depth,
+            left_out: false,
         });
         let made = Value::Layer(self.layers.len() - 1);
         if depth <= DEEPEST {
@@ -451,16 +500,11 @@ impl Draft {
         let outputs = &self.by_photo(outputs)?;
         let layers = self.layers.len();
         let first_layer = self.inputs.len();
-        let mut needed = vec![false; layers];
         let mut wanted: Vec<usize> = outputs.iter().filter_map(|(_, value)| index(value)).collect();
         if up_to.is_some() {
-            wanted.extend(first_layer..layers);
+            wanted.extend((first_layer..layers).filter(|layer| !self.layers[*layer].left_out));
         }
-        while let Some(index) = wanted.pop() {
-            if !std::mem::replace(&mut needed[index], true) {
-                wanted.extend(self.layers[index].inputs.iter().filter_map(self::index));
-            }
-        }
+        let needed = self.needed(wanted);
         let read = || (0..first_layer).filter(|input| needed[*input]);
         let photo = read().find(|input| self.inputs[*input].is_photo());
         let Some(photo) = photo.or_else(|| read().find(|input| self.inputs[*input].is_row()))

@@ -26,8 +26,8 @@ def i(*numbers):
     return np.array(numbers, np.int64)
 
 
-def save(name, opset, nodes, weights, frozen=False, last=False, compared=None):
-    """The network, and its output for two photos, or another value."""
+def save(name, opset, nodes, weights, frozen=False, last=False, compared=None, as_written=False):
+    """The network, and its output for two photos, or another value; `as_written`, operation by operation."""
     batch = 1 if frozen else "N"
     sizes = [batch, 8, 8, 3] if last else [batch, 3, 8, 8]
     graph = helper.make_graph(
@@ -41,7 +41,10 @@ def save(name, opset, nodes, weights, frozen=False, last=False, compared=None):
     onnx.save(model, FOLDER / f"{name}.onnx")
     if compared:
         model.graph.output.insert(0, helper.make_tensor_value_info(compared, TensorProto.FLOAT, None))
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    options = onnxruntime.SessionOptions()
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     photos = f(2, 3, 8, 8)
     given = np.ascontiguousarray(photos.transpose(0, 2, 3, 1)) if last else photos
     each = [given[:1], given[1:]] if frozen else [given]
@@ -178,6 +181,82 @@ def for_one_photo():
          compared="scores")
 
 
+def number(value):
+    """A constant of one number, as an initializer's name and value."""
+    name = f"n{value}".replace(".", "_").replace("-", "m")
+    return name, np.array(value, np.float32)
+
+
+def written(module, *calls):
+    """Nodes of a module, as PyTorch's older exporter names them; numbers become constants. The last result has the module's name."""
+    nodes, constants = [], {}
+    for count, (kind, *inputs, options) in enumerate(calls):
+        for place, given in enumerate(inputs):
+            if isinstance(given, float):
+                inputs[place], value = number(given)
+                constants[inputs[place]] = value
+            elif given.startswith("."):
+                inputs[place] = module + given
+        last = count == len(calls) - 1
+        name = f"/{module}/{kind}" + (f"_{count}" if count else "")
+        nodes.append(N(kind, inputs, [module if last else f"{module}.{count}"], name=name, **options))
+    return nodes, constants
+
+
+def spelled_out():
+    """Layers in several operations; `.1` is what the second of a module's made, c the maps."""
+    o = {}
+    cubes = [("Mul", "c", "c", o), ("Mul", "c", ".0", o), ("Mul", 0.044715, ".1", o)]
+    powers = [("Pow", "c", 3.0, o), ("Mul", 0.044715, ".0", o)]
+    eps = 1e-5
+    layers = {
+        "gelu": [("Div", "c", 2.0**0.5, o), ("Erf", ".0", o), ("Add", ".1", 1.0, o), ("Mul", "c", ".2", o), ("Mul", ".3", 0.5, o)],
+        "gelu2": [("Mul", 0.5**0.5, "c", o), ("Erf", ".0", o), ("Add", 1.0, ".1", o), ("Mul", 0.5, ".2", o), ("Mul", ".3", "c", o)],
+        "gelu3": [("Mul", "c", 0.5, o), ("Mul", "c", 0.5**0.5, o), ("Erf", ".1", o), ("Mul", ".2", 0.25, o), ("Add", ".3", 0.25, o),
+                  ("Mul", ".0", ".4", o), ("Mul", ".5", 4.0, o)],
+        "tanh": [*cubes, ("Add", "c", ".2", o), ("Mul", (2 / np.pi) ** 0.5, ".3", o), ("Tanh", ".4", o), ("Add", 1.0, ".5", o),
+                 ("Mul", "c", ".6", o), ("Mul", 0.5, ".7", o)],
+        "tanh2": [*powers, ("Add", ".1", "c", o), ("Mul", ".2", (2 / np.pi) ** 0.5, o), ("Tanh", ".3", o), ("Add", ".4", 1.0, o),
+                  ("Mul", 0.5, ".5", o), ("Mul", "c", ".6", o)],
+        "tanh3": [("Mul", "c", (2 / np.pi) ** 0.5, o), ("Mul", "c", 0.044715, o), ("Mul", ".1", "c", o), ("Add", ".2", 1.0, o),
+                  ("Mul", ".0", ".3", o), ("Tanh", ".4", o), ("Add", 1.0, ".5", o), ("Mul", "c", 0.5, o), ("Mul", ".7", ".6", o)],
+        "swish": [("Sigmoid", "c", o), ("Mul", "c", ".0", o)],
+        "mish": [("Softplus", "c", o), ("Tanh", ".0", o), ("Mul", ".1", "c", o)],
+        "hard": [("HardSigmoid", "c", {"alpha": 1 / 6}), ("Mul", "c", ".0", o)],
+        "hard2": [("Add", "c", 3.0, o), ("Clip", ".0", 0.0, 6.0, o), ("Mul", "c", ".1", o), ("Div", ".2", 6.0, o)],
+        "hard3": [("Mul", "c", 1 / 6, o), ("Add", ".0", 0.5, o), ("Clip", ".1", 0.0, 1.0, o), ("Mul", ".2", "c", o)],
+        "gate": [("Add", "c", 3.0, o), ("Clip", ".0", 0.0, 6.0, o), ("Div", ".1", 6.0, o)],
+        "gate2": [("Mul", "c", 1 / 6, o), ("Add", ".0", 0.5, o), ("Clip", ".1", 0.0, 1.0, o)],
+        "softsign": [("Abs", "c", o), ("Add", ".0", 1.0, o), ("Div", "c", ".1", o)],
+        "norm": [("ReduceMean", "c", {"axes": [-1]}), ("Sub", "c", ".0", o), ("Pow", ".1", 2.0, o), ("ReduceMean", ".2", {"axes": [-1]}),
+                 ("Add", ".3", eps, o), ("Sqrt", ".4", o), ("Div", ".1", ".5", o), ("Mul", ".6", "norm.weight", o), ("Add", ".7", "norm.bias", o)],
+        "norm2": [("ReduceMean", "c", {"axes": [3]}), ("Sub", "c", ".0", o), ("Mul", ".1", ".1", o), ("ReduceMean", ".2", {"axes": [3]}),
+                  ("Add", ".3", eps, o), ("Sqrt", ".4", o), ("Reciprocal", ".5", o), ("Mul", ".1", ".6", o)],
+        "softmax": [("ReduceMax", "c", {"axes": [1]}), ("Sub", "c", ".0", o), ("Exp", ".1", o), ("ReduceSum", ".2", "one", o), ("Div", ".2", ".3", o)],
+    }
+    unlike = {
+        # Others read what lies between.
+        "read": [("Sigmoid", "c", o), ("Mul", "c", ".0", o), ("Add", ".0", ".1", o)],
+        # Another number, and one that is rounded.
+        "less": [("Div", "c", 2.0**0.5, o), ("Erf", ".0", o), ("Add", ".1", 1.0, o), ("Mul", "c", ".2", o), ("Mul", ".3", 0.49, o)],
+        "rounded": [("Div", "c", 1.414, o), ("Erf", ".0", o), ("Add", ".1", 1.0, o), ("Mul", "c", ".2", o), ("Mul", ".3", 0.5, o)],
+        # The gate of something else.
+        "other": [("Sigmoid", "gate", o), ("Mul", "c", ".0", o)],
+        # Over the channels, which no layer norm is.
+        "channels": [("ReduceMean", "c", {"axes": [1]}), ("Sub", "c", ".0", o), ("Pow", ".1", 2.0, o), ("ReduceMean", ".2", {"axes": [1]}),
+                     ("Add", ".3", eps, o), ("Sqrt", ".4", o), ("Div", ".1", ".5", o)],
+    }
+    for name, modules in [("spelled_out", layers), ("spelled_alike", {**unlike, "gate": layers["gate"]})]:
+        nodes, weights = [], {}
+        for module, calls in modules.items():
+            own, constants = written(module, *calls)
+            nodes += own
+            weights |= constants
+        own = {"norm.weight": f(8), "norm.bias": f(8), "one": i(1)} if name == "spelled_out" else {}
+        save(name, 13, [conv(pads=[1, 1, 1, 1]), *nodes, N("Concat", list(modules), ["y"], axis=1)],
+             with_conv(**weights, **own), as_written=True)
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     old_forms()
@@ -185,6 +264,7 @@ def main():
     sizes()
     channels_last()
     for_one_photo()
+    spelled_out()
     print(sum(file.stat().st_size for file in FOLDER.iterdir()), "bytes")
 
 

@@ -102,15 +102,9 @@ impl<'a> Arguments<'a> {
         (0..self.inputs.len()).map(|i| self.value(i)).collect()
     }
 
-    /// A tensor that a layer owns under this name. What has another name in the file, as exporters give it
-    /// to what they compute, goes by its layer's.
+    /// A tensor that a layer owns under this name.
     pub(super) fn parameter(&self, i: usize, name: &str) -> Result<Value> {
-        Ok(match self.value(i)? {
-            Value::Weight(weight) if !is_named(&weight, name) => {
-                Value::constant(weight.tensor.shallow_clone())
-            }
-            value => value,
-        })
+        Ok(named(self.value(i)?, name))
     }
 
     pub(super) fn parameter_if_any(&self, i: usize, name: &str) -> Result<Option<Value>> {
@@ -258,8 +252,18 @@ impl<'a> Arguments<'a> {
     }
 }
 
-fn is_named(weight: &Weight, name: &str) -> bool {
-    weight.name.rsplit_once('.').map_or(weight.name == name, |(_, last)| last == name)
+/// What a layer owns under this name. What has another name in the file, as exporters give it to what they
+/// compute, goes by its layer's.
+pub(super) fn named(value: Value, name: &str) -> Value {
+    let is_named = |weight: &Weight| {
+        weight.name.rsplit_once('.').map_or(weight.name == name, |(_, last)| last == name)
+    };
+    match value {
+        Value::Weight(weight) if !is_named(&weight) => {
+            Value::constant(weight.tensor.shallow_clone())
+        }
+        value => value,
+    }
 }
 
 /// The values of a tensor of integers.

@@ -4,6 +4,7 @@ mod arguments;
 mod counted;
 mod operators;
 mod place;
+mod spelled_out;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -36,6 +37,7 @@ pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model
         let mut reader = Reader::new(network, name, &load, photos)?;
         reader.read(up_to.is_some())?;
         let outputs = reader.outputs()?;
+        spelled_out::join(&mut reader.draft, &outputs);
         let cut = !reader.ends.is_empty() && up_to.is_none();
         let model = reader.draft.finish(&outputs, up_to)?;
         if cut {

@@ -59,6 +59,16 @@ impl Reduce {
         self.keep = true;
         self
     }
+
+    /// How many values become one, where the dimensions stay.
+    pub(crate) fn keeps(&self) -> Option<ReduceBy> {
+        self.keep.then_some(self.how)
+    }
+
+    /// The dimensions.
+    pub(crate) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
 }
 
 impl General for Reduce {
