@@ -10,7 +10,7 @@ use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 
 type Untrained = fn(u64) -> convlens::Result<Model>;
 
-const NETWORKS: [(&str, Option<Untrained>); 9] = [
+const NETWORKS: [(&str, Option<Untrained>); 8] = [
     ("vgg16", Some(zoo::vgg16_untrained)),
     ("resnet34", Some(zoo::resnet34_untrained)),
     ("resnet50", Some(zoo::resnet50_untrained)),
@@ -19,7 +19,6 @@ const NETWORKS: [(&str, Option<Untrained>); 9] = [
     ("mobilenet_v2", Some(zoo::mobilenet_v2_untrained)),
     ("convnext_tiny", None),
     ("vit_b_16", None),
-    ("vit_b_32", None),
 ];
 
 fn networks(criterion: &mut Criterion) {

@@ -17,7 +17,11 @@ type Times = BTreeMap<String, f64>;
 /// Those of benches/, and of benches/peers/run.py.
 const BENCHES: [&str; 5] = ["speed", "networks", "explanations", "feature_vis", "dataset"];
 
-pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
+/// Those of these names; all of them, and the round trips, where none is named.
+pub(crate) fn run(ready: &Ready, with_peers: bool, names: &[String]) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| !BENCHES.contains(&name.as_str())) {
+        bail!("there is no bench {unknown:?}; they are {}", BENCHES.join(", "));
+    }
     let results = ready.checkout.join("target/criterion");
     let started = SystemTime::now();
     let python = match with_peers {
@@ -26,7 +30,8 @@ pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
     };
     let (mut theirs, mut sizes) = (Times::new(), BTreeMap::new());
     // The peers' turn comes after each: a machine is not as fast in every quarter of an hour.
-    for name in BENCHES {
+    let chosen = |name: &&str| names.is_empty() || names.iter().any(|chosen| chosen == name);
+    for name in BENCHES.into_iter().filter(chosen) {
         if let Some(python) = python.as_ref().filter(|_| name == "networks") {
             // Ours opens what they export.
             let mut command = process::command(&python.executable);
@@ -41,18 +46,20 @@ pub(crate) fn run(ready: &Ready, with_peers: bool) -> Result<()> {
         }
     }
     let ours = criterion(&results, started)?;
-    let trips = round_trips(ready)?;
     let mut report = String::new();
     if with_peers {
         let pairs = ready.checkout.join("benches/peers/pairs.json");
         let pairs: Value = serde_json::from_str(&fs::read_to_string(&pairs)?)
             .with_context(|| format!("{} is damaged", pairs.display()))?;
         report.push_str(&comparison(&ours, &theirs, &sizes, &pairs));
+        report.push_str(&means(&ours, &theirs, &pairs));
     } else {
         report.push_str(&listing(&ours));
     }
-    report.push('\n');
-    report.push_str(&trips);
+    if names.is_empty() {
+        report.push('\n');
+        report.push_str(&round_trips(ready)?);
+    }
     println!("\n{report}");
     Ok(())
 }
@@ -202,6 +209,29 @@ fn comparison(ours: &Times, peers: &Times, sizes: &BTreeMap<String, u64>, pairs:
     text
 }
 
+/// How much longer than onnxruntime ours takes, in the geometric mean over all networks that both roads lead to: one
+/// for each road.
+fn means(ours: &Times, peers: &Times, pairs: &Value) -> String {
+    let mut text = String::new();
+    for road in ["pt2", "onnx"] {
+        let ratios = pairs.as_object().into_iter().flatten().filter_map(|(name, _)| {
+            let network = name.strip_prefix("networks/")?.strip_suffix(road)?.strip_suffix('/')?;
+            let ratio = ours.get(name).zip(peers.get(&format!("onnxruntime/{network}")));
+            Some(ratio.map(|(ours, theirs)| ours / theirs))
+        });
+        let ratios: Vec<Option<f64>> = ratios.collect();
+        let logs: f64 = ratios.iter().flatten().map(|ratio| ratio.ln()).sum();
+        let (measured, all) = (ratios.iter().flatten().count(), ratios.len());
+        if measured > 0 {
+            let mean = (logs / measured as f64).exp();
+            text.push_str(&format!(
+                "{road}: ours / onnxruntime, geometric mean of {measured} networks of {all}: {mean:.3}\n"
+            ));
+        }
+    }
+    text
+}
+
 fn seconds_text(seconds: f64) -> String {
     if seconds < 0.001 {
         format!("{:.0} us", seconds * 1e6)
@@ -232,5 +262,34 @@ mod tests {
         );
         assert_eq!(words[3], ["lost", "missing"]);
         assert_eq!(words[4], ["alone", "1.0", "ms", "0.05"]);
+    }
+
+    #[test]
+    fn the_mean_of_a_road_is_over_its_networks() {
+        let times = |pairs: &[(&str, f64)]| -> Times {
+            pairs.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect()
+        };
+        let ours = times(&[
+            ("networks/a/zoo", 9.0),
+            ("networks/a/onnx", 2.0),
+            ("networks/a/onnx_open", 7.0),
+            ("networks/b/onnx", 1.0),
+            ("networks/b/pt2", 3.0),
+        ]);
+        let peers = times(&[("onnxruntime/a", 1.0), ("onnxruntime/b", 2.0)]);
+        let pairs = serde_json::json!({
+            "networks/a/zoo": [], "networks/a/onnx": [], "networks/a/onnx_open": [], "networks/a/pt2": [],
+            "networks/b/onnx": [], "networks/b/pt2": [], "speed": []
+        });
+        let text = means(&ours, &peers, &pairs);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].starts_with("pt2") && lines[0].ends_with("1 networks of 2: 1.500"),
+            "{text}"
+        );
+        assert!(
+            lines[1].starts_with("onnx") && lines[1].ends_with("2 networks of 2: 1.000"),
+            "{text}"
+        );
     }
 }

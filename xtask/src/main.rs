@@ -73,9 +73,10 @@ cargo xtask <command>
                      engine, the packaged crates and every notebook in the real kernel; with --browser, the
                      notebooks as `notebooks --browser` runs them; with --gpu, the tests of numbers alone,
                      on the first GPU that libtorch sees
-  bench              criterion benches and round trips in a kernel; with --peers, the same
-                     work in the Python peers, and the ratios; with --busy, a few minutes of the
-                     same work alone, beside busy loops and under a quota of processor time; with
+  bench [NAME..]     criterion benches, or some of them (speed, networks, explanations,
+                     feature_vis, dataset), and round trips in a kernel; with --peers, the same work in
+                     the Python peers, and the ratios; with --busy, a few minutes of the same
+                     work alone, beside busy loops and under a quota of processor time; with
                      --tanks, the tank story for twenty seeds
 ";
 
@@ -118,10 +119,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("test", []) => test(None),
         ("test", [flag]) if flag == "--gpu" => gpu_tests(&setup::run()?.checkout),
         ("test", [flag]) if flag == "--browser" => test(Some(&browser::chromium()?)),
-        ("bench", []) => bench::run(&setup::run()?, false),
-        ("bench", [flag]) if flag == "--peers" => bench::run(&setup::run()?, true),
+        ("bench", [flag, names @ ..]) if flag == "--peers" => {
+            bench::run(&setup::run()?, true, names)
+        }
         ("bench", [flag]) if flag == "--busy" => bench::busy(&setup::run()?),
         ("bench", [flag]) if flag == "--tanks" => bench::tanks(&setup::run()?),
+        ("bench", names) => bench::run(&setup::run()?, false, names),
         // What the kernelspec starts, and what that leaves behind to clean up.
         ("kernel", rest) => kernel::launch(rest),
         ("janitor", rest) => kernel::janitor(rest),
