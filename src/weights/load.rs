@@ -15,7 +15,7 @@ pub(crate) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
         if let [entry] = entries[..]
             && entry.is_whole(storage)
         {
-            let mut filling = Filling::new(&entry.shape).map_err(|e| about(&entry.name, e))?;
+            let mut filling = new(&entry.shape).map_err(|e| about(&entry.name, e))?;
             storage
                 .read(source, |values| filling.push(values))
                 .map_err(|e| about(&entry.name, e))?;
@@ -34,7 +34,7 @@ pub(crate) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
                 .of(&values)
                 .ok_or_else(|| "there is no memory for it".to_owned())
                 .and_then(|values| {
-                    let mut filling = Filling::new(&entry.shape)?;
+                    let mut filling = new(&entry.shape)?;
                     filling.push(&values);
                     filling.finish()
                 });
@@ -44,8 +44,13 @@ pub(crate) fn load(source: &mut dyn Source, contents: &Contents) -> Parsed<Weigh
     Ok(weights)
 }
 
+fn new(shape: &[usize]) -> Parsed<Filling> {
+    let shape: Result<Vec<i64>, _> = shape.iter().map(|&size| i64::try_from(size)).collect();
+    Filling::new(&shape.map_err(|e| e.to_string())?)
+}
+
 /// A tensor that is being filled from front to back.
-struct Filling {
+pub(crate) struct Filling {
     tensor: Tensor,
     /// Where the next value goes.
     next: *mut f32,
@@ -54,15 +59,13 @@ struct Filling {
 }
 
 impl Filling {
-    fn new(shape: &[usize]) -> Parsed<Filling> {
-        let shape: Result<Vec<i64>, _> = shape.iter().map(|&size| i64::try_from(size)).collect();
-        let shape = shape.map_err(|e| e.to_string())?;
-        let tensor = Tensor::f_empty(&shape, (Kind::Float, Device::Cpu));
+    pub(crate) fn new(shape: &[i64]) -> Parsed<Filling> {
+        let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu));
         let tensor = tensor.into_result().map_err(|e| e.to_string())?;
         Ok(Filling { next: tensor.data_ptr().cast(), missing: tensor.numel(), tensor })
     }
 
-    fn push(&mut self, values: &[f32]) {
+    pub(crate) fn push(&mut self, values: &[f32]) {
         let count = values.len().min(self.missing);
         if count == 0 {
             return;
@@ -77,7 +80,7 @@ impl Filling {
         self.missing -= count;
     }
 
-    fn finish(self) -> Parsed<Tensor> {
+    pub(crate) fn finish(self) -> Parsed<Tensor> {
         match self.missing {
             0 => Ok(self.tensor),
             missing => Err(format!("{missing} values are missing")),

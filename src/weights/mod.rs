@@ -27,7 +27,7 @@ use std::path::Path;
 use convlens_formats::{About, Contents, Parsed, Source, npy};
 use tch::Tensor;
 
-pub(crate) use load::load;
+pub(crate) use load::{Filling, load};
 pub use named::Weights;
 pub use save::save;
 

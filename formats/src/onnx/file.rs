@@ -40,4 +40,12 @@ impl File {
     pub fn values(&self, tensor: &Tensor) -> Parsed<Values> {
         tensor.values(&mut &self.file, Some(&self.folder))
     }
+
+    /// The values of one of its tensors, piece by piece, if they are floats as they lie in memory.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::floats`].
+    pub fn floats(&self, tensor: &Tensor, take: impl FnMut(&[f32])) -> Parsed<bool> {
+        tensor.floats(&mut &self.file, Some(&self.folder), take)
+    }
 }

@@ -42,6 +42,29 @@ impl Tensor {
         .map_err(|e| self.named(&e))
     }
 
+    /// Hands its values to `take`, piece by piece, so that they are never in memory twice; `false` for what is no
+    /// float, or written as numbers of the message, which [`values`](Tensor::values) reads.
+    ///
+    /// # Errors
+    /// Those of [`values`](Tensor::values).
+    pub fn floats(
+        &self,
+        source: &mut dyn Source,
+        folder: Option<&Path>,
+        take: impl FnMut(&[f32]),
+    ) -> Parsed<bool> {
+        let Some(dtype) = self.dtype.filter(|dtype| dtype.is_float()) else { return Ok(false) };
+        let at = |start| Storage::plain(start, dtype, ByteOrder::Little, self.count);
+        match &self.place {
+            Place::Raw(bytes) => at(bytes.start).read(source, take),
+            Place::Beside(place) => external::open(place, self.bytes(), folder)
+                .and_then(|mut file| at(place.offset).read(&mut file, take)),
+            Place::Numbers(_) | Place::Unread(_) => return Ok(false),
+        }
+        .map(|()| true)
+        .map_err(|e| self.named(&e))
+    }
+
     /// An error with the tensor's name.
     pub(super) fn named(&self, error: &str) -> String {
         match self.name.as_str() {

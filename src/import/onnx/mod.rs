@@ -2,6 +2,7 @@
 
 mod arguments;
 mod counted;
+mod matrix;
 mod operators;
 mod place;
 mod spelled_out;
@@ -19,7 +20,9 @@ use super::parts;
 use crate::error::{Error, Result};
 use crate::model::{Model, Rearrange};
 use crate::tensor::{IntoResult, channels_last};
+use crate::weights::Filling;
 use arguments::{Arguments, Input};
+use matrix::ByColumns;
 
 /// The versions of ONNX's operators that are known here.
 const FIRST_OPSET: i64 = 7;
@@ -30,8 +33,9 @@ const SIDE: i64 = 224;
 /// Reads the network in a file.
 pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model> {
     let file = onnx::open(path).map_err(Error::Argument)?;
-    let load = |tensor: &onnx::Tensor| load(&file, tensor);
     let network = file.network();
+    let turned = matrix::turned(network);
+    let load = |tensor: &onnx::Tensor| load(&file, tensor, turned.contains(tensor.name.as_str()));
     let several = written_with(network).is_some_and(|photos| photos > 1);
     parts::for_photos(!several, |photos| {
         let mut reader = Reader::new(network, name, &load, photos)?;
@@ -54,23 +58,42 @@ pub(super) fn open(path: &Path, name: &str, up_to: Option<&str>) -> Result<Model
 /// What a network without inputs computes: for tests of the operators.
 pub(super) fn constants(path: &Path) -> Result<Vec<Tensor>> {
     let file = onnx::open(path).map_err(Error::Argument)?;
-    let load = |tensor: &onnx::Tensor| load(&file, tensor);
+    let load = |tensor: &onnx::Tensor| load(&file, tensor, false);
     let mut reader = Reader::without_photo(file.network(), &load)?;
     reader.read(false)?;
     let outputs = reader.outputs()?;
     outputs.iter().map(|(_, output)| parts::known(&reader.draft, output)).collect()
 }
 
-/// A tensor of the file: integers and truth values as what they are, all others in 32-bit floats.
-fn load(file: &onnx::File, tensor: &onnx::Tensor) -> Result<Tensor> {
-    let values =
-        file.values(tensor).map_err(|e| Error::Argument(format!("{:?}: {e}", tensor.name)))?;
-    let flat = match &values {
+/// A tensor of the file: integers and truth values as what they are, all others in 32-bit floats. One after the
+/// other, and floats straight into their memory, so that there are never two of all.
+fn load(file: &onnx::File, tensor: &onnx::Tensor, turned: bool) -> Result<Tensor> {
+    let failed = |e: String| Error::Argument(format!("{:?}: {e}", tensor.name));
+    match tensor.sizes[..] {
+        _ if !tensor.dtype.is_some_and(Dtype::is_float) => {}
+        [rows, columns] if turned && rows > 0 && columns > 0 => {
+            let (mut matrix, mut pushed) = (ByColumns::new([rows, columns])?, Ok(()));
+            let take = |piece: &[f32]| {
+                if pushed.is_ok() {
+                    pushed = matrix.push(piece);
+                }
+            };
+            if file.floats(tensor, take).map_err(failed)? {
+                return pushed.and_then(|()| matrix.finish());
+            }
+        }
+        _ => {
+            let mut filling = Filling::new(&tensor.sizes).map_err(failed)?;
+            if file.floats(tensor, |piece| filling.push(piece)).map_err(failed)? {
+                return channels_last(&filling.finish().map_err(failed)?);
+            }
+        }
+    }
+    let flat = match &file.values(tensor).map_err(failed)? {
         Values::Floats(values) => Tensor::f_from_slice(values),
         Values::Ints(values) => Tensor::f_from_slice(values),
         Values::Bools(values) => Tensor::f_from_slice(values),
     };
-    // One after the other, so that there are never two of all.
     channels_last(&flat.and_then(|flat| flat.f_reshape(tensor.sizes.as_slice())).into_result()?)
 }
 
