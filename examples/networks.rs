@@ -18,9 +18,9 @@ fn main() -> convlens::Result<()> {
         names = places.map(|place| name_of(&place)).collect();
     }
     println!(
-        "| network | file | layers | megabytes | greatest difference of output and inner layers | opened in |"
+        "| network | road | opset | layers | greatest difference | seconds to open | megabytes |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for name in names {
         let place = Path::new(&folder).join(&name);
         let is_network = |path: &PathBuf| {
@@ -28,7 +28,7 @@ fn main() -> convlens::Result<()> {
         };
         for path in listed(&place)?.into_iter().filter(is_network) {
             let row = row(&place, &path).unwrap_or_else(|error| error.to_string());
-            println!("| {name} | {} | {row} |", name_of(&path));
+            println!("| {name} | {} | {row} |", road(&path));
         }
     }
     Ok(())
@@ -45,9 +45,28 @@ fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
+/// Which exporter wrote it.
+fn road(path: &Path) -> String {
+    match name_of(path).as_str() {
+        "static.pt2" => "`.pt2`".into(),
+        "torchscript.onnx" => "TorchScript exporter".into(),
+        "dynamo.onnx" => "dynamo exporter".into(),
+        other => other.to_owned(),
+    }
+}
+
 fn row(place: &Path, path: &Path) -> convlens::Result<String> {
     let megabytes =
         fs::metadata(path).map_err(|e| convlens::Error::file(path, e))?.len() as f64 / 1e6;
+    let onnx = path.extension().is_some_and(|ending| ending == "onnx");
+    let opset = match onnx {
+        true => convlens_formats::onnx::open(path)
+            .map_err(|e| convlens::Error::file(path, e))?
+            .network()
+            .opset
+            .to_string(),
+        false => String::new(),
+    };
     let start = Instant::now();
     let model = Model::open(path)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -60,17 +79,15 @@ fn row(place: &Path, path: &Path) -> convlens::Result<String> {
     };
     let mut off = difference(&output, &expected["output"]);
     // What ONNX's exporters fold into a layer, or call otherwise, is no difference.
-    let onnx = path.extension().is_some_and(|ending| ending == "onnx");
-    let mut inner = 0;
     for (name, expected) in expected.iter() {
         if let Some(layer) = name.strip_prefix(if onnx { "onnx:" } else { "inner:" }) {
             let found = model.run(&[("input", input)], &[layer])?;
             off = off.max(difference(&found[0], expected));
-            inner += 1;
         }
     }
     let layers = model.layers().len();
-    Ok(format!("{layers} | {megabytes:.1} | {off:.1e}, {inner} inner | {seconds:.2} s"))
+    let off = if off == 0.0 { "0, to the bit".to_owned() } else { format!("{off:.1e}") };
+    Ok(format!("{opset} | {layers} | {off} | {seconds:.2} | {megabytes:.0}"))
 }
 
 fn difference(found: &Tensor, expected: &Tensor) -> f64 {

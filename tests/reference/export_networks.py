@@ -7,6 +7,8 @@ They are torchvision's, and timm's as timm_NAME, with seeded weights. FOLDER/NAM
 
 static.pt2               exported from a single photo
 dynamic.pt2              from two, with a free batch
+torchscript.onnx         by PyTorch's older exporter, from a single photo
+dynamo.onnx              by its newer one
 reference.safetensors    `input` and `output` of two photos, and `inner:LAYER` of five modules spread over
                          the depth
 
@@ -81,6 +83,10 @@ def make(folder, name):
     argument = next(iter(inspect.signature(net.forward).parameters))
     save(export(net, (x[:1],)), folder / "static.pt2")
     save(export(net, (x,), dynamic_shapes={argument: {0: Dim("batch")}}), folder / "dynamic.pt2")
+    # Without gradients, the older exporter writes attention as an operation that ONNX does not know.
+    with torch.enable_grad():
+        torch.onnx.export(net, (x[:1],), folder / "torchscript.onnx", opset_version=17, dynamo=False)
+    torch.onnx.export(net, (x[:1],), folder / "dynamo.onnx", opset_version=20, dynamo=True, external_data=False)
     save_file(reference(net, x), folder / "reference.safetensors")
 
 
