@@ -17,7 +17,7 @@ fn above_weights(path: &Path) -> i64 {
     let mut weights = 0;
     let peak = peak(|| {
         let model = Model::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        weights = model.weights().iter().map(|(_, tensor)| 4 * tensor.numel() as i64).sum();
+        weights = model.weights().values().map(|tensor| 4 * tensor.numel() as i64).sum();
     });
     println!(
         "{}: {} MB, of which weights {}",
