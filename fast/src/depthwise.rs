@@ -1,9 +1,8 @@
 //! Convolutions that keep channels apart: each channel of the output reads one of the input. Everything has
 //! its channels innermost in memory, so that a register holds channels.
 
-use std::mem::MaybeUninit;
-
 use crate::after::After;
+use crate::output::Output;
 use crate::simd::{Instructions, Vector};
 use crate::threads::{Shared, in_pieces, worthwhile};
 use crate::windows::Windows;
@@ -43,27 +42,23 @@ impl Depthwise<'_> {
     /// Fills the output, `[N, h', w', C]`, in so many threads; `None`, and nothing is written, where the
     /// lengths do not suit each other or the processor.
     #[must_use]
-    pub fn run(&self, output: &mut [MaybeUninit<f32>], threads: usize) -> Option<()> {
-        self.run_with(Instructions::here()?, output, threads)
+    pub fn run<'a>(&self, output: impl Into<Output<'a>>, threads: usize) -> Option<()> {
+        self.run_with(Instructions::here()?, output.into(), threads)
     }
 
-    fn run_with(
-        &self,
-        instructions: Instructions,
-        output: &mut [MaybeUninit<f32>],
-        threads: usize,
-    ) -> Option<()> {
+    fn run_with(&self, instructions: Instructions, output: Output, threads: usize) -> Option<()> {
         let ([h, w, c], photos) = (self.size, photos(self.input, self.size)?);
         let (height, width) = (self.windows.count(0, h)?, self.windows.count(1, w)?);
         let taps = self.windows.kernel[0].checked_mul(self.windows.kernel[1])?;
-        let values = photos.checked_mul(height)?.checked_mul(width)?.checked_mul(c)?;
-        let suits = output.len() == values
-            && self.weights.len() == taps.checked_mul(c)?
+        let pixels = photos.checked_mul(height)?.checked_mul(width)?;
+        let values = pixels.checked_mul(c)?;
+        let suits = self.weights.len() == taps.checked_mul(c)?
             && self.bias.is_none_or(|bias| bias.len() == c)
             && self.other.is_none_or(|other| other.len() == values);
         if !suits {
             return None;
         }
+        let (output, apart) = output.place(pixels, c)?;
         let rows = photos * height;
         let products = values.saturating_mul(taps);
         let threads = worthwhile(threads, products, WORTH);
@@ -71,7 +66,7 @@ impl Depthwise<'_> {
         let pieces = pieces.min(rows);
         // Of a register's channels a few rows stay in the nearest cache, of all of them in the next.
         let together = (AT_ONCE / (w * c) / self.windows.stride[0]).max(1);
-        let output = Shared(output.as_mut_ptr().cast());
+        let output = Shared(output);
         in_pieces(threads, pieces, |_, piece| {
             let rows = share(rows, piece, pieces);
             for first in rows.clone().step_by(together) {
@@ -80,9 +75,9 @@ impl Depthwise<'_> {
                     for row in some.clone() {
                         let (photo, y) = (row / height, row % height);
                         let count = (c - channel).min(instructions.lanes());
-                        let line = Line { of: self, row, photo, y, width, channel, count };
+                        let line = Line { of: self, row, photo, y, width, apart, channel, count };
                         // SAFETY: the lengths have been checked, and nobody else writes to this row.
-                        unsafe { line.run(instructions, output.at(row * width * c)) }
+                        unsafe { line.run(instructions, output.at(row * width * apart)) }
                     }
                 }
             }
@@ -100,6 +95,8 @@ struct Line<'a> {
     y: usize,
     /// How many pixels it has.
     width: usize,
+    /// Floats from one of them to the next.
+    apart: usize,
     /// The first channel, and how many there are from there on.
     channel: usize,
     count: usize,
@@ -227,12 +224,12 @@ impl Line<'_> {
     /// Writes a pixel's channels, after what follows.
     #[inline(always)]
     unsafe fn put<V: Vector>(&self, mut sum: V, x: usize, output: *mut f32) {
-        let at = x.wrapping_mul(self.of.size[2]).wrapping_add(self.channel);
+        let at = x.wrapping_mul(self.apart).wrapping_add(self.channel);
         unsafe {
             if let Some(other) = self.of.other {
-                let row = self.row.wrapping_mul(self.width).wrapping_mul(self.of.size[2]);
-                let other = other.as_ptr().wrapping_add(row).wrapping_add(at);
-                sum = sum.add(V::load_first(other, self.count));
+                let pixel = self.row.wrapping_mul(self.width).wrapping_add(x);
+                let other = other.as_ptr().wrapping_add(pixel.wrapping_mul(self.of.size[2]));
+                sum = sum.add(V::load_first(other.wrapping_add(self.channel), self.count));
             }
             self.of.after.of(sum).store_first(output.wrapping_add(at), self.count);
         }
@@ -262,7 +259,7 @@ mod tests {
         count: usize,
         threads: usize,
     ) -> Option<Vec<f32>> {
-        filled(count, |output| of.run_with(instructions, output, threads))
+        filled(count, |output| of.run_with(instructions, output.into(), threads))
     }
 
     #[test]

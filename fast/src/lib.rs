@@ -13,6 +13,7 @@ mod direct;
 mod load;
 mod max_pool;
 mod openmp;
+mod output;
 mod rows;
 mod simd;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use depthwise::Depthwise;
 pub use direct::Direct;
 pub use max_pool::MaxPool;
 pub use openmp::processors;
+pub use output::Output;
 pub use rows::weighted_rows;
 pub use threads::{for_each, on_all};
 pub use waiting::watch_the_load;

@@ -1,7 +1,6 @@
 //! The greatest value of each window, channels innermost in memory.
 
-use std::mem::MaybeUninit;
-
+use crate::output::Output;
 use crate::simd::{Instructions, Vector};
 use crate::threads::{Shared, in_pieces, worthwhile};
 use crate::windows::Windows;
@@ -27,16 +26,11 @@ impl MaxPool<'_> {
     /// Fills the output, `[N, h', w', C]`, in so many threads; `None`, and nothing is written, where the
     /// lengths do not suit each other or the processor.
     #[must_use]
-    pub fn run(&self, output: &mut [MaybeUninit<f32>], threads: usize) -> Option<()> {
-        self.run_with(Instructions::here()?, output, threads)
+    pub fn run<'a>(&self, output: impl Into<Output<'a>>, threads: usize) -> Option<()> {
+        self.run_with(Instructions::here()?, output.into(), threads)
     }
 
-    fn run_with(
-        &self,
-        instructions: Instructions,
-        output: &mut [MaybeUninit<f32>],
-        threads: usize,
-    ) -> Option<()> {
+    fn run_with(&self, instructions: Instructions, output: Output, threads: usize) -> Option<()> {
         let ([_, _, c], photos) = (self.size, photos(self.input, self.size)?);
         for side in [0, 1] {
             let whole = self.windows.count(side, self.size[side])?;
@@ -48,26 +42,23 @@ impl MaxPool<'_> {
             }
         }
         let rows = photos.checked_mul(self.output[0])?;
-        let row = self.output[1].checked_mul(c)?;
-        if output.len() != rows.checked_mul(row)? {
-            return None;
-        }
-        let read = output
-            .len()
-            .saturating_mul(self.windows.kernel[0])
-            .saturating_mul(self.windows.kernel[1]);
+        let pixels = rows.checked_mul(self.output[1])?;
+        let values = pixels.checked_mul(c)?;
+        let (output, apart) = output.place(pixels, c)?;
+        let read =
+            values.saturating_mul(self.windows.kernel[0]).saturating_mul(self.windows.kernel[1]);
         let threads = worthwhile(threads, read, WORTH).min(rows);
-        let output = Shared(output.as_mut_ptr().cast());
+        let output = Shared(output);
         in_pieces(threads, threads, |_, piece| {
             for number in share(rows, piece, threads) {
-                let output = output.at(number * row);
+                let output = output.at(number * self.output[1] * apart);
                 // SAFETY: the lengths have been checked, and nobody else writes to this row.
                 unsafe {
                     match instructions {
                         #[cfg(target_arch = "x86_64")]
-                        Instructions::Avx2 => row_avx2(self, number, output),
+                        Instructions::Avx2 => row_avx2(self, number, output, apart),
                         #[cfg(target_arch = "x86_64")]
-                        Instructions::Avx512 => row_avx512(self, number, output),
+                        Instructions::Avx512 => row_avx512(self, number, output, apart),
                     }
                 }
             }
@@ -75,9 +66,9 @@ impl MaxPool<'_> {
         Some(())
     }
 
-    /// A row among those of all photos.
+    /// A row among those of all photos, whose pixels lie so far apart.
     #[inline(always)]
-    unsafe fn row<V: Vector>(&self, number: usize, output: *mut f32) {
+    unsafe fn row<V: Vector>(&self, number: usize, output: *mut f32, apart: usize) {
         let MaxPool { size: [height, width, c], windows, .. } = *self;
         let (photo, y) = (number / self.output[0], number % self.output[0]);
         let photo = self.input.as_ptr().wrapping_add(photo * height * width * c);
@@ -94,7 +85,7 @@ impl MaxPool<'_> {
                             most = most.maximum(V::load_first(row.wrapping_add(x * c), count));
                         }
                     }
-                    most.store_first(output.wrapping_add(x * c + channel), count);
+                    most.store_first(output.wrapping_add(x * apart + channel), count);
                 }
             }
         }
@@ -103,18 +94,20 @@ impl MaxPool<'_> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn row_avx2(of: &MaxPool, number: usize, output: *mut f32) {
-    unsafe { of.row::<std::arch::x86_64::__m256>(number, output) }
+unsafe fn row_avx2(of: &MaxPool, number: usize, output: *mut f32, apart: usize) {
+    unsafe { of.row::<std::arch::x86_64::__m256>(number, output, apart) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn row_avx512(of: &MaxPool, number: usize, output: *mut f32) {
-    unsafe { of.row::<std::arch::x86_64::__m512>(number, output) }
+unsafe fn row_avx512(of: &MaxPool, number: usize, output: *mut f32, apart: usize) {
+    unsafe { of.row::<std::arch::x86_64::__m512>(number, output, apart) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::mem::MaybeUninit;
+
     use super::*;
     use crate::testing::{all_instructions, filled, values};
 
@@ -136,7 +129,8 @@ mod tests {
                 let of = MaxPool { input: &input, size, windows, output: [height, width] };
                 let count = photos * height * width * c;
                 for threads in [0, 1, 3] {
-                    let output = filled(count, |room| of.run_with(instructions, room, threads));
+                    let output =
+                        filled(count, |room| of.run_with(instructions, room.into(), threads));
                     let output = output.expect("it suits");
                     for (i, found) in output.into_iter().enumerate() {
                         let (photo, y) = (i / c / width / height, i / c / width % height);
@@ -176,8 +170,9 @@ mod tests {
             let windows = Windows { kernel: [3, 3], stride: [2, 2], ..Windows::PIXELS };
             let whole = MaxPool { input: &input, size: [8, 7, 4], windows, output: [3, 3] };
             let mut output = [MaybeUninit::uninit(); 4 * 3 * 4];
-            let mut run =
-                |of: MaxPool, count: usize| of.run_with(instructions, &mut output[..count], 2);
+            let mut run = |of: MaxPool, count: usize| {
+                of.run_with(instructions, (&mut output[..count]).into(), 2)
+            };
             assert!(run(whole, 36).is_some());
             assert!(
                 run(MaxPool { output: [4, 3], ..whole }, 48).is_some(),

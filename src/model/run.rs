@@ -2,7 +2,7 @@
 
 use tch::{Device, Tensor};
 
-use super::fast::{self, Asked, Chain, Chains};
+use super::fast::{self, Asked, Chain, Chains, Room, Slice};
 use super::one_by_one::borrowed;
 use super::op::{countable, too_many};
 use super::{Model, Node, NodeId, Op, Pass, device, with_grad};
@@ -289,7 +289,8 @@ impl Plan {
         let mut running = Running { model, pass, readers, left, fixed, values };
         for id in order.into_iter().filter(|id| !chains.is_inside(*id)) {
             match chains.ending_at(id) {
-                Some(chain) => running.chain(chain, id)?,
+                Some(chain) => running.chain(chain, id, chains.slice(id))?,
+                None if running.is_joined(id, &chains) => running.joined(id),
                 None => running.layer(id)?,
             }
         }
@@ -338,7 +339,7 @@ impl Running<'_> {
     }
 
     /// Several layers at once, or, where the fast engine leaves them, one after the other.
-    fn chain(&mut self, chain: &Chain, end: NodeId) -> Result<()> {
+    fn chain(&mut self, chain: &Chain, end: NodeId, slice: Option<&Slice>) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         let first = self.model.node(chain.conv);
         let reads: Vec<NodeId> = first.inputs.iter().copied().chain(chain.other).collect();
@@ -346,7 +347,13 @@ impl Running<'_> {
         let again = self.pass == Pass::Repeated;
         let asked = Asked { trainings: self.model.trainings(), again };
         let engine = &self.model.inner.fast;
-        let output = engine.forwards(nodes, chain, &inputs[0], inputs.get(1), asked);
+        // A concatenation's value is there before its turn, and so far unfinished.
+        let mut whole = slice.and_then(|slice| self.values[slice.whole.0].take());
+        let room = slice.map(|slice| Room { whole: &mut whole, slice });
+        let output = engine.forwards(nodes, chain, &inputs[0], inputs.get(1), room, asked);
+        if let Some(slice) = slice {
+            self.values[slice.whole.0] = whole;
+        }
         let output = output.map_err(|error| self.failed(error, first, &inputs))?;
         drop(inputs);
         let Some(output) = output else {
@@ -357,6 +364,21 @@ impl Running<'_> {
         }
         self.values[end.0] = Some(output);
         Ok(())
+    }
+
+    /// Whether this is a concatenation that all inputs have been written into.
+    fn is_joined(&self, id: NodeId, chains: &Chains) -> bool {
+        let Some(whole) = &self.values[id.0] else { return false };
+        self.model.node(id).inputs.iter().all(|from| {
+            let part = self.values[from.0].as_ref().zip(chains.slice(*from));
+            part.is_some_and(|(part, slice)| slice.holds(part, whole))
+        })
+    }
+
+    fn joined(&mut self, id: NodeId) {
+        for &from in &self.model.node(id).inputs {
+            self.release(from);
+        }
     }
 
     fn value(&self, id: NodeId, reader: &Node) -> Result<Tensor> {

@@ -4,10 +4,10 @@
 
 mod sums;
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::after::After;
+use crate::output::Output;
 use crate::simd::Instructions;
 use crate::threads::{self, Shared, in_pieces, worthwhile};
 use crate::windows::Windows;
@@ -102,16 +102,11 @@ impl Direct<'_> {
     /// Fills the output, `[N, h', w', K]`, in so many threads; `None`, and nothing is written, where the
     /// lengths do not suit each other or the processor.
     #[must_use]
-    pub fn run(&self, output: &mut [MaybeUninit<f32>], threads: usize) -> Option<()> {
-        self.run_with(Instructions::here()?, output, threads)
+    pub fn run<'a>(&self, output: impl Into<Output<'a>>, threads: usize) -> Option<()> {
+        self.run_with(Instructions::here()?, output.into(), threads)
     }
 
-    fn run_with(
-        &self,
-        instructions: Instructions,
-        output: &mut [MaybeUninit<f32>],
-        threads: usize,
-    ) -> Option<()> {
+    fn run_with(&self, instructions: Instructions, output: Output, threads: usize) -> Option<()> {
         let ([h, w, c], photos) = (self.size, photos(self.input, self.size)?);
         let (height, width) = (self.windows.count(0, h)?, self.windows.count(1, w)?);
         let length = self.windows.kernel[0].checked_mul(self.windows.kernel[1])?.checked_mul(c)?;
@@ -122,21 +117,22 @@ impl Direct<'_> {
             self.channels.checked_next_multiple_of(lanes)?.checked_mul(length.checked_add(1)?)?;
         let suits = values > 0
             && Self::suits(self.size, &self.windows)
-            && output.len() == values
             && self.weights.len() == packed
             && self.other.is_none_or(|other| other.len() == values);
         if !suits {
             return None;
         }
+        let (output, apart) = output.place(pixels, self.channels)?;
         // Where each pixel is read by itself, all of them are one long row.
-        let mut task = Task { of: *self, output: [height, width], photos, length, instructions };
+        let mut task =
+            Task { of: *self, output: [height, width], apart, photos, length, instructions };
         if self.windows == Windows::PIXELS {
             (task.of.size, task.output, task.photos) = ([1, pixels, c], [1, pixels], 1);
         }
         let products = values.saturating_mul(length);
         let threads = worthwhile(threads, products, WORTH);
         // SAFETY: the lengths are those that the task names, and the caller's processor was asked.
-        unsafe { task.run(output.as_mut_ptr().cast(), threads) }
+        unsafe { task.run(output, threads) }
         Some(())
     }
 }
@@ -152,6 +148,8 @@ struct Task<'a> {
     of: Direct<'a>,
     /// Height and width of the output.
     output: [usize; 2],
+    /// Floats from a pixel of the output to the next.
+    apart: usize,
     photos: usize,
     /// How many values a pixel reads.
     length: usize,
@@ -278,11 +276,11 @@ impl Task<'_> {
                 let pixels = j * to[1] / across..(j + 1) * to[1] / across;
                 let at =
                     (y - first) * windows.stride[0] * row + pixels.start * windows.stride[1] * c;
-                let pixel = ((piece.photo * to[0] + y) * to[1] + pixels.start) * channels;
+                let pixel = (piece.photo * to[0] + y) * to[1] + pixels.start;
                 for number in panels.clone() {
                     let channel = number * 2 * lanes;
-                    let out = pixel + channel;
-                    let other = self.of.other.map(|other| other.as_ptr().wrapping_add(out));
+                    let other = pixel * channels + channel;
+                    let other = self.of.other.map(|values| values.as_ptr().wrapping_add(other));
                     let count = (channels - channel).min(2 * lanes);
                     let weights = self.of.weights.as_ptr().wrapping_add(number * panel);
                     let (soon, pace) = match is_first && block == piece.blocks.start {
@@ -300,8 +298,8 @@ impl Task<'_> {
                         soon,
                         pace,
                         other: other.unwrap_or(std::ptr::null()),
-                        output: output.wrapping_add(out),
-                        stride: channels,
+                        output: output.wrapping_add(pixel * self.apart + channel),
+                        strides: [channels, self.apart],
                         channels: count,
                         after: self.of.after,
                     };
@@ -360,7 +358,7 @@ mod tests {
         count: usize,
         threads: usize,
     ) -> Option<Vec<f32>> {
-        filled(count, |output| of.run_with(instructions, output, threads))
+        filled(count, |output| of.run_with(instructions, output.into(), threads))
     }
 
     /// Against sums in double precision: sizes that neither blocks, panels nor registers divide, one row for all

@@ -23,11 +23,11 @@ pub(super) struct Sums {
     /// they are asked for.
     pub(super) soon: *const f32,
     pub(super) pace: usize,
-    /// What is added, as the output lies; null for nothing.
+    /// What is added; null for nothing.
     pub(super) other: *const f32,
     pub(super) output: *mut f32,
-    /// Floats from a pixel of the output to the next.
-    pub(super) stride: usize,
+    /// Floats from a pixel of either to the next.
+    pub(super) strides: [usize; 2],
     /// How many channels of the panel there are.
     pub(super) channels: usize,
     pub(super) after: After,
@@ -76,12 +76,13 @@ impl Sums {
                 for (register, sum) in sums.into_iter().enumerate() {
                     let first = register * V::LANES;
                     let count = self.channels.wrapping_sub(first).min(V::LANES);
-                    let at = pixel.wrapping_mul(self.stride).wrapping_add(first);
+                    let [other, output] =
+                        self.strides.map(|stride| pixel.wrapping_mul(stride).wrapping_add(first));
                     let mut value = sum;
                     if !self.other.is_null() {
-                        value = value.add(V::load_first(self.other.wrapping_add(at), count));
+                        value = value.add(V::load_first(self.other.wrapping_add(other), count));
                     }
-                    self.after.of(value).store_first(self.output.wrapping_add(at), count);
+                    self.after.of(value).store_first(self.output.wrapping_add(output), count);
                 }
             }
         }

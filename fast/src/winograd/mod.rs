@@ -7,10 +7,10 @@
 
 mod tiles;
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::after::After;
+use crate::output::Output;
 use crate::simd::Instructions;
 use crate::threads::{Shared, in_pieces};
 use crate::{exactly, photos, share};
@@ -64,37 +64,34 @@ impl Convolution<'_> {
     /// Fills the output, `[N, h', w', K]`, in so many threads; `None`, and nothing is written, where the
     /// lengths do not suit each other or the processor.
     #[must_use]
-    pub fn run(&self, output: &mut [MaybeUninit<f32>], threads: usize) -> Option<()> {
-        self.run_with(Instructions::here()?, output, threads)
+    pub fn run<'a>(&self, output: impl Into<Output<'a>>, threads: usize) -> Option<()> {
+        self.run_with(Instructions::here()?, output.into(), threads)
     }
 
-    fn run_with(
-        &self,
-        instructions: Instructions,
-        output: &mut [MaybeUninit<f32>],
-        threads: usize,
-    ) -> Option<()> {
+    fn run_with(&self, instructions: Instructions, output: Output, threads: usize) -> Option<()> {
         let ([h, w, c], photos) = (self.size, photos(self.input, self.size)?);
         let k = exactly(self.kernels.len(), POINTS.checked_mul(c)?)?;
         let out = |size: usize, padding: usize| {
             padding.checked_mul(2)?.checked_add(size)?.checked_sub(2).filter(|size| *size > 0)
         };
         let (height, width) = (out(h, self.padding[0])?, out(w, self.padding[1])?);
-        let values = photos.checked_mul(height)?.checked_mul(width)?.checked_mul(k)?;
+        let pixels = photos.checked_mul(height)?.checked_mul(width)?;
+        let values = pixels.checked_mul(k)?;
         let suits = k.is_multiple_of(instructions.panel())
             && c.is_multiple_of(instructions.panel() / 2)
-            && output.len() == values
             && self.bias.is_none_or(|bias| bias.len() == k)
             && self.other.is_none_or(|other| other.len() == values);
         if !suits {
             return None;
         }
+        let (output, apart) = output.place(pixels, k)?;
         let task = TileWork {
             input: self.input,
             size: self.size,
             kernels: self.kernels,
             padding: self.padding,
             output: [height, width, k],
+            apart,
             bias: self.bias,
             other: self.other,
             after: self.after,
@@ -102,16 +99,7 @@ impl Convolution<'_> {
         let [down, across] = task.tiles();
         let panels = k / instructions.panel();
         // SAFETY: the lengths are those that the task names, and the caller's processor was asked.
-        unsafe {
-            work(
-                &task,
-                instructions,
-                photos * down * across,
-                panels,
-                output.as_mut_ptr().cast(),
-                threads.max(1),
-            )
-        }
+        unsafe { work(&task, instructions, photos * down * across, panels, output, threads.max(1)) }
         Some(())
     }
 }
@@ -257,7 +245,9 @@ mod tests {
         instructions: Instructions,
         threads: usize,
     ) -> Option<Vec<f32>> {
-        crate::testing::filled(VALUES, |room| convolution.run_with(instructions, room, threads))
+        crate::testing::filled(VALUES, |room| {
+            convolution.run_with(instructions, room.into(), threads)
+        })
     }
 
     /// Each value of the kernels at the points.

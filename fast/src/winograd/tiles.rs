@@ -22,6 +22,8 @@ pub(super) struct TileWork<'a> {
     pub(super) padding: [usize; 2],
     /// Height, width and channels of the output, `[N, h, w, K]`.
     pub(super) output: [usize; 3],
+    /// Floats from a pixel of it to the next.
+    pub(super) apart: usize,
     pub(super) bias: Option<&'a [f32]>,
     /// What is added to the output.
     pub(super) other: Option<&'a [f32]>,
@@ -153,8 +155,7 @@ impl TileWork<'_> {
         let [photo, down, across] = self.place(tile);
         let [height, width, all] = self.output;
         let inside = [height - down * TILE, width - across * TILE].map(|rest| rest.min(TILE));
-        let row = width * all;
-        let first = ((photo * height + down * TILE) * width + across * TILE) * all;
+        let first = (photo * height + down * TILE) * width + across * TILE;
         unsafe {
             let zero = V::splat(0.0);
             for channel in (0..channels.len()).step_by(V::LANES) {
@@ -173,14 +174,15 @@ impl TileWork<'_> {
                 for i in 0..inside[0] {
                     let [a, b, c, d, e, f] = &half;
                     let pixels = output_pixels([a[i], b[i], c[i], d[i], e[i], f[i]]);
-                    let mut at = first.wrapping_add(i.wrapping_mul(row)).wrapping_add(channel);
+                    let mut place = first.wrapping_add(i.wrapping_mul(width));
                     for pixel in pixels.into_iter().take(inside[1]) {
+                        let at = |apart| place.wrapping_mul(apart).wrapping_add(channel);
                         let mut pixel = pixel.add(bias);
                         if let Some(other) = self.other {
-                            pixel = pixel.add(V::load(other.as_ptr().wrapping_add(at)));
+                            pixel = pixel.add(V::load(other.as_ptr().wrapping_add(at(all))));
                         }
-                        self.after.of(pixel).store(output.wrapping_add(at));
-                        at = at.wrapping_add(all);
+                        self.after.of(pixel).store(output.wrapping_add(at(self.apart)));
+                        place = place.wrapping_add(1);
                     }
                 }
             }

@@ -2,6 +2,7 @@
 //! function of each value behind it.
 
 use convlens_fast::After;
+use tch::Tensor;
 
 use crate::model::{Arithmetic, Elementwise, Node, NodeId, Op};
 
@@ -40,13 +41,32 @@ pub(in crate::model) struct Chains {
     ending: Vec<Option<Chain>>,
     /// The nodes that others stand for.
     inside: Vec<bool>,
+    /// By the node at which a chain ends, its place in a concatenation.
+    slices: Vec<Option<Slice>>,
+}
+
+/// The place of a chain's output in a concatenation all of whose inputs are such, which it alone reads.
+pub(in crate::model) struct Slice {
+    pub(in crate::model) whole: NodeId,
+    /// Its first channel there, and how many the whole has.
+    pub(super) first: i64,
+    pub(super) all: i64,
+}
+
+impl Slice {
+    /// Whether a part of the whole lies in this place.
+    pub(in crate::model) fn holds(&self, part: &Tensor, whole: &Tensor) -> bool {
+        let first = whole.data_ptr().cast::<f32>().wrapping_add(self.first as usize);
+        part.data_ptr().cast() == first
+    }
 }
 
 impl Chains {
     /// Every layer by itself.
     pub(in crate::model) fn none(nodes: &[Node]) -> Chains {
         let ending = nodes.iter().map(|_| None).collect();
-        Chains { ending, inside: vec![false; nodes.len()] }
+        let slices = nodes.iter().map(|_| None).collect();
+        Chains { ending, inside: vec![false; nodes.len()], slices }
     }
 
     pub(super) fn find(
@@ -120,12 +140,39 @@ impl Chains {
                 chains.ending[end.0] = Some(chain);
             }
         }
+        for (index, node) in nodes.iter().enumerate() {
+            if matches!(node.op, Op::Concat) && runs(NodeId(index)) {
+                chains.join(nodes, NodeId(index), &readers);
+            }
+        }
         chains
+    }
+
+    /// Finds places for a concatenation's inputs, if they are chains of convolutions.
+    fn join(&mut self, nodes: &[Node], whole: NodeId, readers: impl Fn(NodeId) -> usize) {
+        let inputs = &nodes[whole.0].inputs;
+        let channels = |id: &NodeId| match &nodes[self.ending_at(*id)?.conv.0].op {
+            Op::Conv2d(conv) if readers(*id) == 1 => Some(conv.out_channels),
+            _ => None,
+        };
+        let Some(channels) = inputs.iter().map(channels).collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        let (mut first, all) = (0, channels.iter().sum());
+        for (id, channels) in inputs.iter().zip(channels) {
+            self.slices[id.0] = Some(Slice { whole, first, all });
+            first += channels;
+        }
     }
 
     /// The chain whose last layer this is.
     pub(in crate::model) fn ending_at(&self, id: NodeId) -> Option<&Chain> {
         self.ending[id.0].as_ref()
+    }
+
+    /// The place in a concatenation of the chain that ends with this layer.
+    pub(in crate::model) fn slice(&self, end: NodeId) -> Option<&Slice> {
+        self.slices[end.0].as_ref()
     }
 
     /// Whether a layer's value is never seen, since the chain goes on.

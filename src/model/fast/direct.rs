@@ -4,7 +4,7 @@
 use convlens_fast::{After, Depthwise, Direct, Windows};
 use tch::Tensor;
 
-use super::{filled, floats, has_fast_loops, inner, sides, some_floats, threads};
+use super::{Inner, Room, filled, floats, has_fast_loops, sides, some_floats, some_inner, threads};
 use crate::error::Result;
 use crate::model::op::Conv2d;
 use crate::tensor::IntoResult;
@@ -61,7 +61,8 @@ pub(super) fn packed(way: Way, weight: &Tensor, bias: Option<&Tensor>) -> Result
 }
 
 /// The convolution of an input `[N, C, h, w]` by [`packed`] weights, with what follows it: another tensor of
-/// the output's size, a function. `shape` is the output's. Channels are innermost in memory.
+/// the output's size, a function. The output has this shape, and there may be room for it. Channels are innermost
+/// in memory.
 pub(super) fn run(
     way: Way,
     op: &Conv2d,
@@ -69,14 +70,14 @@ pub(super) fn run(
     (weights, bias): (&Tensor, Option<&Tensor>),
     other: Option<&Tensor>,
     after: After,
-    shape: [i64; 4],
+    (shape, room): ([i64; 4], Option<Room>),
 ) -> Result<Option<Tensor>> {
-    let (input, other) = (inner(input)?, other.map(inner).transpose()?);
-    let (&[_, h, w, c], Some(windows)) = (&*input.size(), windows(op)) else { return Ok(None) };
+    let (&[_, c, h, w], Some(windows)) = (&*input.size(), windows(op)) else { return Ok(None) };
+    let (input, other) = (Inner::of(input)?, other.map(Inner::of).transpose()?);
     let size = sides([h, w, c]);
-    filled(shape, |output| {
-        let (input, weights) = (floats(&input)?, floats(weights)?);
-        let (bias, other) = (some_floats(bias)?, some_floats(other.as_ref())?);
+    filled(shape, room, |output| {
+        let (input, weights) = (input.floats()?, floats(weights)?);
+        let (bias, other) = (some_floats(bias)?, some_inner(&other)?);
         match way {
             Way::Whole => {
                 let channels = shape[1] as usize;

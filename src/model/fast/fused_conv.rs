@@ -9,7 +9,7 @@ use tch::{CModule, IValue, Tensor};
 
 use super::chain::{Chain, RECTIFIED};
 use super::weights::{Form, Operands, folded};
-use super::{Asked, Engine, direct, is_plain, winograd};
+use super::{Asked, Engine, Room, direct, is_plain, winograd};
 use crate::error::{Error, Result};
 use crate::model::op::{Conv2d, Linear, Operator};
 use crate::model::{Node, Op, Pass};
@@ -29,18 +29,21 @@ impl Engine {
     }
 
     /// What the last layer of a chain answers, from the value that its convolution reads and that which is
-    /// added.
+    /// added; where there is room for it in a concatenation, and our own loops compute it, it is a part of that.
     pub(in crate::model) fn forwards(
         &self,
         nodes: &[Node],
         chain: &Chain,
         input: &Tensor,
         other: Option<&Tensor>,
+        room: Option<Room>,
         asked: Asked,
     ) -> Result<Option<Tensor>> {
         let (conv, norm) = (&nodes[chain.conv.0], chain.norm.map(|id| &nodes[id.0]));
         match &conv.op {
-            Op::Conv2d(op) => self.convolution(nodes, chain, (op, norm), input, other, asked),
+            Op::Conv2d(op) => {
+                self.convolution(nodes, chain, (op, norm), (input, other, room), asked)
+            }
             Op::Linear(op) => self.linear(nodes, chain, op, input, other, asked),
             _ => Ok(None),
         }
@@ -77,8 +80,8 @@ impl Engine {
         }
         let (input, other) = (pixels(input), other.map(pixels).transpose());
         let (input, other) = (input.into_result()?, other.into_result()?);
-        let output =
-            self.convolution(nodes, chain, (&conv, None), &input, other.as_ref(), asked)?;
+        let values = (&input, other.as_ref(), None);
+        let output = self.convolution(nodes, chain, (&conv, None), values, asked)?;
         let rows = |t: Tensor| t.f_permute([0, 2, 3, 1])?.f_reshape(&shape);
         output.map(rows).transpose().into_result()
     }
@@ -88,8 +91,7 @@ impl Engine {
         nodes: &[Node],
         chain: &Chain,
         (op, norm): (&Conv2d, Option<&Node>),
-        input: &Tensor,
-        other: Option<&Tensor>,
+        (input, other, room): (&Tensor, Option<&Tensor>, Option<Room>),
         asked: Asked,
     ) -> Result<Option<Tensor>> {
         let conv = &nodes[chain.conv.0];
@@ -134,7 +136,7 @@ impl Engine {
             Form::Plain => unpacked(op, input, weight, bias, other)?,
             _ => {
                 let weights = (&weight, bias.as_ref());
-                match self.run(form, op, input, weights, other, after)? {
+                match self.run(form, op, (input, other, room), weights, after)? {
                     Some(output) => output,
                     None => return Ok(None),
                 }
@@ -179,7 +181,7 @@ impl Engine {
         let kept = &conv.kept.backwards;
         let weights = kept.weights(&sources, &turned, wish, &size, asked.trainings, make)?;
         let Some(Operands { weight, form, .. }) = weights else { return Ok(None) };
-        self.run(form, &turned, gradient, (&weight, None), None, After::Nothing)
+        self.run(form, &turned, (gradient, None, None), (&weight, None), After::Nothing)
     }
 
     /// The best form of a convolution's weights for inputs of this size.
@@ -199,17 +201,16 @@ impl Engine {
         &self,
         form: Form,
         op: &Conv2d,
-        input: &Tensor,
+        (input, other, room): (&Tensor, Option<&Tensor>, Option<Room>),
         (weight, bias): (&Tensor, Option<&Tensor>),
-        other: Option<&Tensor>,
         after: After,
     ) -> Result<Option<Tensor>> {
         let Some(padding) = op.zeros() else { return Ok(None) };
         match form {
-            Form::Points => winograd::run(input, weight, bias, padding, other, after),
+            Form::Points => winograd::run(input, weight, bias, padding, other, after, room),
             Form::Direct(way) => {
                 let Some(shape) = shape_after(op, &input.size()) else { return Ok(None) };
-                direct::run(way, op, input, (weight, bias), other, after, shape)
+                direct::run(way, op, input, (weight, bias), other, after, (shape, room))
             }
             Form::Packed => {
                 let Some(archive) = self.archive() else { return Ok(None) };

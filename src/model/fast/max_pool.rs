@@ -3,7 +3,7 @@
 use convlens_fast::{MaxPool, Windows};
 use tch::Tensor;
 
-use super::{filled, floats, has_fast_loops, inner, is_on, is_plain, sides, threads};
+use super::{Inner, filled, has_fast_loops, is_on, is_plain, sides, threads};
 use crate::error::Result;
 
 /// Of an input `[N, C, h, w]` to an output of this shape, by windows of this kernel, stride, padding and
@@ -23,11 +23,11 @@ pub(in crate::model) fn max_pool(
         padding: sides(padding),
         dilation: sides(dilation),
     };
-    let input = inner(input)?;
-    let &[_, h, w, _] = &*input.size() else { return Ok(None) };
-    filled([n, c, height, width], |output| {
+    let &[_, _, h, w] = &*input.size() else { return Ok(None) };
+    let input = Inner::of(input)?;
+    filled([n, c, height, width], None, |output| {
         let (size, shape) = (sides([h, w, c]), sides([height, width]));
-        let of = MaxPool { input: floats(&input)?, size, windows, output: shape };
+        let of = MaxPool { input: input.floats()?, size, windows, output: shape };
         of.run(output, threads::count())
     })
 }

@@ -14,11 +14,11 @@ mod weights;
 mod winograd;
 
 use std::cell::OnceCell;
-use std::mem::MaybeUninit;
 
+use convlens_fast::Output;
 use tch::{CModule, Device, Kind, Tensor};
 
-pub(super) use chain::{Chain, Chains};
+pub(super) use chain::{Chain, Chains, Slice};
 pub(super) use linear_back::linear_back;
 pub(super) use max_pool::max_pool;
 pub(super) use threads::prepare;
@@ -102,12 +102,19 @@ fn floats(tensor: &Tensor) -> Option<&[f32]> {
     if !is_plain(tensor) || !tensor.is_contiguous() {
         return None;
     }
-    Some(match tensor.numel() {
+    // SAFETY: nothing lies between its values.
+    Some(unsafe { values(tensor) })
+}
+
+/// # Safety
+/// The tensor's values are floats on the CPU, one behind the other.
+unsafe fn values(tensor: &Tensor) -> &[f32] {
+    match tensor.numel() {
         0 => &[],
-        // SAFETY: such a tensor has `numel` floats from `data_ptr` on. It outlives this borrow, and nobody
-        // writes to it meanwhile: tensors do not leave their thread.
+        // SAFETY: they begin at `data_ptr`. The tensor outlives this borrow, and nobody writes to it meanwhile:
+        // tensors do not leave their thread.
         count => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) },
-    })
+    }
 }
 
 /// The floats of a tensor, if there is one; `None` where it holds something else.
@@ -123,26 +130,85 @@ fn sides<const N: usize>(sides: [i64; N]) -> [usize; N] {
     sides.map(|side| side as usize)
 }
 
-/// A tensor `[N, C, h, w]` with its channels innermost in memory, as `[N, h, w, C]`.
-fn inner(tensor: &Tensor) -> Result<Tensor> {
-    tensor.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous()).into_result()
+/// A tensor `[N, C, h, w]` whose values lie as `[N, h, w, C]`: itself, or a copy.
+enum Inner<'a> {
+    Itself(&'a Tensor),
+    Copy(Tensor),
 }
 
-/// A new tensor `[N, C, h, w]` with its channels innermost in memory, whose values `fill` writes, all of
-/// them; `None` where it leaves them.
+impl<'a> Inner<'a> {
+    fn of(tensor: &'a Tensor) -> Result<Inner<'a>> {
+        let (size, strides) = (tensor.size(), tensor.stride());
+        let mut apart = 1;
+        let lies = [1, 3, 2, 0].into_iter().all(|side| {
+            let (Some(&size), Some(&stride)) = (size.get(side), strides.get(side)) else {
+                return false;
+            };
+            let is_next = size == 1 || stride == apart;
+            apart *= size;
+            is_next
+        });
+        if lies && size.len() == 4 {
+            return Ok(Inner::Itself(tensor));
+        }
+        let copy = tensor.f_permute([0, 2, 3, 1]).and_then(|t| t.f_contiguous());
+        copy.into_result().map(Inner::Copy)
+    }
+
+    fn floats(&self) -> Option<&[f32]> {
+        match self {
+            // SAFETY: nothing lies between its values.
+            Inner::Itself(tensor) => is_plain(tensor).then(|| unsafe { values(tensor) }),
+            Inner::Copy(copy) => floats(copy),
+        }
+    }
+}
+
+/// The floats of such a tensor, if there is one; `None` where it holds something else.
+fn some_inner<'a>(tensor: &'a Option<Inner>) -> Option<Option<&'a [f32]>> {
+    match tensor {
+        None => Some(None),
+        Some(tensor) => tensor.floats().map(Some),
+    }
+}
+
+/// Where a concatenation has a chain's output.
+pub(in crate::model) struct Room<'a> {
+    /// The whole, once the first of its parts is there.
+    pub(in crate::model) whole: &'a mut Option<Tensor>,
+    pub(in crate::model) slice: &'a Slice,
+}
+
+/// A new tensor `[N, C, h, w]`, or a part of a whole that has `room` for it, with channels innermost in memory,
+/// whose values `fill` writes, all of them; `None` where it leaves them.
 fn filled(
     [n, c, h, w]: [i64; 4],
-    fill: impl FnOnce(&mut [MaybeUninit<f32>]) -> Option<()>,
+    room: Option<Room>,
+    fill: impl FnOnce(Output) -> Option<()>,
 ) -> Result<Option<Tensor>> {
-    let output = Tensor::f_empty([n, h, w, c], tch::kind::FLOAT_CPU).into_result()?;
-    if output.numel() == 0 {
+    let empty = |c: i64| {
+        let (size, strides) = ([n, c, h, w], [c * w * h, 1, c * w, c]);
+        Tensor::f_empty_strided(size, strides, tch::kind::FLOAT_CPU).into_result()
+    };
+    if [n, c, h, w].contains(&0) {
         return Ok(None);
     }
-    // SAFETY: it has just been made, of that many floats, and nobody else has it.
-    let values =
-        unsafe { std::slice::from_raw_parts_mut(output.data_ptr().cast(), output.numel()) };
-    match fill(values) {
-        Some(()) => output.f_permute([0, 3, 1, 2]).into_result().map(Some),
-        None => Ok(None),
-    }
+    let (tensor, apart) = match room {
+        None => (empty(c)?, c),
+        Some(Room { whole, slice: Slice { first, all, .. } }) => {
+            let whole = match whole {
+                Some(whole) => whole,
+                None => whole.insert(empty(*all)?),
+            };
+            if whole.size() != [n, *all, h, w] {
+                return Ok(None);
+            }
+            (whole.f_narrow(1, *first, c).into_result()?, *all)
+        }
+    };
+    let count = ((n * h * w - 1) * apart + c) as usize;
+    // SAFETY: so far its last value lies from its first. It has just been made, or nobody has had this part of it
+    // before, nor looks at the others meanwhile.
+    let floats = unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), count) };
+    Ok(fill(Output::among(floats, apart as usize)).map(|()| tensor))
 }

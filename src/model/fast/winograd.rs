@@ -4,7 +4,7 @@
 use convlens_fast::{After, Convolution, KERNEL, POINTS, SIDE, TILE, panel};
 use tch::{Kind, Tensor};
 
-use super::{filled, floats, has_fast_loops, inner, sides, some_floats, threads};
+use super::{Inner, Room, filled, floats, has_fast_loops, sides, some_floats, some_inner, threads};
 use crate::error::Result;
 use crate::model::op::{Conv2d, Operator};
 use crate::tensor::IntoResult;
@@ -65,21 +65,22 @@ pub(super) fn run(
     padding: [i64; 2],
     other: Option<&Tensor>,
     after: After,
+    room: Option<Room>,
 ) -> Result<Option<Tensor>> {
-    let (input, other) = (inner(input)?, other.map(inner).transpose()?);
-    let bias = bias.map(|bias| bias.f_contiguous()).transpose().into_result()?;
-    let (&[n, h, w, c], &[_, panels, _, panel]) = (&*input.size(), &*kernels.size()) else {
+    let (&[n, c, h, w], &[_, panels, _, panel]) = (&*input.size(), &*kernels.size()) else {
         return Ok(None);
     };
+    let (input, other) = (Inner::of(input)?, other.map(Inner::of).transpose()?);
+    let bias = bias.map(|bias| bias.f_contiguous()).transpose().into_result()?;
     let (height, width) = (h + 2 * padding[0] - 2, w + 2 * padding[1] - 2);
-    filled([n, panels * panel, height, width], |output| {
+    filled([n, panels * panel, height, width], room, |output| {
         let convolution = Convolution {
-            input: floats(&input)?,
+            input: input.floats()?,
             size: sides([h, w, c]),
             kernels: floats(kernels)?,
             padding: sides(padding),
             bias: some_floats(bias.as_ref())?,
-            other: some_floats(other.as_ref())?,
+            other: some_inner(&other)?,
             after,
         };
         convolution.run(output, threads::count())
@@ -116,7 +117,7 @@ mod tests {
             let other = value(plain.numel() as i64, 0.53).reshape(plain.size()) * 3.0;
             let kernels = kernels(&float(&weight)).expect("kernels").expect("a processor");
             let run = |bias: Option<&Tensor>, other: Option<&Tensor>, after| {
-                let found = run(&float(&input), &kernels, bias, [padding; 2], other, after);
+                let found = run(&float(&input), &kernels, bias, [padding; 2], other, after, None);
                 found.expect("a pass").expect("it suits")
             };
             let (bias_32, other_32) = (float(&bias), float(&other));
@@ -147,7 +148,7 @@ mod tests {
         let input = Tensor::ones([1, 32, 16, 16], tch::kind::FLOAT_CPU);
         let _ = input.get(0).get(3).get(5).fill_(f64::NAN);
         let kernels = kernels(&weight).expect("kernels").expect("a processor");
-        let found = run(&input, &kernels, None, [1, 1], None, RELU).expect("a pass");
+        let found = run(&input, &kernels, None, [1, 1], None, RELU, None).expect("a pass");
         let found = found.expect("it suits");
         assert!(found.isnan().any().int64_value(&[]) != 0);
     }
@@ -181,7 +182,7 @@ mod tests {
         let double = |t: &Tensor| t.to_kind(Kind::Double);
         let bias = Tensor::ones([32], tch::kind::FLOAT_CPU);
         let run = |input: &Tensor, bias: &Tensor, other: Option<&Tensor>| {
-            run(input, &kernels, Some(bias), [1, 1], other, After::Nothing)
+            run(input, &kernels, Some(bias), [1, 1], other, After::Nothing, None)
                 .expect("an answer")
                 .is_some()
         };
