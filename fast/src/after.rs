@@ -96,6 +96,7 @@ mod tests {
         let of = Direct {
             input: values,
             size: [1, values.len(), 1],
+            scale: None,
             weights: &weights,
             channels: 1,
             windows: Windows::PIXELS,

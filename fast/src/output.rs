@@ -73,7 +73,8 @@ mod tests {
         let weights = values(9 * CHANNELS * CHANNELS, 7);
         let packed = Direct::pack(&weights, Some(bias), CHANNELS, 1).expect("lengths that suit");
         let (input, weights) = (&*input, &*packed);
-        let of = Direct { input, size, weights, channels: CHANNELS, windows, other, after };
+        let of =
+            Direct { input, size, scale: None, weights, channels: CHANNELS, windows, other, after };
         is_the_same(|output| of.run(output, 2));
         let weights = &weights[..9 * CHANNELS];
         let of = Depthwise { input, size, weights, bias: Some(bias), windows, other, after };

@@ -1,8 +1,10 @@
 //! The one executor: computes the wanted nodes from the fed ones and nothing else.
 
+use std::borrow::Borrow;
+
 use tch::{Device, Tensor};
 
-use super::fast::{self, Asked, Chain, Chains, Room, Slice};
+use super::fast::{self, Asked, Chain, Chains, Read, Room, Slice};
 use super::one_by_one::borrowed;
 use super::op::{countable, too_many};
 use super::{Model, Node, NodeId, Op, Pass, device, with_grad};
@@ -340,30 +342,53 @@ impl Running<'_> {
 
     /// Several layers at once, or, where the fast engine leaves them, one after the other.
     fn chain(&mut self, chain: &Chain, end: NodeId, slice: Option<&Slice>) -> Result<()> {
+        if let Some(product) = chain.scaled {
+            if self.is_taken(chain, end, slice, Some(product))? {
+                return Ok(());
+            }
+            self.layer(product)?;
+        }
+        if self.is_taken(chain, end, slice, None)? {
+            return Ok(());
+        }
+        chain.layers().try_for_each(|id| self.layer(id))
+    }
+
+    /// Whether the fast engine took them, and the product before them, if it is to.
+    fn is_taken(
+        &mut self,
+        chain: &Chain,
+        end: NodeId,
+        slice: Option<&Slice>,
+        product: Option<NodeId>,
+    ) -> Result<bool> {
         let nodes = &self.model.inner.nodes;
-        let first = self.model.node(chain.conv);
+        let first = self.model.node(product.unwrap_or(chain.conv));
         let reads: Vec<NodeId> = first.inputs.iter().copied().chain(chain.other).collect();
-        let inputs = reads.iter().map(|id| self.value(*id, first)).collect::<Result<Vec<_>>>()?;
+        // A concatenation's value is there before its turn, and so far unfinished.
+        let mut whole = slice.and_then(|slice| self.values[slice.whole.0].take());
+        let inputs =
+            reads.iter().map(|id| self.value_of(*id, first)).collect::<Result<Vec<_>>>()?;
+        let read = Read {
+            input: inputs[0],
+            scale: product.and_then(|_| inputs.get(1).copied()),
+            other: chain.other.and_then(|_| inputs.last().copied()),
+        };
         let again = self.pass == Pass::Repeated;
         let asked = Asked { trainings: self.model.trainings(), again };
         let engine = &self.model.inner.fast;
-        // A concatenation's value is there before its turn, and so far unfinished.
-        let mut whole = slice.and_then(|slice| self.values[slice.whole.0].take());
         let room = slice.map(|slice| Room { whole: &mut whole, slice });
-        let output = engine.forwards(nodes, chain, &inputs[0], inputs.get(1), room, asked);
+        let output = engine.forwards(nodes, chain, read, room, asked);
+        let output = output.map_err(|error| self.failed(error, first, &inputs))?;
         if let Some(slice) = slice {
             self.values[slice.whole.0] = whole;
         }
-        let output = output.map_err(|error| self.failed(error, first, &inputs))?;
-        drop(inputs);
-        let Some(output) = output else {
-            return chain.layers().try_for_each(|id| self.layer(id));
-        };
+        let Some(output) = output else { return Ok(false) };
         for id in reads {
             self.release(id);
         }
         self.values[end.0] = Some(output);
-        Ok(())
+        Ok(true)
     }
 
     /// Whether this is a concatenation that all inputs have been written into.
@@ -382,8 +407,11 @@ impl Running<'_> {
     }
 
     fn value(&self, id: NodeId, reader: &Node) -> Result<Tensor> {
-        let value = self.values[id.0].as_ref().map(Tensor::shallow_clone);
-        value.ok_or_else(|| {
+        self.value_of(id, reader).map(Tensor::shallow_clone)
+    }
+
+    fn value_of(&self, id: NodeId, reader: &Node) -> Result<&Tensor> {
+        self.values[id.0].as_ref().ok_or_else(|| {
             Error::Argument(format!("{} ran before its input", self.model.describe(reader)))
         })
     }
@@ -398,8 +426,8 @@ impl Running<'_> {
         last
     }
 
-    fn failed(&self, error: Error, node: &Node, inputs: &[Tensor]) -> Error {
-        let shapes: Vec<Vec<i64>> = inputs.iter().map(Tensor::size).collect();
+    fn failed(&self, error: Error, node: &Node, inputs: &[impl Borrow<Tensor>]) -> Error {
+        let shapes: Vec<Vec<i64>> = inputs.iter().map(|input| input.borrow().size()).collect();
         error.while_doing(format!("{} with input {shapes:?}", self.model.describe(node)))
     }
 }

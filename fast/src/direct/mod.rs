@@ -21,6 +21,8 @@ pub struct Direct<'a> {
     pub input: &'a [f32],
     /// Height, width and channels of the input.
     pub size: [usize; 3],
+    /// By what each channel of the input is multiplied, `[N, C]`, where windows are [`Windows::PIXELS`].
+    pub scale: Option<&'a [f32]>,
     /// Weights and bias as [`Direct::pack`] lays them out.
     pub weights: &'a [f32],
     /// Channels of the output, K.
@@ -118,7 +120,10 @@ impl Direct<'_> {
         let suits = values > 0
             && Self::suits(self.size, &self.windows)
             && self.weights.len() == packed
-            && self.other.is_none_or(|other| other.len() == values);
+            && self.other.is_none_or(|other| other.len() == values)
+            && self.scale.is_none_or(|scale| {
+                self.windows == Windows::PIXELS && Some(scale.len()) == photos.checked_mul(c)
+            });
         if !suits {
             return None;
         }
@@ -127,7 +132,10 @@ impl Direct<'_> {
         let mut task =
             Task { of: *self, output: [height, width], apart, photos, length, instructions };
         if self.windows == Windows::PIXELS {
-            (task.of.size, task.output, task.photos) = ([1, pixels, c], [1, pixels], 1);
+            // A photo's own, where each has factors of its own.
+            task.photos = if self.scale.is_some() { photos } else { 1 };
+            let row = pixels / task.photos;
+            (task.of.size, task.output) = ([1, row, c], [1, row]);
         }
         let products = values.saturating_mul(length);
         let threads = worthwhile(threads, products, WORTH);
@@ -257,6 +265,7 @@ impl Task<'_> {
             1 => [1, windows.kernel[1] * c],
             _ => [windows.kernel[1], c],
         };
+        let scale = self.of.scale.map(|scale| scale.as_ptr().wrapping_add(piece.photo * c));
         let lanes = self.instructions.lanes();
         let panel = 2 * lanes * (self.length + 1);
         let group = (KEPT / panel).max(1);
@@ -294,6 +303,7 @@ impl Task<'_> {
                         runs: [windows.kernel[0], runs[0]],
                         steps: [windows.dilation[0] * row, windows.dilation[1] * c],
                         length: runs[1],
+                        scale: scale.unwrap_or(std::ptr::null()),
                         panel: weights,
                         soon,
                         pace,
@@ -396,8 +406,16 @@ mod tests {
                     let packed = Direct::pack_for(instructions, &weights, bias, channels, 2);
                     let weights = &packed.expect("lengths that suit");
                     let after = After::Between(-2.0, f32::INFINITY);
-                    let of =
-                        Direct { input: &input, size, weights, channels, windows, other, after };
+                    let of = Direct {
+                        input: &input,
+                        size,
+                        scale: None,
+                        weights,
+                        channels,
+                        windows,
+                        other,
+                        after,
+                    };
                     for threads in [0, 1, 2, 5] {
                         let found = run(&of, instructions, sums.len(), threads).expect("it suits");
                         for (i, (found, sum)) in found.iter().zip(&sums).enumerate() {
@@ -417,6 +435,30 @@ mod tests {
     }
 
     #[test]
+    fn it_reads_maps_whose_channels_are_multiplied() {
+        let (photos, size, channels) = (2, [5, 7, 23], 40);
+        let input = values(photos * 5 * 7 * 23, 3);
+        let (factors, weights) = (values(photos * 23, 13), values(channels * 23, 7));
+        let scaled: Vec<f32> = (input.iter().enumerate())
+            .map(|(i, value)| value * factors[i / (5 * 7 * 23) * 23 + i % 23])
+            .collect();
+        for instructions in all_instructions() {
+            let packed = Direct::pack_for(instructions, &weights, None, channels, 1);
+            let weights = &packed.expect("lengths that suit");
+            let (windows, after) = (Windows::PIXELS, After::Nothing);
+            let of = |input, scale| {
+                let of =
+                    Direct { input, size, scale, weights, channels, windows, other: None, after };
+                run(&of, instructions, photos * 5 * 7 * channels, 2).expect("it suits")
+            };
+            for (found, expected) in of(&input, Some(&factors)).iter().zip(of(&scaled, None)) {
+                assert!((found - expected).abs() < 2e-6, "{found}, {expected}");
+            }
+            assert!(of(&input, Some(&factors)).iter().all(|value| value.is_finite()));
+        }
+    }
+
+    #[test]
     fn lengths_that_do_not_suit_are_refused() {
         for instructions in all_instructions() {
             let (input, weights) = (values(6 * 5 * 4, 3), values(20 * 9 * 4, 5));
@@ -425,6 +467,7 @@ mod tests {
             let whole = Direct {
                 input: &input,
                 size: [6, 5, 4],
+                scale: None,
                 weights: &packed,
                 channels: 20,
                 windows,
@@ -443,6 +486,7 @@ mod tests {
             refused(Direct { channels: 0, ..whole });
             refused(Direct { channels: usize::MAX, ..whole });
             refused(Direct { other: Some(&input), ..whole });
+            refused(Direct { scale: Some(&input[..4]), ..whole });
             for side in [0, 1] {
                 for (kernel, stride, padding, dilation) in [
                     (9, 1, 1, 1),
@@ -482,6 +526,7 @@ mod tests {
                 let of = Direct {
                     input: &input,
                     size: [1, 40, 20],
+                    scale: None,
                     weights: &weights,
                     channels: 20,
                     windows: Windows::PIXELS,

@@ -17,6 +17,8 @@ pub(super) struct Sums {
     pub(super) steps: [usize; 2],
     /// How long a run is.
     pub(super) length: usize,
+    /// By what each value of the only run is multiplied; null for nothing.
+    pub(super) scale: *const f32,
     /// A bias for each channel of the panel, then for each value that is read a weight for each channel.
     pub(super) panel: *const f32,
     /// Weights that will be read soon and may still be in memory: from where on, and how many floats a step,
@@ -41,7 +43,7 @@ impl Sums {
     #[inline(always)]
     pub(super) unsafe fn run<V: Vector, const PIXELS: usize, const REGISTERS: usize>(&self) {
         unsafe {
-            let (mut panel, mut soon) = (self.panel, self.soon);
+            let (mut panel, mut soon, mut scale) = (self.panel, self.soon, self.scale);
             let mut bias = [V::splat(0.0); REGISTERS];
             for bias in &mut bias {
                 *bias = V::load(panel);
@@ -58,6 +60,11 @@ impl Sums {
                         for weights in &mut weights {
                             *weights = V::load(panel);
                             panel = panel.wrapping_add(V::LANES);
+                        }
+                        if !scale.is_null() {
+                            let factor = V::spread(scale);
+                            weights = weights.map(|weights| weights.mul(factor));
+                            scale = scale.wrapping_add(1);
                         }
                         for (pixel, sums) in sums.iter_mut().enumerate() {
                             let at = values.wrapping_add(pixel.wrapping_mul(self.pixel));

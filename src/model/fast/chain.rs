@@ -4,6 +4,7 @@
 use convlens_fast::After;
 use tch::Tensor;
 
+use super::direct;
 use crate::model::{Arithmetic, Elementwise, Node, NodeId, Op};
 
 /// What a rectifier makes of values.
@@ -11,6 +12,8 @@ pub(super) const RECTIFIED: After = After::Between(0.0, f32::INFINITY);
 
 /// A convolution, or a linear layer, with what follows it, up to the node that has its output.
 pub(in crate::model) struct Chain {
+    /// The product before it, of maps and, if it turns out so, a factor for each of their channels.
+    pub(in crate::model) scaled: Option<NodeId>,
     pub(in crate::model) conv: NodeId,
     pub(in crate::model) norm: Option<NodeId>,
     /// What is added to it, and where.
@@ -24,7 +27,7 @@ pub(in crate::model) struct Chain {
 }
 
 impl Chain {
-    /// Its layers, from the first to the last.
+    /// Its layers, from the convolution to the last.
     pub(in crate::model) fn layers(&self) -> impl Iterator<Item = NodeId> + use<> {
         [Some(self.conv), self.norm, self.add, self.gate, self.function].into_iter().flatten()
     }
@@ -91,6 +94,10 @@ impl Chains {
             };
             let mut end = NodeId(index);
             let mut chain = Chain {
+                scaled: scaled(nodes, end).filter(|id| {
+                    let is_free = !chains.inside[id.0] && chains.ending[id.0].is_none();
+                    is_free && runs(*id) && readers(*id) == 1 && takes(&Op::Multiply)
+                }),
                 conv: end,
                 norm: None,
                 other: None,
@@ -137,6 +144,9 @@ impl Chains {
                 }
             }
             if packable || !chain.is_alone() {
+                if let Some(scaled) = chain.scaled {
+                    chains.inside[scaled.0] = true;
+                }
                 chains.ending[end.0] = Some(chain);
             }
         }
@@ -179,6 +189,13 @@ impl Chains {
     pub(in crate::model) fn is_inside(&self, id: NodeId) -> bool {
         self.inside[id.0]
     }
+}
+
+/// The product that a convolution of 1 × 1 reads.
+fn scaled(nodes: &[Node], conv: NodeId) -> Option<NodeId> {
+    let Op::Conv2d(op) = &nodes[conv.0].op else { return None };
+    let id = *nodes[conv.0].inputs.first()?;
+    (direct::reads_pixels(op) && matches!(nodes[id.0].op, Op::Multiply)).then_some(id)
 }
 
 /// The sigmoid by which `next` multiplies a layer's output, if that is what it does.

@@ -4,7 +4,9 @@
 use convlens_fast::{After, Depthwise, Direct, Windows};
 use tch::Tensor;
 
-use super::{Inner, Room, filled, floats, has_fast_loops, sides, some_floats, some_inner, threads};
+use super::{
+    Inner, Read, Room, filled, floats, has_fast_loops, sides, some_floats, some_inner, threads,
+};
 use crate::error::Result;
 use crate::model::op::Conv2d;
 use crate::tensor::IntoResult;
@@ -29,6 +31,11 @@ pub(super) fn way(op: &Conv2d, input: &[i64]) -> Option<Way> {
         groups if groups == op.in_channels && groups == op.out_channels => Some(Way::Depthwise),
         _ => None,
     }
+}
+
+/// Whether each channel reads all of one pixel.
+pub(super) fn reads_pixels(op: &Conv2d) -> bool {
+    op.groups == 1 && windows(op) == Some(Windows::PIXELS)
 }
 
 /// Where the windows lie, where that does not depend on the input.
@@ -61,14 +68,13 @@ pub(super) fn packed(way: Way, weight: &Tensor, bias: Option<&Tensor>) -> Result
 }
 
 /// The convolution of an input `[N, C, h, w]` by [`packed`] weights, with what follows it: another tensor of
-/// the output's size, a function. The output has this shape, and there may be room for it. Channels are innermost
-/// in memory.
+/// the output's size, a function. Before a whole one that reads pixels goes a factor for each channel. The output
+/// has this shape, and there may be room for it. Channels are innermost in memory.
 pub(super) fn run(
     way: Way,
     op: &Conv2d,
-    input: &Tensor,
+    Read { input, scale, other }: Read,
     (weights, bias): (&Tensor, Option<&Tensor>),
-    other: Option<&Tensor>,
     after: After,
     (shape, room): ([i64; 4], Option<Room>),
 ) -> Result<Option<Tensor>> {
@@ -78,10 +84,11 @@ pub(super) fn run(
     filled(shape, room, |output| {
         let (input, weights) = (input.floats()?, floats(weights)?);
         let (bias, other) = (some_floats(bias)?, some_inner(&other)?);
+        let scale = some_floats(scale)?;
         match way {
             Way::Whole => {
                 let channels = shape[1] as usize;
-                let of = Direct { input, size, weights, channels, windows, other, after };
+                let of = Direct { input, size, scale, weights, channels, windows, other, after };
                 of.run(output, threads::count())
             }
             Way::Depthwise => {

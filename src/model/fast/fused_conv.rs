@@ -8,8 +8,9 @@ use convlens_fast::After;
 use tch::{CModule, IValue, Tensor};
 
 use super::chain::{Chain, RECTIFIED};
+use super::direct::Way;
 use super::weights::{Form, Operands, folded};
-use super::{Asked, Engine, Room, direct, is_plain, winograd};
+use super::{Asked, Engine, Read, Room, direct, is_plain, winograd};
 use crate::error::{Error, Result};
 use crate::model::op::{Conv2d, Linear, Operator};
 use crate::model::{Node, Op, Pass};
@@ -28,23 +29,20 @@ impl Engine {
         self.archive.get_or_init(|| CModule::load_data(&mut Cursor::new(ARCHIVE)).ok()).as_ref()
     }
 
-    /// What the last layer of a chain answers, from the value that its convolution reads and that which is
-    /// added; where there is room for it in a concatenation, and our own loops compute it, it is a part of that.
+    /// What the last layer of a chain answers; where there is room for it in a concatenation, and our own loops
+    /// compute it, it is a part of that.
     pub(in crate::model) fn forwards(
         &self,
         nodes: &[Node],
         chain: &Chain,
-        input: &Tensor,
-        other: Option<&Tensor>,
+        read: Read,
         room: Option<Room>,
         asked: Asked,
     ) -> Result<Option<Tensor>> {
         let (conv, norm) = (&nodes[chain.conv.0], chain.norm.map(|id| &nodes[id.0]));
         match &conv.op {
-            Op::Conv2d(op) => {
-                self.convolution(nodes, chain, (op, norm), (input, other, room), asked)
-            }
-            Op::Linear(op) => self.linear(nodes, chain, op, input, other, asked),
+            Op::Conv2d(op) => self.convolution(nodes, chain, (op, norm), (read, room), asked),
+            Op::Linear(op) => self.linear(nodes, chain, op, read, asked),
             _ => Ok(None),
         }
     }
@@ -55,8 +53,7 @@ impl Engine {
         nodes: &[Node],
         chain: &Chain,
         op: &Linear,
-        input: &Tensor,
-        other: Option<&Tensor>,
+        Read { input, other, .. }: Read,
         asked: Asked,
     ) -> Result<Option<Tensor>> {
         let conv = Conv2d::new(op.in_features, op.out_features, 1).biased(op.bias);
@@ -80,8 +77,8 @@ impl Engine {
         }
         let (input, other) = (pixels(input), other.map(pixels).transpose());
         let (input, other) = (input.into_result()?, other.into_result()?);
-        let values = (&input, other.as_ref(), None);
-        let output = self.convolution(nodes, chain, (&conv, None), values, asked)?;
+        let read = Read { input: &input, scale: None, other: other.as_ref() };
+        let output = self.convolution(nodes, chain, (&conv, None), (read, None), asked)?;
         let rows = |t: Tensor| t.f_permute([0, 2, 3, 1])?.f_reshape(&shape);
         output.map(rows).transpose().into_result()
     }
@@ -91,10 +88,11 @@ impl Engine {
         nodes: &[Node],
         chain: &Chain,
         (op, norm): (&Conv2d, Option<&Node>),
-        (input, other, room): (&Tensor, Option<&Tensor>, Option<Room>),
+        (read, room): (Read, Option<Room>),
         asked: Asked,
     ) -> Result<Option<Tensor>> {
         let conv = &nodes[chain.conv.0];
+        let Read { input, scale, other } = read;
         // What does not fit is left to the layers themselves, which say why.
         let size = input.size();
         let alike = |shape: &[i64], other: &Tensor| {
@@ -107,8 +105,13 @@ impl Engine {
             return Ok(None);
         }
         let sources = parameters(conv, norm);
-        let plain = is_plain(input) && all_plain(&sources);
-        let wish = if plain { self.wish(op, &size, asked) } else { Form::Plain };
+        let wish = if is_plain(input) { self.wish(op, &size, asked) } else { Form::Plain };
+        if let Some(scale) = scale {
+            let of_channels = scale.size() == [size[0], size[1], 1, 1] && is_plain(scale);
+            if !of_channels || wish != Form::Direct(Way::Whole) {
+                return Ok(None);
+            }
+        }
         if wish == Form::Plain && chain.is_alone() {
             return Ok(None);
         }
@@ -132,11 +135,11 @@ impl Engine {
             _ => chain.after,
         };
         let output = match form {
-            Form::Plain if chain.is_alone() => return Ok(None),
+            Form::Plain if chain.is_alone() || scale.is_some() => return Ok(None),
             Form::Plain => unpacked(op, input, weight, bias, other)?,
             _ => {
                 let weights = (&weight, bias.as_ref());
-                match self.run(form, op, (input, other, room), weights, after)? {
+                match self.run(form, op, (read, room), weights, after)? {
                     Some(output) => output,
                     None => return Ok(None),
                 }
@@ -181,7 +184,8 @@ impl Engine {
         let kept = &conv.kept.backwards;
         let weights = kept.weights(&sources, &turned, wish, &size, asked.trainings, make)?;
         let Some(Operands { weight, form, .. }) = weights else { return Ok(None) };
-        self.run(form, &turned, (gradient, None, None), (&weight, None), After::Nothing)
+        let read = Read { input: gradient, scale: None, other: None };
+        self.run(form, &turned, (read, None), (&weight, None), After::Nothing)
     }
 
     /// The best form of a convolution's weights for inputs of this size.
@@ -201,16 +205,17 @@ impl Engine {
         &self,
         form: Form,
         op: &Conv2d,
-        (input, other, room): (&Tensor, Option<&Tensor>, Option<Room>),
+        (read, room): (Read, Option<Room>),
         (weight, bias): (&Tensor, Option<&Tensor>),
         after: After,
     ) -> Result<Option<Tensor>> {
         let Some(padding) = op.zeros() else { return Ok(None) };
+        let Read { input, other, .. } = read;
         match form {
             Form::Points => winograd::run(input, weight, bias, padding, other, after, room),
             Form::Direct(way) => {
                 let Some(shape) = shape_after(op, &input.size()) else { return Ok(None) };
-                direct::run(way, op, input, (weight, bias), other, after, (shape, room))
+                direct::run(way, op, read, (weight, bias), after, (shape, room))
             }
             Form::Packed => {
                 let Some(archive) = self.archive() else { return Ok(None) };

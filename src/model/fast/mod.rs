@@ -9,6 +9,7 @@ mod direct;
 mod fused_conv;
 mod linear_back;
 mod max_pool;
+mod mean;
 mod threads;
 mod weights;
 mod winograd;
@@ -21,6 +22,7 @@ use tch::{CModule, Device, Kind, Tensor};
 pub(super) use chain::{Chain, Chains, Slice};
 pub(super) use linear_back::linear_back;
 pub(super) use max_pool::max_pool;
+pub(super) use mean::mean;
 pub(super) use threads::prepare;
 
 use super::{Node, NodeId, Op};
@@ -50,6 +52,17 @@ pub(super) struct Asked {
     pub(super) trainings: u64,
     /// Whether many more such passes come, for which preparing any number of weights pays.
     pub(super) again: bool,
+}
+
+/// What a chain reads.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'a> {
+    /// Of the convolution or linear layer.
+    pub(super) input: &'a Tensor,
+    /// By what each channel of the input is multiplied before, `[N, C, 1, 1]`.
+    pub(super) scale: Option<&'a Tensor>,
+    /// What is added behind it.
+    pub(super) other: Option<&'a Tensor>,
 }
 
 /// The layers among `nodes` that are taken together, where all `given` values are finite: oneDNN's rectifier

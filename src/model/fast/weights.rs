@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tch::Tensor;
 
-use super::{direct, is_finite, winograd};
+use super::{direct, is_finite, is_plain, winograd};
 use crate::error::Result;
 use crate::model::op::Conv2d;
 use crate::model::{Node, Op};
@@ -91,7 +91,9 @@ impl Operands {
         if !is_finite(&weight)? || !bias.as_ref().map_or(Ok(true), is_finite)? {
             return Ok(None);
         }
+        let is_plain = is_plain(&weight) && bias.as_ref().is_none_or(is_plain);
         let changed = match wish {
+            _ if !is_plain => None,
             Form::Plain => None,
             Form::Packed => packed(op, &weight, input),
             Form::Points => winograd::kernels(&weight)?,
