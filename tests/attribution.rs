@@ -5,7 +5,7 @@ mod peers;
 
 use std::collections::BTreeMap;
 
-use convlens::attribution::{Heatmap, LayerCase, LayerMethod};
+use convlens::attribution::{Case as Batch, Evidence, Heatmap};
 use convlens::picture::Resize;
 use convlens::prelude::*;
 
@@ -170,14 +170,21 @@ fn frozen_parameters_do_not_matter() {
     assert_eq!(difference(frozen.raw(), free.raw()), 0.0);
 }
 
-/// A weighting that panics, as a user's own may.
-#[derive(Default)]
+/// A method that panics at a layer, as a user's own may.
 struct Panics;
 
-impl convlens::attribution::Weighting for Panics {
-    const NAME: &'static str = "Panics";
+impl Attribution for Panics {
+    fn name(&self) -> String {
+        "Panics".into()
+    }
 
-    fn contributions(&self, _: &LayerCase) -> convlens::Result<Tensor> {
+    fn target(&self) -> Target {
+        Target::Predicted
+    }
+
+    fn attribute(&self, case: &Batch) -> convlens::Result<Evidence> {
+        let at = case.at_layer("conv2")?;
+        let _ = at.gradient()?;
         panic!("on purpose")
     }
 }
@@ -186,9 +193,7 @@ impl convlens::attribution::Weighting for Panics {
 fn a_panic_leaves_the_gradient_mode_and_the_look_as_they_were() {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     let look = plain();
-    let broken = catch_unwind(AssertUnwindSafe(|| {
-        look.explain(&LayerMethod::<Panics>::at("conv2")).is_ok()
-    }));
+    let broken = catch_unwind(AssertUnwindSafe(|| look.explain(&Panics).is_ok()));
     assert!(broken.is_err());
     let weight = Tensor::from(1f32).set_requires_grad(true);
     assert!((&weight * 2.0).requires_grad());

@@ -372,7 +372,7 @@ fn what_each_number_contributes_is_what_captum_says() {
         let place = |i: usize| text.find(&format!("\n{}: ", named_in_order()[i])).expect("a line");
         assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{text}");
         // What is for photos says so.
-        failure(look.explain(&GradCam::at(1)), &["Grad-CAM explains photos", "row of numbers"]);
+        failure(look.explain(&GradCam::at(1)), &["Grad-CAM: it explains photos", "row of numbers"]);
         failure(look.explain(&Augmented::new(Saliency::default())), &["row of numbers"]);
         failure(look.explain(&GuidedGradCam::default()), &["row of numbers"]);
         failure(look.explain(&Occlusion::default().window(2)), &[".window(..)"]);

@@ -4,7 +4,8 @@ use tch::Tensor;
 
 use super::channels::{score_channels, weighted};
 use super::long_work::{LongWork, long_work};
-use super::{LayerCase, LayerMethod, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -12,8 +13,8 @@ use crate::tensor::IntoResult;
 /// score of the class before the softmax, and `yₖ` that score when channel `k` is 0 everywhere. No
 /// gradient is taken.
 ///
-/// Only what follows the layer runs, once for every channel: [`batch`](LayerMethod::batch) of them at
-/// once, and no longer than a [`budget`](LayerMethod::budget) says, if there is one. The channels with the
+/// Only what follows the layer runs, once for every channel: [`batch`](AblationCam::batch) of them at
+/// once, and no longer than a [`budget`](AblationCam::budget) says, if there is one. The channels with the
 /// greatest mean activation come first. Those that are not reached weigh nothing.
 ///
 /// Where the score is negative, dividing by it turns the map round: it marks what lowers the score. A
@@ -29,21 +30,27 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type AblationCam = LayerMethod<ChannelAblation>;
-
-/// Ablation-CAM's weights: the share of the score that is lost without each channel.
 #[derive(Clone, Debug, Default)]
-pub struct ChannelAblation {
+pub struct AblationCam {
+    settings: Settings,
     work: LongWork,
 }
 
-long_work!(AblationCam, weighting.work);
+shared_setters!(AblationCam at a layer);
+long_work!(AblationCam);
 
-impl Weighting for ChannelAblation {
-    const NAME: &'static str = "Ablation-CAM";
+impl Attribution for AblationCam {
+    fn name(&self) -> String {
+        self.settings.named("Ablation-CAM")
+    }
 
-    fn contributions(&self, at: &LayerCase) -> Result<Tensor> {
-        let whole = at.case.scores()?;
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let whole = case.scores()?;
         if let Some(index) = whole.iter().position(|&y| y == 0.0) {
             let whose = if whole.len() > 1 { format!(" of photo {index}") } else { String::new() };
             return Err(Error::Argument(format!(
@@ -51,7 +58,7 @@ impl Weighting for ChannelAblation {
                  GradCam"
             )));
         }
-        let scores = score_channels(at, Self::NAME, &self.work, |photo, channels| {
+        let scores = score_channels(&at, "Ablation-CAM", &self.work, |photo, channels| {
             let one = at.activation.f_narrow(0, photo as i64, 1).into_result()?;
             at.scores_with(photo, &ablated(&one, channels)?)
         })?;
@@ -66,7 +73,8 @@ impl Weighting for ChannelAblation {
         let lost = |y: f64, without: Option<f64>| without.map_or(0.0, |k| ((y - k) / y) as f32);
         let weights = whole.iter().zip(&scores);
         let weights = weights.map(|(&y, without)| without.iter().map(|&k| lost(y, k)).collect());
-        weighted(at, &weights.collect::<Vec<_>>())
+        let contributions = weighted(&at, &weights.collect::<Vec<_>>())?;
+        self.settings.at_layer(at, contributions)
     }
 }
 

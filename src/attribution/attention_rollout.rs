@@ -34,7 +34,6 @@ impl Attribution for AttentionRollout {
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         case.check_photo(&self.name())?;
-        let _no_grad = tch::no_grad_guard();
         let model = case.model();
         let attentions = model.attentions();
         let Some(&last) = attentions.last() else {

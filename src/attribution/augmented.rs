@@ -75,7 +75,6 @@ impl<A: Attribution> Attribution for Augmented<A> {
         let mut remarks: Vec<String> = Vec::new();
         for flipped in [false, true] {
             for &factor in &self.factors {
-                let _no_grad = tch::no_grad_guard();
                 let other = if flipped { input.f_flip([3]) } else { Ok(input.shallow_clone()) };
                 let other = other.and_then(|t| t.f_mul_scalar(factor)).into_result()?;
                 let evidence = self.method.attribute(&case.with_input(other)?)?;

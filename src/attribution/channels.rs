@@ -1,11 +1,22 @@
-//! What the methods share that run the network once for every channel of a layer.
+//! What the methods share that weigh a layer's channels, among them those that run the network once for
+//! every channel.
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::LayerCase;
 use super::long_work::LongWork;
 use crate::error::Result;
 use crate::tensor::{IntoResult, to_floats};
+
+/// `[N, C, h, w] -> [N, C, 1, 1]`
+pub(super) fn sum_over_space(values: &Tensor) -> Result<Tensor, TchError> {
+    values.f_sum_dim_intlist([2i64, 3].as_slice(), true, None::<Kind>)
+}
+
+/// `[N, C, h, w] -> [N, C, 1, 1]`
+pub(super) fn mean_over_space(values: &Tensor) -> Result<Tensor> {
+    values.f_mean_dim([2i64, 3].as_slice(), true, None::<Kind>).into_result()
+}
 
 /// A score for each channel of each photo, `None` where the time was up before it. `score` is called
 /// with a photo's index and some of its channels; those with the greatest mean activation come first.

@@ -2,9 +2,10 @@
 
 use tch::Tensor;
 
-use super::{LayerCase, LayerMethod, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::{Error, Result};
-use crate::model::{LayerRef, Model, NodeId, Op};
+use crate::model::{Model, NodeId, Op};
 use crate::tensor::IntoResult;
 
 /// CAM: `Σₖ w_ck Aₖ`, the row of the final linear layer for class `c` times the maps `A` that global
@@ -25,31 +26,45 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type Cam = LayerMethod<ClassWeights>;
+#[derive(Clone, Debug, Default)]
+pub struct Cam {
+    settings: Settings,
+}
 
-/// CAM's weights: the class's row of the final layer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClassWeights;
+shared_setters!(Cam at a layer);
 
-impl Weighting for ClassWeights {
-    const NAME: &'static str = "CAM";
-    const ANY_LAYER: bool = false;
+impl Attribution for Cam {
+    fn name(&self) -> String {
+        self.settings.named("CAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        let model = case.case.model();
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let model = case.model();
+        let (layer, called) = match &self.settings.layer {
+            Some(layer) => model.find_named(layer.clone())?,
+            None => {
+                let maps = PooledEnd::of(model)?.maps;
+                (maps, format!("{}, before the pooling", model.layer_name(maps)))
+            }
+        };
+        let at = case.at_maps(layer, called, |maps| format!("take GradCam::at({maps:?})"))?;
         let end = PooledEnd::of(model)?;
-        if model.layer_name(end.maps) != case.layer() {
+        if end.maps != layer {
             return Err(Error::Argument(format!(
                 "CAM is defined at the layer before the global average pooling alone, {:?} here, not \
                  at {:?}: leave the layer out, or take GradCam::at({:?})",
                 model.layer_name(end.maps),
-                case.layer(),
-                case.layer()
+                at.layer(),
+                at.layer()
             )));
         }
-        let channels = case.activation.size()[1];
+        let channels = at.activation.size()[1];
         let weight = model.parameter(end.classifier, "weight")?;
-        let rows = case.case.goals()?.iter().map(|goal| {
+        let rows = case.goals()?.iter().map(|goal| {
             let class = goal.class.ok_or_else(|| {
                 Error::Argument(format!(
                     "CAM explains one class, not {:?}: take GradCam, which explains any target",
@@ -60,13 +75,9 @@ impl Weighting for ClassWeights {
             let row = weight.f_detach().and_then(|w| w.f_select(0, class as i64));
             row.and_then(|row| row.f_reshape([1, channels, 1, 1])).into_result()
         });
-        let rows = rows.collect::<Result<Vec<_>>>()?;
-        Tensor::f_cat(&rows, 0).and_then(|rows| rows.f_mul(&case.activation)).into_result()
-    }
-
-    fn default_layer(&self, model: &Model) -> Result<(LayerRef, &'static str)> {
-        let end = PooledEnd::of(model)?;
-        Ok((model.layer_name(end.maps).into(), "before the pooling"))
+        let rows = Tensor::f_cat(&rows.collect::<Result<Vec<_>>>()?, 0);
+        let contributions = rows.and_then(|rows| rows.f_mul(&at.activation)).into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }
 

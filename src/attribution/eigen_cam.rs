@@ -1,8 +1,7 @@
 //! Eigen-CAM, and its class-aware sibling of pytorch-grad-cam.
 
-use tch::Tensor;
-
-use super::{LayerCase, LayerMethod, Reduction, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Reduction, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -19,18 +18,26 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type EigenCam = LayerMethod<Activation>;
+#[derive(Clone, Debug, Default)]
+pub struct EigenCam {
+    settings: Settings,
+}
 
-/// Eigen-CAM's contributions: the activation itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Activation;
+shared_setters!(EigenCam at a layer);
 
-impl Weighting for Activation {
-    const NAME: &'static str = "Eigen-CAM";
-    const REDUCTION: Reduction = Reduction::PrincipalComponent;
+impl Attribution for EigenCam {
+    fn name(&self) -> String {
+        self.settings.named("Eigen-CAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        Ok(case.activation.shallow_clone())
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let activation = at.activation.shallow_clone();
+        Ok(Evidence { reduction: Reduction::PrincipalComponent, ..at.evidence(activation)? })
     }
 }
 
@@ -44,17 +51,25 @@ impl Weighting for Activation {
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type EigenGradCam = LayerMethod<EigenGradient>;
+#[derive(Clone, Debug, Default)]
+pub struct EigenGradCam {
+    settings: Settings,
+}
 
-/// EigenGrad-CAM's contributions: gradient times activation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EigenGradient;
+shared_setters!(EigenGradCam at a layer);
 
-impl Weighting for EigenGradient {
-    const NAME: &'static str = "EigenGrad-CAM";
-    const REDUCTION: Reduction = Reduction::PrincipalComponent;
+impl Attribution for EigenGradCam {
+    fn name(&self) -> String {
+        self.settings.named("EigenGrad-CAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        case.gradient()?.f_mul(&case.activation).into_result()
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let product = at.gradient()?.f_mul(&at.activation).into_result()?;
+        Ok(Evidence { reduction: Reduction::PrincipalComponent, ..at.evidence(product)? })
     }
 }

@@ -1,8 +1,7 @@
 //! Grad-CAM element-wise, as pytorch-grad-cam has it.
 
-use tch::Tensor;
-
-use super::{LayerCase, LayerMethod, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -17,17 +16,26 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type GradCamElementWise = LayerMethod<PositiveProducts>;
+#[derive(Clone, Debug, Default)]
+pub struct GradCamElementWise {
+    settings: Settings,
+}
 
-/// The positive products of gradient and activation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PositiveProducts;
+shared_setters!(GradCamElementWise at a layer);
 
-impl Weighting for PositiveProducts {
-    const NAME: &'static str = "Grad-CAM element-wise";
+impl Attribution for GradCamElementWise {
+    fn name(&self) -> String {
+        self.settings.named("Grad-CAM element-wise")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        let product = case.gradient()?.f_mul(&case.activation);
-        product.and_then(|product| product.f_relu()).into_result()
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let product = at.gradient()?.f_mul(&at.activation);
+        let contributions = product.and_then(|t| t.f_relu()).into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }

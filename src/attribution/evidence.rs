@@ -59,6 +59,27 @@ impl Evidence {
         self.reduction.reduce(&self.contributions)
     }
 
+    /// Of the input: one value for each of its own, `[N, C, H, W]` or `[N, F]`, which add up over the
+    /// channels; of a gradient in colour, the greatest counts.
+    pub(super) fn of_input(contributions: Tensor, meaning: Meaning) -> Result<Evidence> {
+        // Numbers stand in a row, as a map of one channel.
+        let contributions = match *contributions.size().as_slice() {
+            [photos, numbers] => contributions.f_reshape([photos, 1, 1, numbers]).into_result()?,
+            _ => contributions,
+        };
+        // Without red, green and blue there is nothing to show in colour.
+        let meaning = match (meaning, contributions.size().get(1)) {
+            (Meaning::Colour, channels) if channels != Some(&3) => Meaning::Signed,
+            (meaning, _) => meaning,
+        };
+        let reduction = match meaning {
+            Meaning::Colour => Reduction::Greatest,
+            _ => Reduction::Sum,
+        };
+        let (layer, remarks) = (None, Vec::new());
+        Ok(Evidence { contributions, reduction, meaning, layer, remarks })
+    }
+
     /// The maps in 0..=1 at this size, as pytorch-grad-cam finishes them: rectified (of magnitudes and
     /// gradients in colour, their size), scaled, resized with half-pixel centres.
     pub(super) fn finished(&self, height: usize, width: usize) -> Result<Maps> {

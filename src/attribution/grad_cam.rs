@@ -1,8 +1,8 @@
 //! Grad-CAM.
 
-use tch::{Kind, Tensor};
-
-use super::{LayerCase, LayerMethod, Weighting};
+use super::channels::mean_over_space;
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -19,19 +19,26 @@ use crate::tensor::IntoResult;
 /// assert_eq!((tabby.height(), tabby.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type GradCam = LayerMethod<MeanGradient>;
+#[derive(Clone, Debug, Default)]
+pub struct GradCam {
+    settings: Settings,
+}
 
-/// Grad-CAM's weights: the mean gradient of each channel.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MeanGradient;
+shared_setters!(GradCam at a layer);
 
-impl Weighting for MeanGradient {
-    const NAME: &'static str = "Grad-CAM";
+impl Attribution for GradCam {
+    fn name(&self) -> String {
+        self.settings.named("Grad-CAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        case.gradient()?
-            .f_mean_dim([2i64, 3].as_slice(), true, None::<Kind>) // [N, C, h, w] -> [N, C, 1, 1]
-            .and_then(|alpha| alpha.f_mul(&case.activation))
-            .into_result()
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let alpha = mean_over_space(&at.gradient()?)?;
+        let contributions = alpha.f_mul(&at.activation).into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }

@@ -1,8 +1,8 @@
 //! Grad-CAM++.
 
-use tch::{Kind, Tensor};
-
-use super::{LayerCase, LayerMethod, Weighting};
+use super::channels::sum_over_space;
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -22,35 +22,37 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type GradCamPlusPlus = LayerMethod<HigherOrderGradient>;
+#[derive(Clone, Debug, Default)]
+pub struct GradCamPlusPlus {
+    settings: Settings,
+}
 
-/// Grad-CAM++'s weights: positive gradients, each weighted by its share in the score.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HigherOrderGradient;
+shared_setters!(GradCamPlusPlus at a layer);
 
-impl Weighting for HigherOrderGradient {
-    const NAME: &'static str = "Grad-CAM++";
+impl Attribution for GradCamPlusPlus {
+    fn name(&self) -> String {
+        self.settings.named("Grad-CAM++")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        let gradient = case.gradient()?;
-        let space = [2i64, 3];
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let gradient = at.gradient()?;
         let work = || {
             let squared = gradient.f_square()?;
-            let sums = case.activation.f_sum_dim_intlist(space.as_slice(), true, None::<Kind>)?;
-            let below = sums
+            let below = sum_over_space(&at.activation)?
                 .f_mul(&squared)?
                 .f_mul(&gradient)?
                 .f_add(&squared.f_mul_scalar(2.0)?)?
                 .f_add_scalar(1e-6)?;
             // Where the gradient is 0, so is what it is multiplied by.
-            let share = squared.f_div(&below)?;
-            let weights = share.f_mul(&gradient.f_relu()?)?.f_sum_dim_intlist(
-                space.as_slice(),
-                true,
-                None::<Kind>,
-            )?; // [N, C, 1, 1]
-            weights.f_mul(&case.activation)
+            let weights = sum_over_space(&squared.f_div(&below)?.f_mul(&gradient.f_relu()?)?)?;
+            weights.f_mul(&at.activation)
         };
-        work().into_result()
+        let contributions = work().into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }

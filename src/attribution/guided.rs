@@ -1,6 +1,7 @@
 //! Gradients by another rule at the rectifiers: guided backpropagation and the deconvolution network.
 
-use super::{Case, Evidence, InputMethod, Meaning, Sensitivity};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Meaning, Target};
 use crate::error::Result;
 use crate::model::{Model, Rule};
 
@@ -20,7 +21,12 @@ use crate::model::{Model, Rule};
 /// assert_eq!(heat.channels().count(), 3); // the signed gradients of red, green and blue
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type GuidedBackprop = InputMethod<GuidedRectifiers>;
+#[derive(Clone, Debug, Default)]
+pub struct GuidedBackprop {
+    settings: Settings,
+}
+
+shared_setters!(GuidedBackprop);
 
 /// The deconvolution network's gradients: `∂y/∂x`, where every rectifier lets the positive gradients
 /// through, whatever its input was, `g · [g > 0]`.
@@ -34,40 +40,45 @@ pub type GuidedBackprop = InputMethod<GuidedRectifiers>;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type Deconvolution = InputMethod<DeconvolvedRectifiers>;
+#[derive(Clone, Debug, Default)]
+pub struct Deconvolution {
+    settings: Settings,
+}
 
-/// The rule of guided backpropagation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GuidedRectifiers;
+shared_setters!(Deconvolution);
 
-/// The rule of the deconvolution network.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DeconvolvedRectifiers;
-
-impl Sensitivity for GuidedRectifiers {
+impl Attribution for GuidedBackprop {
     fn name(&self) -> String {
-        "Guided backpropagation".into()
+        self.settings.named("Guided backpropagation")
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
-        by_rule(case, Rule::Guided)
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        by_rule(&self.settings, case, Rule::Guided)
     }
 }
 
-impl Sensitivity for DeconvolvedRectifiers {
+impl Attribution for Deconvolution {
     fn name(&self) -> String {
-        "Deconvolution".into()
+        self.settings.named("Deconvolution")
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
-        by_rule(case, Rule::Deconvolution)
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        by_rule(&self.settings, case, Rule::Deconvolution)
     }
 }
 
-fn by_rule(case: &Case, rule: Rule) -> Result<Evidence> {
+fn by_rule(settings: &Settings, case: &Case, rule: Rule) -> Result<Evidence> {
     let gradient = case.input_gradient(rule)?;
     let remarks = hidden_rectifiers(case.model()).into_iter().collect();
-    Ok(Evidence { remarks, ..Evidence::of_input(gradient, Meaning::Colour)? })
+    Ok(Evidence { remarks, ..settings.at_input(case, gradient, Meaning::Colour)? })
 }
 
 /// A remark on a network where a changed rule changes less than one may think.

@@ -3,9 +3,10 @@
 use tch::Tensor;
 
 use super::guided::hidden_rectifiers;
-use super::{Attribution, Case, Evidence, GradCam, InputMethod, Meaning, Sensitivity};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, GradCam, Meaning, Target};
 use crate::error::Result;
-use crate::model::{LayerRef, Rule};
+use crate::model::Rule;
 use crate::tensor::IntoResult;
 
 /// Guided Grad-CAM: [guided backpropagation](super::GuidedBackprop) times
@@ -24,31 +25,21 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type GuidedGradCam = InputMethod<GuidedTimesGradCam>;
-
-/// Guided gradients, weighted by Grad-CAM's map.
 #[derive(Clone, Debug, Default)]
-pub struct GuidedTimesGradCam {
-    layer: Option<LayerRef>,
+pub struct GuidedGradCam {
+    settings: Settings,
     nearest: bool,
 }
 
-impl GuidedGradCam {
-    /// With Grad-CAM at this layer, by name or index, in place of the last maps.
-    pub fn at(layer: impl Into<LayerRef>) -> Self {
-        InputMethod::of(GuidedTimesGradCam { layer: Some(layer.into()), nearest: false })
-    }
+shared_setters!(GuidedGradCam at a layer);
 
+impl GuidedGradCam {
     /// Resizes the map by repeating its pixels: captum's default.
     #[must_use]
     pub fn nearest(&self) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.nearest = true;
-        changed
+        Self { nearest: true, ..self.clone() }
     }
-}
 
-impl GuidedTimesGradCam {
     /// `[N, h, w] -> [N, 1, H, W]`
     fn enlarged(&self, map: &Tensor, size: &[i64]) -> Result<Tensor> {
         let map = map.f_unsqueeze(1).into_result()?;
@@ -60,25 +51,33 @@ impl GuidedTimesGradCam {
     }
 }
 
-impl Sensitivity for GuidedTimesGradCam {
+impl Attribution for GuidedGradCam {
     fn name(&self) -> String {
-        if self.nearest { "Guided Grad-CAM, nearest".into() } else { "Guided Grad-CAM".into() }
+        self.settings.named(if self.nearest {
+            "Guided Grad-CAM, nearest"
+        } else {
+            "Guided Grad-CAM"
+        })
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
         case.check_photo(&self.name())?;
-        let grad_cam = match &self.layer {
+        let grad_cam = match &self.settings.layer {
             Some(layer) => GradCam::at(layer.clone()),
             None => GradCam::default(),
         };
-        let Evidence { contributions, reduction, layer, mut remarks, .. } =
-            grad_cam.attribute(case)?;
-        let _no_grad = tch::no_grad_guard();
-        let map = reduction.reduce(&contributions)?.f_relu().into_result()?;
+        let evidence = grad_cam.attribute(case)?;
+        let map = evidence.maps()?.f_relu().into_result()?;
         let guided = case.input_gradient(Rule::Guided)?;
         let map = self.enlarged(&map, &guided.size()[2..])?;
         let product = guided.f_mul(&map).into_result()?;
+        let mut remarks = evidence.remarks;
         remarks.extend(hidden_rectifiers(case.model()));
-        Ok(Evidence { layer, remarks, ..Evidence::of_input(product, Meaning::Colour)? })
+        let layer = evidence.layer;
+        Ok(Evidence { layer, remarks, ..self.settings.at_input(case, product, Meaning::Colour)? })
     }
 }

@@ -1,8 +1,7 @@
 //! HiResCAM.
 
-use tch::Tensor;
-
-use super::{LayerCase, LayerMethod, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -18,16 +17,25 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type HiResCam = LayerMethod<GradientTimesActivation>;
+#[derive(Clone, Debug, Default)]
+pub struct HiResCam {
+    settings: Settings,
+}
 
-/// HiResCAM's contributions: gradient times activation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GradientTimesActivation;
+shared_setters!(HiResCam at a layer);
 
-impl Weighting for GradientTimesActivation {
-    const NAME: &'static str = "HiResCAM";
+impl Attribution for HiResCam {
+    fn name(&self) -> String {
+        self.settings.named("HiResCAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        case.gradient()?.f_mul(&case.activation).into_result()
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let contributions = at.gradient()?.f_mul(&at.activation).into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }

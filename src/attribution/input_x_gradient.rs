@@ -1,6 +1,7 @@
 //! Input times gradient.
 
-use super::{Case, Evidence, InputMethod, Meaning, Sensitivity};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Meaning, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -16,20 +17,25 @@ use crate::tensor::IntoResult;
 /// assert!(heat.raw().iter().any(|&v| v < 0.0) && heat.raw().iter().any(|&v| v > 0.0));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type InputXGradient = InputMethod<InputTimesGradient>;
+#[derive(Clone, Debug, Default)]
+pub struct InputXGradient {
+    settings: Settings,
+}
 
-/// The product of each value of the input and its gradient.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct InputTimesGradient;
+shared_setters!(InputXGradient);
 
-impl Sensitivity for InputTimesGradient {
+impl Attribution for InputXGradient {
     fn name(&self) -> String {
-        "Input × gradient".into()
+        self.settings.named("Input × gradient")
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
         let gradient = case.gradient_of(case.model().input())?;
         let product = gradient.f_mul(&case.input()?).into_result()?;
-        Evidence::of_input(product, Meaning::Signed)
+        self.settings.at_input(case, product, Meaning::Signed)
     }
 }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::{Baseline, Case, Evidence, InputMethod, Meaning, Sensitivity};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Baseline, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::show::Progress;
@@ -46,14 +47,14 @@ const MOST_STEPS: usize = 10_000;
 /// println!("{}", heat.remarks()[0]); // how complete it is
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type IntegratedGradients = InputMethod<PathIntegral>;
-
-/// The integral of the gradient along the straight way from a baseline to the input.
-#[derive(Clone, Debug)]
-pub struct PathIntegral {
+#[derive(Clone, Debug, Default)]
+pub struct IntegratedGradients {
+    settings: Settings,
     steps: Option<usize>,
     from: Start,
 }
+
+shared_setters!(IntegratedGradients);
 
 /// Where the way begins.
 #[derive(Clone, Debug)]
@@ -62,9 +63,9 @@ enum Start {
     Input(Rc<Tensor>),
 }
 
-impl Default for PathIntegral {
+impl Default for Start {
     fn default() -> Self {
-        PathIntegral { steps: None, from: Start::Everywhere(Baseline::default()) }
+        Start::Everywhere(Baseline::default())
     }
 }
 
@@ -73,18 +74,14 @@ impl IntegratedGradients {
     /// captum's rule, which takes 50 unless told otherwise.
     #[must_use]
     pub fn steps(&self, count: usize) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.steps = Some(count);
-        changed
+        Self { steps: Some(count), ..self.clone() }
     }
 
     /// Starts from an input that is the same everywhere: a value of the normalised input, a
     /// colour, or a number a band.
     #[must_use]
     pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.from = Start::Everywhere(baseline.into());
-        changed
+        Self { from: Start::Everywhere(baseline.into()), ..self.clone() }
     }
 
     /// Starts from this input, `[1, C, H, W]`, prepared as the network expects it: noise, a blurred
@@ -93,13 +90,11 @@ impl IntegratedGradients {
     pub fn baseline_input(&self, input: &Tensor) -> Self {
         // Whether it can stand for an input is seen when there is one.
         let copy = float_copy(input).unwrap_or_else(|_| input.shallow_clone());
-        let mut changed = self.clone();
-        changed.sensitivity.from = Start::Input(Rc::new(copy));
-        changed
+        Self { from: Start::Input(Rc::new(copy)), ..self.clone() }
     }
 }
 
-impl PathIntegral {
+impl IntegratedGradients {
     /// The baseline of an input, `[1, C, H, W]`.
     fn start(&self, model: &Model, input: &Tensor) -> Result<Tensor> {
         let size = input.size();
@@ -130,7 +125,7 @@ impl PathIntegral {
     }
 }
 
-impl Sensitivity for PathIntegral {
+impl Attribution for IntegratedGradients {
     fn name(&self) -> String {
         let mut name = "Integrated gradients".to_owned();
         if let Some(steps) = self.steps {
@@ -141,17 +136,20 @@ impl Sensitivity for PathIntegral {
             Start::Everywhere(baseline) => name += &format!(", from {baseline}"),
             Start::Input(_) => name += ", from another input",
         }
-        name
+        self.settings.named(&name)
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
         if self.steps.is_some_and(|steps| !(1..=MOST_STEPS).contains(&steps)) {
             return Err(Error::Argument(format!(
                 "the integral is a sum over 1 to {MOST_STEPS} points, not {}",
                 self.steps.unwrap_or_default()
             )));
         }
-        let _no_grad = tch::no_grad_guard();
         let total = self.steps.map(|steps| (steps * case.count()) as u64);
         let mut progress = Progress::new("Integrated gradients, points", total);
         let mut found = Vec::with_capacity(case.count());
@@ -177,7 +175,7 @@ impl Sensitivity for PathIntegral {
         let widest =
             if case.count() > 1 { "the photo of this batch with the widest gap " } else { "" };
         let remarks = worst.iter().map(|worst| format!("{widest}{worst}")).collect();
-        Ok(Evidence { remarks, ..Evidence::of_input(product, Meaning::Signed)? })
+        Ok(Evidence { remarks, ..self.settings.at_input(case, product, Meaning::Signed)? })
     }
 }
 

@@ -1,8 +1,7 @@
 //! LayerCAM.
 
-use tch::Tensor;
-
-use super::{LayerCase, LayerMethod, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -18,17 +17,26 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type LayerCam = LayerMethod<PositiveGradient>;
+#[derive(Clone, Debug, Default)]
+pub struct LayerCam {
+    settings: Settings,
+}
 
-/// LayerCAM's contributions: activations, weighted by their own positive gradients.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PositiveGradient;
+shared_setters!(LayerCam at a layer);
 
-impl Weighting for PositiveGradient {
-    const NAME: &'static str = "LayerCAM";
+impl Attribution for LayerCam {
+    fn name(&self) -> String {
+        self.settings.named("LayerCAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        let positive = case.gradient()?.f_relu();
-        positive.and_then(|positive| positive.f_mul(&case.activation)).into_result()
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let positive = at.gradient()?.f_relu();
+        let contributions = positive.and_then(|t| t.f_mul(&at.activation)).into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }

@@ -83,16 +83,16 @@ impl LongWork {
     }
 }
 
-/// `batch` and `budget` of a method whose [`LongWork`] lies in this field.
+/// `batch` and `budget` of a method, for a type with a field `work`.
 macro_rules! long_work {
-    ($method:ty, $($work:ident).+) => {
+    ($method:ident) => {
         impl $method {
             /// How many inputs run through the network at once, 6 unless set: more take more memory,
             /// and the result is the same.
             #[must_use]
             pub fn batch(&self, inputs: usize) -> Self {
                 let mut changed = self.clone();
-                changed.$($work).+.batch = inputs;
+                changed.work.batch = inputs;
                 changed
             }
 
@@ -103,7 +103,7 @@ macro_rules! long_work {
             #[must_use]
             pub fn budget(&self, time: std::time::Duration) -> Self {
                 let mut changed = self.clone();
-                changed.$($work).+.budget = Some(time);
+                changed.work.budget = Some(time);
                 changed
             }
         }

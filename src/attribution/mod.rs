@@ -28,55 +28,55 @@ mod guided;
 mod guided_grad_cam;
 mod heatmap;
 mod hires_cam;
-mod input_method;
 mod input_x_gradient;
 mod integrated_gradients;
 mod layer_cam;
-mod layer_method;
+mod layer_case;
 mod long_work;
 mod occlusion;
 mod resolved_target;
 mod saliency;
 mod score_cam;
+mod settings;
 mod smooth_grad;
 mod target;
 mod xgrad_cam;
 
 use std::rc::Rc;
 
-pub use ablation_cam::{AblationCam, ChannelAblation};
+pub use ablation_cam::AblationCam;
 pub use attention_rollout::AttentionRollout;
 pub use augmented::Augmented;
 pub use baseline::Baseline;
 pub use case::Case;
-pub use class_activation::{Cam, ClassWeights};
-pub use eigen_cam::{Activation, EigenCam, EigenGradCam, EigenGradient};
-pub use element_wise::{GradCamElementWise, PositiveProducts};
+pub use class_activation::Cam;
+pub use eigen_cam::{EigenCam, EigenGradCam};
+pub use element_wise::GradCamElementWise;
 pub use evidence::{Evidence, Meaning, Reduction, principal_component};
 pub use fused::Fused;
-pub use grad_cam::{GradCam, MeanGradient};
-pub use grad_cam_plus_plus::{GradCamPlusPlus, HigherOrderGradient};
-pub use guided::{Deconvolution, DeconvolvedRectifiers, GuidedBackprop, GuidedRectifiers};
-pub use guided_grad_cam::{GuidedGradCam, GuidedTimesGradCam};
+pub use grad_cam::GradCam;
+pub use grad_cam_plus_plus::GradCamPlusPlus;
+pub use guided::{Deconvolution, GuidedBackprop};
+pub use guided_grad_cam::GuidedGradCam;
 pub use heatmap::Heatmap;
-pub use hires_cam::{GradientTimesActivation, HiResCam};
-pub use input_method::{InputMethod, Sensitivity};
-pub use input_x_gradient::{InputTimesGradient, InputXGradient};
-pub use integrated_gradients::{IntegratedGradients, PathIntegral};
-pub use layer_cam::{LayerCam, PositiveGradient};
-pub use layer_method::{LayerCase, LayerMethod, Weighting};
-pub use occlusion::{CoveredWindows, Occlusion};
-pub use saliency::{GradientMagnitude, Saliency};
-pub use score_cam::{ChannelScores, ScoreCam};
+pub use hires_cam::HiResCam;
+pub use input_x_gradient::InputXGradient;
+pub use integrated_gradients::IntegratedGradients;
+pub use layer_cam::LayerCam;
+pub use layer_case::LayerCase;
+pub use occlusion::Occlusion;
+pub use saliency::Saliency;
+pub use score_cam::ScoreCam;
 pub use smooth_grad::SmoothGrad;
 pub use target::{Function, Target};
-pub use xgrad_cam::{ActivationWeightedGradient, XGradCam};
+pub use xgrad_cam::XGradCam;
 
 use crate::error::{Error, Result};
 use crate::look::{Look, Looks, Memory};
 use crate::photo::View;
 
-/// A way to explain what a network sees in a photo, or in a row of numbers.
+/// A way to explain what a network sees in a photo, or in a row of numbers: what every method is, and all that looks, data
+/// sets and comparisons know of one. [`LayerCase`] shows a method of one's own.
 pub trait Attribution {
     /// The method's name as its paper has it, with what was set otherwise.
     fn name(&self) -> String;
@@ -84,7 +84,8 @@ pub trait Attribution {
     /// What it was told to explain.
     fn target(&self) -> Target;
 
-    /// What it computes for each of a batch.
+    /// What it computes for each of a batch. While it is called by a look, operations on tensors are not
+    /// recorded for gradients, which come from the case.
     ///
     /// # Errors
     /// Unknown layers, and what the method cannot be applied to.
@@ -195,7 +196,10 @@ fn explain(
     let doing = |e: Error| e.while_doing(&name);
     let (memory, targets) = at_output(memory, targets).map_err(doing)?;
     let case = Case::new(&memory, targets);
-    let evidence = method.attribute(&case).map_err(doing)?;
+    let evidence = {
+        let _no_grad = tch::no_grad_guard();
+        method.attribute(&case).map_err(doing)?
+    };
     let maps = evidence.maps().map_err(doing)?;
     case.check_finite(&maps).map_err(doing)?;
     let goals = case.goals().map_err(doing)?;

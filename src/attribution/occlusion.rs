@@ -5,7 +5,8 @@ use std::ops::Range;
 use tch::{TchError, Tensor};
 
 use super::long_work::{LongWork, long_work};
-use super::{Baseline, Case, Evidence, InputMethod, Meaning, Sensitivity};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Baseline, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
 use crate::model::{Front, Reach};
 use crate::tensor::IntoResult;
@@ -16,13 +17,13 @@ use crate::tensor::IntoResult;
 /// class; negative: against it. This is captum's `Occlusion`, of all channels at once. No gradient is
 /// taken.
 ///
-/// Windows are squares of the network's input that start every [`stride`](InputMethod::stride) pixels; the
+/// Windows are squares of the network's input that start every [`stride`](Occlusion::stride) pixels; the
 /// last ones of a row and of a column are cut off at the border. What covers them is the
-/// [`baseline`](InputMethod::baseline), 0 of the normalised input unless set, which is the mean colour.
+/// [`baseline`](Occlusion::baseline), 0 of the normalised input unless set, which is the mean colour.
 ///
 /// The network runs once for every window, its first layers only on what the window reaches:
-/// [`batch`](InputMethod::batch) of them at once, and no longer
-/// than a [`budget`](InputMethod::budget) says, if there is one. Windows are taken from everywhere in turn, so
+/// [`batch`](Occlusion::batch) of them at once, and no longer
+/// than a [`budget`](Occlusion::budget) says, if there is one. Windows are taken from everywhere in turn, so
 /// that those that were reached when the time is up lie evenly over the photo; what none of them covers
 /// is 0.
 ///
@@ -37,47 +38,40 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (224, 224));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type Occlusion = InputMethod<CoveredWindows>;
-
-/// The mean of what is lost under the windows that cover a pixel.
 #[derive(Clone, Debug, Default)]
-pub struct CoveredWindows {
+pub struct Occlusion {
+    settings: Settings,
     window: Option<usize>,
     stride: Option<usize>,
     baseline: Baseline,
     work: LongWork,
 }
 
-long_work!(Occlusion, sensitivity.work);
+shared_setters!(Occlusion);
+long_work!(Occlusion);
 
 impl Occlusion {
     /// The windows' height and width in pixels of the input: 32 unless set, or a quarter of the
     /// photo's shorter side where that is less.
     #[must_use]
     pub fn window(&self, pixels: usize) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.window = Some(pixels);
-        changed
+        Self { window: Some(pixels), ..self.clone() }
     }
 
     /// How many pixels lie between the starts of two windows: half a window unless set.
     #[must_use]
     pub fn stride(&self, pixels: usize) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.stride = Some(pixels);
-        changed
+        Self { stride: Some(pixels), ..self.clone() }
     }
 
     /// What covers the windows: a value of the normalised input, a colour, or a number a band.
     #[must_use]
     pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.baseline = baseline.into();
-        changed
+        Self { baseline: baseline.into(), ..self.clone() }
     }
 }
 
-impl Sensitivity for CoveredWindows {
+impl Attribution for Occlusion {
     fn name(&self) -> String {
         let mut name = "Occlusion".to_owned();
         for (what, set) in [("window", self.window), ("stride", self.stride)] {
@@ -88,11 +82,14 @@ impl Sensitivity for CoveredWindows {
         if self.baseline != Baseline::default() {
             name += &format!(", covered by {}", self.baseline);
         }
-        name
+        self.settings.named(&name)
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
-        let _no_grad = tch::no_grad_guard();
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
         let input = case.input()?;
         if case.model().takes_numbers() {
             return self.numbers(case, &input);
@@ -145,11 +142,11 @@ impl Sensitivity for CoveredWindows {
         let gaps = if gaps { "; what none of them covers is 0" } else { "" };
         let stopped = stopped.map(|stopped| format!("{stopped}, spread over the photo{gaps}"));
         let remarks = stopped.into_iter().collect();
-        Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed)? })
+        Ok(Evidence { remarks, ..self.settings.at_input(case, contributions, Meaning::Signed)? })
     }
 }
 
-impl CoveredWindows {
+impl Occlusion {
     /// What is lost when each number of a row is replaced by the baseline's, `[N, F]`.
     fn numbers(&self, case: &Case, input: &Tensor) -> Result<Evidence> {
         if self.window.or(self.stride).is_some() {
@@ -184,7 +181,7 @@ impl CoveredWindows {
             .into_result()?;
         let stopped = stopped.map(|stopped| format!("{stopped}; the others are 0"));
         let remarks = stopped.into_iter().collect();
-        Ok(Evidence { remarks, ..Evidence::of_input(contributions, Meaning::Signed)? })
+        Ok(Evidence { remarks, ..self.settings.at_input(case, contributions, Meaning::Signed)? })
     }
 }
 
@@ -219,7 +216,7 @@ impl Window {
     }
 }
 
-impl CoveredWindows {
+impl Occlusion {
     /// All windows of a photo, in an order in which any number of the first lie evenly over it.
     fn windows(&self, height: usize, width: usize) -> Result<Vec<Window>> {
         let side = self.window.unwrap_or(32.min(height.min(width) / 4).max(1));
@@ -338,7 +335,7 @@ mod tests {
     use super::*;
 
     fn places(occlusion: &Occlusion, height: usize, width: usize) -> Vec<Window> {
-        let mut windows = occlusion.sensitivity.windows(height, width).expect("windows");
+        let mut windows = occlusion.windows(height, width).expect("windows");
         windows.sort_by_key(|w| (w.top, w.left));
         windows
     }
@@ -373,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_first_windows_lie_evenly() {
-        let windows = CoveredWindows::default().windows(224, 224).expect("windows");
+        let windows = Occlusion::default().windows(224, 224).expect("windows");
         // Every fourth of the 13 in a row, then every second.
         for (count, step) in [(4 * 4, 4 * 16), (7 * 7, 2 * 16), (13 * 13, 16)] {
             let first = &windows[..count];

@@ -1,6 +1,7 @@
 //! Saliency.
 
-use super::{Case, Evidence, InputMethod, Meaning, Reduction, Sensitivity};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::Result;
 
 /// Saliency: `maxᶜ |∂y/∂xᶜ|`, how much the score `y` of the class before the softmax changes with a
@@ -18,32 +19,40 @@ use crate::error::Result;
 /// assert_eq!(heat.channels().count(), 3);
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type Saliency = InputMethod<GradientMagnitude>;
-
-/// Saliency's values: the size of each gradient.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GradientMagnitude {
+#[derive(Clone, Debug, Default)]
+pub struct Saliency {
+    settings: Settings,
     sum: bool,
 }
+
+shared_setters!(Saliency);
 
 impl Saliency {
     /// The sum of the magnitudes over the colours, `Σᶜ |∂y/∂xᶜ|`, in place of the greatest.
     #[must_use]
     pub fn sum(&self) -> Self {
-        let mut changed = self.clone();
-        changed.sensitivity.sum = true;
-        changed
+        Self { sum: true, ..self.clone() }
     }
 }
 
-impl Sensitivity for GradientMagnitude {
+impl Attribution for Saliency {
     fn name(&self) -> String {
-        if self.sum { "Saliency, sum over channels".into() } else { "Saliency".into() }
+        self.settings.named(if self.sum { "Saliency, sum over channels" } else { "Saliency" })
     }
 
-    fn evidence(&self, case: &Case) -> Result<Evidence> {
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
         let gradient = case.gradient_of(case.model().input())?;
-        let reduction = if self.sum { Reduction::Magnitudes } else { Reduction::Greatest };
-        Ok(Evidence { reduction, ..Evidence::of_input(gradient, Meaning::Magnitude)? })
+        let evidence = self.settings.at_input(case, gradient, Meaning::Magnitude)?;
+        Ok(match evidence.meaning {
+            Meaning::Magnitude if self.sum => {
+                Evidence { reduction: Reduction::Magnitudes, ..evidence }
+            }
+            Meaning::Magnitude => Evidence { reduction: Reduction::Greatest, ..evidence },
+            _ => evidence,
+        })
     }
 }

@@ -4,7 +4,8 @@ use tch::Tensor;
 
 use super::channels::{score_channels, weighted};
 use super::long_work::{LongWork, long_work};
-use super::{LayerCase, LayerMethod, Weighting};
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -14,7 +15,7 @@ use crate::tensor::IntoResult;
 /// `y` is the score of the class before the softmax. No gradient is taken.
 ///
 /// The network runs once for every channel of the layer, which takes a while:
-/// [`batch`](LayerMethod::batch) inputs at once, and no longer than a [`budget`](LayerMethod::budget)
+/// [`batch`](ScoreCam::batch) inputs at once, and no longer than a [`budget`](ScoreCam::budget)
 /// says, if there is one. The channels with the greatest mean activation come first. Those that are not
 /// reached weigh nothing.
 ///
@@ -29,30 +30,38 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type ScoreCam = LayerMethod<ChannelScores>;
-
-/// Score-CAM's weights: the score of the input as each channel's map lets it through.
 #[derive(Clone, Debug, Default)]
-pub struct ChannelScores {
+pub struct ScoreCam {
+    settings: Settings,
     work: LongWork,
 }
 
-long_work!(ScoreCam, weighting.work);
+shared_setters!(ScoreCam at a layer);
+long_work!(ScoreCam);
 
-impl Weighting for ChannelScores {
-    const NAME: &'static str = "Score-CAM";
+impl Attribution for ScoreCam {
+    fn name(&self) -> String {
+        self.settings.named("Score-CAM")
+    }
 
-    fn contributions(&self, at: &LayerCase) -> Result<Tensor> {
-        let input = at.case.input()?;
-        let scores = score_channels(at, Self::NAME, &self.work, |photo, channels| {
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let input = case.input()?;
+        let scores = score_channels(&at, "Score-CAM", &self.work, |photo, channels| {
             let one = input.f_narrow(0, photo as i64, 1).into_result()?;
             let maps = at.activation.f_select(0, photo as i64).and_then(|maps| {
                 let channels = Tensor::f_from_slice(channels)?.f_to_device(maps.device())?;
                 maps.f_index_select(0, &channels)
             });
-            at.case.scores_with(photo, 0, &masked(&one, &maps.into_result()?)?)
+            case.scores_with(photo, 0, &masked(&one, &maps.into_result()?)?)
         })?;
-        weighted(at, &scores.iter().map(|scores| softmax(scores)).collect::<Vec<_>>())
+        let weights: Vec<_> = scores.iter().map(|scores| softmax(scores)).collect();
+        let contributions = weighted(&at, &weights)?;
+        self.settings.at_layer(at, contributions)
     }
 }
 

@@ -144,7 +144,6 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         self.check()?;
-        let _no_grad = tch::no_grad_guard();
         let photos = case.count();
         let input = case.input()?;
         let mut random = StdRng::seed_from_u64(self.seed);

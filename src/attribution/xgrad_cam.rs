@@ -1,8 +1,10 @@
 //! XGrad-CAM.
 
-use tch::{Kind, Tensor};
+use tch::Kind;
 
-use super::{LayerCase, LayerMethod, Weighting};
+use super::channels::sum_over_space;
+use super::settings::{Settings, shared_setters};
+use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -23,23 +25,33 @@ use crate::tensor::IntoResult;
 /// assert_eq!((heat.height(), heat.width()), (13, 13));
 /// Ok::<(), convlens::Error>(())
 /// ```
-pub type XGradCam = LayerMethod<ActivationWeightedGradient>;
+#[derive(Clone, Debug, Default)]
+pub struct XGradCam {
+    settings: Settings,
+}
 
-/// XGrad-CAM's weights: the mean gradient of each channel, weighted by its activation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ActivationWeightedGradient;
+shared_setters!(XGradCam at a layer);
 
-impl Weighting for ActivationWeightedGradient {
-    const NAME: &'static str = "XGrad-CAM";
+impl Attribution for XGradCam {
+    fn name(&self) -> String {
+        self.settings.named("XGrad-CAM")
+    }
 
-    fn contributions(&self, case: &LayerCase) -> Result<Tensor> {
-        let gradient = case.gradient()?;
-        let sum = |t: &Tensor| t.f_sum_dim_intlist([2i64, 3].as_slice(), true, None::<Kind>);
+    fn target(&self) -> Target {
+        self.settings.target.clone()
+    }
+
+    fn attribute(&self, case: &Case) -> Result<Evidence> {
+        let at = self.settings.look_at(case)?;
+        let gradient = at.gradient()?;
         let work = || {
-            let above = sum(&gradient.f_mul(&case.activation)?)?;
-            let below = sum(&case.activation)?.f_add_scalar(1e-7)?;
-            above.f_div(&below)?.f_mul(&case.activation)
+            // In double precision, since activations that nearly cancel are what is divided by.
+            let activation = at.activation.f_to_kind(Kind::Double)?;
+            let above = sum_over_space(&activation.f_mul(&gradient)?)?;
+            let below = sum_over_space(&activation)?.f_add_scalar(1e-7)?;
+            above.f_div(&below)?.f_mul(&activation)?.f_to_kind(Kind::Float)
         };
-        work().into_result()
+        let contributions = work().into_result()?;
+        self.settings.at_layer(at, contributions)
     }
 }
