@@ -6,10 +6,11 @@
 //! [`Fit`].
 
 pub use crate::attribution::{
-    AblationCam, AttentionRollout, Attribution, Augmented, Baseline, Cam, Deconvolution, EigenCam,
-    EigenGradCam, Fused, GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop,
-    GuidedGradCam, Heatmap, HiResCam, InputXGradient, IntegratedGradients, LayerCam, Occlusion,
-    Saliency, ScoreCam, SmoothGrad, Target, XGradCam,
+    AblationCam, AttentionRollout, Attribution, Augmented, Baseline, BlurIntegratedGradients, Cam,
+    Deconvolution, EigenCam, EigenGradCam, ExpectedGradients, Fem, FinerCam, FullGrad, Fused,
+    GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop, GuidedGradCam, Heatmap, HiResCam,
+    InputXGradient, IntegratedGradients, IsCam, KpcaCam, LayerCam, Occlusion, Saliency, ScoreCam,
+    SegEigenCam, ShapleyCam, SmoothGrad, SmoothGradCamPlusPlus, SsCam, Target, XGradCam,
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;

@@ -115,7 +115,7 @@ fn every_method_explains_it_over_the_bands_that_were_chosen() {
     let look = case.model.look_array(&case.scene.view_as([3, 2, 1])).expect("a look");
     let grey = case.model.look_array(&case.scene.view_as([4])).expect("a look");
     // Whether they are drawn over the bands, and at which size.
-    let methods: [(bool, usize, Box<dyn Attribution>); 20] = [
+    let methods: [(bool, usize, Box<dyn Attribution>); 32] = [
         (true, 12, Box::new(Cam::default())),
         (true, 12, Box::new(GradCam::default())),
         (true, 12, Box::new(GradCamPlusPlus::default())),
@@ -127,6 +127,22 @@ fn every_method_explains_it_over_the_bands_that_were_chosen() {
         (true, 12, Box::new(EigenGradCam::default())),
         (true, 12, Box::new(ScoreCam::at("relu2"))),
         (true, 12, Box::new(AblationCam::default())),
+        (true, 12, Box::new(SmoothGradCamPlusPlus::default().samples(3))),
+        (true, 12, Box::new(SsCam::at("relu2").samples(2))),
+        (true, 12, Box::new(IsCam::at("relu2").steps(2))),
+        (true, 12, Box::new(FinerCam::default())),
+        (true, 12, Box::new(ShapleyCam::default())),
+        (true, 12, Box::new(KpcaCam::default())),
+        (true, 12, Box::new(Fem::at("relu1"))),
+        (true, 12, Box::new(SegEigenCam::default())),
+        (true, 24, Box::new(FullGrad::default())),
+        (true, 24, Box::new(BlurIntegratedGradients::default().steps(5))),
+        (
+            true,
+            24,
+            Box::new(ExpectedGradients::over(&Tensor::zeros([1, 5, 24, 24], tch::kind::FLOAT_CPU))),
+        ),
+        (false, 24, Box::new(SmoothGrad::new(Saliency::default()).samples(3).variance())),
         (true, 24, Box::new(Augmented::new(GradCam::default()))),
         (true, 24, Box::new(Fused::mean(["relu1", "relu2"].map(GradCam::at)))),
         (true, 24, Box::new(InputXGradient::default())),

@@ -371,10 +371,26 @@ fn what_each_number_contributes_is_what_captum_says() {
         order.sort_by(|&a, &b| heat.raw()[b].abs().total_cmp(&heat.raw()[a].abs()));
         let place = |i: usize| text.find(&format!("\n{}: ", named_in_order()[i])).expect("a line");
         assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{text}");
+        // The mean over one baseline is integrated gradients, but for the places on the way.
+        let expected = ExpectedGradients::over(&(rows * 0.0)).samples(60).class(1);
+        let each = looks.explain(&expected).expect("bars");
+        for (row, heat) in (0..).zip(&each) {
+            let look = model.look_input(&rows.narrow(0, row, 1)).expect("a look");
+            let path = look.explain(&IntegratedGradients::default().class(1)).expect("bars");
+            let most = path.raw().iter().fold(0f32, |most, value| most.max(value.abs()));
+            for (one, other) in heat.raw().iter().zip(path.raw()) {
+                assert!((one - other).abs() < 0.2 * most, "{:?} {:?}", heat.raw(), path.raw());
+            }
+        }
         // What is for photos says so.
         failure(look.explain(&GradCam::at(1)), &["Grad-CAM: it explains photos", "row of numbers"]);
         failure(look.explain(&Augmented::new(Saliency::default())), &["row of numbers"]);
         failure(look.explain(&GuidedGradCam::default()), &["row of numbers"]);
+        failure(look.explain(&Cam::default()), &["row of numbers"]);
+        failure(look.explain(&FullGrad::default()), &["FullGrad explains photos"]);
+        failure(look.explain(&BlurIntegratedGradients::default()), &["row of numbers"]);
+        failure(look.explain(&SmoothGradCamPlusPlus::default()), &["row of numbers"]);
+        failure(look.explain(&SsCam::default()), &["row of numbers"]);
         failure(look.explain(&Occlusion::default().window(2)), &[".window(..)"]);
         failure(look.explain(&dark.baseline([0.0; 5])), &["each of the 6 channels"]);
         failure(heat.overlay(), &["row of numbers", ".picture()"]);

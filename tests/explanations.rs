@@ -69,8 +69,24 @@ fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
         EigenGradCam,
         ScoreCam,
         AblationCam,
+        SegEigenCam,
+        KpcaCam,
+        Fem,
+        ShapleyCam,
         GuidedGradCam
     ];
+    all.push(match layer {
+        Some(layer) => Rc::new(SmoothGradCamPlusPlus::at(layer).class(target).samples(3)) as Method,
+        None => Rc::new(SmoothGradCamPlusPlus::default().class(target).samples(3)),
+    });
+    all.push(match layer {
+        Some(layer) => Rc::new(SsCam::at(layer).class(target).samples(2)) as Method,
+        None => Rc::new(SsCam::default().class(target).samples(2)),
+    });
+    all.push(match layer {
+        Some(layer) => Rc::new(IsCam::at(layer).class(target).steps(2)) as Method,
+        None => Rc::new(IsCam::default().class(target).steps(2)),
+    });
     let cam = layer.map_or_else(Cam::default, Cam::at).class(target);
     all.push(Rc::new(cam));
     if layer.is_none() {
@@ -79,13 +95,17 @@ fn methods(target: &Target, layer: Option<&str>) -> Vec<Method> {
         all.push(Rc::new(GuidedBackprop::default().class(target)));
         all.push(Rc::new(Deconvolution::default().class(target).principal_component()));
         all.push(Rc::new(InputXGradient::default().class(target)));
+        all.push(Rc::new(FullGrad::default().class(target)));
+        all.push(Rc::new(BlurIntegratedGradients::default().class(target).steps(7)));
         all.push(Rc::new(IntegratedGradients::default().class(target)));
         all.push(Rc::new(IntegratedGradients::default().class(target).steps(7)));
         all.push(Rc::new(SmoothGrad::new(Saliency::default().class(target)).samples(7)));
+        all.push(Rc::new(SmoothGrad::new(Saliency::default().class(target)).samples(7).variance()));
     }
     let inner = layer.map_or_else(GradCam::default, GradCam::at).class(target);
     all.push(Rc::new(Fused::mean([inner.clone(), inner.clone()])));
     all.push(Rc::new(Fused::greatest([inner.clone(), inner.clone()])));
+    all.push(Rc::new(Fused::product([inner.clone(), inner.clone()])));
     all.push(Rc::new(Augmented::new(inner)));
     all
 }
@@ -460,6 +480,91 @@ fn a_target_that_gradients_do_not_reach_is_explained() {
         Target::function("largest", |scores| scores.argmax(0, false).to_kind(tch::Kind::Float));
     let text = failure(&look, &(Rc::new(GradCam::default().class(count)) as Method));
     assert!(text.contains("does not depend on the network's output"), "{text}");
+}
+
+#[test]
+fn finer_cam_compares_one_class_with_those_alike() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let heat = look.explain(&FinerCam::default().class(2)).expect("a map");
+    assert_eq!((heat.target(), heat.class()), ("class 2", Some(2)));
+    assert!(heat.remarks()[0].starts_with("class 2 against class "), "{:?}", heat.remarks());
+    // There are no more than three others.
+    let all = look.explain(&FinerCam::default().class(2).alternatives(9)).expect("a map");
+    assert_eq!(all.raw(), heat.raw());
+    let nearest = look.explain(&FinerCam::default().class(2).alternatives(1)).expect("a map");
+    assert_ne!(nearest.raw(), heat.raw());
+    // Against one alone, it is the difference of both scores, whose probability cancels.
+    let other: i64 =
+        nearest.remarks()[0].rsplit(' ').next().expect("a class").parse().expect("one");
+    let difference = GradCam::default().class(Target::difference(2, other));
+    let difference = look.explain(&difference).expect("a map");
+    let scale = difference.raw().iter().fold(0f32, |m, v| m.max(v.abs()));
+    let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * scale;
+    assert!(nearest.raw().iter().zip(difference.raw()).all(close));
+
+    for target in [Target::sum([0, 1]), Target::function("one", |y| y.get(0))] {
+        let text = failure(&look, &(Rc::new(FinerCam::default().class(target)) as Method));
+        assert!(text.contains("sets one class of a network that classifies apart"), "{text}");
+    }
+    let pixels = segmenter();
+    let look = pixels.look_input(&inputs(&pixels, 1)).expect("a look");
+    let text = failure(&look, &(Rc::new(FinerCam::default().class(1)) as Method));
+    assert!(text.contains("take GradCam"), "{text}");
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let model = network(3, 6);
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let photo = inputs(&model, 1);
+    let cases: Vec<(Method, &str)> = vec![
+        (Rc::new(FinerCam::default().alternatives(0)), "compared with 1 or more others"),
+        (Rc::new(FinerCam::default().strength(f64::NAN)), "a finite strength"),
+        (Rc::new(Fem::default().sigmas(f64::NAN)), "standard deviations above its mean"),
+        (Rc::new(KpcaCam::default().gamma(-1.0)), "a number above 0, not -1"),
+        (Rc::new(SsCam::default().samples(0)), "a mean of no samples"),
+        (Rc::new(SsCam::default().noise(f64::NAN)), "not NaN"),
+        (Rc::new(IsCam::default().steps(0)), "1 to 1000 steps, not 0"),
+        (Rc::new(IsCam::default().batch(0)), "a batch of 0"),
+        (Rc::new(SmoothGradCamPlusPlus::default().samples(usize::MAX)), "1 to 10000"),
+        (Rc::new(BlurIntegratedGradients::default().steps(0)), "1 to 10000 steps"),
+        (Rc::new(BlurIntegratedGradients::default().sigma(0.0)), "a deviation above 0"),
+        (Rc::new(ExpectedGradients::over(&photo.narrow(0, 0, 0))), "baselines of [0, 3, 12, 12]"),
+        (Rc::new(ExpectedGradients::over(&photo.narrow(1, 0, 1))), "do not stand for an input"),
+        (Rc::new(ExpectedGradients::over(&(&photo * f64::NAN))), "hold NaN"),
+        (Rc::new(ExpectedGradients::over(&photo).samples(0)), "a mean of no samples"),
+    ];
+    for (method, part) in cases {
+        let text = failure(&look, &method);
+        assert!(text.contains(part), "{text}");
+    }
+    nothing_is_left_behind(&model);
+}
+
+#[test]
+fn a_baseline_that_is_the_photo_leaves_nothing_to_explain() {
+    let model = network(3, 6);
+    let photo = inputs(&model, 1);
+    let look = model.look_input(&photo).expect("a look");
+    let heat = look.explain(&ExpectedGradients::over(&photo).samples(2)).expect("a map");
+    assert!(heat.raw().iter().all(|&v| v == 0.0));
+    assert!(heat.remarks()[0].contains("a gap of 0.0000"), "{:?}", heat.remarks());
+}
+
+#[test]
+fn kpca_cam_says_what_a_large_layer_would_take() {
+    let mut net = Model::builder("large", [3, 80, 80]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 2, 3).padding(1), &[x]);
+    let x = net.add("conv2", Conv2d::new(2, 2, 3).stride(2), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = placed(net.build().expect("a network"));
+    let look = model.look_input(&inputs(&model, 1)).expect("a look");
+    let text = failure(&look, &(Rc::new(KpcaCam::at("conv1")) as Method));
+    assert!(text.contains("6400 places, and comparing each with each takes 312 MB"), "{text}");
+    assert!(text.contains("such as \"conv2\""), "{text}");
 }
 
 /// A user's own method may panic in the middle of everything.

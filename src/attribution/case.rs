@@ -3,13 +3,13 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Target;
 use super::resolved_target::{ResolvedTarget, total};
 use crate::error::{Error, Result};
 use crate::look::Memory;
-use crate::model::{Back, LayerRef, Model, NodeId, Rule};
+use crate::model::{Back, LayerRef, Model, NodeId, Pass, Rule, Watch};
 use crate::tensor::{IntoResult, plain_numbers, to_floats};
 
 /// A batch of inputs under one network, and for each the score `y` that is to be explained: what
@@ -156,7 +156,22 @@ impl Case {
         self.gradient_by_rule(self.model().input(), rule)
     }
 
+    /// `∂y/∂x`, `[N, C, H, W]`, on the way to which `see` is shown the gradients at the outputs of some layers;
+    /// it is called with the place of the first photo, and the gradients of as many as there are.
+    pub(super) fn gradient_past(
+        &self,
+        layers: &[NodeId],
+        see: &mut dyn FnMut(usize, NodeId, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        self.gradient_watched(self.model().input(), Rule::Natural, Watch { layers, see })
+    }
+
     fn gradient_by_rule(&self, layer: NodeId, rule: Rule) -> Result<Tensor> {
+        let nobody = Watch { layers: &[], see: &mut |_, _, _| Ok(()) };
+        self.gradient_watched(layer, rule, nobody)
+    }
+
+    fn gradient_watched(&self, layer: NodeId, rule: Rule, watch: Watch) -> Result<Tensor> {
         let value = self.memory.activation(layer)?;
         let around = self.memory.around(layer, self.count() as i64)?;
         let mut feeds = vec![(layer, &value)];
@@ -167,11 +182,55 @@ impl Case {
             _ => Err(Error::Shape("no output".into())),
         };
         let back = Back { rule, again: false };
-        let (outputs, gradient) = self.model().gradient_back(back, &feeds, &wanted, score)?;
+        let (outputs, gradient) =
+            self.model().gradient_watched(back, &feeds, &wanted, score, watch)?;
         if let Some(output) = outputs.first() {
             self.memory.remember_output(output);
         }
         gradient.ok_or_else(|| self.independent_of(layer))
+    }
+
+    /// `∂y/∂A` and `∂(∂y/∂A · A)/∂A` with the last `A` held, by autograd on all that follows the layer.
+    pub(super) fn gradient_and_curvature(&self, layer: NodeId) -> Result<(Tensor, Tensor)> {
+        let value = self.memory.activation(layer)?;
+        let around = self.memory.around(layer, self.count() as i64)?;
+        let goals = self.goals()?;
+        crate::model::with_grad(|| {
+            let leaf = value.f_detach().and_then(|t| t.f_set_requires_grad(true)).into_result()?;
+            // Not the leaf itself, which nothing may write to.
+            let copy = leaf.f_alias_copy().into_result()?;
+            let mut feeds = vec![(layer, &copy)];
+            feeds.extend(around.iter().map(|(id, value)| (*id, value)));
+            let output =
+                self.model().run_nodes(Pass::Gradient, &feeds, &[self.model().output()])?;
+            let output = output.first().ok_or_else(|| Error::Shape("no output".into()))?;
+            let score = total(goals, output)?;
+            let by_leaf = |of: Tensor, again: bool| -> Result<Option<Tensor>> {
+                if !of.requires_grad() {
+                    return Ok(None);
+                }
+                let found = Tensor::f_run_backward(&[of], &[&leaf], again, again).into_result()?;
+                Ok(found.into_iter().next().filter(Tensor::defined))
+            };
+            let gradient = by_leaf(score, true)?.ok_or_else(|| self.independent_of(layer))?;
+            let along = gradient.f_mul(&value).and_then(|t| t.f_sum(None::<Kind>)).into_result()?;
+            let curved = match by_leaf(along, false)? {
+                Some(curved) => curved,
+                None => gradient.f_zeros_like().into_result()?,
+            };
+            Ok((gradient.f_detach().into_result()?, curved.f_detach().into_result()?))
+        })
+    }
+
+    /// What the network puts out for each input, `[1, ...]`.
+    pub(super) fn outputs(&self) -> Result<Vec<Tensor>> {
+        let output = self.memory.output()?;
+        (0..self.count() as i64).map(|i| output.f_narrow(0, i, 1).into_result()).collect()
+    }
+
+    /// The same inputs, of which something else is explained.
+    pub(super) fn with_targets(&self, targets: Vec<Target>) -> Case {
+        Case::new(&self.memory, targets)
     }
 
     /// The scores `y`, one an input.

@@ -66,3 +66,36 @@ fn strongest_first(activation: &Tensor) -> Result<Vec<Vec<i64>>> {
     });
     Ok(order.collect())
 }
+
+/// The layer's maps, each times the softmax of its score among those of its photo.
+pub(super) fn weighted_by_softmax(at: &LayerCase, scores: &[Vec<Option<f64>>]) -> Result<Tensor> {
+    weighted(at, &scores.iter().map(|scores| softmax(scores)).collect::<Vec<_>>())
+}
+
+/// Of the scores that are there; 0 for the others.
+fn softmax(scores: &[Option<f64>]) -> Vec<f32> {
+    let there = || scores.iter().flatten();
+    let greatest = there().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = there().map(|score| (score - greatest).exp()).sum();
+    let weight = |score: f64| ((score - greatest).exp() / total) as f32;
+    scores.iter().map(|score| score.map_or(0.0, weight)).collect()
+}
+
+/// Some of a photo's maps as masks for an input of this size, `[M, 1, H, W]`: scaled to 0..=1, then resized
+/// with half-pixel centres.
+pub(super) fn masks(
+    at: &LayerCase,
+    photo: usize,
+    channels: &[i64],
+    input: &Tensor,
+) -> Result<Tensor> {
+    let work = || {
+        let channels = Tensor::f_from_slice(channels)?.f_to_device(at.activation.device())?;
+        let maps = at.activation.f_select(0, photo as i64)?.f_index_select(0, &channels)?;
+        let space = [1i64, 2];
+        let maps = maps.f_sub(&maps.f_amin(space.as_slice(), true)?)?;
+        let maps = maps.f_div(&maps.f_amax(space.as_slice(), true)?.f_add_scalar(1e-8)?)?;
+        maps.f_unsqueeze(1)?.f_upsample_bilinear2d(&input.size()[2..], false, None, None)
+    };
+    work().into_result()
+}

@@ -43,6 +43,7 @@ impl Attribution for Cam {
     }
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
+        case.check_photo("it")?;
         let model = case.model();
         let (layer, called) = match &self.settings.layer {
             Some(layer) => model.find_named(layer.clone())?,

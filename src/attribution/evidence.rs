@@ -1,6 +1,6 @@
 //! What a method computes, before it becomes heat maps.
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use crate::error::{Error, Result};
 use crate::picture::{Maps, Resize};
@@ -150,11 +150,15 @@ pub fn principal_component(values: &Tensor) -> Result<Tensor> {
             first.f_mul(&size.f_unsqueeze(1)?)?
         };
         let sums = centred.f_sum_dim_intlist([2i64].as_slice(), true, None::<Kind>)?;
-        let agrees =
-            projected.f_mul(&sums)?.f_sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)?;
-        let sign =
-            agrees.f_ge(0.0)?.f_to_kind(Kind::Double)?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?;
-        projected.f_mul(&sign)?.f_reshape([n, h, w])?.f_to_kind(Kind::Float)
+        agreeing(&projected, &sums, 1)?.f_reshape([n, h, w])?.f_to_kind(Kind::Float)
     };
     work().into_result()
+}
+
+/// A component of arbitrary sign in that in which it agrees with these sums, along a dimension.
+pub(super) fn agreeing(component: &Tensor, sums: &Tensor, along: i64) -> Result<Tensor, TchError> {
+    let agrees =
+        component.f_mul(sums)?.f_sum_dim_intlist([along].as_slice(), true, None::<Kind>)?;
+    let sign = agrees.f_ge(0.0)?.f_to_kind(Kind::Double)?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?;
+    component.f_mul(&sign)
 }

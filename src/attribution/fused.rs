@@ -33,12 +33,30 @@ pub struct Fused<A> {
 enum By {
     Mean,
     Greatest,
+    Product,
 }
 
 impl<A: Attribution> Fused<A> {
     /// The mean of several maps, all for the same target.
     pub fn mean(methods: impl IntoIterator<Item = A>) -> Self {
         Fused { methods: methods.into_iter().collect(), by: By::Mean }
+    }
+
+    /// The product of several maps, all for the same target, which is high where all of them are: RefineCAM,
+    /// which takes [`GradCamPlusPlus`](super::GradCamPlusPlus) at several layers. Each map is scaled once more
+    /// before it is multiplied.
+    ///
+    /// <https://arxiv.org/abs/2605.14641>
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+    /// let layers = ["features.7", "features.9", "features.12"];
+    /// look.explain(&Fused::product(layers.map(GradCamPlusPlus::at)))?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn product(methods: impl IntoIterator<Item = A>) -> Self {
+        Fused { methods: methods.into_iter().collect(), by: By::Product }
     }
 
     /// The greatest of several maps at each place, all for the same target.
@@ -54,6 +72,7 @@ impl<A: Attribution> Attribution for Fused<A> {
         let by = match self.by {
             By::Mean => "mean",
             By::Greatest => "greatest",
+            By::Product => "product",
         };
         format!("{}, {by} of {}", names.join(" and "), self.methods.len())
     }
@@ -82,7 +101,8 @@ impl<A: Attribution> Attribution for Fused<A> {
         let mut remarks: Vec<String> = Vec::new();
         for method in &self.methods {
             let evidence = method.attribute(case)?;
-            all.push(evidence.finished(height as usize, width as usize)?);
+            let map = evidence.finished(height as usize, width as usize)?;
+            all.push(if let By::Product = self.by { map.scaled() } else { map });
             layers.extend(evidence.layer);
             remarks.extend(evidence.remarks);
         }
@@ -113,6 +133,7 @@ impl By {
             for (value, &next) in values.iter_mut().zip(other.values()) {
                 *value = match self {
                     By::Mean => *value + next,
+                    By::Product => *value * next,
                     By::Greatest if next > *value || next.is_nan() => next,
                     By::Greatest => *value,
                 };
@@ -123,7 +144,7 @@ impl By {
         }
         let fused = Maps::new(first.count(), first.height(), first.width(), values)?;
         Ok(match self {
-            By::Mean => fused.scaled(),
+            By::Mean | By::Product => fused.scaled(),
             By::Greatest => fused,
         })
     }

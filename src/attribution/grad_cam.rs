@@ -21,7 +21,7 @@ use crate::tensor::IntoResult;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct GradCam {
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 shared_setters!(GradCam at a layer);

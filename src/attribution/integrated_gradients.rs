@@ -22,6 +22,8 @@ const POINTS: usize = 3;
 const PIECES: usize = 12;
 /// Nor is it cut for ever: a score near zero asks for more than single precision has.
 const MOST_POINTS: usize = 500;
+/// Of several photos.
+const WIDEST: &str = "the photo of this batch with the widest gap ";
 /// More points than this take longer to place than any network needs.
 const MOST_STEPS: usize = 10_000;
 
@@ -172,8 +174,7 @@ impl Attribution for IntegratedGradients {
         }
         progress.finish();
         let product = Tensor::f_cat(&found, 0).into_result()?;
-        let widest =
-            if case.count() > 1 { "the photo of this batch with the widest gap " } else { "" };
+        let widest = if case.count() > 1 { WIDEST } else { "" };
         let remarks = worst.iter().map(|worst| format!("{widest}{worst}")).collect();
         Ok(Evidence { remarks, ..self.settings.at_input(case, product, Meaning::Signed)? })
     }
@@ -196,19 +197,37 @@ impl Completeness {
 
 impl std::fmt::Display for Completeness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "sums to {:.4}, and the score is {:.4} above the baseline's: a gap of {:.4} with {} points",
-            self.sum,
-            self.change,
-            self.gap(),
-            self.points
-        )?;
+        f.write_str(&gap(self.sum, self.change, self.points, "the baseline's"))?;
         if self.stopped {
             write!(f, ", where it stopped: more than a thousandth of the score")?;
         }
         Ok(())
     }
+}
+
+fn gap(sum: f64, change: f64, points: usize, from: &str) -> String {
+    let gap = (sum - change).abs();
+    format!(
+        "sums to {sum:.4}, and the score is {change:.4} above {from}: a gap of {gap:.4} with {points} points"
+    )
+}
+
+/// How complete the maps of a batch, `[N, C, H, W]`, are: of the one with the widest gap between its sum and the
+/// change of the score `from` somewhere to the photo.
+pub(super) fn widest_gap(
+    maps: &Tensor,
+    changes: &[f64],
+    points: usize,
+    from: &str,
+) -> Result<String> {
+    let sums = maps.f_flatten(1, -1);
+    let sums = sums.and_then(|t| t.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Double));
+    let sums: Vec<f64> = sums.and_then(|sums| sums.try_into()).into_result()?;
+    let ends = sums.iter().zip(changes);
+    let widest = ends.max_by(|a, b| (a.0 - a.1).abs().total_cmp(&(b.0 - b.1).abs()));
+    let (&sum, &change) = widest.ok_or_else(|| Error::Shape("no photo".into()))?;
+    let which = if changes.len() > 1 { WIDEST } else { "" };
+    Ok(format!("{which}{}", gap(sum, change, points, from)))
 }
 
 /// The straight way from a baseline to one input.

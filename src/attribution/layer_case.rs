@@ -118,6 +118,13 @@ impl LayerCase<'_> {
         Ok(self.grid.to_maps(&gradient)?.unwrap_or(gradient))
     }
 
+    /// `∂y/∂A` and `H A`, where `H` is the matrix of the second derivatives, each `[N, C, h, w]`.
+    pub(super) fn gradient_and_curvature(&self) -> Result<(Tensor, Tensor)> {
+        let (gradient, curved) = self.case.gradient_and_curvature(self.layer)?;
+        let maps = |t: Tensor| -> Result<Tensor> { Ok(self.grid.to_maps(&t)?.unwrap_or(t)) };
+        Ok((maps(gradient)?, maps(curved)?))
+    }
+
     /// The layer's name.
     pub fn layer(&self) -> &str {
         self.case.model().layer_name(self.layer)

@@ -6,21 +6,26 @@
 //!
 //! | family | methods |
 //! |---|---|
-//! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`ScoreCam`], [`AblationCam`] |
-//! | gradients of the input | [`Saliency`], [`GuidedBackprop`], [`Deconvolution`], [`InputXGradient`], [`IntegratedGradients`], [`GuidedGradCam`] |
+//! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`SegEigenCam`], [`KpcaCam`], [`Fem`], [`FinerCam`], [`ShapleyCam`], [`SmoothGradCamPlusPlus`], [`ScoreCam`], [`SsCam`], [`IsCam`], [`AblationCam`] |
+//! | gradients of the input | [`Saliency`], [`GuidedBackprop`], [`Deconvolution`], [`InputXGradient`], [`IntegratedGradients`], [`BlurIntegratedGradients`], [`ExpectedGradients`], [`GuidedGradCam`], [`FullGrad`] |
 //! | perturbation | [`Occlusion`] |
-//! | around any of them | [`Fused`] (several layers or methods), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise) |
+//! | around any of them | [`Fused`] (several layers or methods; also RefineCAM), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise; also VarGrad) |
 
 mod ablation_cam;
 mod attention_rollout;
 mod augmented;
 mod baseline;
+mod blur_integrated_gradients;
 mod case;
 mod channels;
 mod class_activation;
 mod eigen_cam;
 mod element_wise;
 mod evidence;
+mod expected_gradients;
+mod fem;
+mod finer_cam;
+mod full_grad;
 mod fused;
 mod grad_cam;
 mod grad_cam_plus_plus;
@@ -30,15 +35,22 @@ mod heatmap;
 mod hires_cam;
 mod input_x_gradient;
 mod integrated_gradients;
+mod is_cam;
+mod kpca_cam;
 mod layer_cam;
 mod layer_case;
 mod long_work;
+mod noise;
 mod occlusion;
 mod resolved_target;
 mod saliency;
 mod score_cam;
+mod seg_eigen_cam;
 mod settings;
+mod shapley_cam;
 mod smooth_grad;
+mod smooth_grad_cam_plus_plus;
+mod ss_cam;
 mod target;
 mod xgrad_cam;
 
@@ -48,11 +60,16 @@ pub use ablation_cam::AblationCam;
 pub use attention_rollout::AttentionRollout;
 pub use augmented::Augmented;
 pub use baseline::Baseline;
+pub use blur_integrated_gradients::BlurIntegratedGradients;
 pub use case::Case;
 pub use class_activation::Cam;
 pub use eigen_cam::{EigenCam, EigenGradCam};
 pub use element_wise::GradCamElementWise;
 pub use evidence::{Evidence, Meaning, Reduction, principal_component};
+pub use expected_gradients::ExpectedGradients;
+pub use fem::Fem;
+pub use finer_cam::FinerCam;
+pub use full_grad::FullGrad;
 pub use fused::Fused;
 pub use grad_cam::GradCam;
 pub use grad_cam_plus_plus::GradCamPlusPlus;
@@ -62,12 +79,18 @@ pub use heatmap::Heatmap;
 pub use hires_cam::HiResCam;
 pub use input_x_gradient::InputXGradient;
 pub use integrated_gradients::IntegratedGradients;
+pub use is_cam::IsCam;
+pub use kpca_cam::KpcaCam;
 pub use layer_cam::LayerCam;
 pub use layer_case::LayerCase;
 pub use occlusion::Occlusion;
 pub use saliency::Saliency;
 pub use score_cam::ScoreCam;
+pub use seg_eigen_cam::SegEigenCam;
+pub use shapley_cam::ShapleyCam;
 pub use smooth_grad::SmoothGrad;
+pub use smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus;
+pub use ss_cam::SsCam;
 pub use target::{Function, Target};
 pub use xgrad_cam::XGradCam;
 

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::channels::{score_channels, weighted};
+use super::channels::{score_channels, weighted_by_softmax};
 use super::long_work::{LongWork, long_work};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Case, Evidence, Target};
@@ -57,10 +57,9 @@ impl Attribution for ScoreCam {
                 let channels = Tensor::f_from_slice(channels)?.f_to_device(maps.device())?;
                 maps.f_index_select(0, &channels)
             });
-            case.scores_with(photo, 0, &masked(&one, &maps.into_result()?)?)
+            case.scores_from(photo, case.model().input(), &masked(&one, &maps.into_result()?)?)
         })?;
-        let weights: Vec<_> = scores.iter().map(|scores| softmax(scores)).collect();
-        let contributions = weighted(&at, &weights)?;
+        let contributions = weighted_by_softmax(&at, &scores)?;
         self.settings.at_layer(at, contributions)
     }
 }
@@ -77,13 +76,4 @@ fn masked(input: &Tensor, maps: &Tensor) -> Result<Tensor> {
         input.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_mul(&masks)?.f_permute([0, 3, 1, 2])
     };
     work().into_result()
-}
-
-/// Of the scores that are there; 0 for the others.
-fn softmax(scores: &[Option<f64>]) -> Vec<f32> {
-    let there = || scores.iter().flatten();
-    let greatest = there().copied().fold(f64::NEG_INFINITY, f64::max);
-    let total: f64 = there().map(|score| (score - greatest).exp()).sum();
-    let weight = |score: f64| ((score - greatest).exp() / total) as f32;
-    scores.iter().map(|score| score.map_or(0.0, weight)).collect()
 }

@@ -31,10 +31,7 @@ impl Settings {
     /// What a method found at a layer, as [`LayerCase::evidence`] has it.
     pub(super) fn at_layer(&self, at: LayerCase, contributions: Tensor) -> Result<Evidence> {
         let evidence = at.evidence(contributions)?;
-        Ok(match self.first_component {
-            true => Evidence { reduction: Reduction::PrincipalComponent, ..evidence },
-            false => evidence,
-        })
+        Ok(Evidence { reduction: self.reduction(&evidence), ..evidence })
     }
 
     /// What a method found at the input, one value for each of its own, `[N, C, H, W]` or `[N, F]`.
@@ -49,12 +46,16 @@ impl Settings {
         if !self.first_component {
             return Ok(evidence);
         }
+        Ok(Evidence { reduction: self.reduction(&evidence), meaning: Meaning::Signed, ..evidence })
+    }
+
+    fn reduction(&self, evidence: &Evidence) -> Reduction {
         // Of one channel, the component would be the channel less its mean.
-        let reduction = match evidence.contributions.size().get(1) {
-            Some(1) => Reduction::Sum,
-            _ => Reduction::PrincipalComponent,
-        };
-        Ok(Evidence { reduction, meaning: Meaning::Signed, ..evidence })
+        match (self.first_component, evidence.contributions.size().get(1)) {
+            (true, Some(1)) => Reduction::Sum,
+            (true, _) => Reduction::PrincipalComponent,
+            (false, _) => evidence.reduction,
+        }
     }
 }
 

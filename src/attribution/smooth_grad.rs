@@ -2,20 +2,12 @@
 
 use std::rc::Rc;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
+use super::noise::{Noise, noise_setters, sum_of_copies};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
-use crate::model::Init;
-use crate::show::Progress;
 use crate::tensor::IntoResult;
-
-/// How many noisy inputs run through the network at once. More take more memory and are no faster.
-const BATCH: usize = 5;
-/// More copies than this change nothing that could be seen.
-const MOST: usize = 10_000;
 
 /// A method, averaged over noisy copies of the input: `(1/n) Σ M(x + N(0, σ²))`, with `σ` a share of
 /// the photo's range of values, its greatest minus its smallest. What is explained is what the network
@@ -38,11 +30,11 @@ const MOST: usize = 10_000;
 pub struct SmoothGrad<M> {
     /// Shared by copies, so that it need not be one that can be copied.
     method: Rc<M>,
-    noise: f64,
-    samples: usize,
-    seed: u64,
+    noise: Noise,
     mean: Mean,
 }
+
+noise_setters!([M: Attribution] SmoothGrad<M>);
 
 /// What the mean is taken of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,31 +42,14 @@ enum Mean {
     Contributions,
     Squares,
     Magnitudes,
+    Variance,
 }
 
 impl<M: Attribution> SmoothGrad<M> {
     /// The mean of 25 copies with noise of 0.15 of the range, PAIR's settings.
     pub fn new(method: M) -> Self {
         let method = Rc::new(method);
-        SmoothGrad { method, noise: 0.15, samples: 25, seed: 0, mean: Mean::Contributions }
-    }
-
-    /// The noise's standard deviation, as a share of the range of the photo's values: 0.15 unless set.
-    #[must_use]
-    pub fn noise(&self, share: f64) -> Self {
-        Self { noise: share, ..self.clone() }
-    }
-
-    /// How many copies: 25 unless set.
-    #[must_use]
-    pub fn samples(&self, count: usize) -> Self {
-        Self { samples: count, ..self.clone() }
-    }
-
-    /// Other noise of the same kind: 0 unless set.
-    #[must_use]
-    pub fn seed(&self, seed: u64) -> Self {
-        Self { seed, ..self.clone() }
+        SmoothGrad { method, noise: Noise::default(), mean: Mean::Contributions }
     }
 
     /// The mean of the squares of the contributions, which is never negative: SmoothGrad², Hooker et
@@ -85,46 +60,18 @@ impl<M: Attribution> SmoothGrad<M> {
     }
 
     /// The mean of the magnitudes of the contributions, which is never negative either: what captum's
-    /// `NoiseTunnel` makes of its `Saliency`, which returns magnitudes unless told otherwise. Of this
-    /// and [`squared`](SmoothGrad::squared), the last one counts.
+    /// `NoiseTunnel` makes of its `Saliency`, which returns magnitudes unless told otherwise. Of this,
+    /// [`squared`](SmoothGrad::squared) and [`variance`](SmoothGrad::variance), the last one counts.
     #[must_use]
     pub fn absolute(&self) -> Self {
         Self { mean: Mean::Magnitudes, ..self.clone() }
     }
 
-    fn check(&self) -> Result<()> {
-        if !self.noise.is_finite() || self.noise < 0.0 {
-            return Err(Error::Argument(format!(
-                "the noise is a share of the photo's range, such as 0.15, not {}",
-                self.noise
-            )));
-        }
-        match self.samples {
-            0 => Err(Error::Argument("a mean of no samples: give 1 or more".into())),
-            many if many > MOST => Err(Error::Argument(format!(
-                "{many} noisy copies take for ever: the mean is of 1 to {MOST}"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// So many noisy copies of the whole batch, one after the other.
-    fn copies(&self, input: &Tensor, count: usize, random: &mut StdRng) -> Result<Tensor> {
-        let work = || {
-            let over: Vec<i64> = (1..input.dim() as i64).collect();
-            let most = input.f_amax(over.as_slice(), true)?;
-            let range = most.f_sub(&input.f_amin(over.as_slice(), true)?)?; // [N, 1, 1, 1]
-            range.f_mul_scalar(self.noise)
-        };
-        let deviation = work().into_result()?;
-        // The same noise for each photo of a batch, so that it is that of the photo alone.
-        let size: Vec<i64> = std::iter::once(1).chain(input.size().into_iter().skip(1)).collect();
-        let copies = (0..count).map(|_| {
-            let noise = Init::Normal(1.0).tensor(&size, random)?;
-            let noise = noise.f_to_device(input.device()).and_then(|t| t.f_mul(&deviation));
-            noise.and_then(|t| t.f_add(input)).into_result()
-        });
-        Tensor::f_cat(&copies.collect::<Result<Vec<_>>>()?, 0).into_result()
+    /// The variance of the contributions, `(1/n) Σ M² − ((1/n) Σ M)²`, which is never negative: VarGrad, Adebayo
+    /// et al. 2018, <https://arxiv.org/abs/1810.03292>.
+    #[must_use]
+    pub fn variance(&self) -> Self {
+        Self { mean: Mean::Variance, ..self.clone() }
     }
 }
 
@@ -134,6 +81,7 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
             Mean::Contributions => "",
             Mean::Squares => "²",
             Mean::Magnitudes => " of magnitudes",
+            Mean::Variance => return format!("{}, VarGrad", self.method.name()),
         };
         format!("{}, SmoothGrad{of}", self.method.name())
     }
@@ -143,39 +91,40 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
     }
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
-        self.check()?;
-        let photos = case.count();
-        let input = case.input()?;
-        let mut random = StdRng::seed_from_u64(self.seed);
-        let mut progress = Progress::new("SmoothGrad, samples", self.samples as u64);
         let mut mean: Option<Evidence> = None;
+        let mut squares: Option<Tensor> = None;
         let mut partly = Vec::new();
-        let at_once = (BATCH / photos.max(1)).max(1);
-        let mut done = 0;
-        while done < self.samples {
-            let count = at_once.min(self.samples - done);
-            let noisy = case.with_input(self.copies(&input, count, &mut random)?)?;
-            let evidence = self.method.attribute(&noisy)?;
-            let part = self.part_of_mean(&evidence.contributions, count)?;
-            mean = Some(match mean {
+        self.noise.each("SmoothGrad", case, |noisy, count| {
+            let evidence = self.method.attribute(noisy)?;
+            if let Mean::Variance = self.mean {
+                // A difference of two means, which needs more digits than they have.
+                let doubled = evidence.contributions.f_to_kind(Kind::Double).into_result()?;
+                let part = self.part_of_mean(doubled.f_square(), count)?;
+                squares = Some(added(squares.take(), part)?);
+            }
+            let part = self.part_of_mean(self.averaged(&evidence.contributions), count)?;
+            mean = Some(match mean.take() {
                 None => Evidence { contributions: part, ..evidence },
                 Some(mut mean) => {
                     keep_common(&mut mean.remarks, &mut partly, evidence.remarks);
-                    let contributions = mean.contributions.f_add(&part).into_result()?;
+                    let contributions = added(Some(mean.contributions), part)?;
                     Evidence { contributions, ..mean }
                 }
             });
-            done += count;
-            progress.advance(done as u64);
-        }
-        progress.finish();
+            Ok(())
+        })?;
         let mut mean = mean.ok_or_else(|| Error::Argument("a mean of no samples".into()))?;
         let partly =
             partly.into_iter().map(|remark| format!("for some of the noisy copies, {remark}"));
         mean.remarks.extend(partly);
+        if let Some(squares) = squares {
+            let variance = mean.contributions.f_square().and_then(|square| squares.f_sub(&square));
+            let variance = variance.and_then(|t| t.f_clamp_min(0.0)?.f_to_kind(Kind::Float));
+            mean.contributions = variance.into_result()?;
+        }
         Ok(match (mean.reduction, self.mean) {
             (Reduction::PrincipalComponent, _) | (_, Mean::Contributions) => mean,
-            (_, Mean::Squares | Mean::Magnitudes) => {
+            (_, Mean::Squares | Mean::Magnitudes | Mean::Variance) => {
                 Evidence { meaning: Meaning::Magnitude, ..mean }
             }
         })
@@ -189,25 +138,26 @@ impl<M> Clone for SmoothGrad<M> {
 }
 
 impl<M> SmoothGrad<M> {
+    fn averaged(&self, contributions: &Tensor) -> Result<Tensor, TchError> {
+        match self.mean {
+            Mean::Contributions => Ok(contributions.shallow_clone()),
+            Mean::Squares => contributions.f_square(),
+            Mean::Magnitudes => contributions.f_abs(),
+            Mean::Variance => contributions.f_to_kind(Kind::Double),
+        }
+    }
+
     /// What `count` copies of each photo add to the mean, `[count · N, C, h, w] -> [N, C, h, w]`.
-    fn part_of_mean(&self, contributions: &Tensor, count: usize) -> Result<Tensor> {
-        let work = || {
-            let mut size = contributions.size();
-            size[0] /= count as i64;
-            size.insert(0, count as i64);
-            let values = match self.mean {
-                Mean::Contributions => contributions.shallow_clone(),
-                Mean::Squares => contributions.f_square()?,
-                Mean::Magnitudes => contributions.f_abs()?,
-            };
-            let sum = values.f_reshape(&size)?.f_sum_dim_intlist(
-                [0i64].as_slice(),
-                false,
-                None::<Kind>,
-            )?;
-            sum.f_div_scalar(self.samples as f64)
-        };
-        work().into_result()
+    fn part_of_mean(&self, values: Result<Tensor, TchError>, count: usize) -> Result<Tensor> {
+        let sum = values.and_then(|values| sum_of_copies(&values, count));
+        sum.and_then(|sum| sum.f_div_scalar(self.noise.samples as f64)).into_result()
+    }
+}
+
+fn added(sum: Option<Tensor>, part: Tensor) -> Result<Tensor> {
+    match sum {
+        None => Ok(part),
+        Some(sum) => sum.f_add(&part).into_result(),
     }
 }
 

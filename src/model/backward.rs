@@ -55,6 +55,15 @@ impl Model {
         self.inner.nodes.iter().filter(|node| node.op.rectifies().is_some()).count()
     }
 
+    /// The convolutions with a bias and the batch norms.
+    pub(crate) fn biased(&self) -> Vec<NodeId> {
+        let biased = |id: &NodeId| match self.op_of(*id) {
+            Op::Conv2d(_) => self.parameter(*id, "bias").is_ok(),
+            op => matches!(op, Op::BatchNorm2d(_)),
+        };
+        (0..self.inner.nodes.len()).map(NodeId).filter(biased).collect()
+    }
+
     /// The names of the layers whose insides nobody sees.
     pub(crate) fn modules(&self) -> Vec<&str> {
         let nodes = self.inner.nodes.iter();
@@ -77,6 +86,19 @@ impl Model {
         feeds: &[(NodeId, &Tensor)],
         layers: &[NodeId],
         score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
+    ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
+        let nobody = Watch { layers: &[], see: &mut |_, _, _| Ok(()) };
+        self.gradient_watched(back, feeds, layers, score, nobody)
+    }
+
+    /// The same, which shows the gradients at some layers' outputs on its way.
+    pub(crate) fn gradient_watched(
+        &self,
+        back: Back,
+        feeds: &[(NodeId, &Tensor)],
+        layers: &[NodeId],
+        score: impl FnOnce(&[Tensor]) -> Result<Tensor>,
+        mut watch: Watch,
     ) -> Result<(Vec<Tensor>, Option<Tensor>)> {
         let apart = self.apart(feeds)?;
         let feeds = apart
@@ -101,7 +123,8 @@ impl Model {
                 walk.add(*id, part, false)?;
             }
         }
-        let gradients = walks.iter_mut().map(Walk::backward).collect::<Result<Option<Vec<_>>>>()?;
+        let gradients = walks.iter_mut().enumerate().map(|(i, walk)| walk.backward(i, &mut watch));
+        let gradients = gradients.collect::<Result<Option<Vec<_>>>>()?;
         let gradient = match (gradients, feeds.first().and_then(|feeds| feeds.first())) {
             (Some(gradients), Some((from, _))) => Some(self.joined_gradient(*from, gradients)?),
             _ => None,
@@ -117,6 +140,19 @@ pub(crate) struct Back {
     pub(crate) rule: Rule,
     /// Whether it will be asked for again and again: see [`Asked`].
     pub(crate) again: bool,
+}
+
+/// Who wants to see the gradients at the outputs of some layers.
+pub(crate) struct Watch<'a> {
+    pub(crate) layers: &'a [NodeId],
+    /// Called with a photo's place, where a network takes them one by one (else 0), the layer, and the gradient.
+    pub(crate) see: &'a mut dyn FnMut(usize, NodeId, &Tensor) -> Result<()>,
+}
+
+impl Watch<'_> {
+    fn show(&mut self, walk: usize, layer: NodeId, gradient: &Tensor) -> Result<()> {
+        if self.layers.contains(&layer) { (self.see)(walk, layer, gradient) } else { Ok(()) }
+    }
 }
 
 struct Walk<'a> {
@@ -188,7 +224,7 @@ impl<'a> Walk<'a> {
         value.ok_or_else(|| Error::Argument("a layer ran before its input".into()))
     }
 
-    fn backward(&mut self) -> Result<Option<Tensor>> {
+    fn backward(&mut self, walk: usize, watch: &mut Watch) -> Result<Option<Tensor>> {
         let nodes = &self.model.inner.nodes;
         let chains = std::mem::replace(&mut self.chains, Chains::none(nodes));
         for index in (self.from.0 + 1..nodes.len()).rev() {
@@ -196,8 +232,9 @@ impl<'a> Walk<'a> {
             if self.fed[index] {
                 continue; // a constant
             }
+            watch.show(walk, NodeId(index), &gradient.tensor)?;
             let step = match chains.ending_at(NodeId(index)) {
-                Some(chain) => self.through_chain(chain, NodeId(index), gradient),
+                Some(chain) => self.through_chain(chain, NodeId(index), gradient, watch, walk),
                 None => self.through(NodeId(index), gradient),
             };
             step.map_err(|e| e.while_doing(format!("backwards through {:?}", nodes[index].name)))?;
@@ -208,7 +245,14 @@ impl<'a> Walk<'a> {
     }
 
     /// A convolution, its batch norm, what is added and the rectifier, from the last to the first.
-    fn through_chain(&mut self, chain: &Chain, end: NodeId, gradient: Gradient) -> Result<()> {
+    fn through_chain(
+        &mut self,
+        chain: &Chain,
+        end: NodeId,
+        gradient: Gradient,
+        watch: &mut Watch,
+        walk: usize,
+    ) -> Result<()> {
         let nodes = &self.model.inner.nodes;
         let rectifier = chain.function.and_then(|id| nodes[id.0].op.rectifies());
         let mut gradient = match rectifier {
@@ -218,20 +262,33 @@ impl<'a> Walk<'a> {
         if let Some(other) = chain.other {
             self.add(other, gradient.shallow_clone(), false)?;
         }
+        if let Some(norm) = chain.norm.filter(|&norm| norm != end) {
+            watch.show(walk, norm, &gradient)?;
+        }
+        if chain.conv != end && watch.layers.contains(&chain.conv) {
+            let scaled = self.scaled_back(chain, gradient.shallow_clone(), false)?;
+            watch.show(walk, chain.conv, &scaled)?;
+        }
         let asked = Asked { trainings: self.model.trainings(), again: self.back.again };
         if let &[input] = nodes[chain.conv.0].inputs.as_slice()
             && let Some(back) = self.model.inner.fast.backwards(nodes, chain, &gradient, asked)?
         {
             return self.add(input, back, true);
         }
-        if let Some(norm) = chain.norm.map(|id| &nodes[id.0])
+        // What a rectifier let through, and nobody else has, may be overwritten.
+        let own = rectifier.is_some() && chain.other.is_none();
+        gradient = self.scaled_back(chain, gradient, own)?;
+        self.through(chain.conv, Gradient { tensor: gradient, own: false })
+    }
+
+    /// From the gradient at the output of a chain's batch norm, if it has one, to that at its input.
+    fn scaled_back(&self, chain: &Chain, gradient: Tensor, overwrite: bool) -> Result<Tensor> {
+        if let Some(norm) = chain.norm.map(|id| &self.model.inner.nodes[id.0])
             && let Op::BatchNorm2d(op) = &norm.op
         {
-            // What a rectifier let through, and nobody else has, may be overwritten.
-            let own = rectifier.is_some() && chain.other.is_none();
-            gradient = op.scaled_back(&norm.parameters_for(Pass::Gradient), gradient, own)?;
+            return op.scaled_back(&norm.parameters_for(Pass::Gradient), gradient, overwrite);
         }
-        self.through(chain.conv, Gradient { tensor: gradient, own: false })
+        Ok(gradient)
     }
 
     /// One layer by itself.

@@ -38,7 +38,7 @@ use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
 pub(crate) use attention::Tokens;
-pub(crate) use backward::{Back, Rule};
+pub(crate) use backward::{Back, Rule, Watch};
 pub(crate) use builder::place_of;
 pub use builder::{Builder, NodeId};
 pub(crate) use classes::YesOrNo;

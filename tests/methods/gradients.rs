@@ -22,6 +22,13 @@ fn method(case: &Case, parts: &[&str], target: &Target) -> Option<Box<dyn Attrib
             let baseline = case.index["baseline"].as_f64().expect("a number");
             Box::new(IntegratedGradients::default().class(target).baseline(baseline).steps(50))
         }
+        ["blur_integrated_gradients", _] => {
+            Box::new(BlurIntegratedGradients::default().class(target).steps(8).sigma(10.0))
+        }
+        ["expected_gradients", _] => {
+            let baselines = case.photos(7).narrow(0, 5, 2);
+            Box::new(ExpectedGradients::over(&baselines).class(target).noise(0.1).samples(4))
+        }
         ["guided_grad_cam" | "guided_grad_cam_relu6", layer, _, size] => {
             let method = GuidedGradCam::at(*layer).class(target);
             Box::new(if *size == "nearest" { method.nearest() } else { method })
@@ -72,7 +79,7 @@ fn every_gradient_of_the_input_is_captums() {
             *compared.entry(parts[usize::from(parts[0] == "batch")].to_owned()).or_default() += 1;
         }
     }
-    assert_eq!(compared.len(), 9, "{compared:?}");
+    assert_eq!(compared.len(), 11, "{compared:?}");
     assert!(compared.values().sum::<usize>() > 50, "{compared:?}");
 }
 
@@ -127,7 +134,33 @@ impl Attribution for Noisy {
     }
 }
 
-/// The three means of noisy copies of an input, each for what is explained of the input itself. What
+#[test]
+fn full_grad_is_pytorch_grad_cams() {
+    for case in Case::all() {
+        let look = case.model.look_input(&case.photos(1)).expect("a look");
+        let looks = case.model.look_inputs(&case.photos(2)).expect("looks");
+        let mut compared = 0;
+        for key in case.values.keys() {
+            let maps = match key.split('/').collect::<Vec<_>>()[..] {
+                ["full_grad", target] => {
+                    let heat = look.explain(&FullGrad::default().class(case.target(target)));
+                    heat.expect("a map").raw().to_vec()
+                }
+                ["batch", "full_grad", "each"] => {
+                    let classes = [0, 1].map(|i| case.target(&case.class("batch", i).to_string()));
+                    let both = looks.explain_each(&FullGrad::default(), classes).expect("maps");
+                    both.iter().flat_map(|heat| heat.raw()).copied().collect()
+                }
+                _ => continue,
+            };
+            case.compare(key, &case.thinned(&maps));
+            compared += 1;
+        }
+        assert_eq!(compared, 2, "{}", case.name);
+    }
+}
+
+/// The means of noisy copies of an input, each for what is explained of the input itself. What
 /// `SmoothGrad` adds for noise of its own is the matter of tests/gradients.rs.
 #[test]
 fn smooth_grad_is_captums_noise_tunnel() {
@@ -135,9 +168,12 @@ fn smooth_grad_is_captums_noise_tunnel() {
         let look = case.model.look_input(&case.photos(1)).expect("a look");
         let name = if case.name == "segmenter" { "argmax" } else { "1" };
         let four = || SmoothGrad::new(Noisy(case.target(name))).noise(0.0).samples(4);
-        for (method, part) in
-            [(four(), ""), (four().absolute(), "/absolute"), (four().squared(), "/squared")]
-        {
+        for (method, part) in [
+            (four(), ""),
+            (four().absolute(), "/absolute"),
+            (four().squared(), "/squared"),
+            (four().variance(), "/variance"),
+        ] {
             let heat = look.explain(&method).expect("a map");
             let key = format!("smooth_grad/{name}{part}");
             case.compare(&key, &case.thinned(&channels(&heat)));

@@ -150,12 +150,24 @@ fn at(method: &str, layer: &str, target: &Target) -> Option<Box<dyn Attribution>
             }
         };
     }
-    methods![
+    let by_itself: Option<Box<dyn Attribution>> = methods![
         "cam" Cam, "grad_cam" GradCam, "grad_cam_plus_plus" GradCamPlusPlus,
         "hi_res_cam" HiResCam, "element_wise" GradCamElementWise, "x_grad_cam" XGradCam,
         "layer_cam" LayerCam, "eigen_cam" EigenCam, "eigen_grad_cam" EigenGradCam,
-        "score_cam" ScoreCam, "ablation_cam" AblationCam,
-    ]
+        "score_cam" ScoreCam, "ablation_cam" AblationCam, "seg_eigen_cam" SegEigenCam,
+        "finer_cam" FinerCam, "shapley_cam" ShapleyCam, "kpca_cam" KpcaCam, "fem" Fem,
+    ];
+    by_itself.or_else(|| {
+        Some(match method {
+            "smooth_grad_cam_plus_plus" => {
+                Box::new(SmoothGradCamPlusPlus::at(layer).class(target).samples(3))
+                    as Box<dyn Attribution>
+            }
+            "ss_cam" => Box::new(SsCam::at(layer).class(target).samples(3)),
+            "is_cam" => Box::new(IsCam::at(layer).class(target).steps(3)),
+            _ => return None,
+        })
+    })
 }
 
 #[test]
@@ -175,9 +187,9 @@ fn every_map_at_a_layer_is_that_of_its_peers() {
                     let raw: Vec<f32> = both.iter().flat_map(|heat| heat.raw()).copied().collect();
                     case.compare(key, &raw);
                 }
-                ["eigen_cam", layer] => {
-                    let heat = look.explain(&EigenCam::at(layer)).expect("a map");
-                    case.compare(key, heat.raw());
+                [method @ ("eigen_cam" | "kpca_cam" | "fem"), layer] => {
+                    let method = at(method, layer, &Target::Predicted).expect("a method");
+                    case.compare(key, look.explain(&method).expect("a map").raw());
                 }
                 [method, layer, target] | [method, layer, target, "eigen"] => {
                     let method =
@@ -201,11 +213,19 @@ fn every_map_at_a_layer_is_that_of_its_peers() {
             "eigen_cam",
             "eigen_grad_cam",
             "element_wise",
+            "fem",
+            "finer_cam",
             "grad_cam",
             "grad_cam_plus_plus",
             "hi_res_cam",
+            "is_cam",
+            "kpca_cam",
             "layer_cam",
             "score_cam",
+            "seg_eigen_cam",
+            "shapley_cam",
+            "smooth_grad_cam_plus_plus",
+            "ss_cam",
             "x_grad_cam",
         ]
     );
@@ -260,6 +280,7 @@ fn finished_maps_are_those_of_pytorch_grad_cam() {
                     match fused {
                         "mean" => Box::new(Fused::mean(each)),
                         "max" => Box::new(Fused::greatest(each)),
+                        "product" => Box::new(Fused::product(each)),
                         other => panic!("no fusion {other}"),
                     }
                 }

@@ -3,7 +3,7 @@
     pip install -r tests/reference/requirements.txt
     python tests/reference/make_methods.py
 
-Peers: G is pytorch-grad-cam, C captum, T torchcam, at the versions of requirements.txt. Networks are
+Peers: G is pytorch-grad-cam, C captum, T torchcam, P PAIR's saliency, at the versions of requirements.txt. Networks are
 those of method_networks.py, weights and photos those of formula.py; index.json says for each network
 between which values its photos lie, and which layers, classes, targets and windows there are.
 
@@ -43,12 +43,26 @@ METHOD/LAYER/TARGET                      [h, w], the layer's own size, signed: w
                              rectifier only: where the layer's smallest value is not 0, G writes
                              min - 1e7 into the channel, and not the paper's zero
     eigen_grad_cam       G   first principal component of g A over pixels, centred
+    seg_eigen_cam        G   first principal component of |g| A over pixels, centred, with its own rule
+                             for the sign
+    shapley_cam          G   w_k = mean(g_k - (H A)_k / 2), H the second derivatives of the score. H is 0
+                             for classes behind rectifiers: log_softmax and squares have others
+    finer_cam            G   grad_cam of sum p_j (y - y_j) / (sum p_j + 1e-9), j the three classes whose
+                             scores are nearest to y, p their probabilities. Classes only
+    smooth_grad_cam_plus_plus    T   a = D2 / (2 D2 + sum(A) D3 + 1e-8), w_k = sum(a relu(D1)), D1 to D3
+                             the means of g, g^2 and g^3 over 3 photos with the noise of noise.py, 0.15
+                             (max - min). T has sum(A D3), for D1 the last g, and multiplies w with
+                             the last A: `smooth` says all three, and is T's own but for that. After a rectifier only
+    ss_cam, is_cam       T   of 3 samples and steps, each; of ss_cam's noise of noise.py, deviation 2, all
+                             channels have the same. After a rectifier only
 eigen_cam/LAYER                          [h, w], G: first principal component of A over pixels, centred
+kpca_cam/LAYER                           [h, w], G: the same by scikit-learn's KernelPCA, sigmoid
+fem/LAYER                                [h, w], G: w_k = mean(A_k > mean(A_k) + 2 deviation(A_k))
 METHOD/LAYER/TARGET/eigen                [h, w], G's eigen_smooth=True: first principal component of
                                          w_k A_k (layer_cam: of relu(g) A)
 
 The sign of a principal component is an accident (G takes what LAPACK gives). Here it is such that the
-map correlates positively over pixels with: the mean of A (eigen_cam), the map without the
+map correlates positively over pixels with: the mean of A (eigen_cam, kpca_cam), the map without the
 principal component (eigen), hi_res_cam's map (eigen_grad_cam).
 
 Finished maps, thinned, at the photo's size: G's ReLU, (x - min) / (1e-7 + max), bilinear resize with
@@ -65,6 +79,12 @@ METHOD/LAYER+LAYER/TARGET/max/final      by T: ReLU, (x - min) / (1e-8 + max), r
                                          size, maximum; not scaled again. G's with a maximum
                                          instead of its mean is the same
 
+METHOD/LAYER+LAYER/TARGET/product/final  by G's RefineCAM: finished maps, multiplied and scaled again
+
+full_grad/TARGET                         [H, W] thinned, G's FullGrad before its last scaling: |x g| of
+                                         the input and, of convolutions and batch norms, |bias g|, each
+                                         channel scaled to [0, 1] and resized, all added up
+
 Methods of the input, [3, H, W] thinned:
 
 saliency/TARGET                          C's Saliency, abs=False: the signed gradient. abs=True is
@@ -80,11 +100,16 @@ integrated_gradients/TARGET/gausslegendre      C's default, 50 steps from index.
                                          completeness by up to 2 % here
 integrated_gradients/TARGET/gausslegendre/delta      [2]: sum of the attributions - change, and change, which is the
                                          score of the photo - that of the baseline
+blur_integrated_gradients/TARGET         P's BlurIG, 8 steps to a deviation of 10
+expected_gradients/TARGET                C's GradientShap without its random numbers: 4 copies with the
+                                         noise of noise.py, 0.1 (max - min), baselines photos 5 and 6 in
+                                         turn, places from the generator of seed 1
 smooth_grad/TARGET                       C's NoiseTunnel around Saliency(abs=False), 4 samples, with
                                          noise by formula: sample j adds 0.15 (max - min) sqrt(3) u,
                                          where u are the formula's values of parameter 100 + j
 smooth_grad/TARGET/absolute              around Saliency(abs=True), C's default
 smooth_grad/TARGET/squared               smoothgrad_sq around Saliency(abs=False)
+smooth_grad/TARGET/variance              vargrad around Saliency(abs=False)
 guided_grad_cam/LAYER/TARGET/nearest     C's GuidedGradCam: guided times ReLU(grad_cam), in that order
                          .../bilinear    resized: the ReLU comes before the resize. C's default is
                                          nearest; bilinear has half-pixel centres
@@ -117,6 +142,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 os.environ["TQDM_DISABLE"] = "1"
 
@@ -125,10 +151,15 @@ import numpy as np
 import pytorch_grad_cam as gradcam
 import torch
 from captum._utils.common import _register_backward_hook
+from captum.attr._core.gradient_shap import InputBaselineXGradient
 from formula import formula_photo, formula_values, with_formula_weights
 from method_networks import Branches, Residual, Segmenter
+from noise import Noise
+from pytorch_grad_cam.refine_cam import RefineCAM
+from pytorch_grad_cam.seg_eigen_cam import SegEigenCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget, SemanticSegmentationTarget
 from safetensors.torch import save_file
+from saliency.core import INPUT_OUTPUT_GRADIENTS, BlurIG
 from torch import nn
 from torch.nn import functional as F
 from torchcam import methods as torchcam
@@ -142,10 +173,13 @@ ANYWHERE = {
     "element_wise": gradcam.GradCAMElementWise,
     "layer_cam": gradcam.LayerCAM,
     "eigen_grad_cam": gradcam.EigenGradCAM,
+    "seg_eigen_cam": SegEigenCAM,
 }
 AFTER_RECTIFIER = {"grad_cam_plus_plus": gradcam.GradCAMPlusPlus, "x_grad_cam": gradcam.XGradCAM}
 WEIGHED = {"score_cam": gradcam.ScoreCAM, "ablation_cam": gradcam.AblationCAM}
-METHODS = {**ANYWHERE, **AFTER_RECTIFIER, **WEIGHED, "eigen_cam": gradcam.EigenCAM}
+CLASSLESS = {"eigen_cam": gradcam.EigenCAM, "kpca_cam": gradcam.KPCA_CAM, "fem": gradcam.FEM}
+METHODS = {**ANYWHERE, **AFTER_RECTIFIER, **WEIGHED, **CLASSLESS, "shapley_cam": gradcam.ShapleyCAM}
+SAMPLES = 3
 
 
 @dataclass
@@ -287,7 +321,7 @@ def raw(method):
             args = (photos, layer, wanted, activations, gradients)
             image = super().get_cam_image(*args, eigen_smooth)
             plain = None
-            if method is gradcam.EigenCAM:
+            if method in (gradcam.EigenCAM, gradcam.KPCA_CAM):
                 plain = activations.mean(axis=1)
             elif method is gradcam.EigenGradCAM:
                 plain = (gradients * activations).sum(axis=1)
@@ -387,7 +421,10 @@ class Numbers:
         """pytorch-grad-cam's own result, and its object for what was computed on the way."""
         modules = [self.net.get_submodule(layer) for layer in layers]
         with raw(METHODS[method])(self.net, modules) as cam:
-            return cam(self.photos, wanted, **smoothing), cam
+            final = cam(self.photos, wanted, **smoothing)
+            # Which ShapleyCAM cannot release by itself where they are views.
+            cam.activations_and_grads.gradients.clear()
+            return final, cam
 
     def torchcam(self, method, layers, wanted, normalized=False):
         with method(self.net, layers) as cam:
@@ -487,6 +524,8 @@ class Numbers:
             final, cam = self.gradcam("eigen_cam", [layer], None)
             self.put(f"eigen_cam/{layer}", cam.map)
             self.put_thin(f"eigen_cam/{layer}/final", final)
+            for method in ("kpca_cam", "fem"):
+                self.put(f"{method}/{layer}", self.gradcam(method, [layer], None)[1].map)
 
     def gradients(self, name, wanted):
         """One backward pass each."""
@@ -506,6 +545,68 @@ class Numbers:
             if self.has_relu6():
                 value = sees_relu6(theirs)(scored).attribute(self.photos)
                 self.put_thin(f"{method}_relu6/{name}", value)
+
+    def finer(self, layer, c):
+        cam = gradcam.FinerCAM(self.net, [self.net.get_submodule(layer)], base_method=raw(gradcam.GradCAM))
+        cam(self.photos, target_idx=c)
+        self.put(f"finer_cam/{layer}/{c}", cam.base_cam.map)
+
+    def smooth(self, layer, name, wanted):
+        """torchcam's Smooth Grad-CAM++, and from its gradients the mean that it leaves out."""
+        noise, gradients = Noise(), []
+        photos = self.photos
+        over = (1, 2, 3)
+        reach = 0.15 * (photos.amax(over, keepdim=True) - photos.amin(over, keepdim=True))
+
+        class Seen(torchcam.SmoothGradCAMpp):
+            def _backprop(self, *args, **kwargs):
+                super()._backprop(*args, **kwargs)
+                gradients.append(self.hook_g[0].clone())
+
+        with Seen(self.net, layer, num_samples=SAMPLES) as cam:
+            cam._distrib = Given(lambda size: noisy(noise, size, photos) * reach)
+            self.net(photos)
+            activation = cam.hook_a[0].clone()
+            (theirs,) = cam(targets=wanted, normalized=False)
+            last = cam.hook_a[0].clone()
+        first, second, third = (sum(g**p for g in gradients) / SAMPLES for p in (1, 2, 3))
+
+        def map(below, gradient, activation):
+            share = second / (2 * second + below + 1e-8)
+            weights = (share * gradient.relu()).sum(dim=(2, 3), keepdim=True)
+            return (weights * activation).sum(dim=1)
+
+        def total(t):
+            return t.sum(dim=(2, 3), keepdim=True)
+
+        close(map(total(activation * third), gradients[-1], last).relu(), theirs)
+        found = map(total(activation) * third, first, activation)
+        self.put(f"smooth_grad_cam_plus_plus/{layer}/{name}", found)
+
+    def many_scores(self, layer, name, wanted):
+        """torchcam's SS-CAM and IS-CAM."""
+        with torchcam.SSCAM(self.net, layer, num_samples=SAMPLES) as cam:
+            noise, size = Noise(), (1, 1, *self.photos.shape[2:])
+            cam._distrib = Given(lambda _: 2 * noisy(noise, size, self.photos))
+            self.net(self.photos)
+            self.put(f"ss_cam/{layer}/{name}", cam(targets=wanted, normalized=False)[0])
+        with torchcam.ISCAM(self.net, layer, num_samples=SAMPLES) as cam:
+            self.net(self.photos)
+            self.put(f"is_cam/{layer}/{name}", cam(targets=wanted, normalized=False)[0])
+
+    def refined(self, name, wanted):
+        layers = self.case.rectified
+        modules = [self.net.get_submodule(layer) for layer in layers]
+        final = RefineCAM(self.net, modules)(self.photos, wanted)
+        self.put_thin(f"grad_cam_plus_plus/{'+'.join(layers)}/{name}/product/final", final)
+
+    def full_grad(self, name, wanted):
+        class Unscaled(gradcam.FullGrad):
+            def aggregate_multi_layers(self, maps):
+                return np.sum(maps, axis=1)
+
+        with Unscaled(self.net, []) as cam:
+            self.put_thin(f"full_grad/{name}", cam(self.photos, wanted))
 
     def guided_elsewhere(self, c):
         """pytorch-grad-cam's guided backpropagation, which knows classes of one photo only."""
@@ -543,9 +644,33 @@ class Numbers:
             ("", "smoothgrad", False),
             ("/absolute", "smoothgrad", True),
             ("/squared", "smoothgrad_sq", False),
+            ("/variance", "vargrad", False),
         ):
             value = tunnel.attribute(self.photos, nt_type=kind, nt_samples=4, abs=absolute)
             self.put_thin(f"smooth_grad/{name}{part}", value)
+
+    def blur_integrated_gradients(self, name, wanted):
+        def gradients(photos, **_):
+            photos = torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.photos.dtype)
+            found = captum.Saliency(Scored(self.net, wanted)).attribute(photos, abs=False)
+            return {INPUT_OUTPUT_GRADIENTS: found.permute(0, 2, 3, 1).numpy()}
+
+        photo = self.photos[0].permute(1, 2, 0).double().numpy()
+        map = BlurIG().GetMask(photo, gradients, max_sigma=10, steps=8)
+        self.put_thin(f"blur_integrated_gradients/{name}", map.transpose(2, 0, 1).copy())
+
+    def expected_gradients(self, name, wanted):
+        noise, places = Noise(), Noise(seed=1)
+        photos = self.photos
+        reach = 0.1 * (photos.max() - photos.min())
+        copies = torch.cat([photos + noisy(noise, photos.shape, photos) * reach for _ in range(4)])
+        baselines = [formula_photo(*self.case.size, n, self.case.low, self.case.high) for n in (5, 6)]
+        baselines = torch.cat(2 * baselines).to(photos.dtype)
+        # Tests take places in single precision.
+        given = np.float64(np.float32(places.fractions(4)))
+        with mock.patch("numpy.random.uniform", lambda *_: given):
+            found = InputBaselineXGradient(Scored(self.net, wanted)).attribute(copies, baselines)
+        self.put_thin(f"expected_gradients/{name}", found.mean(dim=0))
 
     def occlusion(self, name, wanted):
         method = captum.Occlusion(Scored(self.net, wanted))
@@ -569,6 +694,19 @@ def sees_relu6(method):
                 self.backward_hooks.extend(hooks)
 
     return SeesRelu6
+
+
+class Given:
+    """What torchcam draws noise from."""
+
+    def __init__(self, sample):
+        self.sample = sample
+
+
+def noisy(noise, size, photos):
+    """The same for each photo of a batch."""
+    values = torch.from_numpy(noise.normal((1, *size[1:]))).to(photos.dtype)
+    return values.expand(len(photos), *size[1:])
 
 
 class WithFormulaNoise(captum.NoiseTunnel):
@@ -609,14 +747,25 @@ def one_photo(case, net, dtype):
         else:
             saliency = captum.Saliency(Scored(net, [target]))
             numbers.put_thin(f"saliency/{name}", saliency.attribute(numbers.photos, abs=False))
+            if name in ("log_softmax", "squares"):
+                for layer in (*case.rectified, case.signed):
+                    numbers.put_gradcam("shapley_cam", layer, name, [target])
+    numbers.put_gradcam("shapley_cam", case.rectified[1], main, [known[main]])
+    numbers.refined(main, [known[main]])
+    numbers.full_grad(main, [known[main]])
+    for layer in case.rectified:
+        numbers.smooth(layer, main, [known[main]])
     for name in weighed:
         for layer in case.rectified:
             numbers.weighed_at(layer, name, [known[name]])
+            numbers.many_scores(layer, name, [known[name]])
         numbers.weighed_at(case.signed, name, [known[name]], ["score_cam"])
     if not case.maps:
         for c in case.classes:
             numbers.cam(c, c)
             numbers.guided_elsewhere(c)
+            for layer in case.rectified:
+                numbers.finer(layer, c)
         lowest = outputs[0].argmin().item()
         assert outputs[0, lowest] < 0
         wanted = [class_target(case, lowest)]
@@ -625,6 +774,8 @@ def one_photo(case, net, dtype):
     numbers.smoothed(main, [known[main]])
     numbers.eigen_cam()
     numbers.smooth_grad(main, [known[main]])
+    numbers.blur_integrated_gradients(main, [known[main]])
+    numbers.expected_gradients(main, [known[main]])
     for name in (main, "difference"):
         numbers.occlusion(name, [known[name]])
     if case.net is Branches:
@@ -650,6 +801,8 @@ def two_photos(case, net, dtype):
     numbers.gradients_at(case.last, "each", wanted)
     final, _ = numbers.gradcam("grad_cam", [case.last], wanted)
     numbers.put_thin(f"grad_cam/{case.last}/each/final", final)
+    numbers.smooth(case.last, "each", wanted)
+    numbers.full_grad("each", wanted)
     numbers.gradients("each", wanted)
     numbers.integrated_gradients("each", wanted)
     numbers.guided_grad_cam(case.last, "each", wanted)
