@@ -61,15 +61,7 @@ impl Photo {
         if path.is_dir() {
             return Err(Error::file(path, "this is a folder; name a photo in it"));
         }
-        let bytes = std::fs::read(path).map_err(|e| {
-            let here = std::env::current_dir().unwrap_or_default();
-            let hint = if path.is_relative() {
-                format!(" (looked for in {})", here.display())
-            } else {
-                String::new()
-            };
-            Error::file(path, format!("cannot be read: {e}{hint}"))
-        })?;
+        let bytes = std::fs::read(path).map_err(|error| Error::unreadable(path, &error))?;
         let title = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         Self::decode(&bytes, &title).map_err(|e| Error::file(path, e))
     }
@@ -426,7 +418,9 @@ impl Preprocess {
     }
 
     /// What ImageNet's networks are trained on: shorter side 256, the middle 224 × 224, normalised
-    /// by ImageNet's mean and deviation.
+    /// by ImageNet's means and deviations of red, green and blue. For a network that takes one channel, only
+    /// red's are used, which is right only if it was trained so; say its own by
+    /// [`normalize`](Preprocess::normalize).
     pub fn imagenet() -> Self {
         Self::shorter(256).crop(224).normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     }
@@ -448,8 +442,9 @@ impl Preprocess {
     }
 
     /// `(value − mean) / deviation`, with a mean and a deviation for each channel of the network's input: of a
-    /// photo in the order RGB, of an array in its own order and units. Of three, a photo in grey takes the first;
-    /// without any, values stay as they are. That there are as many as the network has channels is checked when
+    /// photo in the order RGB, of an array in its own order and units. Without any, values stay as they are. Of three,
+    /// a network that takes one channel uses the first, red's, and
+    /// [`with_preprocess`](crate::model::Model::with_preprocess) says so in a line: give it one mean, its own. That there are as many as the network has channels is checked when
     /// they are used.
     ///
     /// ```
@@ -486,6 +481,18 @@ impl Preprocess {
             true => colours.f_flip([1]).into_result(),
             false => Ok(colours.shallow_clone()),
         }
+    }
+
+    /// What to say where a network of one channel is given the means of three.
+    pub(crate) fn grey_note(&self, channels: i64) -> Option<String> {
+        (channels == 1 && self.mean.len() == 3).then(|| {
+            let first = |values: &[f64]| values.first().copied().unwrap_or_default();
+            let (mean, deviation) = (first(&self.mean), first(&self.deviation));
+            format!(
+                "it takes one channel, and of the three means and deviations only the first are used, {mean} and \
+                 {deviation}: say those that it was trained with, .normalize([mean], [deviation])"
+            )
+        })
     }
 
     /// Whether the first of an input's channels is blue.
@@ -737,5 +744,18 @@ impl Preprocess {
             None => values,
         };
         self.in_order(&values.f_permute([0, 3, 1, 2]).into_result()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_means_for_one_channel_are_worth_a_note() {
+        let note = Preprocess::imagenet().grey_note(1).expect("a note");
+        assert!(note.contains("only the first are used, 0.485 and 0.229"), "{note}");
+        assert_eq!(Preprocess::imagenet().grey_note(3), None);
+        assert_eq!(Preprocess::keep().normalize([0.5], [0.2]).grey_note(1), None);
     }
 }

@@ -272,7 +272,8 @@ impl Model {
         &self.preprocess
     }
 
-    /// The same network, for which photos are prepared in this way. The parameters are shared.
+    /// The same network, for which photos are prepared in this way. The parameters are shared. Where it takes one
+    /// channel and this has the means of three, of which the first is used, a line says so.
     ///
     /// ```
     /// use convlens::prelude::*;
@@ -281,6 +282,10 @@ impl Model {
     /// Ok::<(), convlens::Error>(())
     /// ```
     pub fn with_preprocess(&self, preprocess: &Preprocess) -> Model {
+        if !self.takes_numbers() {
+            let note = preprocess.grey_note(self.input_shape()[0]);
+            weights::say(self.name(), note.as_slice());
+        }
         Model { preprocess: Rc::new(preprocess.clone()), ..self.clone() }
     }
 
