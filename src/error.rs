@@ -53,6 +53,15 @@ impl Error {
         Error::File { path: path.as_ref().to_path_buf(), message: message.to_string() }
     }
 
+    /// That a file or folder cannot be read, and for a relative path from where it was looked for.
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let looked = match std::env::current_dir() {
+            Ok(here) if path.is_relative() => format!(" (looked for in {})", here.display()),
+            _ => String::new(),
+        };
+        Error::file(path, format!("cannot be read: {error}{looked}"))
+    }
+
     pub(crate) fn not_found<'a>(
         kind: &'static str,
         name: &str,

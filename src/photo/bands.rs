@@ -76,8 +76,7 @@ impl Bands {
     /// Files that cannot be read, are damaged or hold something else; more than 100 million values.
     pub fn open(path: impl AsRef<Path>) -> Result<Bands> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+        let bytes = std::fs::read(path).map_err(|error| Error::unreadable(path, &error))?;
         let bands = Self::from_bytes(&bytes).map_err(|error| Error::file(path, error))?;
         let title = path.file_stem().unwrap_or_default();
         Ok(bands.titled(&title.to_string_lossy()))

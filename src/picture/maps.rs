@@ -77,8 +77,7 @@ impl Maps {
     /// TIFF of floats in which 0 is white.
     pub fn open(path: impl AsRef<Path>) -> Result<Maps> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+        let bytes = std::fs::read(path).map_err(|error| Error::unreadable(path, &error))?;
         Self::from_bytes(&bytes).map_err(|error| Error::file(path, error))
     }
 

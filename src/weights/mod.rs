@@ -100,7 +100,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Weights> {
 
 fn of_file(path: &Path, read: impl FnOnce(&mut File) -> Parsed<Weights>) -> Result<Weights> {
     let failed = |message: String| Error::file(path, printable(&message));
-    let mut file = File::open(path).map_err(|e| failed(e.to_string()))?;
+    let mut file = File::open(path).map_err(|error| Error::unreadable(path, &error))?;
     read(&mut file).map_err(failed)
 }
 
