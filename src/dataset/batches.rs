@@ -71,7 +71,7 @@ impl Seen {
 /// What one pass makes of some photos.
 pub(super) struct Batch {
     pub(super) photos: Vec<Seen>,
-    /// The outputs of the wanted layers, `[photos, …]` each.
+    /// The maps of the wanted layers, `[photos, channels, height, width]` each.
     pub(super) outputs: Vec<Tensor>,
     /// Those before or among these photos that could not be read.
     pub(super) unreadable: Vec<Unreadable>,
@@ -80,19 +80,20 @@ pub(super) struct Batch {
 /// A spatial layer by its name or index, and what captions call it.
 pub(super) fn spatial(model: &Model, layer: impl Into<LayerRef>) -> Result<(NodeId, String)> {
     let (id, name) = model.find_named(layer)?;
-    match model.shape_of(id) {
-        [_, _, _, _] => Ok((id, name)),
-        other => Err(Error::Shape(format!(
-            "layer {name:?} of {} has no feature maps: its output is {other:?}, not [1, channels, \
+    match model.map_channels(id)? {
+        Some(_) => Ok((id, name)),
+        None => Err(Error::Shape(format!(
+            "layer {name:?} of {} has no feature maps: its output is {:?}, not [1, channels, \
              height, width]; choose a layer before the pooling or flattening",
-            model.name()
+            model.name(),
+            model.shape_of(id)
         ))),
     }
 }
 
 /// How many channels a spatial layer has.
-pub(super) fn channels_of(model: &Model, layer: NodeId) -> usize {
-    model.shape_of(layer).get(1).map_or(0, |&channels| channels.max(0) as usize)
+pub(super) fn channels_of(model: &Model, layer: NodeId) -> Result<usize> {
+    Ok(model.map_channels(layer)?.map_or(0, |channels| channels.max(0) as usize))
 }
 
 impl ImageFolder {
@@ -223,7 +224,8 @@ impl Open<'_> {
                     }
                 };
                 let feeds = [(self.model.input(), &input)];
-                self.model.run_nodes(self.pass, &feeds, self.wanted)?
+                let values = self.model.run_nodes(self.pass, &feeds, self.wanted)?;
+                self.model.as_maps(self.wanted, &input.size(), values)?
             }
         };
         Ok(Batch { photos, outputs, unreadable })

@@ -60,7 +60,7 @@ impl ImageFolder {
     /// class's photos can be read.
     pub fn class_sums(&self, model: &Model, tops: &TopMaps) -> Result<ClassSums> {
         let (id, layer) = spatial(model, tops.layer())?;
-        let found = channels_of(model, id);
+        let found = channels_of(model, id)?;
         if found != tops.channels() {
             return Err(Error::Argument(format!(
                 "these are the top maps of {}, whose {layer} has {} maps, but {}'s has {found}",
@@ -103,7 +103,7 @@ impl ImageFolder {
         maps: impl IntoIterator<Item = (S, C)>,
     ) -> Result<ClassSums> {
         let (id, layer) = spatial(model, layer)?;
-        let channels = channels_of(model, id);
+        let channels = channels_of(model, id)?;
         let groups = maps.into_iter().map(|(class, maps)| {
             let class = class.into();
             let maps = maps.into().checked(&layer, channels);

@@ -485,7 +485,7 @@ impl ImageFolder {
 
 /// The folders and the files in a folder, hidden ones aside.
 fn listing(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let cannot = |error: std::io::Error| Error::file(folder, format!("cannot be read: {error}"));
+    let cannot = |error: std::io::Error| Error::unreadable(folder, &error);
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();

@@ -31,7 +31,8 @@ pub(super) fn identity(
     let digest: String =
         names.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let names: Vec<&str> = layers.iter().map(|(_, name)| name.as_str()).collect();
-    let sizes: Vec<_> = layers.iter().map(|(id, _)| model.shape_of(*id).get(1)).collect();
+    let sizes = layers.iter().map(|(id, _)| model.map_channels(*id));
+    let sizes: Vec<Option<i64>> = sizes.collect::<Result<_>>()?;
     Ok(json!({
         "network": model.name(),
         "weights": format!("{:08x}", weights.finalize()),

@@ -83,7 +83,7 @@ impl ImageFolder {
         channels: impl Into<Channels>,
     ) -> Result<PhotoMaps> {
         let (id, layer) = spatial(model, layer)?;
-        let channels = channels.into().checked(&layer, channels_of(model, id))?;
+        let channels = channels.into().checked(&layer, channels_of(model, id)?)?;
         let mut photos = Vec::new();
         let unreadable = self.limited(MOST).each_activation_map(
             model,
@@ -135,7 +135,7 @@ impl ImageFolder {
         mut each: impl FnMut(PhotoMap) -> Result<()>,
     ) -> Result<Vec<Unreadable>> {
         let (id, layer) = spatial(model, layer)?;
-        let channels = channels.into().checked(&layer, channels_of(model, id))?;
+        let channels = channels.into().checked(&layer, channels_of(model, id)?)?;
         let indices: Vec<i64> = channels.iter().map(|&channel| channel as i64).collect();
         let indices = Tensor::f_from_slice(&indices).into_result()?;
         let indices = indices.f_to_device(model.device()).into_result()?;

@@ -90,7 +90,7 @@ impl TopMapSearch {
                 "0 maps per photo or per class leave nothing to count: give 1 or more".into(),
             ));
         }
-        let channels = channels_of(model, id);
+        let channels = channels_of(model, id)?;
         let mut kept = match &self.file {
             Some(path) => {
                 Some(SearchFile::new(path, self.identity(model, (id, layer.clone()), photos)?))

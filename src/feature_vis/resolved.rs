@@ -197,11 +197,11 @@ fn resolve(
     term: &Term,
     into: &mut Vec<(f64, ResolvedTerm)>,
 ) -> Result<()> {
-    let maps = |layer: &LayerRef, what: &str| -> Result<(NodeId, String, [i64; 3])> {
+    let maps = |layer: &LayerRef, what: &str| -> Result<(NodeId, String, i64)> {
         let (node, name) = model.find_named(layer)?;
-        match *model.shape_of(node) {
-            [_, c, h, w] => Ok((node, name, [c, h, w])),
-            ref shape => Err(Error::Argument(format!(
+        match (model.map_channels(node)?, model.shape_of(node)) {
+            (Some(channels), _) => Ok((node, name, channels)),
+            (None, shape) => Err(Error::Argument(format!(
                 "layer {name:?} of {} has no maps, so there is no {what}: its output is {shape:?}; \
                  choose an earlier layer, or Objective::neuron for one of its units, or \
                  Objective::class for a class",
@@ -222,22 +222,23 @@ fn resolve(
     };
     let (node, of) = match term {
         Term::Channel { layer, channel } => {
-            let (node, name, [c, ..]) = maps(layer, "channel")?;
+            let (node, name, c) = maps(layer, "channel")?;
             (node, Of::Channel(in_range(&name, *channel, c)?))
         }
         Term::Unreachable { layer, channel } => {
-            let (node, name, [c, ..]) = maps(layer, "channel")?;
+            let (node, name, c) = maps(layer, "channel")?;
             (node, Of::Unreachable(in_range(&name, *channel, c)?))
         }
         Term::Neuron { layer, channel, place } => {
             let (node, name) = model.find_named(layer)?;
             let shape = model.shape_of(node);
-            let count = shape.get(1).copied().unwrap_or(0);
+            let maps = model.map_channels(node)?;
+            let count = maps.or(shape.get(1).copied()).unwrap_or(0);
             let channel = in_range(&name, *channel, count)?;
-            let place = match (place, shape.len()) {
+            let place = match (place, maps) {
                 (None, _) => None,
-                (Some(place), 4) => Some(place.map(|i| i64::try_from(i).unwrap_or(i64::MAX))),
-                (Some(_), _) => {
+                (Some(place), Some(_)) => Some(place.map(|i| i64::try_from(i).unwrap_or(i64::MAX))),
+                (Some(_), None) => {
                     return Err(Error::Argument(format!(
                         "layer {name:?} of {} has no rows and columns, its output is {shape:?}: use \
                          Objective::neuron",
@@ -249,7 +250,7 @@ fn resolve(
         }
         Term::Layer { layer } => (model.find_named(layer)?.0, Of::Squares),
         Term::Direction { layer, direction, cosine } => {
-            let (node, name, [c, ..]) = maps(layer, "direction")?;
+            let (node, name, c) = maps(layer, "direction")?;
             if direction.len() as i64 != c || direction.iter().any(|v| !v.is_finite()) {
                 return Err(Error::Argument(format!(
                     "a direction at layer {name:?} of {} has one finite number for each of its {c} \

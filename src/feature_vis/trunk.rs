@@ -1,6 +1,7 @@
 //! The part of the network that a run needs, and gradients of its pictures, a few at a time.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use tch::Tensor;
 
@@ -85,7 +86,7 @@ impl Trunk {
                     })
                 };
                 match layer {
-                    Some((_, term)) if model.shape_of(term.node).len() != 4 => {
+                    Some((_, term)) if model.map_channels(term.node)?.is_none() => {
                         return Err(Error::Argument(format!(
                             "pictures differ in the maps that they excite, and {} has none: ask for a \
                              channel or a neuron of a spatial layer, or leave diversity out",
@@ -132,10 +133,10 @@ impl Trunk {
             _ => error.while_doing(format!("pictures of {width} × {height} pixels")),
         })?;
         for term in self.goals.iter().flat_map(|goal| &goal.terms).map(|(_, term)| term) {
-            let (Some(shape), Some([row, column])) = (shapes.get(term.node.0), term.place()) else {
-                continue;
-            };
-            if let &[_, _, h, w] = shape.as_slice()
+            let Some([row, column]) = term.place() else { continue };
+            let grid = self.model.grids_of(&[term.node], &[1, channels, height, width])?.pop();
+            let shape = shapes.get(term.node.0).map(Vec::as_slice).unwrap_or_default();
+            if let Some([h, w]) = grid.flatten().and_then(|grid| grid.size(shape))
                 && (row >= h || column >= w)
             {
                 return Err(Error::Argument(format!(
@@ -179,7 +180,14 @@ impl Trunk {
     }
 
     /// What the layers answer to the pictures from `start` on, from the values of `froms`.
-    fn answers(&self, froms: &[NodeId], values: &[Tensor], start: usize) -> Result<Answers> {
+    /// `size` is that of the pictures.
+    fn answers(
+        &self,
+        froms: &[NodeId],
+        values: &[Tensor],
+        size: &[i64],
+        start: usize,
+    ) -> Result<Answers> {
         let mut answers = Answers::new();
         let count = values.first().map_or(0, |value| value.size()[0]) as usize;
         let goals = self.goals.iter().skip(start).take(count);
@@ -197,7 +205,10 @@ impl Trunk {
             if reading.is_partial() && channels.is_empty() {
                 continue;
             }
-            let value = reading.read(&values[value], &channels)?;
+            let mut value = reading.read(&values[value], &channels)?;
+            if !reading.is_partial() {
+                value = self.model.as_maps(&[reading.node], size, vec![value])?.swap_remove(0);
+            }
             answers.insert(reading.node, value, reading.is_partial().then_some(channels));
         }
         Ok(answers)
@@ -220,7 +231,7 @@ impl Trunk {
             let mut found = None;
             let feeds = [(self.model.input(), &part)];
             let (_, gradient) = self.model.gradient_back(back, &feeds, &froms, |leaves| {
-                let each = self.losses(&froms, leaves, start, length)?;
+                let each = self.losses(&froms, leaves, &size, start..start + length)?;
                 found = Some(each.f_detach().into_result()?);
                 each.f_sum(None::<tch::Kind>).into_result()
             })?;
@@ -240,11 +251,11 @@ impl Trunk {
         &self,
         froms: &[NodeId],
         values: &[Tensor],
-        start: usize,
-        length: usize,
+        size: &[i64],
+        pictures: Range<usize>,
     ) -> Result<Tensor> {
-        let answers = self.answers(froms, values, start)?;
-        let goals = self.goals.iter().skip(start).take(length).enumerate();
+        let answers = self.answers(froms, values, size, pictures.start)?;
+        let goals = self.goals.iter().skip(pictures.start).take(pictures.len()).enumerate();
         let each = goals.map(|(i, goal)| goal.value(&answers, i as i64));
         let each = each.collect::<Result<Vec<_>>>()?;
         let losses = Tensor::f_stack(&each, 0).and_then(|t| t.f_neg()).into_result()?;
@@ -269,7 +280,7 @@ impl Trunk {
             let feeds = [(self.model.input(), &part)];
             // As the steps did, so that no weight changes its form.
             let values = self.model.run_nodes(Pass::Repeated, &feeds, &froms)?;
-            let answers = self.answers(&froms, &values, start)?;
+            let answers = self.answers(&froms, &values, &size, start)?;
             for (i, goal) in self.goals.iter().skip(start).take(length).enumerate() {
                 let number = |t: Tensor| t.f_double_value(&[]).into_result();
                 let objective = number(goal.value(&answers, i as i64)?)?;

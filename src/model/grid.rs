@@ -46,7 +46,7 @@ impl Grid {
     }
 
     /// Rows and columns of an output of this shape.
-    pub(super) fn size(self, shape: &[i64]) -> Option<[i64; 2]> {
+    pub(crate) fn size(self, shape: &[i64]) -> Option<[i64; 2]> {
         match self {
             Grid::Axes([rows, columns]) => Some([*shape.get(rows)?, *shape.get(columns)?]),
             Grid::Tokens { size, .. } => Some(size),
@@ -237,6 +237,32 @@ impl Model {
             grids[layer.0].or(usual.then_some(Grid::USUAL))
         };
         Ok(layers.iter().map(grid).collect())
+    }
+
+    /// How many channels the maps of a layer have, wherever they stand and tokens as maps among them; nothing where
+    /// it has no maps.
+    pub(crate) fn map_channels(&self, layer: NodeId) -> Result<Option<i64>> {
+        let shape = self.shape_of(layer);
+        let grid = self.grids_of(&[layer], &self.input_size(1))?.pop().flatten();
+        let dim = grid.and_then(|grid| grid.channels(shape.len()));
+        Ok(dim.and_then(|dim| shape.get(dim)).copied())
+    }
+
+    /// Values of some layers as maps, `[photos, channels, height, width]`, where they have any, for inputs of this
+    /// shape.
+    pub(crate) fn as_maps(
+        &self,
+        layers: &[NodeId],
+        input: &[i64],
+        values: Vec<Tensor>,
+    ) -> Result<Vec<Tensor>> {
+        let one: Vec<i64> = std::iter::once(1).chain(input.iter().skip(1).copied()).collect();
+        let grids = self.grids_of(layers, &one)?;
+        let maps = grids.into_iter().zip(values).map(|(grid, value)| match grid {
+            Some(grid) if grid != Grid::USUAL => Ok(grid.to_maps(&value)?.unwrap_or(value)),
+            _ => Ok(value),
+        });
+        maps.collect()
     }
 
     /// Whether each pixel of a layer's output follows from the same pixel of its input alone, wherever rows and

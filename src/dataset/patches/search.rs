@@ -85,7 +85,8 @@ impl PatchSearch {
         if let Some(path) = self.file.as_deref().filter(|path| path.exists()) {
             return finished(path, &identity, photos);
         }
-        let sizes: Vec<usize> = layers.iter().map(|(id, _)| channels_of(model, *id)).collect();
+        let sizes = layers.iter().map(|(id, _)| channels_of(model, *id));
+        let sizes: Vec<usize> = sizes.collect::<Result<_>>()?;
         let maps = sizes.iter().sum();
         let (path, kept) = match &self.file {
             Some(path) => (with_part(path), true),
