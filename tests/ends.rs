@@ -280,6 +280,19 @@ fn a_probability_alone_says_yes_above_a_half() {
 }
 
 #[test]
+fn an_input_of_one_channel_says_how_a_photo_becomes_one() {
+    let mut net = Model::builder("two", [3, 4, 4]);
+    let depth = net.add_input("depth", [1, 4, 4]);
+    let x = net.input();
+    let depth = net.add("conv", Conv2d::new(1, 3, 1), &[depth]);
+    net.add("join", Op::Add, &[x, depth]);
+    let model = net.build().expect("a network");
+    let photo = Tensor::rand([1, 3, 4, 4], FLOAT_CPU);
+    failure(model.fix("depth", &photo), &["[1, 1, 4, 4]", "[1, 3, 4, 4]", "narrow(1, 0, 1)"]);
+    assert!(model.fix("depth", &photo.narrow(1, 0, 1)).is_ok());
+}
+
+#[test]
 fn bad_inputs_and_outputs_say_what_there_is() {
     let reference = reference();
     let model = both()[0].clone();

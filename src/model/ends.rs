@@ -291,7 +291,16 @@ impl Model {
 
     fn misfit(&self, id: NodeId, size: &[i64]) -> Error {
         let (name, shape) = self.end(id);
-        Error::Shape(format!("the input {name:?} of {} takes {shape:?}, not {size:?}", self.name()))
+        let grey = match (shape.as_slice(), size) {
+            (&[_, 1, ..], &[_, 3, _, _]) if shape.len() == 4 => {
+                ": of a photo in grey all three channels are alike, tensor.narrow(1, 0, 1) is one of them"
+            }
+            _ => "",
+        };
+        Error::Shape(format!(
+            "the input {name:?} of {} takes {shape:?}, not {size:?}{grey}",
+            self.name()
+        ))
     }
 
     /// What is said when this input has no value, of those that are not fed.
