@@ -24,6 +24,10 @@ use crate::tensor::{IntoResult, float_copy, plain_numbers};
 pub enum Loss {
     /// `−log softmax(output)[class]`: outputs `[N, K]` with classes `[N]`, or, for every pixel,
     /// `[N, K, h, w]` with `[N, h, w]`. A class of −100 does not count.
+    ///
+    /// One score alone, `[N, 1]` or a map `[N, 1, h, w]`, says yes, class 1, or no, class 0, here as everywhere: with
+    /// `p = sigmoid(output)`, or the output itself behind the network's own sigmoid,
+    /// `−log p` for class 1 and `−log(1 − p)` for class 0.
     CrossEntropy,
     /// The same for yes or no, on logits: targets 0 to 1, of the output's shape.
     BinaryCrossEntropy,
@@ -405,12 +409,24 @@ impl Fit {
     fn loss_of(&self, model: &Model, pass: Pass, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let output = model.forward_as(pass, x)?;
         let y = y.f_to_device(output.device()).into_result()?;
+        let none = None::<Tensor>;
         let compute = || match self.loss {
+            Loss::CrossEntropy if model.yes_or_no().is_some() => {
+                let y = y.f_reshape(output.size())?;
+                let counts = y.f_ne(-100)?;
+                let scores = output.f_masked_select(&counts)?;
+                let y = y.f_masked_select(&counts)?.f_to_kind(output.kind())?;
+                match model.ends_in_probabilities() {
+                    true => scores.f_binary_cross_entropy(&y, none, Reduction::Mean),
+                    false => {
+                        scores.f_binary_cross_entropy_with_logits(&y, none, None, Reduction::Mean)
+                    }
+                }
+            }
             Loss::CrossEntropy => {
                 output.f_cross_entropy_loss::<Tensor>(&y, None, Reduction::Mean, -100, 0.0)
             }
             Loss::BinaryCrossEntropy => {
-                let none = None::<Tensor>;
                 output.f_binary_cross_entropy_with_logits(&y, none, None, Reduction::Mean)
             }
             Loss::MeanSquared => output.f_mse_loss(&y, Reduction::Mean),
@@ -457,7 +473,10 @@ impl Fit {
                 ))),
             };
         }
-        let classes = output.get(1).copied().unwrap_or_default();
+        let classes = match model.yes_or_no() {
+            Some(_) => 2,
+            None => output.get(1).copied().unwrap_or_default(),
+        };
         let expected: Vec<i64> =
             output.iter().enumerate().filter(|(d, _)| *d != 1).map(|(_, &s)| s).collect();
         if y != expected || targets.kind() != Kind::Int64 {

@@ -165,6 +165,40 @@ fn training_stops_when_its_time_is_up() {
     assert!(fitted.to_string().contains("the time is up"), "{fitted}");
 }
 
+/// With a rate of 1e-20 nothing moves: the first loss is that of the formula.
+#[test]
+fn one_score_learns_yes_and_no() {
+    let (photos, classes) = bars(8);
+    for own_sigmoid in [false, true] {
+        let mut net = Model::builder("one", [1, 12, 12]);
+        let x = net.input();
+        let x = net.chain("fc", ops![Op::Flatten, Linear::new(144, 1)], x);
+        if own_sigmoid {
+            net.add("p", Op::Sigmoid, &[x]);
+        }
+        let model = net.build().expect("a network");
+        let y = model.forward(&photos).expect("a pass").squeeze_dim(1).to_kind(Kind::Double);
+        let p = if own_sigmoid { y } else { y.sigmoid() };
+        let yes = classes.to_kind(Kind::Double);
+        let each = (&yes * p.log() + (yes.ones_like() - &yes) * (p.ones_like() - &p).log()).neg();
+        let still = quiet().learning_rate(1e-20).epochs(1);
+        // Single precision against double.
+        let close = |fitted: Fitted, expected: f64| {
+            assert!((fitted.losses()[0] - expected).abs() < 1e-6, "{fitted} {expected}");
+        };
+        let fitted = still.run(&model, &photos, &classes).expect("a step");
+        close(fitted, each.mean(Kind::Double).double_value(&[]));
+        let half = classes.copy();
+        let _ = half.narrow(0, 0, 4).fill_(-100);
+        let fitted = still.run(&model, &photos, &half).expect("a step");
+        close(fitted, each.narrow(0, 4, 4).mean(Kind::Double).double_value(&[]));
+        let text = still.run(&model, &photos, &(&classes + 1)).expect_err("a class 2").to_string();
+        assert!(text.contains("are 0 to 1"), "{text}");
+        let fitted = quiet().epochs(40).run(&model, &photos, &classes).expect("a training");
+        assert!(fitted.losses()[39] < 0.3 * fitted.losses()[0], "{:?}", fitted.losses());
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_said_before_anything_changes() {
     let (photos, classes) = bars(8);
