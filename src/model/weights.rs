@@ -163,12 +163,23 @@ fn counts_batches(name: &str) -> bool {
     name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
-/// All that does not fit between a network and its weights, in one error.
+/// The first lines of a list, and how many more there are.
+fn shorten(lines: &mut Vec<String>, what: &str) {
+    const MOST: usize = 4;
+    let more = lines.len().saturating_sub(MOST);
+    // One line more says no less than that there is one.
+    if more > 1 {
+        lines.truncate(MOST);
+        lines.push(format!("and {more} more {what}"));
+    }
+}
+
+/// What does not fit between a network and its weights, in one error: a few of each kind.
 pub(super) fn check(network: &str, given: &Weights, expected: &Expected) -> Result<()> {
-    let mut complaints = Vec::new();
+    let (mut complaints, mut missing) = (Vec::new(), Vec::new());
     for (name, shape) in expected {
         match given.get(name) {
-            None => complaints.push(format!("{name} is missing (expected {shape:?})")),
+            None => missing.push(format!("{name} is missing (expected {shape:?})")),
             Some(tensor) => match plain_numbers(tensor) {
                 Err(error) => complaints.push(format!("{name} cannot be taken: {error}")),
                 Ok(tensor) if tensor.size() != *shape => {
@@ -179,21 +190,29 @@ pub(super) fn check(network: &str, given: &Weights, expected: &Expected) -> Resu
         }
     }
     let surplus = given.keys().filter(|name| !expected.contains_key(*name));
-    complaints.extend(surplus.map(|name| format!("{name} belongs to no layer")));
+    let surplus: Vec<String> = surplus.map(|name| format!("{name} belongs to no layer")).collect();
+    let advice = match 2 * missing.len() > expected.len() && 2 * surplus.len() > given.len() {
+        true => format!(
+            ". Most names are of another network, or of another library's: timm's are not torchvision's. Take it \
+             with its graph: {PT2}. What does not fit"
+        ),
+        false => String::new(),
+    };
+    // Of both kinds some. Where nothing is given, what is missing is all that the network asks for.
+    if !given.is_empty() {
+        shorten(&mut missing, "missing");
+        shorten(&mut complaints, "of other shapes");
+    }
+    complaints.append(&mut missing);
+    let mut surplus = surplus;
+    shorten(&mut surplus, "of no layer");
+    complaints.append(&mut surplus);
     if complaints.is_empty() {
         return Ok(());
     }
-    let missing = expected.keys().filter(|name| !given.contains_key(*name)).count();
-    let strange = given.keys().filter(|name| !expected.contains_key(*name)).count();
-    if 2 * missing > expected.len() && 2 * strange > given.len() {
-        complaints.push(format!(
-            "(most names are of another network, or of another library's: timm's are not torchvision's. Take it \
-             with its graph: {PT2})"
-        ));
-    }
     complaints.extend(given.notes().iter().map(|note| format!("({note})")));
     Err(Error::Argument(format!(
-        "the weights do not fit {network}, and nothing was loaded:\n  {}",
+        "the weights do not fit {network}, and nothing was loaded{advice}:\n  {}",
         complaints.join("\n  ")
     )))
 }
