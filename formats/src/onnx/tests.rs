@@ -444,6 +444,8 @@ fn networks_are_told_by_their_fields() {
     for (name, bytes) in seeds() {
         assert_eq!(is(&bytes), Ok(true), "{name}");
         assert_eq!(is(&bytes[..64]), Ok(true), "{name} cut short");
+        let error = super::parse(&mut Cursor::new(&bytes[..bytes.len() / 2])).expect_err("a half");
+        assert!(error.contains("was probably cut short"), "{name}: {error}");
         assert!(
             crate::parse(&mut Cursor::new(&bytes)).is_err_and(|e| e.contains("ONNX")),
             "{name}"

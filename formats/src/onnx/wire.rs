@@ -80,6 +80,9 @@ impl<'a> Wire<'a> {
                     let end = self.position.checked_add(length).filter(|&end| end <= message.end);
                     let room = message.end.saturating_sub(self.position);
                     let bytes = end.map(|end| Field::Bytes(self.position..end));
+                    if bytes.is_none() && message.end == self.length {
+                        return Err(self.cut());
+                    }
                     bytes.ok_or_else(|| {
                         format!("a field claims {length} bytes, but {room} are left")
                     })
