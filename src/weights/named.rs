@@ -35,7 +35,7 @@ impl Weights {
     }
 
     /// The names of the classes in the order of the outputs, if the file has them: a checkpoint of
-    /// PyTorch's with an entry `"class_to_idx"`, `"classes"` or `"names"`. Empty otherwise. A network that is
+    /// PyTorch's with an entry `"class_to_idx"`, `"classes"`, `"names"` or `"class_names"`. Empty otherwise. A network that is
     /// made with these weights takes the names too.
     pub fn class_names(&self) -> &[String] {
         &self.class_names

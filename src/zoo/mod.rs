@@ -27,7 +27,7 @@
 //! ```
 //!
 //! The number of classes is that of the last layer's weight, the number of channels that of the first
-//! convolution's. The names of the classes come from the checkpoint, if it holds `class_to_idx`,
+//! convolution's. The names of the classes come from the checkpoint, if it holds `class_to_idx`, `class_names`,
 //! `classes` or `names`; a thousand classes are ImageNet's, and others have no names until
 //! [`classes`](Model::classes) gives them some. What wrappers put before the names of the tensors
 //! (`module.`, `_orig_mod.`, `model.`, `net.`, `backbone.`, `encoder.`) is taken off where all of them

@@ -3,8 +3,8 @@
 use super::super::pickle::{Pickle, PickleCell, Value};
 
 /// Under these keys, in this order, checkpoints keep them: torchvision's `ImageFolder` has the first
-/// two, YOLO the third.
-const KEYS: [&str; 3] = ["class_to_idx", "classes", "names"];
+/// two, YOLO the third, and training scripts the last.
+const KEYS: [&str; 4] = ["class_to_idx", "classes", "names", "class_names"];
 
 /// More are no classes.
 const MOST_NAMES: usize = 1 << 16;
