@@ -381,6 +381,9 @@ fn what_is_not_known_is_listed_and_what_lies_before_can_be_opened() {
         assert!(error.contains(part), "{part} is not in {error}");
     }
     let path = folder().join("unknown.pt2");
+    let layer = error.split("open_up_to(path, \"").nth(1).and_then(|rest| rest.split('"').next());
+    let front = Model::open_up_to(&path, layer.expect("a layer")).expect("the layer that it names");
+    assert!(front.layers().len() >= 3, "{error}");
     let front = Model::open_up_to(&path, "bn").expect("the part before");
     assert_eq!(front.layers().len(), 3);
     assert_eq!(
@@ -389,6 +392,91 @@ fn what_is_not_known_is_listed_and_what_lies_before_can_be_opened() {
     );
     let error = Model::open_up_to(&path, "bm").expect_err("no such layer").to_string();
     assert!(error.contains("\"bn\""), "{error}");
+}
+
+#[test]
+fn networks_in_other_formats_are_recognised() {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let temporary = tempfile::tempdir().expect("a folder");
+    let written = |name: &str, bytes: &[u8]| {
+        let path = temporary.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        path
+    };
+    // A zip archive with an empty member.
+    let name = b"model.weights.h5";
+    let mut keras = [b"PK\x03\x04\x14\0".as_slice(), &[0; 20], &[16, 0, 0, 0], name].concat();
+    let directory = keras.len() as u8;
+    keras.extend([b"PK\x01\x02\x14\0\x14\0".as_slice(), &[0; 20], &[16], &[0; 17], name].concat());
+    let length = keras.len() as u8 - directory;
+    keras.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    keras.extend([length, 0, 0, 0, directory, 0, 0, 0, 0, 0]);
+    std::fs::create_dir(temporary.path().join("saved")).expect("a folder");
+    written("saved/saved_model.pb", b"");
+    let weights = here.join("tests/reference/weights");
+    for (path, parts) in [
+        (weights.join("script.pt"), ["TorchScript", "torch.export.save("]),
+        (weights.join("whole_model_new.pth"), ["whole pickled model", "torch.export.save("]),
+        (weights.join("whole_model_old.pth"), ["whole pickled model", "torch.export.save("]),
+        (written("net.h5", b"\x89HDF\r\n\x1a\n"), ["HDF5", "format=\"onnx\""]),
+        (written("net.keras", &keras), [".keras file", "format=\"onnx\""]),
+        (temporary.path().join("saved"), ["SavedModel", "tf2onnx.convert"]),
+        (temporary.path().to_path_buf(), ["this is a folder", ".onnx"]),
+        (weights.join("net_new.pth"), ["no network that can be opened", "weights::read"]),
+        (PathBuf::from("none.pt2"), ["No such file", "looked for in"]),
+    ] {
+        let error = Model::open(&path).expect_err("no network").to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+#[test]
+fn tokens_are_maps_for_data_sets_and_pictures() {
+    let model = open("vit");
+    let layer = "encoder.layers.encoder_layer_0";
+    let photo = |at: u32| {
+        let shade =
+            move |x: u32, y: u32| image::Rgb([((x + at) * 9 % 256) as u8, (y * 7) as u8, 40]);
+        let pixels = image::RgbImage::from_fn(24, 24, shade);
+        Photo::from_image(&image::DynamicImage::ImageRgb8(pixels)).expect("a photo")
+    };
+    let photos = [photo(0), photo(7)];
+    let folder = ImageFolder::of_photos([("a", [photo(0)]), ("b", [photo(7)])]).expect("photos");
+    for model in [model.tokens_as_maps([3, 3], [1, 0]), Ok(model)].map(|m| m.expect("a grid")) {
+        // The most active maps are those of the mean over the pixels' tokens.
+        let tops = TopMapSearch::at(layer).per_photo(2).per_class(2).run(&model, &folder);
+        let tops = tops.expect("maps");
+        for (class, photo) in ["a", "b"].iter().zip(&photos) {
+            let look = model.look(photo).expect("a look");
+            let means = look.layer(layer).expect("maps").means().expect("means");
+            let mut order: Vec<usize> = (0..means.len()).collect();
+            order.sort_by(|&a, &b| means[b].total_cmp(&means[a]));
+            let found: Vec<usize> = tops.maps(class).expect("a class");
+            assert!(found.iter().all(|map| order[..2].contains(map)), "{found:?} {order:?}");
+        }
+        let overlays = folder.activation_maps(&model, layer, 3).expect("maps");
+        let look = model.look(&photos[0]).expect("a look");
+        let own = look.layer(layer).expect("maps").maps().expect("maps");
+        let map = &overlays.photos()[0].map;
+        for (found, expected) in map.values().iter().zip(own.map(3).expect("a map")) {
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+        // A picture for a channel excites it in the mean over the same tokens.
+        let vis = FeatureVis::default().size(24).steps(3);
+        let pictures = vis.run(&model, Objective::channel(layer, 3)).expect("a picture");
+        let one = pictures.get(0).expect("a picture");
+        let input = one.tensor().reshape([1, 3, 24, 24]);
+        let look = model.look_input(&input).expect("a look");
+        let mean = look.layer(layer).expect("maps").means().expect("means")[3];
+        let found = one.activation().expect("of a map");
+        assert!((found - f64::from(mean)).abs() < 1e-4, "{found} {mean}");
+        assert!(vis.run(&model, Objective::neuron_at(layer, 3, 2, 2)).is_ok());
+        assert!(vis.run(&model, Objective::neuron_at(layer, 3, 3, 0)).is_err());
+        let patches = PatchSearch::at([layer]).per_map(1).run(&model, &folder);
+        // Behind attention a token has seen the whole photo: there is no patch to cut out.
+        let error = patches.expect_err("no window").to_string();
+        assert!(error.contains("receptive field"), "{error}");
+    }
 }
 
 #[test]

@@ -97,6 +97,49 @@ fn parse_as(source: &mut dyn Source, under: Option<&str>) -> Parsed<Contents> {
     }
 }
 
+/// Of a file that is neither a `.pt2` nor a `.onnx`, but may well hold a network: what it is, and the line that
+/// exports that network; nothing of files of weights and of all others.
+///
+/// # Errors
+/// A file that cannot be read, or a damaged zip archive.
+pub fn other_network(source: &mut dyn Source) -> Parsed<Option<String>> {
+    const TORCH: &str =
+        "torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\")";
+    const KERAS: &str =
+        "model = keras.models.load_model(path); model.export(\"my_network.onnx\", format=\"onnx\")";
+    let length = source.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
+    source.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
+    let head = exactly(source, length.min(recognise::HEAD), "its beginning")?;
+    let keras = |what: &str| {
+        format!("is {what}, which Keras writes: export the network in Python by {KERAS}")
+    };
+    if head.starts_with(recognise::HDF5) {
+        return Ok(Some(keras("an HDF5 file")));
+    }
+    let is_pickle = matches!(head.as_slice(), [0x80, 0..=5, ..]);
+    if recognise::is_zip(&head) {
+        let archive = zip::Archive::open(source, length)?;
+        if archive.member("model.weights.h5").is_some() {
+            return Ok(Some(keras("a .keras file")));
+        }
+        if archive.member_ending("constants.pkl").is_some() {
+            return Ok(Some(format!(
+                "is TorchScript, whose graph is code, and that is not run: export the network that it was made \
+                 of, in Python by {TORCH}"
+            )));
+        }
+        if archive.member_ending("data.pkl").is_none() {
+            return Ok(None);
+        }
+    } else if !is_pickle {
+        return Ok(None);
+    }
+    // A pickle: of weights, or of a whole module, whose class is refused with what to do.
+    Ok(parse(source)
+        .err()
+        .map(|refused| format!("is a pickle of PyTorch's, without a graph: {refused}")))
+}
+
 /// The contents of a file of a format without keys.
 fn plain(contents: Parsed<Contents>, under: Option<&str>) -> Parsed<Contents> {
     match under {

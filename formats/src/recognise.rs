@@ -16,6 +16,9 @@ pub(super) enum Format {
     Pickle,
 }
 
+/// How HDF5 files begin.
+pub(super) const HDF5: &[u8] = b"\x89HDF";
+
 const ADVICE: &str = "convlens reads .safetensors, PyTorch's .pth, .pt and .pt2, tch's .ot and \
                       numpy's .npz";
 
@@ -39,7 +42,7 @@ pub(super) fn format(head: &[u8], length: u64) -> Parsed<Format> {
         "the file is a single array of numpy's, with no name: put it into a .npz with \
          np.savez(path, name=array)"
             .into()
-    } else if head.starts_with(b"\x89HDF") {
+    } else if head.starts_with(HDF5) {
         "the file is an HDF5 file, as Keras writes them: copy its arrays into a .npz with numpy \
          first"
             .into()

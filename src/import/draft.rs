@@ -294,6 +294,21 @@ impl Draft {
         reads
     }
 
+    /// What the last of the first `count` layers that the photo changes is called where a network is opened up to it.
+    pub(super) fn last_name(&self, count: usize) -> Option<String> {
+        let first = self.inputs.len();
+        let kept = (first..self.layers.len()).filter(|layer| !self.layers[*layer].left_out);
+        let needed = self.needed(kept.collect());
+        let named = self.layers.iter().zip(&needed).skip(first).filter(|(_, needed)| **needed);
+        let mut namer = Namer::new(named.map(|(layer, _)| &layer.place));
+        let before = self.layers.iter().zip(&needed).take(count).skip(first);
+        let names = before.filter(|(_, needed)| **needed).filter_map(|(layer, _)| {
+            let name = namer.name(&layer.place);
+            (layer.varies && !layer.left_out).then_some(name)
+        });
+        names.last()
+    }
+
     /// Which layers lead to these.
     fn needed(&self, mut open: Vec<usize>) -> Vec<bool> {
         let mut needed = vec![false; self.layers.len()];

@@ -87,7 +87,16 @@ impl Model {
 
 fn open(path: &Path, up_to: Option<&str>) -> Result<Model> {
     let failed = |message: String| Error::file(path, weights::without_controls(&message));
-    let mut file = File::open(path).map_err(|e| failed(format!("cannot be read: {e}")))?;
+    if path.is_dir() {
+        return Err(failed(match path.join("saved_model.pb").is_file() {
+            true => "is a SavedModel of TensorFlow's: convert it, python -m tf2onnx.convert --saved-model \
+                     the_folder --output my_network.onnx, or in Keras model.export(\"my_network.onnx\", \
+                     format=\"onnx\")"
+                .into(),
+            false => "this is a folder; name the .pt2 or .onnx of a network in it".into(),
+        }));
+    }
+    let mut file = File::open(path).map_err(|error| Error::unreadable(path, &error))?;
     let name =
         path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let opened = match convlens_formats::onnx::is_network(&mut file).map_err(failed)? {
@@ -103,6 +112,9 @@ fn open(path: &Path, up_to: Option<&str>) -> Result<Model> {
 /// Reads a `.pt2`.
 fn read(source: &mut dyn Source, name: &str, up_to: Option<&str>) -> Result<Model> {
     if !convlens_formats::pt2::is_program(source).map_err(Error::Argument)? {
+        if let Some(what) = convlens_formats::other_network(source).map_err(Error::Argument)? {
+            return Err(Error::Argument(what));
+        }
         return Err(Error::Argument(
             "is no network that can be opened: a .onnx is, and a .pt2, written in Python by \
              torch.export.save(torch.export.export(net.eval(), (x,)), \"my_network.pt2\"). A file of weights \

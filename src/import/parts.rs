@@ -39,17 +39,24 @@ pub(super) fn fixed_side(draft: &Draft, value: &Value, dim: usize) -> Result<i64
     })
 }
 
-/// An error that lists what is not known, unless a part of the network is enough.
-pub(super) fn check_known(unknown: &[String], partly: bool) -> Result<()> {
-    match unknown.is_empty() || partly {
-        true => Ok(()),
-        false => Err(Error::Argument(format!(
-            "{} operations are not known here: {}. Model::open_up_to(path, layer) opens the part before \
-             the first of them",
-            unknown.len(),
-            unknown.join("; ")
-        ))),
+/// An error that lists what is not known, unless a part of the network is enough; before the first of them come
+/// so many layers of the draft.
+pub(super) fn check_known(
+    unknown: &[String],
+    partly: bool,
+    draft: &Draft,
+    before: usize,
+) -> Result<()> {
+    if unknown.is_empty() || partly {
+        return Ok(());
     }
+    let layer = draft.last_name(before).map_or("layer".to_owned(), |name| format!("{name:?}"));
+    Err(Error::Argument(format!(
+        "{} operations are not known here: {}. Model::open_up_to(path, {layer}) opens the part before \
+         the first of them",
+        unknown.len(),
+        unknown.join("; ")
+    )))
 }
 
 /// A dimension counted from 0; the file may count from the end.

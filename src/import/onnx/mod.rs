@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
 
     /// Translates all operations; with `partly`, those that can be.
     fn read(&mut self, partly: bool) -> Result<()> {
-        let mut unknown: Vec<String> = Vec::new();
+        let (mut unknown, mut before): (Vec<String>, Option<usize>) = (Vec::new(), None);
         let network = self.network;
         for node in &network.nodes {
             if self.is_behind(node) {
@@ -249,6 +249,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if !known {
+                before.get_or_insert(self.draft.len());
                 unknown.push(operation(node));
                 continue;
             }
@@ -259,7 +260,11 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        parts::check_known(&unknown, partly)
+        if before.is_some() && !partly {
+            // As it would be for a part of the network: some layers are one then.
+            spelled_out::join(&mut self.draft, &[]);
+        }
+        parts::check_known(&unknown, partly, &self.draft, before.unwrap_or_default())
     }
 
     /// Whether it comes behind the end of what layers can compute, or is this end.

@@ -180,12 +180,13 @@ impl<'a> Reader<'a> {
 
     /// Translates all operations; with `partly`, those that can be.
     fn read(&mut self, partly: bool) -> Result<()> {
-        let mut unknown: Vec<String> = Vec::new();
+        let (mut unknown, mut before): (Vec<String>, Option<usize>) = (Vec::new(), None);
         let program = self.program;
         let live = live(program);
         for (node, _) in program.nodes.iter().zip(live).filter(|(_, live)| *live) {
             let place = place(node);
             if !aten::is_known(&node.target) {
+                before.get_or_insert(self.draft.len());
                 unknown.push(described(node, &place));
                 continue;
             }
@@ -204,7 +205,7 @@ impl<'a> Reader<'a> {
         }
         unknown.sort();
         unknown.dedup();
-        parts::check_known(&unknown, partly)
+        parts::check_known(&unknown, partly, &self.draft, before.unwrap_or_default())
     }
 
     fn node(&mut self, node: &'a Node) -> Result<()> {
