@@ -174,7 +174,10 @@ impl Look {
     }
 
     /// The `count` most probable classes: by the softmax over the outputs, or, where the network ends
-    /// in a sigmoid, by that of each. One output alone says yes, class 1, or no, class 0, by the sigmoid.
+    /// in a sigmoid, by that of each. One output alone says yes, class 1, or no, class 0, by the sigmoid. Where it is
+    /// a number that was learnt by regression, an age, these mean nothing:
+    /// [`Target::function`](crate::attribution::Target::function) explains it, `Target::function("age", |y| y.get(0))`,
+    /// and [`logits`](Look::logits) has its value.
     ///
     /// # Errors
     /// When the network's output is not one score a class.

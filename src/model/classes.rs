@@ -3,7 +3,8 @@
 use super::{Model, Op};
 use crate::error::{Error, Result};
 
-/// What one score, or one map of scores, says: yes, class 1, or no, class 0.
+/// What one score, or one map of scores, says: yes, class 1, or no, class 0. That it may be a number that was learnt
+/// by regression, nothing in a network tells; `Target::function` explains those.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct YesOrNo {
     /// Scores above this say yes: 0, or 0.5 behind the network's own sigmoid.
