@@ -213,7 +213,7 @@ fn what_holds_no_weights_says_what_it_is() {
     assert!(refusal(b"hello, weights").contains("begins with the text \"hello, weigh\""));
     assert!(refusal(b"PK\x03\x04 and no more").contains("without its directory"));
     let missing = weights::read("no/such/file.pth").expect_err("no file").to_string();
-    assert!(missing.starts_with("no/such/file.pth: No such file"), "{missing}");
+    assert!(missing.starts_with("no/such/file.pth: cannot be read: No such file"), "{missing}");
 }
 
 #[test]
