@@ -444,8 +444,8 @@ impl Preprocess {
     /// `(value − mean) / deviation`, with a mean and a deviation for each channel of the network's input: of a
     /// photo in the order RGB, of an array in its own order and units. Without any, values stay as they are. Of three,
     /// a network that takes one channel uses the first, red's, and
-    /// [`with_preprocess`](crate::model::Model::with_preprocess) says so in a line: give it one mean, its own. That there are as many as the network has channels is checked when
-    /// they are used.
+    /// [`with_preprocess`](crate::model::Model::with_preprocess) says so in a line: give it one mean, its own. That
+    /// there are as many as the network has channels is checked when they are used.
     ///
     /// ```
     /// use convlens::prelude::*;

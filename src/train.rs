@@ -16,7 +16,7 @@ use crate::memory;
 use crate::model::{Model, Pass, Weights, with_grad};
 use crate::panic::caught;
 use crate::show::{self, MimeBundle, Pace, Show, debug_line, error_bundle};
-use crate::tensor::{IntoResult, float_copy, plain_numbers};
+use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
 
 /// What training makes small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -363,8 +363,7 @@ impl Fit {
         optimizer.zero_grad();
         // The last step's loss is nobody's yet.
         for (name, tensor) in model.weights() {
-            let finite = tensor.f_isfinite().and_then(|finite| finite.f_all());
-            if finite.and_then(|all| all.f_int64_value(&[])).into_result()? == 0 {
+            if !all_finite(&tensor)? {
                 return Err(self.diverged(epoch, &format!("{name} is not finite")));
             }
         }

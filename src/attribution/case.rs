@@ -10,7 +10,7 @@ use super::resolved_target::{ResolvedTarget, total};
 use crate::error::{Error, Result};
 use crate::look::Memory;
 use crate::model::{Back, LayerRef, Model, NodeId, Pass, Rule, Watch};
-use crate::tensor::{IntoResult, plain_numbers, to_floats};
+use crate::tensor::{IntoResult, all_finite, plain_numbers, to_floats};
 
 /// A batch of inputs under one network, and for each the score `y` that is to be explained: what
 /// every method has in common, remembered from one method to the next.
@@ -320,9 +320,7 @@ impl Case {
 
     /// An error that names the first layer whose output is not finite, where `values` are not.
     pub(super) fn check_finite(&self, values: &Tensor) -> Result<()> {
-        let finite =
-            values.f_detach().and_then(|t| t.f_isfinite()).and_then(|t| t.f_all()).into_result()?;
-        if finite.f_int64_value(&[]).into_result()? != 0 {
+        if all_finite(values)? {
             return Ok(());
         }
         Err(Error::Argument(match self.model().first_not_finite(&self.input()?)? {

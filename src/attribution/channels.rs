@@ -3,8 +3,8 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::LayerCase;
 use super::long_work::LongWork;
+use super::{Case, LayerCase};
 use crate::error::Result;
 use crate::tensor::{IntoResult, to_floats};
 
@@ -81,6 +81,34 @@ fn softmax(scores: &[Option<f64>]) -> Vec<f32> {
     scores.iter().map(|score| score.map_or(0.0, weight)).collect()
 }
 
+/// Some of a photo's maps, `[M, h, w]`.
+pub(super) fn chosen_maps(
+    at: &LayerCase,
+    photo: usize,
+    channels: &[i64],
+) -> Result<Tensor, TchError> {
+    let channels = Tensor::f_from_slice(channels)?.f_to_device(at.activation.device())?;
+    at.activation.f_select(0, photo as i64)?.f_index_select(0, &channels)
+}
+
+/// The mean score of each channel over `count` versions of what the network is shown of a photo, by their number.
+pub(super) fn mean_scores(
+    case: &Case,
+    photo: usize,
+    count: usize,
+    mut shown: impl FnMut(usize) -> Result<Tensor>,
+) -> Result<Vec<f64>> {
+    let mut mean = Vec::new();
+    for version in 0..count {
+        let scores = case.scores_from(photo, case.model().input(), &shown(version)?)?;
+        mean.resize(scores.len(), 0.0);
+        for (mean, score) in mean.iter_mut().zip(scores) {
+            *mean += score / count as f64;
+        }
+    }
+    Ok(mean)
+}
+
 /// Some of a photo's maps as masks for an input of this size, `[M, 1, H, W]`: scaled to 0..=1, then resized
 /// with half-pixel centres.
 pub(super) fn masks(
@@ -90,8 +118,7 @@ pub(super) fn masks(
     input: &Tensor,
 ) -> Result<Tensor> {
     let work = || {
-        let channels = Tensor::f_from_slice(channels)?.f_to_device(at.activation.device())?;
-        let maps = at.activation.f_select(0, photo as i64)?.f_index_select(0, &channels)?;
+        let maps = chosen_maps(at, photo, channels)?;
         let space = [1i64, 2];
         let maps = maps.f_sub(&maps.f_amin(space.as_slice(), true)?)?;
         let maps = maps.f_div(&maps.f_amax(space.as_slice(), true)?.f_add_scalar(1e-8)?)?;

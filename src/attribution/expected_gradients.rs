@@ -8,11 +8,11 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::integrated_gradients::widest_gap;
-use super::noise::{Noise, sample_setters, sum_of_copies};
+use super::noise::{Noise, sample_setters};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
-use crate::tensor::{IntoResult, float_copy, plain_numbers};
+use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
 
 /// How many baselines run through the network at once, for their scores.
 const BATCH: i64 = 6;
@@ -79,8 +79,7 @@ impl ExpectedGradients {
                  the other along the first dimension, prepared as the network expects it"
             )));
         }
-        let finite = baselines.f_isfinite().and_then(|t| t.f_all()).into_result()?;
-        if finite.f_int64_value(&[]).into_result()? == 0 {
+        if !all_finite(&baselines)? {
             return Err(Error::Argument("the baselines hold NaN or infinities".into()));
         }
         baselines.f_to_device(input.device()).and_then(|t| t.f_to_kind(input.kind())).into_result()
@@ -102,7 +101,7 @@ impl Attribution for ExpectedGradients {
         let (photos, count) = (case.count() as i64, baselines.size()[0]);
         // Other places than those of the noise.
         let mut places = StdRng::seed_from_u64(self.noise.seed.wrapping_add(1));
-        let mut sum = input.f_zeros_like().into_result()?;
+        let mut mean = input.f_zeros_like().into_result()?;
         let mut apart = vec![1; input.dim()];
         apart[0] = -1;
         let mut turn = 0;
@@ -123,11 +122,11 @@ impl Attribution for ExpectedGradients {
                 .and_then(|alpha| alpha.f_mul(&way)?.f_add(&start));
             let between = noisy.with_input(between.into_result()?)?;
             let gradient = between.gradient_of(between.model().input())?;
-            let part = gradient.f_mul(&way).and_then(|product| sum_of_copies(&product, copies));
-            sum = part.and_then(|part| sum.f_add(&part)).into_result()?;
+            let product = gradient.f_mul(&way);
+            let part = product.and_then(|product| self.noise.part_of_mean(&product, copies));
+            mean = part.and_then(|part| mean.f_add(&part)).into_result()?;
             Ok(())
         })?;
-        let mean = sum.f_div_scalar(self.noise.samples as f64).into_result()?;
         let mut changes = case.scores()?;
         for (photo, change) in changes.iter_mut().enumerate() {
             for first in (0..count).step_by(BATCH as usize) {

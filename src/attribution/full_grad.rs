@@ -71,7 +71,7 @@ fn bias(model: &Model, id: NodeId) -> Result<Tensor> {
         ["running_mean", "running_var", "weight"].map(|name| model.parameter(id, name));
     let (mean, variance, weight) = (mean?, variance?, weight?);
     let work = || {
-        let scale = weight.f_div(&variance.f_add_scalar(norm.eps)?.f_sqrt()?)?;
+        let scale = norm.scale(&weight, &variance)?;
         bias.f_sub(&mean.f_mul(&scale)?)?.f_detach()
     };
     work().into_result()

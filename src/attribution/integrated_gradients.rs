@@ -9,7 +9,7 @@ use super::{Attribution, Baseline, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::show::Progress;
-use crate::tensor::{IntoResult, float_copy, plain_numbers};
+use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
 
 /// How many points run through the network at once. More take more memory and are no faster.
 const BATCH: usize = 6;
@@ -119,10 +119,9 @@ impl IntegratedGradients {
                  shape, prepared as the network expects it"
             ))
         })?;
-        let finite = expanded.f_isfinite().and_then(|t| t.f_all()).into_result()?;
-        match finite.f_int64_value(&[]).into_result()? {
-            0 => Err(Error::Argument("the baseline holds NaN or infinities".into())),
-            _ => Ok(expanded),
+        match all_finite(&expanded)? {
+            true => Ok(expanded),
+            false => Err(Error::Argument("the baseline holds NaN or infinities".into())),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! IS-CAM.
 
-use super::channels::{masks, score_channels, weighted_by_softmax};
+use super::channels::{masks, mean_scores, score_channels, weighted_by_softmax};
 use super::long_work::{LongWork, long_work};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Case, Evidence, Target};
@@ -67,21 +67,13 @@ impl Attribution for IsCam {
         }
         let at = self.settings.look_at(case)?;
         let input = case.input()?;
-        let count = steps as f64;
         let scores = score_channels(&at, "IS-CAM", &self.work, |photo, channels| {
             let one = input.f_narrow(0, photo as i64, 1).into_result()?;
             let hidden = masks(&at, photo, channels, &one)?.f_mul(&one).into_result()?;
-            let mut mean = vec![0.0; channels.len()];
-            for step in 1..=steps {
-                let factor = (step * (step + 1)) as f64 / (2.0 * count);
-                let scaled = hidden.f_mul_scalar(factor).into_result()?;
-                for (mean, score) in
-                    mean.iter_mut().zip(case.scores_from(photo, case.model().input(), &scaled)?)
-                {
-                    *mean += score / count;
-                }
-            }
-            Ok(mean)
+            mean_scores(case, photo, steps, |step| {
+                let factor = ((step + 1) * (step + 2)) as f64 / (2.0 * steps as f64);
+                hidden.f_mul_scalar(factor).into_result()
+            })
         })?;
         let contributions = weighted_by_softmax(&at, &scores)?;
         self.settings.at_layer(at, contributions)

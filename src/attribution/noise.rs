@@ -2,7 +2,7 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tch::Tensor;
+use tch::{Kind, TchError, Tensor};
 
 use super::Case;
 use crate::error::{Error, Result};
@@ -94,14 +94,16 @@ impl Noise {
         });
         Tensor::f_cat(&copies.collect::<Result<Vec<_>>>()?, 0).into_result()
     }
-}
 
-/// `[count · N, C, h, w] -> [N, C, h, w]`: the sum over the copies of each photo.
-pub(super) fn sum_of_copies(values: &Tensor, count: usize) -> Result<Tensor, tch::TchError> {
-    let mut size = values.size();
-    size[0] /= count as i64;
-    size.insert(0, count as i64);
-    values.f_reshape(&size)?.f_sum_dim_intlist([0i64].as_slice(), false, None::<tch::Kind>)
+    /// What `count` copies of each photo add to the mean over all, `[count · N, …] -> [N, …]`.
+    pub(super) fn part_of_mean(&self, values: &Tensor, count: usize) -> Result<Tensor, TchError> {
+        let mut size = values.size();
+        size[0] /= count as i64;
+        size.insert(0, count as i64);
+        let sum =
+            values.f_reshape(&size)?.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>);
+        sum?.f_div_scalar(self.samples as f64)
+    }
 }
 
 /// `samples` and `seed` of a method, for a type with a field `noise`.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::channels::{score_channels, weighted_by_softmax};
+use super::channels::{chosen_maps, score_channels, weighted_by_softmax};
 use super::long_work::{LongWork, long_work};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Case, Evidence, Target};
@@ -53,11 +53,8 @@ impl Attribution for ScoreCam {
         let input = case.input()?;
         let scores = score_channels(&at, "Score-CAM", &self.work, |photo, channels| {
             let one = input.f_narrow(0, photo as i64, 1).into_result()?;
-            let maps = at.activation.f_select(0, photo as i64).and_then(|maps| {
-                let channels = Tensor::f_from_slice(channels)?.f_to_device(maps.device())?;
-                maps.f_index_select(0, &channels)
-            });
-            case.scores_from(photo, case.model().input(), &masked(&one, &maps.into_result()?)?)
+            let maps = chosen_maps(&at, photo, channels).into_result()?;
+            case.scores_from(photo, case.model().input(), &masked(&one, &maps)?)
         })?;
         let contributions = weighted_by_softmax(&at, &scores)?;
         self.settings.at_layer(at, contributions)

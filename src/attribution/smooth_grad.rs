@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tch::{Kind, TchError, Tensor};
 
-use super::noise::{Noise, noise_setters, sum_of_copies};
+use super::noise::{Noise, noise_setters};
 use super::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -96,13 +96,16 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
         let mut partly = Vec::new();
         self.noise.each("SmoothGrad", case, |noisy, count| {
             let evidence = self.method.attribute(noisy)?;
+            let part_of_mean = |values: Result<Tensor, TchError>| {
+                values.and_then(|values| self.noise.part_of_mean(&values, count)).into_result()
+            };
             if let Mean::Variance = self.mean {
                 // A difference of two means, which needs more digits than they have.
                 let doubled = evidence.contributions.f_to_kind(Kind::Double).into_result()?;
-                let part = self.part_of_mean(doubled.f_square(), count)?;
+                let part = part_of_mean(doubled.f_square())?;
                 squares = Some(added(squares.take(), part)?);
             }
-            let part = self.part_of_mean(self.averaged(&evidence.contributions), count)?;
+            let part = part_of_mean(self.averaged(&evidence.contributions))?;
             mean = Some(match mean.take() {
                 None => Evidence { contributions: part, ..evidence },
                 Some(mut mean) => {
@@ -145,12 +148,6 @@ impl<M> SmoothGrad<M> {
             Mean::Magnitudes => contributions.f_abs(),
             Mean::Variance => contributions.f_to_kind(Kind::Double),
         }
-    }
-
-    /// What `count` copies of each photo add to the mean, `[count · N, C, h, w] -> [N, C, h, w]`.
-    fn part_of_mean(&self, values: Result<Tensor, TchError>, count: usize) -> Result<Tensor> {
-        let sum = values.and_then(|values| sum_of_copies(&values, count));
-        sum.and_then(|sum| sum.f_div_scalar(self.noise.samples as f64)).into_result()
     }
 }
 

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::channels::sum_over_space;
-use super::noise::{Noise, noise_setters, sum_of_copies};
+use super::noise::{Noise, noise_setters};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Case, Evidence, Target};
 use crate::error::Result;
@@ -54,8 +54,7 @@ impl Attribution for SmoothGradCamPlusPlus {
             let gradient = noisy.at_layer(at.layer())?.gradient()?;
             let mut power = gradient.shallow_clone();
             for sum in [&mut first, &mut second, &mut third] {
-                let part = sum_of_copies(&power, count)
-                    .and_then(|sum| sum.f_div_scalar(self.noise.samples as f64));
+                let part = self.noise.part_of_mean(&power, count);
                 *sum = part.and_then(|part| sum.f_add(&part)).into_result()?;
                 power = power.f_mul(&gradient).into_result()?;
             }

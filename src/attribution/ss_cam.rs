@@ -1,6 +1,6 @@
 //! SS-CAM.
 
-use super::channels::{masks, score_channels, weighted_by_softmax};
+use super::channels::{masks, mean_scores, score_channels, weighted_by_softmax};
 use super::long_work::{LongWork, long_work};
 use super::noise::{Noise, sample_setters};
 use super::settings::{Settings, shared_setters};
@@ -77,18 +77,11 @@ impl Attribution for SsCam {
             let masks = masks(&at, photo, channels, &one)?;
             let size = [1, 1, one.size()[2], one.size()[3]];
             let mut random = self.noise.random();
-            let mut mean = vec![0.0; channels.len()];
-            for _ in 0..self.noise.samples {
+            mean_scores(case, photo, self.noise.samples, |_| {
                 let noise = Init::Normal(self.noise.share).tensor(&size, &mut random)?;
                 let noisy = noise.f_to_device(one.device()).and_then(|noise| masks.f_add(&noise));
-                let hidden = noisy.and_then(|masks| masks.f_mul(&one)).into_result()?;
-                for (mean, score) in
-                    mean.iter_mut().zip(case.scores_from(photo, case.model().input(), &hidden)?)
-                {
-                    *mean += score / self.noise.samples as f64;
-                }
-            }
-            Ok(mean)
+                noisy.and_then(|masks| masks.f_mul(&one)).into_result()
+            })
         })?;
         let contributions = weighted_by_softmax(&at, &scores)?;
         self.settings.at_layer(at, contributions)

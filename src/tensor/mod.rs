@@ -70,6 +70,12 @@ pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor> {
         .into_result()
 }
 
+/// Whether no value is NaN or infinite.
+pub(crate) fn all_finite(tensor: &Tensor) -> Result<bool> {
+    let finite = tensor.f_detach().and_then(|t| t.f_isfinite()).and_then(|t| t.f_all());
+    Ok(finite.and_then(|all| all.f_int64_value(&[])).into_result()? != 0)
+}
+
 /// A copy in 32-bit floats on the CPU that shares nothing with the original.
 pub(crate) fn float_copy(tensor: &Tensor) -> Result<Tensor> {
     let floats = plain_numbers(tensor)?

@@ -128,7 +128,7 @@ pub(super) fn folded(
         return Ok((parameters[0].f_detach().into_result()?, bias));
     };
     let work = || {
-        let scale = variance.f_add_scalar(norm.eps)?.f_rsqrt()?.f_mul(weight)?;
+        let scale = norm.scale(weight, variance)?;
         let shift = match conv.get(1) {
             Some(own) => own.f_sub(mean)?,
             None => mean.f_neg()?,

@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 use super::operator::{Facts, Family, Gradients, Operator, Reads};
 use super::step::Step;
@@ -40,6 +40,11 @@ impl BatchNorm2d {
         self
     }
 
+    /// By what it multiplies each channel, with the statistics of training: `weight / √(variance + eps)`.
+    pub(crate) fn scale(&self, weight: &Tensor, variance: &Tensor) -> Result<Tensor, TchError> {
+        variance.f_add_scalar(self.eps)?.f_rsqrt()?.f_mul(weight)
+    }
+
     /// From the gradient at the output to that at the input, with the statistics of training.
     pub(crate) fn scaled_back(
         &self,
@@ -55,10 +60,7 @@ impl BatchNorm2d {
         if let Some(channels) = sides.get_mut(1) {
             *channels = -1;
         }
-        variance
-            .f_add_scalar(self.eps)
-            .and_then(|t| t.f_rsqrt())
-            .and_then(|t| t.f_mul(weight))
+        self.scale(weight, variance)
             .and_then(|scale| scale.f_reshape(sides))
             .and_then(|scale| match overwrite {
                 true => gradient.f_mul_(&scale),
