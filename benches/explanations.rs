@@ -51,9 +51,11 @@ fn gradients(criterion: &mut Criterion) {
     for (name, network, _) in NETWORKS {
         let model = network(0).expect("a network");
         let input = input();
-        let methods: [(&str, Box<dyn Attribution>); 2] = [
+        let methods: [(&str, Box<dyn Attribution>); 4] = [
             ("saliency", Box::new(Saliency::default().class(281))),
             ("guided_backprop", Box::new(GuidedBackprop::default().class(281))),
+            ("lrp", Box::new(Lrp::default().class(281))),
+            ("deep_lift", Box::new(DeepLift::default().class(281))),
         ];
         for (method_name, method) in &methods {
             criterion.bench_function(&format!("{method_name}/{name}"), |bencher| {

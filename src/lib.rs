@@ -54,6 +54,7 @@ mod panic;
 pub mod photo;
 pub mod picture;
 pub mod prelude;
+mod quadrature;
 pub mod show;
 pub mod tensor;
 pub mod train;

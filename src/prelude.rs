@@ -7,10 +7,11 @@
 
 pub use crate::attribution::{
     AblationCam, AttentionRollout, Attribution, Augmented, Baseline, BlurIntegratedGradients, Cam,
-    Deconvolution, EigenCam, EigenGradCam, ExpectedGradients, Fem, FinerCam, FullGrad, Fused,
-    GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop, GuidedGradCam, Heatmap, HiResCam,
-    InputXGradient, IntegratedGradients, IsCam, KpcaCam, LayerCam, Occlusion, Saliency, ScoreCam,
-    SegEigenCam, ShapleyCam, SmoothGrad, SmoothGradCamPlusPlus, SsCam, Target, XGradCam,
+    Deconvolution, DeepLift, DeepLiftShap, EigenCam, EigenGradCam, ExpectedGradients, Fem,
+    FinerCam, FullGrad, Fused, GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop,
+    GuidedGradCam, Heatmap, HiResCam, InputXGradient, IntegratedGradients, IsCam, KpcaCam,
+    LayerCam, Lrp, LrpComposite, LrpRule, Occlusion, Saliency, ScoreCam, SegEigenCam, ShapleyCam,
+    SmoothGrad, SmoothGradCamPlusPlus, SsCam, Target, XGradCam,
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;

@@ -43,10 +43,13 @@ matplotlib.use("agg")
 warnings.filterwarnings("ignore")
 
 from matplotlib import pyplot as plt  # noqa: E402
-from captum.attr import GuidedBackprop, Occlusion, Saliency  # noqa: E402
+from captum.attr import DeepLift, GuidedBackprop, Occlusion, Saliency  # noqa: E402
 from pytorch_grad_cam import AblationCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM  # noqa: E402
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
 from torchcam import methods as torchcam_methods  # noqa: E402
+from zennit.attribution import Gradient  # noqa: E402
+from zennit.composites import EpsilonPlusFlat  # noqa: E402
+from zennit.torchvision import ResNetCanonizer, VGGCanonizer  # noqa: E402
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 NETWORKS = ["alexnet", "vgg16", "resnet34", "resnet50"]
@@ -181,6 +184,24 @@ def without_in_place(net):
     return net
 
 
+def used_once(net):
+    """captum's DeepLift takes no module that is used twice, as the rectifier of torchvision's blocks is."""
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu2(y + (x if self.downsample is None else self.downsample(x)))
+
+    for module in net.modules():
+        if isinstance(module, models.resnet.BasicBlock):
+            module.relu2 = torch.nn.ReLU()
+            module.forward = forward.__get__(module)
+    return net
+
+
+def lrp(attributor, image, target):
+    attributor(image, torch.eye(1000)[[target]])
+
+
 def explanations(torch_is):
     """Networks that were never trained, a random photo, class 281, as benches/explanations.rs."""
     image = torch.rand(1, 3, 224, 224)
@@ -203,6 +224,11 @@ def explanations(torch_is):
         measure(f"captum/saliency_{name}", detail, captum, net, image, 281, Saliency)
         without_in_place(net)
         measure(f"captum/guided_backprop_{name}", detail, captum, net, image, 281, GuidedBackprop)
+        canonizer = ResNetCanonizer if name.startswith("resnet") else VGGCanonizer
+        # Registered before, as for many photos.
+        with Gradient(model=net, composite=EpsilonPlusFlat(canonizers=[canonizer()])) as attributor:
+            measure(f"zennit/lrp_{name}", detail, lrp, attributor, image, 281)
+        measure(f"captum/deep_lift_{name}", detail, captum, used_once(net), image, 281, DeepLift)
     net = models.resnet34(weights=None).eval()
     detail = f"resnet34, {torch_is}"
     for batch in [6, 16]:

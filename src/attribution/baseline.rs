@@ -1,12 +1,17 @@
 //! What stands in an input for "nothing is there".
 
 use std::fmt;
+use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
+use super::Case;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::tensor::IntoResult;
+use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
+
+/// How many baselines run through the network at once, for their scores.
+const BATCH: i64 = 6;
 
 /// What stands for "nothing is there" in an input: 0 unless set, which is the mean colour of the photos
 /// that a network was trained on, where its input is normalised by that.
@@ -117,4 +122,127 @@ impl Baseline {
         };
         pixel.f_to_device(model.device()).into_result()
     }
+}
+
+/// The input that a method starts from.
+#[derive(Clone, Debug)]
+pub(super) enum Start {
+    /// The same everywhere.
+    Everywhere(Baseline),
+    Input(Rc<Tensor>),
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Start::Everywhere(Baseline::default())
+    }
+}
+
+impl Start {
+    /// What a method's name says of it.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Start::Everywhere(baseline) if *baseline == Baseline::default() => String::new(),
+            Start::Everywhere(baseline) => format!(", from {baseline}"),
+            Start::Input(_) => ", from another input".into(),
+        }
+    }
+
+    /// The baseline of these inputs, `[N, C, H, W]` or `[N, F]`, of their shape.
+    pub(super) fn of(&self, model: &Model, input: &Tensor) -> Result<Tensor> {
+        let size = input.size();
+        let (one, what) = match self {
+            Start::Everywhere(baseline) => (baseline.of(model)?, baseline.to_string()),
+            Start::Input(one) => {
+                let one = plain_numbers(one).map_err(|e| e.while_doing("the baseline"))?;
+                let size = format!("{:?}", one.size());
+                (one, size)
+            }
+        };
+        let fits = one.dim() == input.dim() && one.size()[0] == 1;
+        let work = || {
+            let one = one.f_to_device(input.device())?.f_to_kind(input.kind())?;
+            one.f_expand(&size, false)
+        };
+        let expanded = work().ok().filter(|_| fits).ok_or_else(|| {
+            Error::Shape(format!(
+                "a baseline of {what} does not stand for an input of {size:?}: give one of that \
+                 shape, prepared as the network expects it"
+            ))
+        })?;
+        match all_finite(&expanded)? {
+            true => Ok(expanded),
+            false => Err(Error::Argument("the baseline holds NaN or infinities".into())),
+        }
+    }
+}
+
+/// `baseline` and `baseline_input` of a method, for a type with a field `from`.
+macro_rules! start_setters {
+    ($method:ident) => {
+        impl $method {
+            /// Starts from an input that is the same everywhere: a value of the normalised input, a
+            /// colour, or a number a band.
+            #[must_use]
+            pub fn baseline(&self, baseline: impl Into<$crate::attribution::Baseline>) -> Self {
+                let from = $crate::attribution::baseline::Start::Everywhere(baseline.into());
+                Self { from, ..self.clone() }
+            }
+
+            /// Starts from this input, `[1, C, H, W]`, prepared as the network expects it: noise, a blurred
+            /// photo, another photo (`model.preprocess().apply(&photo)?`).
+            #[must_use]
+            pub fn baseline_input(&self, input: &tch::Tensor) -> Self {
+                // Whether it can stand for an input is seen when there is one.
+                let copy = $crate::tensor::float_copy(input);
+                let copy = copy.unwrap_or_else(|_| input.shallow_clone());
+                let from = $crate::attribution::baseline::Start::Input(std::rc::Rc::new(copy));
+                Self { from, ..self.clone() }
+            }
+        }
+    };
+}
+pub(super) use start_setters;
+
+/// Several inputs that a method starts from.
+#[derive(Clone, Debug)]
+pub(super) struct Baselines(Rc<Tensor>);
+
+impl Baselines {
+    /// `[B, C, H, W]` or `[B, F]`.
+    pub(super) fn new(baselines: &Tensor) -> Self {
+        // Whether they can stand for an input is seen when there is one.
+        let copy = float_copy(baselines).unwrap_or_else(|_| baselines.shallow_clone());
+        Baselines(Rc::new(copy))
+    }
+
+    /// Those for inputs like this one.
+    pub(super) fn of(&self, input: &Tensor) -> Result<Tensor> {
+        let baselines = plain_numbers(&self.0).map_err(|e| e.while_doing("the baselines"))?;
+        let (size, own) = (input.size(), baselines.size());
+        if own.len() != size.len() || own[0] == 0 || own[1..] != size[1..] {
+            return Err(Error::Shape(format!(
+                "baselines of {own:?} do not stand for an input of {size:?}: give some of that shape, one after \
+                 the other along the first dimension, prepared as the network expects it"
+            )));
+        }
+        if !all_finite(&baselines)? {
+            return Err(Error::Argument("the baselines hold NaN or infinities".into()));
+        }
+        baselines.f_to_device(input.device()).and_then(|t| t.f_to_kind(input.kind())).into_result()
+    }
+}
+
+/// By how much each input's score is above the mean of the baselines', `[B, ...]`.
+pub(super) fn changes(case: &Case, baselines: &Tensor) -> Result<Vec<f64>> {
+    let count = baselines.size().first().copied().unwrap_or(0);
+    let mut changes = case.scores()?;
+    for (photo, change) in changes.iter_mut().enumerate() {
+        for first in (0..count).step_by(BATCH as usize) {
+            let some = baselines.f_narrow(0, first, BATCH.min(count - first)).into_result()?;
+            let scores = case.scores_from(photo, case.model().input(), &some)?;
+            *change -= scores.iter().sum::<f64>() / count as f64;
+        }
+    }
+    Ok(changes)
 }

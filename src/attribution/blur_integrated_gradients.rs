@@ -110,7 +110,8 @@ impl Attribution for BlurIntegratedGradients {
         let widest = case.with_input(widest.into_result()?)?.scores()?;
         let scores = case.scores()?;
         let changes: Vec<f64> = scores.iter().zip(widest).map(|(y, blurred)| y - blurred).collect();
-        let remark = widest_gap(&sum, &changes, self.steps, "the blurred photo's")?;
+        let gap = widest_gap(&sum, &changes, "the blurred photo's")?;
+        let remark = format!("{gap} with {} points", self.steps);
         let sum = sum.f_to_kind(Kind::Float).into_result()?;
         let evidence = self.settings.at_input(case, sum, Meaning::Signed)?;
         Ok(Evidence { remarks: vec![remark], ..evidence })

@@ -9,7 +9,7 @@ use super::Target;
 use super::resolved_target::{ResolvedTarget, total};
 use crate::error::{Error, Result};
 use crate::look::Memory;
-use crate::model::{Back, LayerRef, Model, NodeId, Pass, Rule, Watch};
+use crate::model::{Back, LayerRef, Model, NodeId, Pass, Route, Rule, Values, Watch};
 use crate::tensor::{IntoResult, all_finite, plain_numbers, to_floats};
 
 /// A batch of inputs under one network, and for each the score `y` that is to be explained: what
@@ -190,6 +190,44 @@ impl Case {
         gradient.ok_or_else(|| self.independent_of(layer))
     }
 
+    /// What `work` finds for all, or, where the network takes one photo at a time, for one after the other.
+    pub(super) fn one_by_one(
+        &self,
+        mut work: impl FnMut(&Case) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if self.count() == 1 || !self.model().takes_one_photo() {
+            return work(self);
+        }
+        let each = (0..self.count()).map(|index| work(&self.one(index)?));
+        Tensor::f_cat(&each.collect::<Result<Vec<_>>>()?, 0).into_result()
+    }
+
+    /// What the layers on a way back from the output to the input answer.
+    pub(super) fn run(&self, route: &Route) -> Result<Values> {
+        let known = self.run_for(route, &self.input()?)?;
+        self.memory.remember_output(&known.output);
+        Ok(known)
+    }
+
+    /// The same for other inputs in place of these.
+    pub(super) fn run_for(&self, route: &Route, input: &Tensor) -> Result<Values> {
+        let layer = self.model().input();
+        let around = self.memory.around(layer, self.count() as i64)?;
+        let around = around.iter().map(|(id, value)| (*id, value));
+        let feeds: Vec<(NodeId, &Tensor)> = [(layer, input)].into_iter().chain(around).collect();
+        route.run(&feeds)
+    }
+
+    /// `∂y/∂o`, at the network's output `o`.
+    pub(super) fn slope(&self, output: &Tensor) -> Result<Tensor> {
+        let goals = self.goals_by(output)?;
+        let leaf = output.f_detach().and_then(|t| t.f_set_requires_grad(true)).into_result()?;
+        let score = crate::model::with_grad(|| total(goals, &leaf))?;
+        let slope = Tensor::f_run_backward(&[score], &[&leaf], false, false).into_result()?;
+        let slope = slope.into_iter().next().filter(Tensor::defined);
+        slope.ok_or_else(|| self.independent_of(self.model().output()))
+    }
+
     /// `∂y/∂A` and `∂(∂y/∂A · A)/∂A` with the last `A` held, by autograd on all that follows the layer.
     pub(super) fn gradient_and_curvature(&self, layer: NodeId) -> Result<(Tensor, Tensor)> {
         let value = self.memory.activation(layer)?;
@@ -238,10 +276,13 @@ impl Case {
     /// # Errors
     /// When the targets do not suit the network's output; a score that is not finite.
     pub fn scores(&self) -> Result<Vec<f64>> {
-        let goals = self.goals()?;
-        let output = self.memory.output()?;
-        let mut scores = Vec::with_capacity(goals.len());
-        for (i, goal) in goals.iter().enumerate() {
+        self.scores_of(&self.memory.output()?)
+    }
+
+    /// The scores of these in place of the network's own outputs, one an input.
+    pub(super) fn scores_of(&self, output: &Tensor) -> Result<Vec<f64>> {
+        let mut scores = Vec::with_capacity(self.count());
+        for (i, goal) in self.goals()?.iter().enumerate() {
             let one = output.f_narrow(0, i as i64, 1).into_result()?;
             scores.extend(finite_scores(goal, &one)?);
         }

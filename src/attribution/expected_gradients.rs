@@ -1,21 +1,17 @@
 //! Expected gradients.
 
-use std::rc::Rc;
-
 use rand::SeedableRng;
 use rand::distributions::{Distribution, Standard};
 use rand::rngs::StdRng;
 use tch::Tensor;
 
+use super::baseline::{Baselines, changes};
 use super::integrated_gradients::widest_gap;
 use super::noise::{Noise, sample_setters};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Case, Evidence, Meaning, Target};
-use crate::error::{Error, Result};
-use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
-
-/// How many baselines run through the network at once, for their scores.
-const BATCH: i64 = 6;
+use crate::error::Result;
+use crate::tensor::IntoResult;
 
 /// Expected gradients: the mean of `Σᶜ (xᶜ − x′ᶜ) · ∂y/∂xᶜ (x′ + α (x − x′))` over baselines `x′` from a set, as
 /// photos that the network was trained on, and over places `α` from 0 to 1 on the way from there to the photo
@@ -40,7 +36,7 @@ const BATCH: i64 = 6;
 #[derive(Clone, Debug)]
 pub struct ExpectedGradients {
     settings: Settings,
-    baselines: Rc<Tensor>,
+    baselines: Baselines,
     noise: Noise,
 }
 
@@ -51,11 +47,9 @@ impl ExpectedGradients {
     /// Over these baselines, `[B, C, H, W]` or `[B, F]`, prepared as the network expects it
     /// (`model.preprocess().apply(&photo)?`).
     pub fn over(baselines: &Tensor) -> Self {
-        // Whether they can stand for an input is seen when there is one.
-        let copy = float_copy(baselines).unwrap_or_else(|_| baselines.shallow_clone());
         ExpectedGradients {
             settings: Settings::default(),
-            baselines: Rc::new(copy),
+            baselines: Baselines::new(baselines),
             noise: Noise { share: 0.0, ..Noise::default() },
         }
     }
@@ -66,23 +60,6 @@ impl ExpectedGradients {
         let mut changed = self.clone();
         changed.noise.share = share;
         changed
-    }
-
-    /// The baselines for inputs like this one.
-    fn baselines(&self, input: &Tensor) -> Result<Tensor> {
-        let baselines =
-            plain_numbers(&self.baselines).map_err(|e| e.while_doing("the baselines"))?;
-        let (size, own) = (input.size(), baselines.size());
-        if own.len() != size.len() || own[0] == 0 || own[1..] != size[1..] {
-            return Err(Error::Shape(format!(
-                "baselines of {own:?} do not stand for an input of {size:?}: give some of that shape, one after \
-                 the other along the first dimension, prepared as the network expects it"
-            )));
-        }
-        if !all_finite(&baselines)? {
-            return Err(Error::Argument("the baselines hold NaN or infinities".into()));
-        }
-        baselines.f_to_device(input.device()).and_then(|t| t.f_to_kind(input.kind())).into_result()
     }
 }
 
@@ -97,7 +74,7 @@ impl Attribution for ExpectedGradients {
 
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let input = case.input()?;
-        let baselines = self.baselines(&input)?;
+        let baselines = self.baselines.of(&input)?;
         let (photos, count) = (case.count() as i64, baselines.size()[0]);
         // Other places than those of the noise.
         let mut places = StdRng::seed_from_u64(self.noise.seed.wrapping_add(1));
@@ -127,15 +104,9 @@ impl Attribution for ExpectedGradients {
             mean = part.and_then(|part| mean.f_add(&part)).into_result()?;
             Ok(())
         })?;
-        let mut changes = case.scores()?;
-        for (photo, change) in changes.iter_mut().enumerate() {
-            for first in (0..count).step_by(BATCH as usize) {
-                let some = baselines.f_narrow(0, first, BATCH.min(count - first)).into_result()?;
-                let scores = case.scores_from(photo, case.model().input(), &some)?;
-                *change -= scores.iter().sum::<f64>() / count as f64;
-            }
-        }
-        let remark = widest_gap(&mean, &changes, self.noise.samples, "the baselines' mean")?;
+        let changes = changes(case, &baselines)?;
+        let gap = widest_gap(&mean, &changes, "the baselines' mean")?;
+        let remark = format!("{gap} with {} points", self.noise.samples);
         let evidence = self.settings.at_input(case, mean, Meaning::Signed)?;
         Ok(Evidence { remarks: vec![remark], ..evidence })
     }

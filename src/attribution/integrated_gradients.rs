@@ -1,15 +1,14 @@
 //! Integrated gradients.
 
-use std::rc::Rc;
-
 use tch::{Kind, Tensor};
 
+use super::baseline::{Start, start_setters};
 use super::settings::{Settings, shared_setters};
-use super::{Attribution, Baseline, Case, Evidence, Meaning, Target};
+use super::{Attribution, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::quadrature::gauss_legendre;
 use crate::show::Progress;
-use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
+use crate::tensor::IntoResult;
 
 /// How many points run through the network at once. More take more memory and are no faster.
 const BATCH: usize = 6;
@@ -57,19 +56,7 @@ pub struct IntegratedGradients {
 }
 
 shared_setters!(IntegratedGradients);
-
-/// Where the way begins.
-#[derive(Clone, Debug)]
-enum Start {
-    Everywhere(Baseline),
-    Input(Rc<Tensor>),
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Start::Everywhere(Baseline::default())
-    }
-}
+start_setters!(IntegratedGradients);
 
 impl IntegratedGradients {
     /// Takes so many points on the whole way, placed by Gauss and Legendre, however large the gap:
@@ -77,52 +64,6 @@ impl IntegratedGradients {
     #[must_use]
     pub fn steps(&self, count: usize) -> Self {
         Self { steps: Some(count), ..self.clone() }
-    }
-
-    /// Starts from an input that is the same everywhere: a value of the normalised input, a
-    /// colour, or a number a band.
-    #[must_use]
-    pub fn baseline(&self, baseline: impl Into<Baseline>) -> Self {
-        Self { from: Start::Everywhere(baseline.into()), ..self.clone() }
-    }
-
-    /// Starts from this input, `[1, C, H, W]`, prepared as the network expects it: noise, a blurred
-    /// photo, another photo (`model.preprocess().apply(&photo)?`).
-    #[must_use]
-    pub fn baseline_input(&self, input: &Tensor) -> Self {
-        // Whether it can stand for an input is seen when there is one.
-        let copy = float_copy(input).unwrap_or_else(|_| input.shallow_clone());
-        Self { from: Start::Input(Rc::new(copy)), ..self.clone() }
-    }
-}
-
-impl IntegratedGradients {
-    /// The baseline of an input, `[1, C, H, W]`.
-    fn start(&self, model: &Model, input: &Tensor) -> Result<Tensor> {
-        let size = input.size();
-        let (one, what) = match &self.from {
-            Start::Everywhere(baseline) => (baseline.of(model)?, baseline.to_string()),
-            Start::Input(one) => {
-                let one = plain_numbers(one).map_err(|e| e.while_doing("the baseline"))?;
-                let size = format!("{:?}", one.size());
-                (one, size)
-            }
-        };
-        let fits = one.dim() == input.dim() && one.size()[0] == 1;
-        let work = || {
-            let one = one.f_to_device(input.device())?.f_to_kind(input.kind())?;
-            one.f_expand(&size, false)
-        };
-        let expanded = work().ok().filter(|_| fits).ok_or_else(|| {
-            Error::Shape(format!(
-                "a baseline of {what} does not stand for an input of {size:?}: give one of that \
-                 shape, prepared as the network expects it"
-            ))
-        })?;
-        match all_finite(&expanded)? {
-            true => Ok(expanded),
-            false => Err(Error::Argument("the baseline holds NaN or infinities".into())),
-        }
     }
 }
 
@@ -132,12 +73,7 @@ impl Attribution for IntegratedGradients {
         if let Some(steps) = self.steps {
             name += &format!(", {steps} steps");
         }
-        match &self.from {
-            Start::Everywhere(baseline) if *baseline == Baseline::default() => {}
-            Start::Everywhere(baseline) => name += &format!(", from {baseline}"),
-            Start::Input(_) => name += ", from another input",
-        }
-        self.settings.named(&name)
+        self.settings.named(&(name + &self.from.said()))
     }
 
     fn target(&self) -> Target {
@@ -159,7 +95,7 @@ impl Attribution for IntegratedGradients {
         // One after the other: each is incomplete at places of its own.
         for index in 0..case.count() {
             let one = case.one(index)?;
-            let start = self.start(one.model(), &one.input()?)?;
+            let start = self.from.of(one.model(), &one.input()?)?;
             let mut way = Way::new(one, start, points, &mut progress)?;
             let (product, completeness) = match self.steps {
                 Some(steps) => way.summed(steps)?,
@@ -196,7 +132,8 @@ impl Completeness {
 
 impl std::fmt::Display for Completeness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&gap(self.sum, self.change, self.points, "the baseline's"))?;
+        let gap = gap(self.sum, self.change, "the baseline's");
+        write!(f, "{gap} with {} points", self.points)?;
         if self.stopped {
             write!(f, ", where it stopped: more than a thousandth of the score")?;
         }
@@ -204,29 +141,33 @@ impl std::fmt::Display for Completeness {
     }
 }
 
-fn gap(sum: f64, change: f64, points: usize, from: &str) -> String {
+/// What it sums to, and what it should.
+fn gap(sum: f64, change: f64, from: &str) -> String {
     let gap = (sum - change).abs();
-    format!(
-        "sums to {sum:.4}, and the score is {change:.4} above {from}: a gap of {gap:.4} with {points} points"
-    )
+    format!("sums to {sum:.4}, and the score is {change:.4} above {from}: a gap of {gap:.4}")
 }
 
-/// How complete the maps of a batch, `[N, C, H, W]`, are: of the one with the widest gap between its sum and the
-/// change of the score `from` somewhere to the photo.
-pub(super) fn widest_gap(
-    maps: &Tensor,
-    changes: &[f64],
-    points: usize,
-    from: &str,
-) -> Result<String> {
-    let sums = maps.f_flatten(1, -1);
+/// The sum of each of a batch, `[N, ...]`.
+pub(super) fn sums(batch: &Tensor) -> Result<Vec<f64>> {
+    let sums = batch.f_reshape([batch.size().first().copied().unwrap_or(1), -1]);
     let sums = sums.and_then(|t| t.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Double));
-    let sums: Vec<f64> = sums.and_then(|sums| sums.try_into()).into_result()?;
-    let ends = sums.iter().zip(changes);
+    sums.and_then(|sums| sums.try_into()).into_result()
+}
+
+/// Of the maps of a batch, `[N, C, H, W]`, that with the widest gap between its sum and what it should be: both, and
+/// what is said of it where there are several.
+pub(super) fn widest(maps: &Tensor, expected: &[f64]) -> Result<(&'static str, f64, f64)> {
+    let sums = sums(maps)?;
+    let ends = sums.iter().zip(expected);
     let widest = ends.max_by(|a, b| (a.0 - a.1).abs().total_cmp(&(b.0 - b.1).abs()));
-    let (&sum, &change) = widest.ok_or_else(|| Error::Shape("no photo".into()))?;
-    let which = if changes.len() > 1 { WIDEST } else { "" };
-    Ok(format!("{which}{}", gap(sum, change, points, from)))
+    let (&sum, &expected_sum) = widest.ok_or_else(|| Error::Shape("no photo".into()))?;
+    Ok((if expected.len() > 1 { WIDEST } else { "" }, sum, expected_sum))
+}
+
+/// How complete the maps of a batch are, whose scores change so much `from` somewhere to the photo.
+pub(super) fn widest_gap(maps: &Tensor, changes: &[f64], from: &str) -> Result<String> {
+    let (which, sum, change) = widest(maps, changes)?;
+    Ok(format!("{which}{}", gap(sum, change, from)))
 }
 
 /// The straight way from a baseline to one input.
@@ -381,57 +322,9 @@ impl<'a> Way<'a> {
     }
 }
 
-/// The points in 0..1 and their weights, which sum to 1: the roots of the Legendre polynomial of this
-/// degree, by Newton's method.
-fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
-    let degree = count as f64;
-    let mut points: Vec<(f64, f64)> = (0..count)
-        .map(|i| {
-            // Tricomi's estimate; a few steps take it to the last digit.
-            let mut x = (std::f64::consts::PI * (i as f64 + 0.75) / (degree + 0.5)).cos();
-            let mut slope = 1.0;
-            for _ in 0..100 {
-                let value;
-                (value, slope) = legendre(count, x);
-                let step = value / slope;
-                x -= step;
-                if step.abs() < 1e-15 {
-                    break;
-                }
-            }
-            (0.5 + 0.5 * x, 1.0 / ((1.0 - x * x) * slope * slope))
-        })
-        .collect();
-    points.reverse();
-    points
-}
-
-/// The Legendre polynomial and its derivative, by Bonnet's recursion.
-fn legendre(degree: usize, x: f64) -> (f64, f64) {
-    let (mut before, mut value) = (1.0, x);
-    for n in 1..degree {
-        let n = n as f64;
-        (before, value) = (value, ((2.0 * n + 1.0) * x * value - n * before) / (n + 1.0));
-    }
-    (value, degree as f64 * (x * value - before) / (x * x - 1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn gauss_and_legendre_integrate_polynomials_exactly() {
-        for count in [1usize, 2, 3, 10, 50, 1000] {
-            let points = gauss_legendre(count);
-            for power in 0..(2 * count).min(40) {
-                let sum: f64 = points.iter().map(|(x, w)| w * x.powi(power as i32)).sum();
-                let exact = 1.0 / (power as f64 + 1.0);
-                assert!((sum - exact).abs() < 1e-12, "{count} points, x^{power}: {sum}");
-            }
-            assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order");
-        }
-    }
 
     #[test]
     fn a_piece_is_cut_where_its_middle_point_lies() {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`SegEigenCam`], [`KpcaCam`], [`Fem`], [`FinerCam`], [`ShapleyCam`], [`SmoothGradCamPlusPlus`], [`ScoreCam`], [`SsCam`], [`IsCam`], [`AblationCam`] |
 //! | gradients of the input | [`Saliency`], [`GuidedBackprop`], [`Deconvolution`], [`InputXGradient`], [`IntegratedGradients`], [`BlurIntegratedGradients`], [`ExpectedGradients`], [`GuidedGradCam`], [`FullGrad`] |
+//! | relevance | [`Lrp`], [`DeepLift`], [`DeepLiftShap`] |
 //! | perturbation | [`Occlusion`] |
 //! | around any of them | [`Fused`] (several layers or methods; also RefineCAM), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise; also VarGrad) |
 
@@ -19,6 +20,7 @@ mod blur_integrated_gradients;
 mod case;
 mod channels;
 mod class_activation;
+mod deep_lift;
 mod eigen_cam;
 mod element_wise;
 mod evidence;
@@ -40,6 +42,7 @@ mod kpca_cam;
 mod layer_cam;
 mod layer_case;
 mod long_work;
+mod lrp;
 mod noise;
 mod occlusion;
 mod resolved_target;
@@ -63,6 +66,7 @@ pub use baseline::Baseline;
 pub use blur_integrated_gradients::BlurIntegratedGradients;
 pub use case::Case;
 pub use class_activation::Cam;
+pub use deep_lift::{DeepLift, DeepLiftShap};
 pub use eigen_cam::{EigenCam, EigenGradCam};
 pub use element_wise::GradCamElementWise;
 pub use evidence::{Evidence, Meaning, Reduction, principal_component};
@@ -83,6 +87,7 @@ pub use is_cam::IsCam;
 pub use kpca_cam::KpcaCam;
 pub use layer_cam::LayerCam;
 pub use layer_case::LayerCase;
+pub use lrp::{Lrp, LrpComposite, LrpRule};
 pub use occlusion::Occlusion;
 pub use saliency::Saliency;
 pub use score_cam::ScoreCam;

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::fast::{self, Asked, Chain, Chains};
 use super::one_by_one::borrowed;
 use super::op::Gradients;
-use super::{Model, Node, NodeId, Op, Pass, with_grad};
+use super::{Model, NodeId, Op, Pass, with_grad};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, channels_last};
 
@@ -303,12 +303,7 @@ impl<'a> Walk<'a> {
         let gradient = gradient.tensor;
         let inputs = node.inputs.iter().map(|id| self.value(*id)).collect::<Result<Vec<_>>>()?;
         let parameters = node.parameters_for(Pass::Gradient);
-        let (gradients, own) = match node.op.backward(&inputs, &parameters, &gradient)? {
-            Gradients::Own(gradients) => (gradients, true),
-            Gradients::Shared(gradients) => (gradients, false),
-            Gradients::ByAutograd => (by_autograd(node, &inputs, &gradient)?, false),
-        };
-        // Of an input that lent its shape alone there is none.
+        let (gradients, own) = gradients_at(&node.op, &parameters, &inputs, &gradient)?;
         for (input, gradient) in node.inputs.iter().zip(gradients).filter(|(_, g)| g.defined()) {
             self.add(*input, gradient, own)?;
         }
@@ -325,8 +320,27 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The gradients at one layer's inputs, from that at its output.
-fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<Tensor>> {
+/// The gradients at one layer's inputs, from that at its output, and whether their memory is their own. Of an
+/// input that lent its shape alone there is none.
+pub(super) fn gradients_at(
+    op: &Op,
+    parameters: &[Tensor],
+    inputs: &[Tensor],
+    gradient: &Tensor,
+) -> Result<(Vec<Tensor>, bool)> {
+    Ok(match op.backward(inputs, parameters, gradient)? {
+        Gradients::Own(gradients) => (gradients, true),
+        Gradients::Shared(gradients) => (gradients, false),
+        Gradients::ByAutograd => (by_autograd(op, parameters, inputs, gradient)?, false),
+    })
+}
+
+fn by_autograd(
+    op: &Op,
+    parameters: &[Tensor],
+    inputs: &[Tensor],
+    gradient: &Tensor,
+) -> Result<Vec<Tensor>> {
     with_grad(|| {
         // Masks and indices have no gradient; what lends them is passed by.
         let leaf = |t: &Tensor| {
@@ -338,8 +352,7 @@ fn by_autograd(node: &Node, inputs: &[Tensor], gradient: &Tensor) -> Result<Vec<
         // Not the leaves themselves, which nothing may write to.
         let copies = leaves.iter().map(|leaf| leaf.f_alias_copy().into_result());
         let mut inputs = copies.collect::<Result<Vec<_>>>()?;
-        let parameters = node.parameters_for(Pass::Gradient);
-        let output = node.op.forward(&mut inputs, &parameters, Pass::Gradient, false)?;
+        let output = op.forward(&mut inputs, parameters, Pass::Gradient, false)?;
         if !output.requires_grad() {
             return Ok(Vec::new()); // a closure that cuts the way back
         }

@@ -23,6 +23,7 @@ mod layers;
 mod one_by_one;
 mod op;
 mod receptive_field;
+mod relevance;
 mod run;
 mod sub_model;
 mod summary;
@@ -53,8 +54,9 @@ pub use op::{
     Linear, LoneParameter, Meeting, Module, Norm, Op, Pad, PadMode, Pass, Pool2d, Rearrange,
     Reduce, ReduceBy, Softmax, TopK, WeightInit,
 };
-pub(crate) use op::{Family, Init};
+pub(crate) use op::{Family, Init, Makes, Reads};
 pub use receptive_field::ReceptiveField;
+pub(crate) use relevance::{Affine, At, Layer as Stop, Needs, Route, Rules, Values};
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
 pub(crate) use weights::{PT2, unwrapped};

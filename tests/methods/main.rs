@@ -7,6 +7,7 @@ mod networks;
 mod occlusion;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod relevance;
 
 use std::collections::BTreeMap;
 
@@ -26,13 +27,19 @@ struct Case {
 
 impl Case {
     fn read(name: &'static str) -> Case {
+        Case::of("methods", name)
+    }
+
+    /// A network, and what its peers say about it in a folder of tests/reference.
+    fn of(folder: &str, name: &'static str) -> Case {
         let model = match name {
             "residual" => networks::residual(),
             "branches" => networks::branches(),
             "segmenter" => networks::segmenter(),
+            "tokens" => networks::tokens(),
             _ => unreachable!("no network {name}"),
         };
-        let (index, values) = read_case("methods", name);
+        let (index, values) = read_case(folder, name);
         Case { name, model: with_formula_weights(model), index, values }
     }
 
@@ -56,9 +63,13 @@ impl Case {
 
     /// Compares with the peers' values under this key, by the greatest of them.
     fn compare(&self, key: &str, found: &[f32]) {
+        self.compare_within(1e-5, key, found);
+    }
+
+    fn compare_within(&self, tolerance: f32, key: &str, found: &[f32]) {
         let expected = self.values.get(key).unwrap_or_else(|| panic!("{} has no {key}", self.name));
         let error = difference(found, expected);
-        assert!(error < 1e-5, "{} {key}: {error}", self.name);
+        assert!(error < tolerance, "{} {key}: {error}", self.name);
     }
 }
 

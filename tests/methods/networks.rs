@@ -2,7 +2,7 @@
 //! order of PyTorch's modules. What PyTorch does between modules has a node of its own here: the
 //! sums `block1.add` and `block2.add`, the concatenations `mix.cat` and `cat`, and `resize`.
 
-use convlens::model::{Builder, NodeId};
+use convlens::model::{Builder, Elementwise, NodeId, Norm, Rearrange};
 use convlens::prelude::*;
 
 fn built(net: Builder) -> Model {
@@ -98,5 +98,31 @@ pub(crate) fn segmenter() -> Model {
     let x = net.add("relu3", Op::Relu, &[x]);
     let x = net.add("head", Conv2d::new(12, 4, 1), &[x]);
     net.add("resize", Op::ResizeLike, &[x, photo]);
+    built(net)
+}
+
+/// SiLU, an overlapping max pooling with padding, a dilated depthwise convolution, GELU, sums, layer normalisation,
+/// linear layers on each pixel.
+pub(crate) fn tokens() -> Model {
+    let mut net = Model::builder("tokens", [3, 30, 26]);
+    let x = net.input();
+    let x = net.add("conv1", Conv2d::new(3, 8, 3).stride(2).padding(1), &[x]);
+    let x = net.add("act1", Op::Silu, &[x]);
+    let x = net.add("pool", Pool2d::max(3).stride(2).padding(1), &[x]);
+    let depthwise = Conv2d::new(8, 8, 3).padding(2).dilation(2).groups(8).without_bias();
+    let y = net.add("depthwise", depthwise, &[x]);
+    let y = net.add("bn", BatchNorm2d::new(8), &[y]);
+    let y = net.add("act2", Elementwise::Gelu, &[y]);
+    let x = net.add("sum1", Op::Add, &[x, y]);
+    let y = net.add("to_tokens", Rearrange::Permute(vec![0, 2, 3, 1]), &[x]);
+    let y = net.add("norm", Norm::layer([8]), &[y]);
+    let y = net.add("fc1", Linear::new(8, 16), &[y]);
+    let y = net.add("act3", Elementwise::Gelu, &[y]);
+    let y = net.add("fc2", Linear::new(16, 8), &[y]);
+    let y = net.add("to_maps", Rearrange::Permute(vec![0, 3, 1, 2]), &[y]);
+    let x = net.add("sum2", Op::Add, &[x, y]);
+    let x = net.add("avgpool", AdaptiveAvgPool2d::new(1), &[x]);
+    let x = net.add("flatten", Op::Flatten, &[x]);
+    net.add("fc", Linear::new(8, 6), &[x]);
     built(net)
 }

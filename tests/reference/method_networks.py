@@ -115,3 +115,33 @@ class Segmenter(nn.Module):
         y = self.up(self.relu2(self.bn2(self.conv2(self.pool(first)))))
         y = self.head(self.relu3(self.conv3(cat([y, first], dim=1))))
         return F.interpolate(y, size=x.shape[2:], mode="bilinear")
+
+
+class Tokens(nn.Module):
+    """[N, 3, 30, 26] -> [N, 6]: SiLU, an overlapping max pooling with padding, a dilated depthwise convolution,
+    GELU, sums, layer normalisation, linear layers on each pixel.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.act1 = nn.SiLU()  # [N, 8, 15, 13]
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)  # [N, 8, 8, 7]
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8, bias=False)
+        self.bn = nn.BatchNorm2d(8)
+        self.act2 = nn.GELU()
+        self.norm = nn.LayerNorm(8)
+        self.fc1 = nn.Linear(8, 16)
+        self.act3 = nn.GELU()
+        self.fc2 = nn.Linear(16, 8)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(8, 6)
+
+    def forward(self, x):
+        x = self.pool(self.act1(self.conv1(x)))
+        x = x + self.act2(self.bn(self.depthwise(x)))
+        y = x.permute(0, 2, 3, 1)  # [N, 8, 7, 8]
+        y = self.fc2(self.act3(self.fc1(self.norm(y))))
+        x = x + y.permute(0, 3, 1, 2)
+        return self.fc(self.flatten(self.avgpool(x)))

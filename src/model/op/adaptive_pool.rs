@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four};
 use crate::error::{Error, Result};
@@ -42,6 +42,7 @@ impl Operator for AdaptiveAvgPool2d {
             makes_new_memory: true,
             rectifies: None,
             is_local: false,
+            makes: Makes::Summed,
         }
     }
 

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::broadcast::broadcast;
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -80,6 +80,22 @@ impl Operator for Arithmetic {
             makes_new_memory: true,
             rectifies: None,
             is_local: false,
+            makes: match self {
+                Arithmetic::Add | Arithmetic::Subtract => Makes::Summed,
+                Arithmetic::Multiply => Makes::Product,
+                Arithmetic::Divide => Makes::Quotient,
+                Arithmetic::Maximum | Arithmetic::Minimum => Makes::Chosen,
+                Arithmetic::Remainder | Arithmetic::Power => Makes::Mixed,
+                Arithmetic::FloorDivide
+                | Arithmetic::Equal
+                | Arithmetic::NotEqual
+                | Arithmetic::Less
+                | Arithmetic::LessEqual
+                | Arithmetic::Greater
+                | Arithmetic::GreaterEqual
+                | Arithmetic::And
+                | Arithmetic::Or => Makes::Steps,
+            },
         }
     }
 

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use super::ParameterSpec;
 use super::broadcast::broadcast;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -110,5 +111,9 @@ impl General for Attention {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Attended
     }
 }

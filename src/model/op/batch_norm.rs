@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{Init, ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -80,6 +80,7 @@ impl Operator for BatchNorm2d {
             makes_new_memory: true,
             rectifies: None,
             is_local: true,
+            makes: Makes::Scaled,
         }
     }
 

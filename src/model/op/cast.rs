@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::ParameterSpec;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::Result;
 use crate::tensor::IntoResult;
 
@@ -54,5 +55,12 @@ impl General for Cast {
     fn makes_new_memory(&self) -> bool {
         // What is of this kind already stays.
         false
+    }
+
+    fn makes(&self) -> Makes {
+        match self {
+            Cast::Float => Makes::Moved,
+            Cast::Int | Cast::Bool => Makes::Steps,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, few};
 use crate::error::{Error, Result};
@@ -20,6 +20,7 @@ impl Operator for Concat {
             makes_new_memory: true,
             rectifies: None,
             is_local: true,
+            makes: Makes::Moved,
         }
     }
 

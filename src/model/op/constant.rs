@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tch::{Device, Tensor};
 
 use super::general::General;
+use super::operator::Makes;
 use super::{Init, ParameterSpec};
 use crate::error::Result;
 use crate::tensor::{IntoResult, plain};
@@ -72,6 +73,10 @@ impl General for Constant {
     fn makes_new_memory(&self) -> bool {
         false
     }
+
+    fn makes(&self) -> Makes {
+        Makes::Nothing
+    }
 }
 
 /// A parameter by itself, which other layers read: a class token, an embedding of positions.
@@ -122,5 +127,9 @@ impl General for LoneParameter {
 
     fn makes_new_memory(&self) -> bool {
         false
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Nothing
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -234,6 +234,7 @@ impl Operator for Conv2d {
             makes_new_memory: true,
             rectifies: None,
             is_local: true,
+            makes: Makes::Weighted,
         }
     }
 

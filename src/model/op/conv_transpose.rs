@@ -1,8 +1,8 @@
 //! Transposed two-dimensional convolution.
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -91,6 +91,19 @@ impl ConvTranspose2d {
         self
     }
 
+    /// The same convolution with or without a bias.
+    pub(crate) fn biased(&self, bias: bool) -> Self {
+        ConvTranspose2d { bias, ..self.clone() }
+    }
+
+    /// Its weight, with what leads to each output channel times a number of its own.
+    pub(crate) fn scaled(&self, weight: &Tensor, scale: &Tensor) -> Result<Tensor, TchError> {
+        let (groups, sides) = (self.groups, weight.size());
+        let apart =
+            weight.f_reshape([groups, -1, self.out_channels / groups, sides[2], sides[3]])?;
+        apart.f_mul(&scale.f_reshape([groups, 1, -1, 1, 1])?)?.f_reshape(sides)
+    }
+
     /// No bias: a normalisation follows.
     pub fn without_bias(mut self) -> Self {
         self.bias = false;
@@ -108,6 +121,7 @@ impl Operator for ConvTranspose2d {
             makes_new_memory: true,
             rectifies: None,
             is_local: false,
+            makes: Makes::Weighted,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::Gradients;
+use super::operator::{Gradients, Makes};
 use super::pointwise::Pointwise;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -222,6 +222,18 @@ impl Pointwise for Elementwise {
 
     fn rectifies(&self) -> Option<f64> {
         None
+    }
+
+    fn makes(&self) -> Makes {
+        match self {
+            Elementwise::Scale { .. } => Makes::Scaled,
+            Elementwise::Ceil
+            | Elementwise::Floor
+            | Elementwise::Not
+            | Elementwise::Round
+            | Elementwise::Sign => Makes::Steps,
+            _ => Makes::Each,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::ParameterSpec;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -136,5 +137,14 @@ impl General for Gather {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        match self {
+            Gather::Elements(_) | Gather::Scatter(Meeting::Replace) => Makes::Moved,
+            Gather::Scatter(Meeting::Sum) => Makes::Summed,
+            Gather::Scatter(Meeting::Max | Meeting::Min) => Makes::Chosen,
+            Gather::Scatter(Meeting::Product) => Makes::Mixed,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -20,6 +20,8 @@ pub(crate) trait General {
     fn apply(&self, inputs: &[Tensor], parameters: &[Tensor]) -> Result<Tensor>;
     /// As [`Facts::makes_new_memory`].
     fn makes_new_memory(&self) -> bool;
+    /// As [`Facts::makes`].
+    fn makes(&self) -> Makes;
 }
 
 /// The operator that such a layer is.
@@ -35,6 +37,7 @@ impl Operator for ByTrying<'_> {
             makes_new_memory: self.0.makes_new_memory(),
             rectifies: None,
             is_local: false,
+            makes: self.0.makes(),
         }
     }
 

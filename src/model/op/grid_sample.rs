@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use tch::Tensor;
 
 use super::general::General;
+use super::operator::Makes;
 use super::{Interpolation, ParameterSpec, four};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -97,5 +98,9 @@ impl General for GridSample {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Sampled
     }
 }

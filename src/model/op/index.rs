@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::ParameterSpec;
 use super::broadcast::broadcast;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -76,6 +77,10 @@ impl General for Index {
     fn makes_new_memory(&self) -> bool {
         true
     }
+
+    fn makes(&self) -> Makes {
+        Makes::Moved
+    }
 }
 
 /// `b` where the first input is true, `c` elsewhere; all three are broadcast.
@@ -109,5 +114,9 @@ impl General for Where {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Moved
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::Result;
@@ -19,6 +19,7 @@ impl Operator for Input {
             makes_new_memory: false,
             rectifies: None,
             is_local: true,
+            makes: Makes::Nothing,
         }
     }
 

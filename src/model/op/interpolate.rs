@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
@@ -76,6 +76,7 @@ impl Operator for Interpolate {
             makes_new_memory: false,
             rectifies: None,
             is_local: false,
+            makes: Makes::Moved,
         }
     }
 

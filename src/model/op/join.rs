@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use tch::Tensor;
 
 use super::general::General;
+use super::operator::Makes;
 use super::{ParameterSpec, few};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -72,6 +73,10 @@ impl General for Join {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Moved
     }
 }
 

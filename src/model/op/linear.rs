@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit};
 use crate::error::{Error, Result};
@@ -37,6 +37,11 @@ impl Linear {
         self
     }
 
+    /// The same layer with or without a bias.
+    pub(crate) fn biased(&self, bias: bool) -> Self {
+        Linear { bias, ..self.clone() }
+    }
+
     /// How the weights start when none are given; [`WeightInit::FanIn`] by default.
     pub fn init(mut self, init: WeightInit) -> Self {
         self.init = init;
@@ -60,6 +65,7 @@ impl Operator for Linear {
             makes_new_memory: true,
             rectifies: None,
             is_local: false,
+            makes: Makes::Weighted,
         }
     }
 

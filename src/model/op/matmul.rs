@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::ParameterSpec;
 use super::broadcast::broadcast;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -59,6 +60,10 @@ impl General for MatMul {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Product
     }
 }
 
@@ -137,5 +142,9 @@ impl General for Einsum {
     fn makes_new_memory(&self) -> bool {
         // Of a single input it may be a view.
         self.equation.contains(',')
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Product
     }
 }

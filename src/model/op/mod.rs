@@ -58,7 +58,7 @@ pub use linear::Linear;
 pub use matmul::Einsum;
 pub use module::Module;
 pub use norm::Norm;
-pub(crate) use operator::{Facts, Family, Gradients, Operator, Reads};
+pub(crate) use operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 pub use pad::{Pad, PadMode};
 pub use pool::Pool2d;
 pub use rearrange::Rearrange;
@@ -374,6 +374,21 @@ impl Op {
     /// How rows and columns depend on those of an input.
     pub(crate) fn steps(&self, from: [i64; 2], to: [i64; 2]) -> Option<[Step; 2]> {
         self.ask(|op| op.steps(from, to))
+    }
+
+    /// How its output is made of its inputs.
+    pub(crate) fn makes(&self) -> Makes {
+        self.facts().makes
+    }
+
+    /// The same layer of weights with or without a bias.
+    pub(crate) fn biased(&self, bias: bool) -> Option<Op> {
+        match self {
+            Op::Conv2d(op) => Some(op.biased(bias).into()),
+            Op::ConvTranspose2d(op) => Some(op.biased(bias).into()),
+            Op::Linear(op) => Some(op.biased(bias).into()),
+            _ => None,
+        }
     }
 
     /// Whether a part of the input gives a part of the output.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor, nn};
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -61,6 +61,7 @@ impl Operator for Module {
             makes_new_memory: false,
             rectifies: None,
             is_local: false,
+            makes: Makes::Unknown,
         }
     }
 

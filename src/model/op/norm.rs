@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use tch::Tensor;
 
 use super::general::General;
+use super::operator::Makes;
 use super::{Init, ParameterSpec};
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
@@ -51,6 +52,51 @@ impl Norm {
             Over::Last(sizes) => Some(sizes.len()),
             Over::Groups { .. } => None,
         }
+    }
+
+    /// What the input gets of this at the output, between two inputs `x` and `x′`. The normalisation is a product `c r` of
+    /// `c = x − mean` and `r = 1 / √(mean c² + eps)`, both of which change: what a product has is
+    /// `Δ(c r) = Δc (r + r′) / 2 + Δr (c + c′) / 2`, and `Δr = −(r r′)² / (r + r′) · Δ mean c²`.
+    pub(crate) fn between(
+        &self,
+        [x, before]: [&Tensor; 2],
+        parameters: &[Tensor],
+        gradient: &Tensor,
+    ) -> Result<Tensor> {
+        let size = x.size();
+        // [rows, values that are normalised together]
+        let (rows, weight_sides) = match &self.over {
+            Over::Last(sizes) => (x.numel() as i64 / sizes.iter().product::<i64>(), sizes.clone()),
+            Over::Groups { groups, channels } => {
+                let mut sides = vec![1; size.len()];
+                sides[1] = *channels;
+                (size[0] * groups, sides)
+            }
+        };
+        let work = || {
+            let over = [1i64];
+            let mean = |t: &Tensor| t.f_mean_dim(over.as_slice(), true, None::<tch::Kind>);
+            let centred = |t: &Tensor| {
+                let row = t.f_reshape([rows, -1])?;
+                let centred = row.f_sub(&mean(&row)?)?;
+                let inverse = mean(&centred.f_square()?)?.f_add_scalar(self.eps)?.f_rsqrt()?;
+                Ok::<_, tch::TchError>((centred, inverse))
+            };
+            let weighted = match parameters.first().filter(|_| self.weight) {
+                Some(weight) => gradient.f_mul(&weight.f_reshape(weight_sides.as_slice())?)?,
+                None => gradient.shallow_clone(),
+            };
+            let weighted = weighted.f_reshape([rows, -1])?;
+            let ((c, r), (c0, r0)) = (centred(x)?, centred(before)?);
+            let (both, inverses) = (c.f_add(&c0)?, r.f_add(&r0)?);
+            let of_inverse = mean(&weighted.f_mul(&both)?)?.f_mul_scalar(0.5)?;
+            let slope = r.f_mul(&r0)?.f_square()?.f_div(&inverses)?;
+            let of_centred = weighted
+                .f_mul(&inverses.f_mul_scalar(0.5)?)?
+                .f_sub(&both.f_mul(&of_inverse.f_mul(&slope)?)?)?;
+            of_centred.f_sub(&mean(&of_centred)?)?.f_reshape(size.as_slice())
+        };
+        work().into_result()
     }
 
     /// What is added to the variance; 1e-5 by default.
@@ -143,5 +189,9 @@ impl General for Norm {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Normalised
     }
 }

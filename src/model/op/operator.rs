@@ -63,6 +63,48 @@ pub(crate) struct Facts {
     /// Whether each value depends on a neighbourhood alone, the same everywhere but for the padding: then
     /// a part of the input gives a part of the output.
     pub(crate) is_local: bool,
+    /// How its output is made of its inputs.
+    pub(crate) makes: Makes,
+}
+
+/// How what comes out of a layer is made of what goes in: what has to be known to tell how much of it each input
+/// accounts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Makes {
+    /// Sums of the input's values times a weight, and perhaps a bias, which are its parameters.
+    Weighted,
+    /// Sums of its inputs' values, or means, or differences.
+    Summed,
+    /// The values of its inputs that are numbers to compute with, at other places or between them.
+    Moved,
+    /// The same, at places that its second input says.
+    Sampled,
+    /// Some of its inputs' values, the greatest or smallest.
+    Chosen,
+    /// Of each value another one.
+    Each,
+    /// Each value times a number, plus a number, which no input changes.
+    Scaled,
+    /// Each value less the mean of several, divided by their deviation.
+    Normalised,
+    /// Products of its inputs' values, or sums of products.
+    Product,
+    /// The first input divided by the second.
+    Quotient,
+    /// Shares of a whole, by which other values are weighed.
+    Shares,
+    /// Scores of classes as probabilities, or their logarithms.
+    Probabilities,
+    /// Means of its third input, weighed by what the first two say.
+    Attended,
+    /// Truths, places and whole numbers, which do not change as long as the input changes little.
+    Steps,
+    /// Something else.
+    Mixed,
+    /// Nobody knows: somebody else's code.
+    Unknown,
+    /// It has no input.
+    Nothing,
 }
 
 /// What is asked of several kinds alike.

@@ -6,6 +6,7 @@ use tch::Tensor;
 
 use super::ParameterSpec;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -103,5 +104,9 @@ impl General for Pad {
 
     fn makes_new_memory(&self) -> bool {
         false
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Moved
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass};
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ pub(crate) trait Pointwise {
     /// As [`Operator::backward`] of the one input.
     fn back(&self, gradient: &Tensor) -> Gradients;
     fn rectifies(&self) -> Option<f64>;
+    /// As [`Facts::makes`].
+    fn makes(&self) -> Makes;
 }
 
 impl<T: Pointwise> Operator for T {
@@ -30,6 +32,7 @@ impl<T: Pointwise> Operator for T {
             makes_new_memory: self.makes_new_memory(),
             rectifies: self.rectifies(),
             is_local: true,
+            makes: Pointwise::makes(self),
         }
     }
 
@@ -95,6 +98,10 @@ macro_rules! function {
             fn rectifies(&self) -> Option<f64> {
                 $rectifies
             }
+
+            fn makes(&self) -> Makes {
+                Makes::Each
+            }
         }
     };
 }
@@ -158,6 +165,10 @@ impl Pointwise for Dropout {
 
     fn rectifies(&self) -> Option<f64> {
         None
+    }
+
+    fn makes(&self) -> Makes {
+        Makes::Moved
     }
 }
 

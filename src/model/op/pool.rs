@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::operator::{Facts, Family, Gradients, Operator, Reads};
+use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
@@ -143,6 +143,10 @@ impl Operator for Pool2d {
             makes_new_memory: true,
             rectifies: None,
             is_local: self.counts_padding,
+            makes: match self.reduce {
+                Reduce::Max => Makes::Chosen,
+                Reduce::Average => Makes::Summed,
+            },
         }
     }
 

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::ParameterSpec;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -148,5 +149,16 @@ impl General for Reduce {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        match self.how {
+            ReduceBy::Mean | ReduceBy::Sum => Makes::Summed,
+            ReduceBy::Max | ReduceBy::Min => Makes::Chosen,
+            ReduceBy::ArgMax | ReduceBy::ArgMin => Makes::Steps,
+            ReduceBy::Product | ReduceBy::Norm(_) | ReduceBy::LogSumExp | ReduceBy::Variance(_) => {
+                Makes::Mixed
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::ParameterSpec;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -72,5 +73,12 @@ impl General for Softmax {
 
     fn makes_new_memory(&self) -> bool {
         true
+    }
+
+    fn makes(&self) -> Makes {
+        match self.dim == 1 {
+            true => Makes::Probabilities,
+            false => Makes::Shares,
+        }
     }
 }

@@ -6,6 +6,7 @@ use tch::Tensor;
 
 use super::ParameterSpec;
 use super::general::General;
+use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::tensor::IntoResult;
 
@@ -80,5 +81,9 @@ impl General for TopK {
 
     fn makes_new_memory(&self) -> bool {
         false
+    }
+
+    fn makes(&self) -> Makes {
+        if self.places { Makes::Steps } else { Makes::Chosen }
     }
 }
