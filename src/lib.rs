@@ -25,6 +25,7 @@
 //! - [`train`] teaches a network of your own.
 //! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
+//! - [`metric`] says whether an explanation is worth believing.
 //! - [`feature_vis`] makes pictures that excite a channel, a layer or a class.
 //! - [`compare`] puts networks, methods, layers and classes beside each other.
 //! - [`dataset`] finds the maps of a layer that belong to the classes of labelled photos.
@@ -48,6 +49,7 @@ pub mod kernels;
 pub mod look;
 pub mod mask;
 mod memory;
+pub mod metric;
 pub mod model;
 mod number;
 mod panic;

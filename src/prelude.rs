@@ -27,6 +27,10 @@ pub use crate::feature_vis::{
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
 pub use crate::look::{AttentionMaps, Look, Looks, Prediction, Predictions};
 pub use crate::mask::{Classes, Mask, SegmentationScore};
+pub use crate::metric::{
+    self, Adcc, AverageDrop, Complexity, Deletion, Energy, Increase, Infidelity, Insertion,
+    MaxSensitivity, Metric, PointingGame, Randomisation, Road, Sparseness, trust,
+};
 pub use crate::model::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Layer, LayerRef, Layers, Linear,
     Model, Module, Op, Pass, Pool2d, WeightInit, Weights,

@@ -76,7 +76,7 @@ impl fmt::Display for Baseline {
 
 impl Baseline {
     /// A pixel of the input, `[1, C, 1, 1]`, or a whole row of numbers, `[1, F]`.
-    pub(super) fn of(&self, model: &Model) -> Result<Tensor> {
+    pub(crate) fn of(&self, model: &Model) -> Result<Tensor> {
         let [channels, ..] = model.input_shape();
         let pixel = self.pixel(model, channels)?;
         match model.takes_numbers() {

@@ -48,7 +48,7 @@ impl Case {
     }
 
     /// Rows and columns of a map of the input; a row of numbers is one of a single row.
-    pub(super) fn map_size(&self) -> Result<[i64; 2]> {
+    pub(crate) fn map_size(&self) -> Result<[i64; 2]> {
         let size = self.input()?.size();
         match *size.as_slice() {
             [_, _, height, width] => Ok([height, width]),
@@ -58,7 +58,7 @@ impl Case {
     }
 
     /// Refuses an input that is a row of numbers, which this cannot be done with.
-    pub(super) fn check_photo(&self, what: &str) -> Result<()> {
+    pub(crate) fn check_photo(&self, what: &str) -> Result<()> {
         match self.model().takes_numbers() {
             false => Ok(()),
             true => Err(Error::Argument(format!(
@@ -93,6 +93,14 @@ impl Case {
             _ => goals.iter().cycle().take(count).cloned().collect(),
         };
         Ok(Case { memory, targets, goals: OnceCell::from(goals) })
+    }
+
+    /// The same inputs and scores under another network of the same inputs and outputs: a predicted class stays the one
+    /// that is predicted here.
+    pub(crate) fn under(&self, model: &Model) -> Result<Case> {
+        let goals = Rc::clone(self.goals()?);
+        let memory = Rc::new(Memory::new(model, self.input()?)?);
+        Ok(Case { memory, targets: self.targets.clone(), goals: OnceCell::from(goals) })
     }
 
     /// One of the inputs, with what is known of it.
@@ -309,23 +317,49 @@ impl Case {
         layer: NodeId,
         values: &Tensor,
     ) -> Result<Vec<f64>> {
+        let _no_grad = tch::no_grad_guard();
+        let output = self.output_from(index, layer, values)?;
+        finite_scores(self.goal(index)?, &output)
+    }
+
+    /// How sure the network is of what is explained of an input: the probability of a class, where the network ends in
+    /// one score a class; of any other target, the score.
+    pub(crate) fn confidence(&self, index: usize) -> Result<f64> {
+        let output = self.memory.output()?.f_narrow(0, index as i64, 1).into_result()?;
+        let mut found =
+            finite(self.goal(index)?, self.goal(index)?.confidences(self.model(), &output)?)?;
+        found.pop().ok_or_else(|| Error::Shape("no output".into()))
+    }
+
+    /// The same for other values of the input in its place, `[M, ...]`.
+    pub(crate) fn confidences_with(&self, index: usize, inputs: &Tensor) -> Result<Vec<f64>> {
+        let _no_grad = tch::no_grad_guard();
+        let output = self.output_from(index, self.model().input(), inputs)?;
+        let goal = self.goal(index)?;
+        finite(goal, goal.confidences(self.model(), &output)?)
+    }
+
+    /// The output for one input where a layer has these values, `[M, ...]`.
+    fn output_from(&self, index: usize, layer: NodeId, values: &Tensor) -> Result<Tensor> {
         let values =
             &plain_numbers(values).map_err(|e| e.while_doing("the layer's other values"))?;
-        let goals = self.goals()?;
-        let _no_grad = tch::no_grad_guard();
-        let goal = goals.get(index).ok_or_else(|| {
-            Error::Argument(format!("there is no input {index} among {}", self.count()))
-        })?;
-        let output = match self.count() {
-            1 => self.memory.output_from(layer, values)?,
+        self.goal(index)?;
+        match self.count() {
+            1 => self.memory.output_from(layer, values),
             count => {
                 // What leads around the layer, of all inputs and once: what the memory of one finds
                 // out is forgotten with it.
                 self.memory.around(layer, count as i64)?;
-                self.memory.one(index as i64)?.output_from(layer, values)?
+                self.memory.one(index as i64)?.output_from(layer, values)
             }
-        };
-        finite_scores(goal, &output)
+        }
+    }
+
+    /// What is explained of one input.
+    fn goal(&self, index: usize) -> Result<&ResolvedTarget> {
+        self.goals()?.get(index).ok_or_else(|| {
+            Error::Argument(format!("there is no input {index} among {}", self.count()))
+        })
     }
 
     /// What is explained of each input.
@@ -385,7 +419,10 @@ impl Case {
 
 /// The scores of a batch of outputs, `[M, ...]`.
 fn finite_scores(goal: &ResolvedTarget, outputs: &Tensor) -> Result<Vec<f64>> {
-    let scores: Vec<f64> = to_floats(&goal.scores(outputs)?)?.into_iter().map(f64::from).collect();
+    finite(goal, to_floats(&goal.scores(outputs)?)?.into_iter().map(f64::from).collect())
+}
+
+fn finite(goal: &ResolvedTarget, scores: Vec<f64>) -> Result<Vec<f64>> {
     match scores.iter().find(|score| !score.is_finite()) {
         None => Ok(scores),
         Some(odd) => Err(Error::Argument(format!(

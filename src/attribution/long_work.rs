@@ -9,7 +9,7 @@ use crate::show::{Progress, duration};
 
 /// How a long method works: how much at once, and for how long at most.
 #[derive(Clone, Debug)]
-pub(super) struct LongWork {
+pub(crate) struct LongWork {
     pub(super) batch: usize,
     pub(super) budget: Option<Duration>,
 }
@@ -28,7 +28,7 @@ impl LongWork {
     /// up before the end.
     ///
     /// The photos take turns, so that all come equally far; each gets its first batch in any case.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         method: &str,
         unit: &str,

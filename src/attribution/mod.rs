@@ -87,6 +87,7 @@ pub use is_cam::IsCam;
 pub use kpca_cam::KpcaCam;
 pub use layer_cam::LayerCam;
 pub use layer_case::LayerCase;
+pub(crate) use long_work::LongWork;
 pub use lrp::{Lrp, LrpComposite, LrpRule};
 pub use occlusion::Occlusion;
 pub use saliency::Saliency;
@@ -165,6 +166,14 @@ impl Look {
     }
 }
 
+impl Look {
+    /// This photo with what is explained of it.
+    pub(crate) fn case(&self, target: Target) -> Result<Case> {
+        let (memory, targets) = at_output(self.memory(), vec![target])?;
+        Ok(Case::new(&memory, targets))
+    }
+}
+
 impl Looks {
     /// Where the network looks in each photo: in one pass, but for the methods that run many variants
     /// of each photo (integrated gradients, Score-CAM, Ablation-CAM, occlusion).
@@ -220,13 +229,21 @@ fn explain(
     method: &dyn Attribution,
     targets: Vec<Target>,
 ) -> Result<Vec<Heatmap>> {
+    let (memory, targets) = at_output(memory, targets).map_err(|e| e.while_doing(method.name()))?;
+    heats(&Case::new(&memory, targets), views, method)
+}
+
+/// What a method finds in a case, of which each input is seen so.
+pub(crate) fn heats(
+    case: &Case,
+    views: &[Rc<View>],
+    method: &dyn Attribution,
+) -> Result<Vec<Heatmap>> {
     let name = method.name();
     let doing = |e: Error| e.while_doing(&name);
-    let (memory, targets) = at_output(memory, targets).map_err(doing)?;
-    let case = Case::new(&memory, targets);
     let evidence = {
         let _no_grad = tch::no_grad_guard();
-        method.attribute(&case).map_err(doing)?
+        method.attribute(case).map_err(doing)?
     };
     let maps = evidence.maps().map_err(doing)?;
     case.check_finite(&maps).map_err(doing)?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::look::{best_first, class_scores, probabilities};
 use crate::model::{Model, YesOrNo};
 use crate::panic::caught;
-use crate::tensor::{IntoResult, plain_numbers, to_floats};
+use crate::tensor::{IntoResult, plain_numbers, to_doubles, to_floats};
 
 /// A target resolved for one photo.
 #[derive(Clone, Debug)]
@@ -79,6 +79,17 @@ impl ResolvedTarget {
     /// The scores of a batch of outputs, `[M, ...] -> [M]`.
     pub(super) fn scores(&self, outputs: &Tensor) -> Result<Tensor> {
         self.score.of(outputs)
+    }
+
+    /// Of one class, its probability for each of a batch of outputs, where the network ends in one score a class; else the
+    /// score.
+    pub(super) fn confidences(&self, model: &Model, outputs: &Tensor) -> Result<Vec<f64>> {
+        let class = self.class.filter(|_| self.probability.is_some());
+        let Some(class) = class else { return to_doubles(&self.scores(outputs)?) };
+        let count = outputs.size().first().copied().unwrap_or(0).max(1) as usize;
+        let scores = to_floats(outputs)?;
+        let each = scores.chunks_exact((scores.len() / count).max(1));
+        Ok(each.map(|scores| probabilities(model, scores)[class]).collect())
     }
 }
 

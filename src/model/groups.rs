@@ -90,13 +90,13 @@ impl Groups {
     fn table(&self) -> Table {
         let row = |group: &Group| Row {
             depth: group.name.matches('.').count(),
-            cells: vec![
+            ..Row::flat(vec![
                 group.name.clone(),
                 group.layers.to_string(),
                 group.output.clone(),
                 format!("{:?}", group.shape),
                 count_or_dash(group.parameters),
-            ],
+            ])
         };
         let groups = if self.len() == 1 { "group" } else { "groups" };
         Table {

@@ -22,6 +22,7 @@ mod layer_ref;
 mod layers;
 mod one_by_one;
 mod op;
+mod randomised;
 mod receptive_field;
 mod relevance;
 mod run;

@@ -286,7 +286,7 @@ impl Line<'_> {
         };
         Row {
             depth: self.depth,
-            cells: vec![
+            ..Row::flat(vec![
                 self.name.to_owned(),
                 kind,
                 format!("{:?}", self.output.output),
@@ -294,7 +294,7 @@ impl Line<'_> {
                 number(parameters),
                 trainable.to_owned(),
                 number(sum(|layer| layer.multiply_adds)),
-            ],
+            ])
         }
     }
 }

@@ -14,10 +14,10 @@ const LAST: usize = 5;
 const STEP: &str = "\u{a0}\u{a0}\u{a0}";
 
 /// A table with a line above it and lines below.
-pub(crate) struct Table {
+pub(crate) struct Table<T = &'static str> {
     pub(crate) caption: String,
     /// Title of each column, and whether its cells are numbers, which stand on the right.
-    pub(crate) columns: Vec<(&'static str, bool)>,
+    pub(crate) columns: Vec<(T, bool)>,
     pub(crate) rows: Vec<Row>,
     /// Lines below.
     pub(crate) notes: Vec<String>,
@@ -27,27 +27,30 @@ pub(crate) struct Table {
 pub(crate) struct Row {
     pub(crate) depth: usize,
     pub(crate) cells: Vec<String>,
+    /// The places of cells in bold, which have a star in text.
+    pub(crate) bold: Vec<usize>,
 }
 
 impl Row {
     pub(crate) fn flat(cells: Vec<String>) -> Row {
-        Row { depth: 0, cells }
+        Row { depth: 0, cells, bold: Vec::new() }
     }
 
-    /// The cells as they are shown, the first one behind `step` for each level of its depth.
-    fn indented(&self, step: &str) -> Vec<String> {
-        let indent = |(i, cell): (usize, &String)| {
-            let cell = shortened(cell, CELL);
-            if i == 0 { step.repeat(self.depth.min(CELL)) + &cell } else { cell.into_owned() }
+    /// The cells as they are shown, the first one behind `step` for each level of its depth, and those in bold so.
+    fn written(&self, step: &str, bold: impl Fn(String) -> String) -> Vec<String> {
+        let written = |(i, cell): (usize, &String)| {
+            let cell = shortened(cell, CELL).into_owned();
+            let cell = if self.bold.contains(&i) { bold(cell) } else { cell };
+            if i == 0 { step.repeat(self.depth.min(CELL)) + &cell } else { cell }
         };
-        self.cells.iter().enumerate().map(indent).collect()
+        self.cells.iter().enumerate().map(written).collect()
     }
 }
 
 /// What stands in an empty cell.
 pub(crate) const DASH: &str = "–";
 
-impl Table {
+impl<T: AsRef<str>> Table<T> {
     /// The whole table.
     pub(crate) fn text(&self) -> String {
         self.text_of(self.rows.len(), 0)
@@ -56,9 +59,9 @@ impl Table {
     /// The first and the last rows, and between them how many are left out.
     fn text_of(&self, first: usize, last: usize) -> String {
         let titles: Vec<String> =
-            self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();
+            self.columns.iter().map(|(title, _)| title.as_ref().to_owned()).collect();
         let indented = |rows: &[Row]| -> Vec<Vec<String>> {
-            rows.iter().map(|row| row.indented("  ")).collect()
+            rows.iter().map(|row| row.written("  ", |cell| format!("*{cell}"))).collect()
         };
         let left_out = self.rows.len() - first - last;
         let mut rows = vec![titles];
@@ -110,7 +113,7 @@ impl Table {
         };
         let mut html = String::from("<table>\n<thead><tr>");
         for (title, number) in &self.columns {
-            html += &cell("th", *number, &escape_html(title));
+            html += &cell("th", *number, &escape_html(title.as_ref()));
         }
         html += "</tr></thead>\n<tbody>\n";
         let left_out = self.rows.len() - first - last;
@@ -122,8 +125,13 @@ impl Table {
             match row {
                 // Spaces that do not break: nothing else indents where styles are stripped.
                 Some(row) => {
-                    for (text, (_, number)) in row.indented(STEP).iter().zip(&self.columns) {
-                        html += &cell("td", *number, &escape_html(text));
+                    for (i, (text, (_, number))) in
+                        row.written(STEP, |cell| cell).iter().zip(&self.columns).enumerate()
+                    {
+                        let text = escape_html(text);
+                        let text =
+                            if row.bold.contains(&i) { format!("<b>{text}</b>") } else { text };
+                        html += &cell("td", *number, &text);
                     }
                 }
                 None => {
