@@ -170,6 +170,23 @@ pub(super) fn known(draft: &Draft, value: &Value) -> Result<Tensor> {
     draft.known(value)?.ok_or_else(|| Error::Argument("it depends on the photo".into()))
 }
 
+/// Normalised by the mean and deviation of its own channels, as a batch norm in training is. Of weights, as networks
+/// without normalisation have it, that is known now; of photos it would be training, and the error says so.
+pub(super) fn standardized(
+    draft: &Draft,
+    input: &Value,
+    own: [Option<Value>; 2],
+    eps: f64,
+    training: &str,
+) -> Result<Value> {
+    let Some(input) = draft.known(input)? else {
+        return Err(Error::Argument(training.into()));
+    };
+    let [weight, bias] = own.map(|value| value.map(|value| known(draft, &value)).transpose());
+    let made = input.f_batch_norm(weight?, bias?, None, None, true, 0.1, eps, false);
+    Ok(Value::constant(made.into_result()?))
+}
+
 /// To these sides, as the file has them; nothing where that changes nothing.
 pub(super) fn reshaped(
     draft: &mut Draft,

@@ -257,6 +257,20 @@ def spelled_out():
              with_conv(**weights, **own), as_written=True)
 
 
+def standardized():
+    """Weights that a batch norm in training normalises, as PyTorch's older exporter writes them for networks without
+    normalisation.
+    """
+    nodes = [
+        N("Reshape", ["w", "rows"], ["r"]),
+        N("BatchNormalization", ["r", "gain", "shift", "zero", "one"], ["s", "mean", "variance"], training_mode=1),
+        N("Reshape", ["s", "kernels"], ["k"]),
+        N("Conv", ["x", "k"], ["y"], name="/conv1/Conv"),
+    ]
+    weights = {"w": f(4, 3, 3, 3), "rows": i(1, 4, 27), "kernels": i(4, 3, 3, 3), "gain": f(4), "shift": f(4)}
+    save("standardized", 17, nodes, {**weights, "zero": np.zeros(4, np.float32), "one": np.ones(4, np.float32)})
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     old_forms()
@@ -265,6 +279,7 @@ def main():
     channels_last()
     for_one_photo()
     spelled_out()
+    standardized()
     print(sum(file.stat().st_size for file in FOLDER.iterdir()), "bytes")
 
 

@@ -6,7 +6,7 @@ use super::super::super::draft::{Draft, Value};
 use super::super::Known;
 use super::super::arguments::Arguments;
 use super::parts::{self, dimension, fixed_side, fixed_sizes, kernel, owned};
-use super::{Entry, as_maps, one};
+use super::{Entry, TRAINING, as_maps, one};
 use crate::error::{Error, Result};
 use crate::model::{
     Arithmetic, BatchNorm2d, Conv2d, ConvTranspose2d, Einsum, Elementwise, Norm, Op, Pad, PadMode,
@@ -387,10 +387,10 @@ fn einsum(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 }
 
 fn batch_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
+    let eps = a.float_or("epsilon", 1e-5)?;
     if a.flag_or("training_mode", false)? {
-        return Err(Error::Argument(
-            "it works in training mode: export the network for inference".into(),
-        ));
+        let own = [Some(a.value(1)?), Some(a.value(2)?)];
+        return one(parts::standardized(draft, &a.value(0)?, own, eps, TRAINING)?);
     }
     if !a.flag_or("spatial", true)? {
         return Err(Error::Argument(
@@ -406,7 +406,7 @@ fn batch_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
             return Err(Error::Shape("its parameters must be one number a channel each".into()));
         }
     }
-    let norm = BatchNorm2d::new(sizes[0]).eps(a.float_or("epsilon", 1e-5)?);
+    let norm = BatchNorm2d::new(sizes[0]).eps(eps);
     // ONNX weighs what was before, PyTorch what is new.
     let norm = norm.momentum(1.0 - a.float_or("momentum", 0.9)?);
     one(draft.layer(norm, &[a.value(0)?], own)?)

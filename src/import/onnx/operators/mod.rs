@@ -108,6 +108,8 @@ pub(super) fn kind_made(node: &Node, output: usize, arguments: &Arguments) -> Ki
     }
 }
 
+const TRAINING: &str = "it works in training mode: export the network for inference";
+
 /// One tensor.
 fn one(value: Value) -> Result<Vec<Known>> {
     Ok(vec![Known::Value(value)])

@@ -5,7 +5,7 @@ use super::super::super::shapes::{self, Given};
 use super::super::Known;
 use super::super::arguments::Arguments;
 use super::parts::{self, dimension, dimensions, fixed_side, joined, part, parted, product};
-use super::{Entry, maps, not_of_photos, one, permuted, whole_numbers};
+use super::{Entry, TRAINING, maps, not_of_photos, one, permuted, whole_numbers};
 use crate::error::{Error, Result};
 use crate::model::{Arithmetic, Index, Op, Pad, PadMode, Rearrange};
 
@@ -398,9 +398,7 @@ fn space_to_depth(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 /// Nothing in inference; the second result says that all values are kept.
 fn dropout(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     if a.has(2) && a.number(draft, 2)? != 0.0 {
-        return Err(Error::Argument(
-            "it works in training mode: export the network for inference".into(),
-        ));
+        return Err(Error::Argument(TRAINING.into()));
     }
     let input = a.value(0)?;
     let ratio = if a.has(1) { a.number(draft, 1)? } else { a.float_or("ratio", 0.5)? };

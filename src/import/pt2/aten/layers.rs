@@ -10,7 +10,6 @@ use crate::model::{
     AdaptiveAvgPool2d, Arithmetic, Attention, BatchNorm2d, Conv2d, ConvTranspose2d, Einsum,
     Interpolate, Interpolation, Norm, Op, Pool2d, Reduce, ReduceBy,
 };
-use crate::tensor::IntoResult;
 
 pub(super) fn find(name: &str) -> Option<Translate> {
     Some(match name {
@@ -106,7 +105,9 @@ fn einsum(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
 
 fn batch_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     if a.flag_or("training", false)? {
-        return standardized(draft, a);
+        let own = [a.tensor_if_any("weight")?, a.tensor_if_any("bias")?];
+        let eps = a.float_or("eps", 1e-5)?;
+        return one(parts::standardized(draft, &a.tensor("input")?, own, eps, TRAINING)?);
     }
     let (mean, variance) = (a.tensor("running_mean")?, a.tensor("running_var")?);
     let sizes = fixed_sizes(draft, &mean)?;
@@ -116,22 +117,6 @@ fn batch_norm(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let weight = or_filled(a.tensor_if_any("weight")?, &sizes, 1.0)?;
     let bias = or_filled(a.tensor_if_any("bias")?, &sizes, 0.0)?;
     one(draft.layer(norm, &[a.tensor("input")?], vec![weight, bias, mean, variance])?)
-}
-
-/// With the statistics of what it is given itself. Of weights, as networks without normalisation have it, that
-/// is known now; of photos it would be training.
-fn standardized(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
-    let of = |name| match a.tensor_if_any(name)? {
-        Some(value) => draft.known(&value),
-        None => Ok(None),
-    };
-    let Some(input) = of("input")? else {
-        return Err(Error::Argument(TRAINING.into()));
-    };
-    let (weight, bias) = (of("weight")?, of("bias")?);
-    let eps = a.float_or("eps", 1e-5)?;
-    let made = input.f_batch_norm(weight, bias, None, None, true, 0.1, eps, false);
-    one(Value::constant(made.into_result()?))
 }
 
 /// A normalisation with what it has of weight and bias.
