@@ -18,9 +18,9 @@ fn main() -> convlens::Result<()> {
         names = places.map(|place| name_of(&place)).collect();
     }
     println!(
-        "| network | road | opset | layers | greatest difference | seconds to open | megabytes |"
+        "| network | road | opset | layers | greatest difference | Grad-CAM | seconds to open | megabytes |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for name in names {
         let place = Path::new(&folder).join(&name);
         let is_network = |path: &PathBuf| {
@@ -87,7 +87,36 @@ fn row(place: &Path, path: &Path) -> convlens::Result<String> {
     }
     let layers = model.layers().len();
     let off = if off == 0.0 { "0, to the bit".to_owned() } else { format!("{off:.1e}") };
-    Ok(format!("{opset} | {layers} | {off} | {seconds:.2} | {megabytes:.0}"))
+    let cam = grad_cam(&model, &expected)?;
+    Ok(format!("{opset} | {layers} | {off} | {cam} | {seconds:.2} | {megabytes:.0}"))
+}
+
+/// How far Grad-CAM is from pytorch-grad-cam's, at the last maps if theirs are these; else at the layer that has theirs,
+/// which is then named.
+fn grad_cam(model: &Model, expected: &Weights) -> convlens::Result<String> {
+    let (Some(theirs), Some(maps), Some(class)) =
+        (expected.get("cam"), expected.get("cam_maps"), expected.get("cam_class"))
+    else {
+        return Ok(String::new());
+    };
+    let look = model.look_input(&expected["input"].narrow(0, 0, 1))?;
+    let count = |shape: &[i64]| shape.iter().product::<i64>();
+    let of_their_size = |layer: &Layer| count(&layer.shape) >= maps.numel() as i64;
+    let layers = model.layers().into_iter().filter(of_their_size);
+    let last = model.last_maps()?;
+    let names = std::iter::once(last.clone()).chain(layers.rev().map(|layer| layer.name));
+    for name in names {
+        let ours = look.layer(&name)?.tensor();
+        if ours.size() != maps.size() || difference(&ours, maps) > 1e-4 {
+            continue;
+        }
+        let class = class.double_value(&[]) as i64;
+        let found = look.explain(&GradCam::at(&name).class(class))?;
+        let found = Tensor::from_slice(found.raw()).view_as(theirs);
+        let place = if name == last { String::new() } else { format!(" at `{name}`") };
+        return Ok(format!("{:.1e}{place}", difference(&found, theirs)));
+    }
+    Ok("no layer has those maps".into())
 }
 
 fn difference(found: &Tensor, expected: &Tensor) -> f64 {

@@ -10,25 +10,32 @@ dynamic.pt2              from two, with a free batch
 torchscript.onnx         by PyTorch's older exporter, from a single photo
 dynamo.onnx              by its newer one
 reference.safetensors    `input` and `output` of two photos, and `inner:LAYER` of five modules spread over
-                         the depth
+                         the depth. `cam` is pytorch-grad-cam's Grad-CAM of the first photo, before its
+                         ReLU and scaling, `cam_maps` are the maps that it was taken at (`last_maps`), and
+                         `cam_class` is its class: what the network predicts, or where it segments, the
+                         class of most pixels, summed over these. All in double precision, then rounded
 
 Seeded weights alone make networks whose values grow or vanish, and that answer every photo alike. So the
 photos are smooth pictures with noise, what starts as a constant (norms, biases, scales of layers) is drawn at
 random, and in one pass each convolution and linear layer is scaled so that its output has a deviation of 1.
 """
 
+import copy
 import inspect
 import sys
 from pathlib import Path
 
+import numpy as np
 import timm
 import torch
 import torchvision
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget, SemanticSegmentationTarget
 from safetensors.torch import save_file
 from torch import nn
 from torch.export import Dim, export, save
 
-from exports import outputs_of, photos, seeded
+from exports import outputs_of, photos, seeded, tensor_of
 
 NAMES = """alexnet convnext_tiny deeplabv3_mobilenet_v3_large deeplabv3_resnet50 densenet121 efficientnet_b0
 efficientnet_v2_s fcn_resnet50 googlenet inception_v3 lraspp_mobilenet_v3_large maxvit_t mnasnet0_5 mobilenet_v2
@@ -38,6 +45,20 @@ timm_cspresnet50 timm_darknet53 timm_deit_tiny_patch16_224 timm_edgenext_xx_smal
 timm_ghostnet_050 timm_hrnet_w18_small timm_levit_128s timm_mixer_s32_224 timm_mobilevit_xxs timm_nf_resnet50
 timm_poolformer_s12 timm_pvt_v2_b0 timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50
 timm_vit_tiny_patch16_224 timm_xcit_nano_12_p16_224""".split()
+
+# The modules of the last maps, where these are tokens, and how many tokens stand before those of the pixels.
+TOKENS = {
+    "vit_b_32": ("encoder.layers.encoder_layer_11.ln_1", 1),
+    "timm_beit_base_patch16_224": ("blocks.11", 1),
+    "timm_coat_lite_tiny": ("serial_blocks4.1.norm1", 1),
+    "timm_deit_tiny_patch16_224": ("blocks.11.norm1", 1),
+    "timm_levit_128s": ("stages", 0),
+    "timm_mixer_s32_224": ("norm", 0),
+    "timm_vit_tiny_patch16_224": ("blocks.11.norm1", 1),
+    "timm_xcit_nano_12_p16_224": ("cls_attn_blocks.1.norm1", 1),
+}
+# And where they are not the last of the smallest.
+MAPS = {"alexnet": "features.11", "vgg11_bn": "features.27"}
 
 
 def untrained(name):
@@ -55,8 +76,8 @@ def untrained(name):
     return net.eval(), 299 if name == "inception_v3" else 224
 
 
-@torch.no_grad()
-def reference(net, x):
+def calls_of(net, x):
+    """What its modules give, in the order in which they are done."""
     calls = []
 
     def note(path):
@@ -68,7 +89,71 @@ def reference(net, x):
     net(x)
     for hook in hooks:
         hook.remove()
-    paths = [path for path, output in calls if torch.is_tensor(output)]
+    return [(path, output) for path, output in calls if torch.is_tensor(output)]
+
+
+@torch.no_grad()
+def last_maps(name, net, x):
+    """The module of the last maps, before they are pooled or enlarged, and how many tokens stand before its pixels."""
+    if name in TOKENS:
+        return TOKENS[name]
+    sizes = {path: output.shape[2:].numel() for path, output in calls_of(net, x) if output.dim() == 4}
+    least = min(size for size in sizes.values() if size > 1)
+    return MAPS.get(name, [path for path, size in sizes.items() if size == least][-1]), None
+
+
+class Raw(GradCAM):
+    """Keeps the maps of a layer as they are before the ReLU."""
+
+    def get_cam_image(self, photo, layer, targets, activations, *others):
+        self.maps = torch.from_numpy(activations)
+        self.map = super().get_cam_image(photo, layer, targets, activations, *others)
+        return self.map
+
+
+class FirstOutput(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return tensor_of(self.net(x))
+
+
+@torch.enable_grad()
+def grad_cam(name, net, x):
+    net = copy.deepcopy(net).double()
+    x = x[:1].double()
+    path, others = last_maps(name, net, x)
+
+    def pixels(tokens):
+        tokens = tokens[:, others:].transpose(1, 2)
+        side = round(tokens.shape[2] ** 0.5)
+        return tokens.unflatten(2, (side, side))
+
+    whole = FirstOutput(net)
+    with torch.no_grad():
+        output = whole(x)[0]
+    if output.dim() == 3:
+        best = output.argmax(dim=0)
+        wanted = int(best.flatten().bincount().argmax())
+        target = SemanticSegmentationTarget(wanted, np.float64(best == wanted))
+    else:
+        wanted = int(output.argmax())
+        target = ClassifierOutputTarget(wanted)
+    module = net.get_submodule(path)
+    with Raw(whole, [module], None if others is None else pixels) as cam:
+        # A copy goes on: what follows may write over it.
+        module.register_forward_hook(lambda module, inputs, output: output.clone())
+        cam(x, [target])
+    print(f"{name}: Grad-CAM at {path}, {list(cam.maps.shape[1:])}")
+    found = {"cam": torch.from_numpy(cam.map[0]), "cam_maps": cam.maps, "cam_class": torch.tensor(wanted)}
+    return {key: value.float().contiguous() for key, value in found.items()}
+
+
+@torch.no_grad()
+def reference(net, x):
+    paths = [path for path, _ in calls_of(net, x)]
     once = [path for path in paths if paths.count(path) == 1]
     chosen = {once[int(part * len(once))] for part in [0.05, 0.25, 0.5, 0.7, 0.95]}
     return outputs_of(net, x, chosen, "inner")
@@ -87,7 +172,7 @@ def make(folder, name):
     with torch.enable_grad():
         torch.onnx.export(net, (x[:1],), folder / "torchscript.onnx", opset_version=17, dynamo=False)
     torch.onnx.export(net, (x[:1],), folder / "dynamo.onnx", opset_version=20, dynamo=True, external_data=False)
-    save_file(reference(net, x), folder / "reference.safetensors")
+    save_file(reference(net, x) | grad_cam(name, net, x), folder / "reference.safetensors")
 
 
 if __name__ == "__main__":
