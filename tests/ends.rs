@@ -153,6 +153,47 @@ fn explanations_of_each_input_and_output_agree_with_torch_and_captum() {
 }
 
 #[test]
+fn each_output_has_names_for_its_classes() {
+    let reference = reference();
+    let model = fixed(&both()[0], &reference);
+    let animals = ["cat", "dog", "bird", "fish"];
+    let named = model.classes(animals).and_then(|m| m.classes_of("aux", ["no tank", "tank"]));
+    let named = named.expect("names");
+    // Neither takes the place of the other, whichever counts.
+    assert_eq!(named.class_names(), animals);
+    let aux = named.with_output("aux").expect("the output");
+    assert_eq!(aux.class_names(), ["no tank", "tank"]);
+    assert_eq!(aux.with_output(0).expect("the output").class_names(), animals);
+    assert_eq!(aux.ablate("relu1", [0]).expect("without one").class_names(), ["no tank", "tank"]);
+    assert_eq!(named.up_to("aux").expect("a part").class_names(), ["no tank", "tank"]);
+    assert!(named.up_to("relu3").expect("a part").class_names().is_empty());
+
+    let look = named.look_input(&reference["image"].narrow(0, 0, 1)).expect("a look");
+    let names = |look: &Look| -> Vec<String> {
+        let predictions = look.predictions(2).expect("predictions");
+        predictions.rows().iter().map(|row| row.name.clone()).collect()
+    };
+    let mut found = look.output("aux").map(|look| names(&look)).expect("the output");
+    found.sort();
+    assert_eq!(found, ["no tank", "tank"]);
+    assert!(names(&look).iter().all(|name| animals.contains(&name.as_str())));
+    let tank = Target::from("tank").output("aux");
+    let heat = look.explain(&Saliency::default().class(tank.clone())).expect("a heat map");
+    assert_eq!(heat.target(), "aux: tank (1)");
+    let photo = Photo::from_image(&image::DynamicImage::new_rgb8(12, 12)).expect("a photo");
+    let rows = compare::classes(&named, [tank, "bird".into()], &photo, &GradCam::default());
+    let text = rows.expect("a comparison").bundle().as_text().to_owned();
+    assert!(text.contains("aux: tank (1)") && text.contains("bird (2)"), "{text}");
+    let pattern = Objective::class("tank").output("aux");
+    FeatureVis::default().size(12).steps(2).run(&named, pattern).expect("a picture");
+
+    failure(named.classes_of("aux", animals), &["aux: ", "1 classes", "4 names"]);
+    failure(named.classes_of("x", animals), &["no output \"x\""]);
+    let unnamed = model.with_output("aux").and_then(|aux| aux.class_index("tank"));
+    failure(unnamed, &["have no names", ".classes_of(\"aux\""]);
+}
+
+#[test]
 fn pictures_for_a_class_and_data_sets_work_at_any_output() {
     let reference = reference();
     let model = fixed(&both()[0], &reference);

@@ -339,6 +339,10 @@ pub(super) fn described(target: &Target, model: &Model) -> String {
             usize::try_from(*index).map_or_else(|_| format!("class {index}"), indexed)
         }
         Target::Name(name) => model.class_index(name).map_or_else(|_| name.clone(), indexed),
+        Target::Output { output, target } => match model.with_output(output) {
+            Ok(model) => model.output_named() + &described(target, &model),
+            Err(_) => String::new(),
+        },
         _ => String::new(),
     }
 }

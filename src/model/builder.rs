@@ -526,12 +526,14 @@ impl Builder {
             let last = nodes.len() - 1;
             outputs.push((nodes[last].name.clone(), NodeId(last)));
         }
+        let output = outputs[0].1;
+        let named = (!self.classes.is_empty()).then(|| (output, self.classes.clone().into()));
         let model = Model {
-            classes: self.classes.clone().into(),
+            classes: named.into_iter().collect(),
             preprocess: Rc::new(self.preprocess),
             input: NodeId(0),
             fixed: Rc::default(),
-            output: outputs[0].1,
+            output,
             token_grids: Rc::default(),
             features: Rc::default(),
             inner: Rc::new(Inner {

@@ -1,6 +1,8 @@
 //! The classes that a network tells apart, by name and by index.
 
-use super::{Model, Op};
+use std::rc::Rc;
+
+use super::{LayerRef, Model, NodeId, Op};
 use crate::error::{Error, Result};
 
 /// What one score, or one map of scores, says: yes, class 1, or no, class 0. That it may be a number that was learnt
@@ -40,13 +42,25 @@ impl Model {
         }
     }
 
-    /// The names of the classes, in the order of the outputs; empty when nobody named them.
+    /// The names of the classes of the output that counts, in the order of its scores; empty when nobody named them.
     pub fn class_names(&self) -> &[String] {
-        &self.classes
+        self.names_at(self.output()).map_or(&[], |names| names)
     }
 
-    /// The same network, with these names for its classes in the order of the outputs; synonyms
-    /// separated by commas. The parameters are shared.
+    /// What the classes of an output are called, if they were named.
+    pub(super) fn names_at(&self, output: NodeId) -> Option<&Rc<[String]>> {
+        self.classes.iter().find(|(id, _)| *id == output).map(|(_, names)| names)
+    }
+
+    /// What the classes of all outputs are called when those of one have these names.
+    pub(super) fn naming(&self, output: NodeId, names: Rc<[String]>) -> ClassNames {
+        let others = self.classes.iter().filter(|(id, _)| *id != output).cloned();
+        others.chain([(output, names)]).collect()
+    }
+
+    /// The same network, with these names for its classes in the order of their scores; synonyms
+    /// separated by commas. The parameters are shared. Of a network with several outputs they are those of the one
+    /// that counts; [`classes_of`](Model::classes_of) names those of another.
     ///
     /// One score alone says yes, class 1, or no, class 0: `["no tank", "tank"]`, or `["tank"]`, which makes class 0
     /// "not tank".
@@ -69,11 +83,41 @@ impl Model {
         let count = names.len();
         let classes = for_outputs(outputs, names).ok_or_else(|| {
             Error::Argument(format!(
-                "{} tells {outputs} classes apart, but got {count} names",
+                "{}{} tells {outputs} classes apart, but got {count} names",
+                self.output_named(),
                 self.name()
             ))
         })?;
-        Ok(Model { classes: classes.into(), ..self.clone() })
+        Ok(Model { classes: self.naming(self.output(), classes.into()), ..self.clone() })
+    }
+
+    /// The same for one of several outputs, by its name or its index: what is explained or looked at there is then
+    /// called so, and a target finds its class by name. Which output counts stays as it is.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("two heads", [1, 8, 8]).classes(["cat", "dog", "bird"]);
+    /// let x = net.input();
+    /// let x = net.add("flatten", Op::Flatten, &[x]);
+    /// let kind = net.add("kind", Linear::new(64, 3), &[x]);
+    /// let fur = net.add("fur", Linear::new(64, 2), &[x]);
+    /// let model = net.outputs([("kind", kind), ("fur", fur)]).build()?.classes_of("fur", ["short", "long"])?;
+    ///
+    /// let look = model.look_input(&Tensor::rand([1, 1, 8, 8], tch::kind::FLOAT_CPU))?;
+    /// let heat = look.explain(&Saliency::default().class("long").output("fur"))?;
+    /// assert_eq!((heat.target(), model.class_name(1)), ("fur: long (1)", "dog".to_owned()));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such output; more or fewer names than it tells classes apart.
+    pub fn classes_of<S: Into<String>>(
+        &self,
+        output: impl Into<LayerRef>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<Model> {
+        let named = self.with_output(output)?.classes(names)?;
+        Ok(Model { output: self.output(), classes: named.classes, ..self.clone() })
     }
 
     /// The index of a class by its name: one of the comma-separated synonyms, whatever the case.
@@ -82,8 +126,14 @@ impl Model {
     /// When no class has that name (the error lists the closest), or more than one has.
     pub fn class_index(&self, name: &str) -> Result<usize> {
         if self.class_names().is_empty() {
+            let naming = match self.output_beside() {
+                Some(output) => format!(".classes_of({output:?}, […])"),
+                None => ".classes([…])".to_owned(),
+            };
             return Err(Error::Argument(format!(
-                "the classes of {} have no names: give the index of the class instead of {name:?}",
+                "{}the classes of {} have no names: give the index of the class instead of {name:?}, or name them \
+                 by {naming}",
+                self.output_named(),
                 self.name()
             )));
         }
@@ -125,6 +175,9 @@ impl Model {
         }
     }
 }
+
+/// The names of classes, by the output whose they are.
+pub(super) type ClassNames = Rc<[(NodeId, Rc<[String]>)]>;
 
 /// The names of the classes for so many outputs, if they are as many. One output says yes or no: with the name of
 /// "yes" alone, "no" is called after it.

@@ -37,8 +37,8 @@ impl Model {
     }
 
     /// The same network, of which another output counts: predictions, explanations, pictures for a class and data
-    /// sets are then about that one. The parameters are shared. The classes keep their names where it tells as many
-    /// apart.
+    /// sets are then about that one. The parameters are shared. Its classes have the names that
+    /// [`classes_of`](Model::classes_of) gave them, or else those of the output before where it tells as many apart.
     ///
     /// A single explanation asks for it by `.output("aux")`, a look by [`Look::output`](crate::look::Look::output).
     ///
@@ -64,9 +64,11 @@ impl Model {
         let index = self.end_of("output", &names, output.into())?;
         let output = outputs.get(index).map_or(self.output, |(_, id)| *id);
         let count = |id: NodeId| self.shape_of(id).get(1);
-        let classes = match count(output) == count(self.output) {
-            true => Rc::clone(&self.classes),
-            false => Rc::default(),
+        let classes = match (self.names_at(output), self.names_at(self.output)) {
+            (None, Some(names)) if count(output) == count(self.output) => {
+                self.naming(output, Rc::clone(names))
+            }
+            _ => Rc::clone(&self.classes),
         };
         Ok(Model { output, classes, ..self.clone() })
     }
@@ -221,9 +223,13 @@ impl Model {
 
     /// How captions begin where it is not the network's first output that counts: "aux: ".
     pub(crate) fn output_named(&self) -> String {
+        self.output_beside().map_or(String::new(), |name| format!("{name}: "))
+    }
+
+    /// What the output that counts is called, where it is not the network's first.
+    pub(super) fn output_beside(&self) -> Option<String> {
         let first = self.inner.outputs.first().is_some_and(|(_, id)| *id == self.output);
-        let name = self.output_name(self.output).filter(|_| !first);
-        name.map_or(String::new(), |name| format!("{name}: "))
+        self.output_name(self.output).filter(|_| !first)
     }
 
     /// What the output is called, if it is one.

@@ -96,8 +96,8 @@ pub(crate) use grad_mode::with_grad;
 #[derive(Clone)]
 pub struct Model {
     inner: Rc<Inner>,
-    /// The names of the classes: the same network may be known by others.
-    classes: Rc<[String]>,
+    /// The names of the classes of its outputs: the same network may be known by others.
+    classes: classes::ClassNames,
     /// How photos become inputs: again, the same network may be fed otherwise.
     preprocess: Rc<Preprocess>,
     /// The photo's place, and what the others are fed unless told otherwise, `[1, ...]`.

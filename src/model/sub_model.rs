@@ -122,10 +122,6 @@ impl Model {
             true => Rc::clone(&self.preprocess),
             false => Rc::new(Preprocess::exact(h, w)),
         };
-        let classes = match end == self.output() {
-            true => Rc::clone(&self.classes),
-            false => Rc::default(),
-        };
         let called = self.output_name(end).unwrap_or_else(|| self.layer_name(end).to_owned());
         let outputs = vec![(called, places[end.0])];
         let mut inputs = vec![match whole_start {
@@ -135,7 +131,7 @@ impl Model {
         let others = self.inner.inputs.iter().filter(|(_, id)| needed[id.0]);
         inputs.extend(others.map(|(name, id)| (name.clone(), places[id.0])));
         let model = self.of_shared(Graph { name, nodes: kept, inputs, outputs }, &places);
-        Ok(Model { classes, preprocess, input: NodeId(0), output: places[end.0], ..model })
+        Ok(Model { preprocess, input: NodeId(0), output: places[end.0], ..model })
     }
 
     /// A network of these layers, with which it shares parameters and the count of trainings; it takes photos as
@@ -163,8 +159,10 @@ impl Model {
         let fixed = fixed.map(|(id, value)| (places[id.0], value.shallow_clone())).collect();
         let features = self.features.iter().filter(|(id, _)| there(*id));
         let features = features.map(|(id, names)| (places[id.0], Rc::clone(names))).collect();
+        let classes = self.classes.iter().filter(|(id, _)| there(*id));
+        let classes = classes.map(|(id, names)| (places[id.0], Rc::clone(names))).collect();
         Model {
-            classes: Rc::clone(&self.classes),
+            classes,
             preprocess: Rc::clone(&self.preprocess),
             token_grids: Rc::clone(&self.token_grids),
             features,
