@@ -480,6 +480,20 @@ fn tokens_are_maps_for_data_sets_and_pictures() {
 }
 
 #[test]
+fn a_network_of_photos_without_a_batch_takes_one_at_a_time() {
+    for name in ["unbatched.pt2", "unbatched.onnx"] {
+        let model = placed(Model::open(folder().join(name)).unwrap_or_else(|error| panic!("{error}")));
+        check_as("unbatched", model.clone());
+        assert_eq!(model.inputs(), [("image".to_owned(), vec![1, 3, 9, 11])], "{name}");
+        assert!(model.takes_one_photo(), "{name}");
+        assert_eq!(model.last_maps().and_then(|layer| model.op(layer)).expect("maps").kind(), "ReLU");
+        let photo = Photo::from_image(&image::DynamicImage::new_rgb8(30, 20)).expect("a photo");
+        let heat = model.look(&photo).and_then(|look| look.explain(&GradCam::default().class(2)));
+        assert_eq!(heat.map(|heat| [heat.height(), heat.width()]).expect("a heat map"), [7, 9]);
+    }
+}
+
+#[test]
 fn what_is_no_network_says_what_to_do() {
     for (name, parts) in [
         ("training", ["training.pt2", "training mode", "net.eval()"]),

@@ -121,6 +121,8 @@ pub(super) enum Photos {
 pub(super) struct Fed {
     name: String,
     shape: Vec<Side>,
+    /// Whether the file has it without the dimension of the photos, which it has here.
+    unbatched: bool,
     /// Whether its values are whole numbers, which look something up. Photos in bytes are numbers like others.
     pub(super) whole: bool,
 }
@@ -144,7 +146,23 @@ impl Fed {
             ))
         })?;
         let whole = whole && shape.len() != 4;
-        Ok(Fed { name: name.to_owned(), shape, whole })
+        Ok(Fed { name: name.to_owned(), shape, unbatched: false, whole })
+    }
+
+    /// Of a network without any batch, as those are that find objects: `[channels, height, width]` is one photo.
+    /// Anything else stays what it is.
+    pub(super) fn or_one_photo(mut self) -> Fed {
+        const MOST_CHANNELS: i64 = 4;
+        let sizes: Vec<i64> = self.sizes();
+        if let [channels, height, width] = sizes[..]
+            && self.shape.iter().all(|side| side.is_fixed())
+            && (1..=MOST_CHANNELS).contains(&channels)
+            && height.min(width) > MOST_CHANNELS
+        {
+            self.shape.insert(0, Side::PHOTOS);
+            (self.unbatched, self.whole) = (true, false);
+        }
+        self
     }
 
     /// Whether it can be a photo.
@@ -187,8 +205,8 @@ impl Draft {
         if !inputs.iter().any(|fed| fed.is_photo() || fed.is_row()) {
             let each = inputs.iter().map(|fed| format!("{:?} of {:?}", fed.name, fed.sizes()));
             return Err(Error::Argument(format!(
-                "none of its inputs is a photo, [photos, channels, height, width], or a row of numbers, \
-                 [rows, numbers]: it takes {}",
+                "none of its inputs is a photo, [photos, channels, height, width] or [channels, height, width] alone, \
+                 or a row of numbers, [rows, numbers]: it takes {}",
                 each.collect::<Vec<_>>().join(", ")
             )));
         }
@@ -224,9 +242,15 @@ impl Draft {
         }
     }
 
-    /// What goes in at this place.
-    pub(super) fn input(&self, place: usize) -> Value {
-        Value::Layer(place)
+    /// What goes in at this place, with the dimensions that it has in the file.
+    pub(super) fn input(&mut self, place: usize) -> Result<Value> {
+        let value = Value::Layer(place);
+        match self.inputs.get(place).is_some_and(|fed| fed.unbatched) {
+            true => self.as_operation("squeeze", |draft| {
+                draft.op(Rearrange::Squeeze(vec![0]), &[value])
+            }),
+            false => Ok(value),
+        }
     }
 
     pub(super) fn shape(&self, value: &Value) -> Vec<Side> {

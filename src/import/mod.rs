@@ -54,7 +54,7 @@ impl Model {
     /// are about the scores before it.
     ///
     /// A network that was exported for a single photo takes any number of them, if its layers go with that; otherwise
-    /// [one at a time](Model::takes_one_photo).
+    /// [one at a time](Model::takes_one_photo), as a network whose photo has no batch, `[channels, height, width]`.
     ///
     /// Of several inputs, the first that can be a photo is looked at, and [`fix`](Model::fix) gives the others their
     /// values; of several outputs the first counts, unless [`with_output`](Model::with_output) says otherwise. Both

@@ -440,6 +440,30 @@ def make_numbers():
     save_file({key: value.detach().float().contiguous() for key, value in made.items()}, FOLDER / "numbers.safetensors")
 
 
+class Detector(nn.Module):
+    """Takes one photo without a batch, and scales it, as torchvision's detection networks do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, image):
+        maps = self.conv(torch.stack([(image - 0.5) / 0.25])).relu()
+        return self.fc(maps.mean((2, 3)))[0]
+
+
+def make_unbatched():
+    """unbatched.pt2, unbatched.onnx; input [2, 3, 9, 11] and the output of each of both by itself."""
+    net = with_formula_weights(Detector()).eval()
+    photos = torch.cat([formula_photo(9, 11, n, -1, 1) for n in range(2)])
+    saved("unbatched", export(net, (photos[0],)))
+    torch.onnx.export(net, (photos[0],), FOLDER / "unbatched.onnx", dynamo=False, opset_version=17,
+                      input_names=["image"], output_names=["scores"])
+    made = {"input": photos, "output": torch.stack([net(photo) for photo in photos])}
+    save_file({key: value.detach().float().contiguous() for key, value in made.items()}, FOLDER / "unbatched.safetensors")
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     residual = ["conv1", "layer1.0", "layer1.1.gate.fc2", "layer1.1.downsample"]
@@ -470,3 +494,4 @@ if __name__ == "__main__":
     make_ends()
     make_named()
     make_numbers()
+    make_unbatched()

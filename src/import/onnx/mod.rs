@@ -147,7 +147,9 @@ impl<'a> Reader<'a> {
         at_once: Photos,
     ) -> Result<Reader<'a>> {
         let photos = written_with(network).unwrap_or(1);
-        let fed = network.inputs.iter().map(|input| fed(input, photos));
+        let rank = |input: &onnx::ValueInfo| input.sizes.as_ref().map_or(0, Vec::len);
+        let alone = !network.inputs.iter().any(|input| matches!(rank(input), 2 | 4));
+        let fed = network.inputs.iter().map(|input| fed(input, photos, alone));
         let (inputs, turned): (Vec<Fed>, Vec<bool>) =
             fed.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let whole: Vec<bool> = inputs.iter().map(|fed| fed.whole).collect();
@@ -156,7 +158,7 @@ impl<'a> Reader<'a> {
                         the input's name)";
         let mut values = Vec::new();
         for (place, last) in turned.iter().enumerate() {
-            let value = draft.input(place);
+            let value = draft.input(place)?;
             values.push(match last {
                 true => draft.op(Rearrange::Permute(vec![0, 2, 3, 1]), &[value])?,
                 false => value,
@@ -384,10 +386,16 @@ fn written_with(network: &Network) -> Option<i64> {
     of_rank(4).or_else(|| of_rank(2)).and_then(number)
 }
 
-/// What goes in, and whether it comes with channels last.
-fn fed(input: &onnx::ValueInfo, photos: i64) -> Result<(Fed, bool)> {
+/// What goes in, and whether it comes with channels last; `alone`, where no input has the dimensions of a batch of
+/// photos or rows.
+fn fed(input: &onnx::ValueInfo, photos: i64, alone: bool) -> Result<(Fed, bool)> {
     let mut last = false;
     let shape = match input.sizes.as_deref() {
+        Some([channels @ Sizes::Number(_), height, width]) if alone => {
+            let [height, width] = [height, width].map(|size| Some(number(size).unwrap_or(SIDE)));
+            let sides = [number(channels), height, width];
+            sides.into_iter().map(|size| size.map(Side::fixed)).collect()
+        }
         Some([_, a, b, c]) => {
             let few = |size: &Sizes| number(size).is_some_and(|count| count <= 4);
             last = few(c) && !few(a);
@@ -410,7 +418,7 @@ fn fed(input: &onnx::ValueInfo, photos: i64) -> Result<(Fed, bool)> {
     };
     let whole = input.dtype.is_some_and(|dtype| !dtype.is_float());
     let fed = Fed::new(&input.name, shape, whole, || described(input.sizes.as_deref()))?;
-    Ok((fed, last))
+    Ok((if alone { fed.or_one_photo() } else { fed }, last))
 }
 
 /// What has the name of a parameter is one. Exporters number what they compute.

@@ -119,6 +119,8 @@ impl<'a> Reader<'a> {
             Size::Name(expression) => program.hints.get(expression).copied(),
         };
         let photos = written_with(program).and_then(hint).unwrap_or(1).max(1);
+        let rank = |input: &str| program.values.get(input).map_or(0, |meta| meta.sizes.len());
+        let alone = !user.iter().any(|input| matches!(rank(input), 2 | 4));
         let mut inputs = Vec::new();
         for &input in &user {
             let Some(meta) = program.values.get(input) else {
@@ -135,9 +137,10 @@ impl<'a> Reader<'a> {
             });
             let shape = sides.collect::<Option<Vec<Side>>>();
             let sizes = || format!("{:?}", meta.sizes);
-            inputs.push(Fed::new(input, shape, !meta.dtype.is_float(), sizes)?);
+            let fed = Fed::new(input, shape, !meta.dtype.is_float(), sizes)?;
+            inputs.push(if alone { fed.or_one_photo() } else { fed });
         }
-        let draft = Draft::new(name, inputs, at_once)?;
+        let mut draft = Draft::new(name, inputs, at_once)?;
         let mut place = 0;
         let mut known = HashMap::new();
         let mut missing = Vec::new();
@@ -145,7 +148,7 @@ impl<'a> Reader<'a> {
             let value = match &input.role {
                 Role::User => {
                     place += 1;
-                    draft.input(place - 1)
+                    draft.input(place - 1)?
                 }
                 Role::Parameter(name) | Role::Buffer(name) | Role::Constant(name) => {
                     // Two names may stand for one tensor.
