@@ -32,6 +32,10 @@ impl Attribution for AttentionRollout {
         Target::Predicted
     }
 
+    fn is_for_target(&self) -> bool {
+        false
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         case.check_photo(&self.name())?;
         let model = case.model();

@@ -57,6 +57,10 @@ impl<A: Attribution> Attribution for Augmented<A> {
         self.method.target()
     }
 
+    fn is_for_target(&self) -> bool {
+        self.method.is_for_target()
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         if self.factors.is_empty() || self.factors.iter().any(|factor| !factor.is_finite()) {
             return Err(Error::Argument(format!(

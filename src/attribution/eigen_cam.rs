@@ -34,6 +34,10 @@ impl Attribution for EigenCam {
         self.settings.target.clone()
     }
 
+    fn is_for_target(&self) -> bool {
+        false
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let at = self.settings.look_at(case)?;
         let activation = at.activation.shallow_clone();

@@ -46,6 +46,10 @@ impl Attribution for Fem {
         self.settings.target.clone()
     }
 
+    fn is_for_target(&self) -> bool {
+        false
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let sigmas = self.sigmas.unwrap_or(2.0);
         if !sigmas.is_finite() {

@@ -81,6 +81,10 @@ impl<A: Attribution> Attribution for Fused<A> {
         self.methods.first().map(Attribution::target).unwrap_or_default()
     }
 
+    fn is_for_target(&self) -> bool {
+        self.methods.iter().any(Attribution::is_for_target)
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let Some((first, others)) = self.methods.split_first() else {
             return Err(Error::Argument(

@@ -27,7 +27,11 @@ pub struct Heatmap {
     view: Rc<View>,
     method: String,
     layer: Option<String>,
+    /// Of a network with several inputs, which was looked at.
+    input: Option<String>,
     goal: ResolvedTarget,
+    /// Whether the map follows from the target.
+    for_target: bool,
     score: f64,
     remarks: Vec<String>,
 }
@@ -64,10 +68,30 @@ impl Heatmap {
             view: Rc::clone(view),
             method: method.to_owned(),
             layer: evidence.layer.clone(),
+            input: None,
             goal: goal.clone(),
+            for_target: true,
             score,
             remarks,
         })
+    }
+
+    /// The same by a method whose map is the same for all targets.
+    pub(super) fn for_no_target(mut self) -> Heatmap {
+        let remark = self.goal.remark.take();
+        self.remarks.retain(|own| Some(own) != remark.as_ref());
+        Heatmap { for_target: false, ..self }
+    }
+
+    /// The same, which says that this input was looked at, if no layer was.
+    pub(super) fn at_input(self, input: Option<&str>) -> Heatmap {
+        let input = input.filter(|_| self.layer.is_none()).map(str::to_owned);
+        Heatmap { input, ..self }
+    }
+
+    /// Whether the map follows from the target.
+    pub(crate) fn is_for_target(&self) -> bool {
+        self.for_target
     }
 
     /// The values as the method computes them, row by row. Of the class activation family, what it sums
@@ -151,10 +175,13 @@ impl Heatmap {
     }
 
     /// One line on what is shown. Of a network with one score alone, that is whether it speaks for or against, with
-    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4". Over an array it says which of its bands
-    /// lie under the map: "Grad-CAM: forest, 93.1 %, at layer4, over bands 3, 2, 1 as red, green, blue".
+    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4". Of a network with several inputs, it says
+    /// which was looked at: "Saliency: forest, 93.1 %, of the input depth". Over an array it says which of its bands
+    /// lie under the map: "Grad-CAM: forest, 93.1 %, at layer4, over bands 3, 2, 1 as red, green, blue". What is the
+    /// same for all classes, as attention rollout, names none.
     pub fn caption(&self) -> String {
         let mut text = match (&self.goal.direction, self.goal.probability) {
+            _ if !self.for_target => self.method.clone(),
             (Some(direction), _) => format!("{}: {direction}", self.method),
             (None, Some(probability)) => {
                 format!("{}: {}, {:.1} %", self.method, self.goal.label, 100.0 * probability)
@@ -163,6 +190,9 @@ impl Heatmap {
         };
         if let Some(layer) = &self.layer {
             text += &format!(", at {layer}");
+        }
+        if let Some(input) = &self.input {
+            text += &format!(", of the input {input}");
         }
         match (self.meaning, self.view.note()) {
             (Meaning::Positive | Meaning::Signed, Some(note)) => text + ", over " + note,

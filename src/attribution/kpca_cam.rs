@@ -52,6 +52,10 @@ impl Attribution for KpcaCam {
         self.settings.target.clone()
     }
 
+    fn is_for_target(&self) -> bool {
+        false
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         if let Some(gamma) = self.gamma.filter(|gamma| !gamma.is_finite() || *gamma <= 0.0) {
             return Err(Error::Argument(format!("γ is a number above 0, not {gamma}")));

@@ -113,6 +113,12 @@ pub trait Attribution {
     /// What it was told to explain.
     fn target(&self) -> Target;
 
+    /// Whether its map follows from the target. Attention rollout and the first components of activations are the
+    /// same for all: captions then name no class.
+    fn is_for_target(&self) -> bool {
+        true
+    }
+
     /// What it computes for each of a batch. While it is called by a look, operations on tensors are not
     /// recorded for gradients, which come from the case.
     ///
@@ -130,6 +136,10 @@ macro_rules! attribution_by_pointer {
 
             fn target(&self) -> Target {
                 (**self).target()
+            }
+
+            fn is_for_target(&self) -> bool {
+                (**self).is_for_target()
             }
 
             fn attribute(&self, case: &Case) -> Result<Evidence> {
@@ -251,7 +261,12 @@ pub(crate) fn heats(
     let scores = case.scores().map_err(doing)?;
     let mut heat = Vec::with_capacity(views.len());
     for (i, (view, goal)) in views.iter().zip(goals.iter()).enumerate() {
-        heat.push(Heatmap::new(view, &name, &evidence, &maps, i, goal, scores[i])?);
+        let map = Heatmap::new(view, &name, &evidence, &maps, i, goal, scores[i])?;
+        heat.push(match method.is_for_target() {
+            true => map,
+            false => map.for_no_target(),
+        });
     }
-    Ok(heat)
+    let input = memory.model().input_named();
+    Ok(heat.into_iter().map(|map| map.at_input(input.as_deref())).collect())
 }

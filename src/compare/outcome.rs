@@ -154,6 +154,12 @@ impl Outcome {
 fn caption(look: &Look, heat: &Heatmap, prediction: Option<&Prediction>, asked: bool) -> String {
     let percent = |probability: f64| format!(", {:.1} %", 100.0 * probability);
     let mut text = match (heat.class(), heat.probability()) {
+        _ if !heat.is_for_target() => {
+            let predicted = prediction.map(|prediction| {
+                format!(", predicted: {}{}", prediction.name, percent(prediction.probability))
+            });
+            return "of no class".to_owned() + predicted.as_deref().unwrap_or_default();
+        }
         (Some(class), Some(probability)) => look.model().class_name(class) + &percent(probability),
         _ => heat.target().to_owned(),
     };

@@ -221,6 +221,11 @@ impl Model {
         Model { preprocess: Rc::new(Preprocess::exact(h, w)), ..model }
     }
 
+    /// What the input that is looked at is called, where there are several.
+    pub(crate) fn input_named(&self) -> Option<String> {
+        (self.inner.inputs.len() > 1).then(|| self.end(self.input()).0)
+    }
+
     /// How captions begin where it is not the network's first output that counts: "aux: ".
     pub(crate) fn output_named(&self) -> String {
         self.output_beside().map_or(String::new(), |name| format!("{name}: "))
