@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
+use super::sides::sided_setters;
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -39,6 +40,21 @@ pub(crate) enum Padding {
     Same,
 }
 
+sided_setters!(Conv2d:
+    /// The step between two windows, in pixels.
+    stride, strides;
+    /// Rows and columns of zeros on each side: above and below, left and right.
+    padding, paddings;
+    /// The distance between two taps of the kernel.
+    dilation, dilations;
+);
+
+impl From<[i64; 2]> for Padding {
+    fn from(zeros: [i64; 2]) -> Self {
+        Padding::Zeros(zeros)
+    }
+}
+
 impl Conv2d {
     /// A convolution with a square kernel, stride 1, no padding, one group and a bias.
     pub fn new(in_channels: i64, out_channels: i64, kernel: i64) -> Self {
@@ -56,49 +72,10 @@ impl Conv2d {
         }
     }
 
-    /// A kernel of its own height and width.
-    pub fn kernel(mut self, height: i64, width: i64) -> Self {
-        self.kernel = [height, width];
-        self
-    }
-
-    /// The step between two windows, in pixels.
-    pub fn stride(self, stride: i64) -> Self {
-        self.strides(stride, stride)
-    }
-
-    /// A step of its own down and across.
-    pub fn strides(mut self, down: i64, across: i64) -> Self {
-        self.stride = [down, across];
-        self
-    }
-
-    /// Rows and columns of zeros on each side.
-    pub fn padding(self, padding: i64) -> Self {
-        self.paddings(padding, padding)
-    }
-
-    /// So many rows of zeros above and below, and columns left and right.
-    pub fn paddings(mut self, rows: i64, columns: i64) -> Self {
-        self.padding = Padding::Zeros([rows, columns]);
-        self
-    }
-
     /// As many zeros as make the output `⌈size / stride⌉`, the odd one at the bottom or right:
     /// TensorFlow's "SAME".
     pub fn same(mut self) -> Self {
         self.padding = Padding::Same;
-        self
-    }
-
-    /// The distance between two taps of the kernel.
-    pub fn dilation(self, dilation: i64) -> Self {
-        self.dilations(dilation, dilation)
-    }
-
-    /// A distance of its own down and across.
-    pub fn dilations(mut self, down: i64, across: i64) -> Self {
-        self.dilation = [down, across];
         self
     }
 

@@ -3,6 +3,7 @@
 use tch::{TchError, Tensor};
 
 use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
+use super::sides::sided_setters;
 use super::step::Step;
 use super::{ParameterSpec, Pass, WeightInit, four, pair_of};
 use crate::error::{Error, Result};
@@ -29,6 +30,15 @@ pub struct ConvTranspose2d {
     pub(crate) bias: bool,
 }
 
+sided_setters!(ConvTranspose2d:
+    /// The distance between the places of two input pixels in the output.
+    stride, strides;
+    /// Rows and columns that are cut off on each side of the output: above and below, left and right.
+    padding, paddings;
+    /// The distance between two taps of the kernel.
+    dilation, dilations;
+);
+
 impl ConvTranspose2d {
     /// A square kernel, stride 1, no padding, one group, with a bias.
     pub fn new(in_channels: i64, out_channels: i64, kernel: i64) -> Self {
@@ -45,43 +55,9 @@ impl ConvTranspose2d {
         }
     }
 
-    /// A kernel of its own height and width.
-    pub fn kernel(mut self, height: i64, width: i64) -> Self {
-        self.kernel = [height, width];
-        self
-    }
-
-    /// The distance between the places of two input pixels in the output.
-    pub fn stride(self, stride: i64) -> Self {
-        self.strides(stride, stride)
-    }
-
-    /// A distance of its own down and across.
-    pub fn strides(mut self, down: i64, across: i64) -> Self {
-        self.stride = [down, across];
-        self
-    }
-
-    /// Rows and columns that are cut off on each side of the output.
-    pub fn padding(self, padding: i64) -> Self {
-        self.paddings(padding, padding)
-    }
-
-    /// So many rows cut off above and below, and columns left and right.
-    pub fn paddings(mut self, rows: i64, columns: i64) -> Self {
-        self.padding = [rows, columns];
-        self
-    }
-
     /// Rows at the bottom and columns at the right that are not cut off (PyTorch's `output_padding`).
     pub fn output_padding(mut self, rows: i64, columns: i64) -> Self {
         self.rest = [rows, columns];
-        self
-    }
-
-    /// The distance between two taps of the kernel, down and across.
-    pub fn dilation(mut self, down: i64, across: i64) -> Self {
-        self.dilation = [down, across];
         self
     }
 

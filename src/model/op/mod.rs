@@ -33,6 +33,7 @@ mod pool;
 mod rearrange;
 mod reduce;
 mod resize_like;
+mod sides;
 mod softmax;
 mod step;
 mod top_k;

@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::operator::{Facts, Family, Gradients, Makes, Operator, Reads};
+use super::sides::sided_setters;
 use super::step::Step;
 use super::{ParameterSpec, Pass, four, pair_of};
 use crate::error::{Error, Result};
@@ -36,6 +37,15 @@ pub struct Pool2d {
     divisor: Option<i64>,
 }
 
+sided_setters!(Pool2d:
+    /// The step between two windows, in pixels.
+    stride, strides;
+    /// Rows and columns added on each side, at most half of the kernel: above and below, left and right.
+    padding, paddings;
+    /// The distance between two pixels of a window, for maxima.
+    dilation, dilations;
+);
+
 impl Pool2d {
     fn new(reduce: Reduce, kernel: i64) -> Self {
         Pool2d {
@@ -58,40 +68,6 @@ impl Pool2d {
     /// The mean of each `kernel × kernel` window; windows do not overlap.
     pub fn average(kernel: i64) -> Self {
         Self::new(Reduce::Average, kernel)
-    }
-
-    /// A window of its own height and width.
-    pub fn kernel(mut self, height: i64, width: i64) -> Self {
-        self.kernel = [height, width];
-        self
-    }
-
-    /// The step between two windows, in pixels.
-    pub fn stride(self, stride: i64) -> Self {
-        self.strides(stride, stride)
-    }
-
-    /// A step of its own down and across.
-    pub fn strides(mut self, down: i64, across: i64) -> Self {
-        self.stride = [down, across];
-        self
-    }
-
-    /// Rows and columns added on each side, at most half of the kernel.
-    pub fn padding(self, padding: i64) -> Self {
-        self.paddings(padding, padding)
-    }
-
-    /// So many rows above and below, and columns left and right.
-    pub fn paddings(mut self, rows: i64, columns: i64) -> Self {
-        self.padding = [rows, columns];
-        self
-    }
-
-    /// The distance between two pixels of a window, for maxima.
-    pub fn dilation(mut self, down: i64, across: i64) -> Self {
-        self.dilation = [down, across];
-        self
     }
 
     /// A last, incomplete window counts too (PyTorch's `ceil_mode`).

@@ -246,7 +246,7 @@ fn spread(
     let groups = a.int_or("group", 1)?;
     let ([down, across], [rows, columns]) = (pair(&strides, 1), pair(&dilations, 1));
     let conv = ConvTranspose2d::new(channels, within.saturating_mul(groups), h).kernel(h, w);
-    let conv = conv.strides(down, across).dilation(rows, columns).groups(groups);
+    let conv = conv.strides(down, across).dilations(rows, columns).groups(groups);
     let plain = cut
         .iter()
         .zip(&strides)

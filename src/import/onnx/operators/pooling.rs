@@ -212,11 +212,11 @@ fn greatest(draft: &mut Draft, a: &Arguments, input: Value, signals: bool) -> Re
     };
     let (rows, columns) = (down.dilation, across.dilation);
     if !signals && is_plain(a, &windows)? {
-        let pool = plain(a, Pool2d::max, &windows)?.dilation(rows, columns);
+        let pool = plain(a, Pool2d::max, &windows)?.dilations(rows, columns);
         return draft.op(pool, &[input]);
     }
     let pool = Pool2d::max(down.kernel).kernel(down.kernel, across.kernel);
-    let pool = pool.strides(down.stride, across.stride).dilation(rows, columns);
+    let pool = pool.strides(down.stride, across.stride).dilations(rows, columns);
     let padded = padded(draft, input, &windows, least)?;
     draft.op(pool, &[padded])
 }

@@ -68,7 +68,7 @@ fn conv_transpose2d(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let [far_down, far_across] = a.pair_or("dilation", [1; 2])?;
     let conv = ConvTranspose2d::new(channels, within.saturating_mul(groups), h).kernel(h, w);
     let conv = conv.strides(down, across).paddings(rows, columns).output_padding(bottom, right);
-    let conv = conv.dilation(far_down, far_across).groups(groups);
+    let conv = conv.dilations(far_down, far_across).groups(groups);
     let conv = if bias.is_some() { conv } else { conv.without_bias() };
     one(draft.layer(conv, &[a.tensor("input")?], owned(weight, bias))?)
 }
@@ -158,7 +158,7 @@ fn windows(pool: fn(i64) -> Pool2d, a: &Arguments) -> Result<Pool2d> {
 
 fn max_pool2d(draft: &mut Draft, a: &Arguments) -> Result<Vec<Known>> {
     let [down, across] = a.pair_or("dilation", [1; 2])?;
-    let pool = windows(Pool2d::max, a)?.dilation(down, across);
+    let pool = windows(Pool2d::max, a)?.dilations(down, across);
     one(draft.op(pool, &[a.tensor("self")?])?)
 }
 
