@@ -201,7 +201,8 @@ impl fmt::Debug for Photo {
 
 impl Show for Photo {
     fn bundle(&self) -> MimeBundle {
-        self.shown(&format!("{}, {} × {}", self.title, self.width(), self.height()))
+        let text = format!("{}, {} × {}", self.title, self.width(), self.height());
+        self.shown(&text).of(&self.title)
     }
 }
 
@@ -387,6 +388,8 @@ pub struct Preprocess {
     bgr: bool,
     shown: Composite,
 }
+
+crate::show::shown_by_debug!(Preprocess);
 
 impl Preprocess {
     fn new(resize: ResizeTo) -> Self {

@@ -16,6 +16,29 @@ fn mimes(bundle: &MimeBundle) -> Vec<&'static str> {
 }
 
 #[test]
+fn what_has_names_shows_them() {
+    let model = zoo::squeezenet1_1().expect("embedded");
+    let text = |shown: &dyn Show| shown.bundle().as_text().to_owned();
+    assert_eq!(text(&model.inputs()), "input: [1, 3, 224, 224]");
+    assert_eq!(text(&[("a", 1), ("b", 2)]), "a: 1\nb: 2");
+    let none: [(String, i64); 0] = [];
+    assert_eq!(text(&none), "[], an empty list");
+    let parameters = model.parameters("features.0").expect("a layer");
+    for name in ["weight", "bias"] {
+        assert!(text(&parameters).contains(name), "{}", text(&parameters));
+    }
+    let many: Vec<(String, usize)> = (0..70).map(|i| (format!("n{i}"), i)).collect();
+    assert!(text(&many).ends_with("n63: 63\nthe first 64 of 70"), "{}", text(&many));
+    // And whatever else the library returns.
+    assert!(text(&model.op(1)).contains("kernel: [3, 3]"));
+    assert!(text(model.preprocess()).contains("224"));
+    assert_eq!(text(&Target::from("cat")), "Name(\"cat\")");
+    let by_name: std::collections::BTreeMap<_, _> = many.into_iter().take(2).collect();
+    assert_eq!(text(&by_name), "n0: 0\nn1: 1");
+    assert!(Maps::new(1, 2, 2, vec![0.0; 4]).bundle().as_picture().is_some());
+}
+
+#[test]
 fn pictures_come_without_html_and_tables_without_a_picture() {
     assert_eq!(mimes(&picture(9).bundle()), ["image/png", "text/plain"]);
     let model = zoo::squeezenet1_1().expect("embedded");

@@ -477,7 +477,10 @@ impl Show for Heatmap {
             (None, _) => self.picture(),
         };
         match picture {
-            Ok(picture) => MimeBundle::picture(picture.captioned(&caption), caption),
+            Ok(picture) => {
+                let named = MimeBundle::picture(picture.captioned(&caption), caption);
+                named.of(self.view.photo().title())
+            }
             Err(error) => error_bundle(&error),
         }
     }

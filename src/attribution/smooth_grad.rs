@@ -90,6 +90,10 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
         self.method.target()
     }
 
+    fn is_for_target(&self) -> bool {
+        self.method.is_for_target()
+    }
+
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let mut mean: Option<Evidence> = None;
         let mut squares: Option<Tensor> = None;

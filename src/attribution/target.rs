@@ -71,6 +71,8 @@ pub struct Function {
     pub(super) compute: Rc<dyn Fn(&Tensor) -> Tensor>,
 }
 
+crate::show::shown_by_debug!(Target);
+
 impl Target {
     /// The sum of several targets.
     pub fn sum<T: Into<Target>>(targets: impl IntoIterator<Item = T>) -> Target {

@@ -102,6 +102,8 @@ pub struct Entry {
     pub path: Option<PathBuf>,
 }
 
+crate::show::shown_by_debug!(Entry);
+
 impl ImageFolder {
     /// Finds the classes and their photos in a folder.
     ///

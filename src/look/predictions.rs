@@ -21,6 +21,19 @@ pub struct Prediction {
     pub logit: f64,
 }
 
+impl fmt::Display for Prediction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = shortened(&self.name, 100);
+        write!(f, "{:5.1} %  {name} ({})", 100.0 * self.probability, self.class)
+    }
+}
+
+impl Show for Prediction {
+    fn bundle(&self) -> MimeBundle {
+        MimeBundle::text(self.to_string().trim_start())
+    }
+}
+
 /// The most probable classes of a photo, best first.
 #[derive(Clone, PartialEq)]
 pub struct Predictions {
@@ -45,8 +58,7 @@ impl fmt::Display for Predictions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} sees in {}:", self.network, self.photo)?;
         for row in &self.rows {
-            let name = shortened(&row.name, 100);
-            write!(f, "\n{:5.1} %  {name} ({})", 100.0 * row.probability, row.class)?;
+            write!(f, "\n{row}")?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! One output in the forms that notebooks, terminals and pages understand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
@@ -20,17 +21,19 @@ pub struct MimeBundle {
     file: Option<Rc<[u8]>>,
     html: Option<String>,
     text: String,
+    /// What it is of, where that has a name: among others it goes by it.
+    of: Option<Rc<str>>,
 }
 
 impl MimeBundle {
     /// Plain text alone.
     pub fn text(text: impl Into<String>) -> Self {
-        MimeBundle { picture: None, file: None, html: None, text: text.into() }
+        MimeBundle { picture: None, file: None, html: None, text: text.into(), of: None }
     }
 
     /// A picture, and what stands in for it where no picture can be shown.
     pub fn picture(picture: Picture, text: impl Into<String>) -> Self {
-        MimeBundle { picture: Some(picture), file: None, html: None, text: text.into() }
+        MimeBundle { picture: Some(picture), file: None, html: None, text: text.into(), of: None }
     }
 
     /// A PNG file that shows more than a picture; `still` stands for it among other pictures.
@@ -41,7 +44,29 @@ impl MimeBundle {
     /// HTML, and what stands in for it in a terminal. Escape what you put in:
     /// see [`escape_html`].
     pub fn html(html: impl Into<String>, text: impl Into<String>) -> Self {
-        MimeBundle { picture: None, file: None, html: Some(html.into()), text: text.into() }
+        MimeBundle {
+            picture: None,
+            file: None,
+            html: Some(html.into()),
+            text: text.into(),
+            of: None,
+        }
+    }
+
+    /// The same, of what has this name.
+    pub(crate) fn of(self, name: &str) -> Self {
+        MimeBundle { of: Some(name.into()), ..self }
+    }
+
+    /// What these are called beside each other: what they are of, where that tells them apart, or else their places.
+    pub(super) fn names(bundles: &[MimeBundle]) -> Vec<String> {
+        let names: BTreeSet<&str> = bundles.iter().filter_map(|one| one.of.as_deref()).collect();
+        let told = names.len() == bundles.len();
+        let name = |(place, one): (usize, &MimeBundle)| match &one.of {
+            Some(name) if told => name.to_string(),
+            _ => place.to_string(),
+        };
+        bundles.iter().enumerate().map(name).collect()
     }
 
     /// The picture, if this is one.

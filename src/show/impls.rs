@@ -1,5 +1,6 @@
 //! What cells show of types that are not ours.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::ops::Deref;
 
@@ -7,7 +8,8 @@ use image::buffer::ConvertBuffer;
 use image::{DynamicImage, ImageBuffer, Pixel, RgbaImage};
 
 use super::{MimeBundle, Show, debug_line, error_bundle, print};
-use crate::picture::{Animation, Cell, Overlay, Picture, PictureTable, Sheet};
+use crate::error::Error;
+use crate::picture::{Animation, Cell, Maps, Overlay, Picture, PictureTable, Sheet};
 
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> MimeBundle {
@@ -65,8 +67,7 @@ impl<T: Show> Show for [T] {
             parts.iter().map(|part| part.as_picture().cloned()).collect();
         match pictures {
             Some(pictures) if pictures.len() > 1 => {
-                let captions: Vec<String> = (0..pictures.len()).map(|i| i.to_string()).collect();
-                let sheet = Sheet::pictures(pictures).captions(captions);
+                let sheet = Sheet::pictures(pictures).captions(MimeBundle::names(&parts));
                 if cut { sheet.title(note).bundle() } else { sheet.bundle() }
             }
             _ => {
@@ -77,19 +78,53 @@ impl<T: Show> Show for [T] {
     }
 }
 
+/// What has names, as the inputs of a network with their shapes: a line each, or pictures and tables under their names.
+impl<S: AsRef<str>, T: Show> Show for [(S, T)] {
+    fn bundle(&self) -> MimeBundle {
+        if self.is_empty() {
+            return MimeBundle::text("[], an empty list");
+        }
+        let (names, parts): (Vec<&str>, Vec<MimeBundle>) =
+            self.iter().take(MOST).map(|(name, part)| (name.as_ref(), part.bundle())).unzip();
+        let note = (self.len() > MOST).then(|| format!("the first {MOST} of {}", self.len()));
+        if let Some(texts) = single_lines(&parts) {
+            let lines = names.iter().zip(texts).map(|(name, text)| format!("{name}: {text}"));
+            return MimeBundle::text(lines.chain(note).collect::<Vec<_>>().join("\n"));
+        }
+        let names = names.into_iter().map(str::to_owned);
+        let beside = MimeBundle::beside(names.zip(parts).collect());
+        match note {
+            Some(note) => MimeBundle::stack(vec![beside, MimeBundle::text(note)]),
+            None => beside,
+        }
+    }
+}
+
+impl<T: Show> Show for BTreeMap<String, T> {
+    fn bundle(&self) -> MimeBundle {
+        self.iter().collect::<Vec<_>>().bundle()
+    }
+}
+
 /// The texts of bundles that are a single line of text each.
 fn single_lines(parts: &[MimeBundle]) -> Option<Vec<&str>> {
     let line = |part: &'_ MimeBundle| part.is_text() && !part.as_text().contains('\n');
     parts.iter().all(line).then(|| parts.iter().map(MimeBundle::as_text).collect())
 }
 
-impl<T: Show> Show for Vec<T> {
+impl<T> Show for Vec<T>
+where
+    [T]: Show,
+{
     fn bundle(&self) -> MimeBundle {
         self.as_slice().bundle()
     }
 }
 
-impl<T: Show, const N: usize> Show for [T; N] {
+impl<T, const N: usize> Show for [T; N]
+where
+    [T]: Show,
+{
     fn bundle(&self) -> MimeBundle {
         self.as_slice().bundle()
     }
@@ -111,6 +146,18 @@ show_as_text!(
 impl Show for Picture {
     fn bundle(&self) -> MimeBundle {
         MimeBundle::picture(self.clone(), format!("picture, {} × {}", self.width(), self.height()))
+    }
+}
+
+impl Show for Maps {
+    fn bundle(&self) -> MimeBundle {
+        Sheet::new(self.clone()).bundle()
+    }
+}
+
+impl Show for Error {
+    fn bundle(&self) -> MimeBundle {
+        error_bundle(self)
     }
 }
 

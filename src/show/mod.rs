@@ -75,6 +75,18 @@ pub fn debug_line(f: &mut fmt::Formatter<'_>, what: impl Display) -> fmt::Result
     f.write_str("; to see it, end the cell with its name: let it = …; it")
 }
 
+/// What says all that there is to it by `{:?}` shows that.
+macro_rules! shown_by_debug {
+    ($($kind:ty),+) => {
+        $(impl $crate::show::Show for $kind {
+            fn bundle(&self) -> $crate::show::MimeBundle {
+                $crate::show::MimeBundle::text(format!("{self:?}"))
+            }
+        })+
+    };
+}
+pub(crate) use shown_by_debug;
+
 /// Shows several things in one cell, under each other.
 ///
 /// A cell keeps only what its last `show!` has shown: what a loop makes goes to [`together`].

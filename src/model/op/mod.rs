@@ -172,6 +172,8 @@ pub enum Op {
     Module(Module),
 }
 
+crate::show::shown_by_debug!(Op);
+
 macro_rules! op_from {
     ($($name:ident),*) => {
         $(impl From<$name> for Op {
