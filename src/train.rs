@@ -551,6 +551,14 @@ impl Fitted {
         self.stopped.is_some()
     }
 
+    /// "1 epoch", "20 epochs"
+    fn epochs(&self) -> String {
+        match self.losses.len() {
+            1 => "1 epoch".to_owned(),
+            count => format!("{count} epochs"),
+        }
+    }
+
     /// The line after the latest of so many epochs, if it is time for one.
     fn due(&self, epochs: usize, pace: &mut Pace, now: Instant) -> Option<String> {
         let done = self.losses.len();
@@ -581,7 +589,7 @@ impl Fitted {
 
 impl fmt::Display for Fitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} after {} epochs", self.network, self.losses.len())?;
+        write!(f, "{} after {}", self.network, self.epochs())?;
         if let Some(reason) = &self.stopped {
             write!(f, " (stopped: {reason})")?;
         }
@@ -598,7 +606,7 @@ impl fmt::Display for Fitted {
 
 impl fmt::Debug for Fitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug_line(f, format_args!("Fitted {}, {} epochs", self.network, self.losses.len()))
+        debug_line(f, format_args!("Fitted {}, {}", self.network, self.epochs()))
     }
 }
 

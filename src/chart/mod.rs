@@ -10,7 +10,10 @@ mod flow;
 mod histogram;
 mod multiples;
 mod plot;
+mod stroke;
 mod values;
+
+use std::ops::Range;
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -101,6 +104,7 @@ struct Axes<'a> {
 impl Axes<'_> {
     fn draw(&self, chart: &mut Canvas) -> Result<()> {
         let [x_name, y_name] = self.names;
+        let (xs, ys) = (chart.plotting_area().get_x_range(), chart.plotting_area().get_y_range());
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -112,11 +116,17 @@ impl Axes<'_> {
             .y_desc(y_name)
             .x_labels(self.x_labels)
             .y_labels(5)
-            .x_label_formatter(&|v| (self.x)(*v))
-            .y_label_formatter(&|v| (self.y)(*v))
+            .x_label_formatter(&|v| (self.x)(tick(*v, &xs)))
+            .y_label_formatter(&|v| (self.y)(tick(*v, &ys)))
             .draw()
             .map_err(failed)
     }
+}
+
+/// Where a tick of an axis stands: what is 0 but for rounding is 0.
+fn tick(value: f64, axis: &Range<f64>) -> f64 {
+    let least = 1e-9 * (axis.end - axis.start).abs();
+    if value.abs() <= least { 0.0 } else { value }
 }
 
 /// The least and the greatest of the finite values, if there are any.
@@ -164,12 +174,12 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
         Axes { font: &font, x_labels: 8, x: &x, y: &y, names: ["index", "value"] }
             .draw(&mut chart)?;
         for piece in finite_pieces(values, step, 1100) {
-            let series = if piece.len() == 1 {
-                chart.draw_series(piece.iter().map(|&at| Circle::new(at, 2, BLUE.filled())))
-            } else {
-                chart.draw_series(LineSeries::new(piece, BLUE.stroke_width(2)))
-            };
-            series.map_err(failed)?;
+            match piece.as_slice() {
+                &[at] => {
+                    chart.draw_series([Circle::new(at, 2, BLUE.filled())]).map_err(failed)?;
+                }
+                many => stroke::stroke(&chart, many, BLUE)?,
+            }
         }
         Ok(())
     })

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use super::chart::{Chart as Plot, Content};
+use super::stroke::stroke;
 use super::{
     Area, Axes, Bins, Canvas, INK, SERIES, TEXT, drawn, extent, failed, finite_pieces, roomy, text,
     text_width,
@@ -17,8 +18,6 @@ const LINE: i32 = 20;
 const MARGIN: i32 = 10;
 /// From a colour in the legend to its name.
 const SWATCH: i32 = 18;
-/// Lines of more values than these go up and down within a few pixels.
-const DENSE: usize = 200;
 /// Characters beside a mark.
 const WORDS: usize = 60;
 /// Axes end here: not far beyond, sums and differences of their ends have no numbers.
@@ -106,11 +105,15 @@ pub(super) fn ranges(plot: &Plot) -> [(f64, f64); 2] {
     let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = (Vec::new(), plot.reach.clone());
     match &plot.content {
         Content::Lines { series, from, step } => {
-            let last = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
-            let last = last.max(2) - 1;
+            let count = series.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
             ys.extend(series.iter().flat_map(|(_, values)| values));
             ys.extend(plot.marks.iter().map(|(_, y, _)| y));
-            return [(*from, from + last as f64 * step), snug(&ys, &plot.reach)];
+            let along = match count {
+                // In the middle, not on the edge.
+                1 => (from - step / 2.0, from + step / 2.0),
+                _ => (*from, from + (count.max(2) - 1) as f64 * step),
+            };
+            return [along, snug(&ys, &plot.reach)];
         }
         Content::Points(series) => {
             let points = || series.iter().flat_map(|(_, points)| points);
@@ -200,17 +203,14 @@ fn line(
 ) -> Result<()> {
     for piece in finite_pieces(values, step, most) {
         let piece: Vec<(f64, f64)> = piece.into_iter().map(|(x, y)| (from + x, y)).collect();
-        let drawn = match piece.as_slice() {
-            [at] => axes.draw_series([Circle::new(*at, 2, colour.filled())]).map(drop),
-            // The joints of steep lines stand out beyond the chart.
-            many if many.len() > DENSE => {
-                let style = colour.stroke_width(2);
-                axes.draw_series(many.windows(2).map(|ends| PathElement::new(ends.to_vec(), style)))
-                    .map(drop)
+        match piece.as_slice() {
+            [at] => {
+                let radius = if values.len() == 1 { 4 } else { 2 };
+                let circle = Circle::new(*at, radius, colour.filled());
+                axes.draw_series([circle]).map_err(failed)?;
             }
-            _ => axes.draw_series(LineSeries::new(piece, colour.stroke_width(2))).map(drop),
-        };
-        drawn.map_err(failed)?;
+            many => stroke(axes, many, colour)?,
+        }
     }
     Ok(())
 }
