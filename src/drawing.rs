@@ -140,11 +140,12 @@ impl Drawing {
         ))
     }
 
+    /// Inputs are no layers, but have a box each.
     fn title(&self, boxes: usize) -> String {
-        let layers = self.layers.len() - 1;
+        let layers = self.layers.iter().filter(|layer| !layer.is_input).count();
         match boxes == self.layers.len() {
             true => format!("{}: {layers} layers", self.network),
-            false => format!("{}: {layers} layers in {} boxes", self.network, boxes - 1),
+            false => format!("{}: {layers} layers, {boxes} boxes", self.network),
         }
     }
 }

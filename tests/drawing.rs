@@ -43,7 +43,7 @@ fn the_default_depth_is_the_deepest_that_stays_readable() {
 fn a_drawing_tells_in_words_what_its_boxes_say() {
     let resnet = zoo::resnet50_untrained(0).expect("a network");
     let text = resnet.drawing().to_string();
-    assert!(text.starts_with("resnet50: 175 layers in 11 boxes\ninput, "), "{text}");
+    assert!(text.starts_with("resnet50: 175 layers, 12 boxes\ninput, "), "{text}");
     assert!(text.contains("\nconv1, Conv2d 7 × 7, 64 × 112 × 112\n"), "{text}");
     assert!(text.contains("\nlayer3, 6 blocks, 1024 × 14 × 14\n"), "{text}");
     let text = zoo::squeezenet1_1().expect("embedded").drawing().to_string();

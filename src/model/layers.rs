@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::layer_ref::place;
-use super::{Family, LayerRef, Model};
+use super::{Family, LayerRef, Model, Op};
 use crate::error::{Error, Result};
 use crate::show::{MimeBundle, Row, Show, Table, count_or_dash, debug_line, thousands};
 
@@ -18,6 +18,7 @@ pub struct Layer {
     /// Its kind, as PyTorch has it.
     pub kind: &'static str,
     pub(crate) family: Family,
+    pub(crate) is_input: bool,
     /// Its output's shape for one input of the size that the network was made for.
     pub shape: Vec<i64>,
     /// The kernel's height and width, where there is one.
@@ -98,6 +99,7 @@ impl Model {
                 name: node.name.clone(),
                 kind: node.op.kind(),
                 family: node.op.family(),
+                is_input: matches!(node.op, Op::Input),
                 shape: node.shape.clone(),
                 kernel: node.op.kernel(),
                 parameters,

@@ -1,7 +1,6 @@
 //! Where the boxes of a flow chart stand: downwards, branches beside each other, long charts in
 //! columns.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Between boxes that stand beside each other.
@@ -56,31 +55,49 @@ fn before(count: usize, edges: &[(usize, usize)]) -> Vec<Vec<usize>> {
     before
 }
 
-/// The length of the longest way to each box.
+/// The length of the longest way to each box; one that nothing leads to, but for the first, stands just above the first
+/// that it leads to.
 fn ranks(before: &[Vec<usize>]) -> Vec<usize> {
     let mut ranks = vec![0; before.len()];
     for node in 0..before.len() {
         ranks[node] = before[node].iter().map(|from| ranks[*from] + 1).max().unwrap_or(0);
     }
+    for node in (1..before.len()).filter(|node| before[*node].is_empty()) {
+        let after = (0..before.len()).filter(|to| before[*to].contains(&node));
+        ranks[node] = after.map(|to| ranks[to] - 1).min().unwrap_or(0);
+    }
     ranks
 }
 
-/// Below the box before it where that place is free; else the next free one to the right.
+/// Below the box before it, or as near to that on the right as leaves the boxes of a rank in the order of those before
+/// them, on average, so that few arrows between cross. What nothing leads to stands on the right.
 fn places(ranks: &[usize], before: &[Vec<usize>]) -> Vec<usize> {
     let mut places = vec![0; ranks.len()];
-    let mut order: Vec<usize> = (0..ranks.len()).collect();
-    order.sort_by_key(|&node| ranks[node]);
-    // Of each rank.
-    let mut taken = vec![BTreeSet::new(); ranks.iter().max().map_or(0, |last| last + 1)];
-    for node in order {
-        let from = before[node].iter().copied();
-        let nearest = from.min_by_key(|&from| (ranks[node] - ranks[from], places[from]));
-        let wanted = nearest.map_or(0, |from| places[from]);
-        let taken: &mut BTreeSet<usize> = &mut taken[ranks[node]];
-        let beyond =
-            taken.range(wanted..).zip(wanted..).take_while(|(other, place)| **other == *place);
-        places[node] = wanted + beyond.count();
-        taken.insert(places[node]);
+    let mut members = vec![Vec::new(); ranks.iter().max().map_or(0, |last| last + 1)];
+    for (node, &rank) in ranks.iter().enumerate() {
+        members[rank].push(node);
+    }
+    for rank in members {
+        let nearest = |node: usize| {
+            let from = before[node].iter().copied();
+            from.min_by_key(|&from| (ranks[node] - ranks[from], places[from]))
+        };
+        let wanted = |node: usize| nearest(node).map(|from| places[from]);
+        let mean = |node: usize| {
+            let sum: usize = before[node].iter().map(|from| places[*from]).sum();
+            match before[node].len() {
+                0 => f64::INFINITY,
+                count => sum as f64 / count as f64,
+            }
+        };
+        let mut order: Vec<(f64, usize, Option<usize>)> =
+            rank.into_iter().map(|node| (mean(node), node, wanted(node))).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut free = 0;
+        for (_, node, wanted) in order {
+            places[node] = wanted.unwrap_or(0).max(free);
+            free = places[node] + 1;
+        }
     }
     places
 }
@@ -143,6 +160,15 @@ mod tests {
         assert_eq!(layout.ranks, [0, 1, 2, 2, 3]);
         assert_eq!(layout.places, [0, 0, 0, 1, 0]);
         assert_eq!(layout.columns, vec![0..4]);
+    }
+
+    #[test]
+    fn the_branches_of_two_inputs_do_not_cross() {
+        // 0 leads to 3 and 4, 1 to 2; all meet in 5, and 6, which nothing leads to, joins in 7.
+        let edges = [(0, 3), (0, 4), (1, 2), (2, 5), (3, 5), (4, 5), (5, 7), (6, 7)];
+        let layout = Layout::new(8, &edges, 200, 60);
+        assert_eq!(layout.ranks, [0, 0, 1, 1, 1, 2, 2, 3]);
+        assert_eq!(layout.places, [0, 1, 2, 0, 1, 0, 1, 0]);
     }
 
     #[test]

@@ -40,6 +40,9 @@ struct Track {
     /// Lines of the same source are one.
     owner: (bool, usize),
     range: (i32, i32),
+    /// Where it comes from above, and where it goes down.
+    start: i32,
+    downs: Vec<i32>,
     level: usize,
 }
 
@@ -251,17 +254,25 @@ impl Column<'_> {
             let owner = (false, way.from);
             let (low, high) = (start.min(down), start.max(down));
             match tracks.iter_mut().find(|track| track.gap == gap && track.owner == owner) {
-                Some(track) => track.range = (track.range.0.min(low), track.range.1.max(high)),
-                None => tracks.push(Track { gap, owner, range: (low, high), level: 0 }),
+                Some(track) => {
+                    track.range = (track.range.0.min(low), track.range.1.max(high));
+                    track.downs.push(down);
+                }
+                None => {
+                    let (range, downs) = ((low, high), vec![down]);
+                    tracks.push(Track { gap, owner, range, start, downs, level: 0 });
+                }
             }
         }
         for (index, way) in ways.iter().enumerate() {
             if let Some(lane) = way.lane.filter(|&lane| lane != way.port) {
                 let range = (lane.min(way.port), lane.max(way.port));
                 let gap = self.layout.ranks[way.to];
-                tracks.push(Track { gap, owner: (true, index), range, level: 0 });
+                let (owner, downs) = ((true, index), vec![way.port]);
+                tracks.push(Track { gap, owner, range, start: lane, downs, level: 0 });
             }
         }
+        let mut tracks = from_above(tracks);
         for i in 0..tracks.len() {
             let (before, rest) = tracks.split_at_mut(i);
             let track = &mut rest[0];
@@ -274,8 +285,9 @@ impl Column<'_> {
             let mut least = 0;
             for other in others {
                 levels.insert(other.level);
-                // What goes into a box lies below what comes out of one.
-                if track.owner.0 && !other.owner.0 {
+                // What goes into a box lies below what comes out of one, and below what comes from above where it
+                // goes down.
+                if track.owner.0 && !other.owner.0 || track.downs.contains(&other.start) {
                     least = least.max(other.level + 1);
                 }
             }
@@ -285,17 +297,62 @@ impl Column<'_> {
     }
 }
 
+/// In an order in which a line comes behind those that come from above where it goes down, as far as there is one.
+fn from_above(mut left: Vec<Track>) -> Vec<Track> {
+    let mut ordered: Vec<Track> = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let waits = |track: &Track| {
+            let others = left.iter().filter(|other| {
+                (other.gap, other.owner.0) == (track.gap, track.owner.0)
+                    && other.owner != track.owner
+            });
+            others.into_iter().any(|other| track.downs.contains(&other.start))
+        };
+        // All of those that go out come before those that go in.
+        let next = left.iter().position(|track| !track.owner.0 && !waits(track));
+        let next = next.or_else(|| left.iter().position(|track| !track.owner.0));
+        let next = next.or_else(|| left.iter().position(|track| !waits(track))).unwrap_or(0);
+        ordered.push(left.remove(next));
+    }
+    ordered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A residual block, a fire module, a dense block and a U: boxes of 100 × 50.
-    const GRAPHS: [(usize, &[(usize, usize)]); 4] = [
+    const GRAPHS: [(usize, &[(usize, usize)]); 6] = [
         (5, &[(0, 1), (1, 2), (2, 3), (0, 3), (3, 4)]),
         (8, &[(0, 1), (1, 2), (2, 3), (3, 4), (2, 5), (5, 6), (4, 7), (6, 7)]),
         (5, &[(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3), (0, 4), (1, 4), (2, 4), (3, 4)]),
         (7, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (0, 6), (1, 5), (2, 4)]),
+        // Two inputs, of which one has two readers; and both of which have the same.
+        (6, &[(0, 2), (0, 3), (1, 4), (2, 5), (3, 5), (4, 5)]),
+        (5, &[(0, 2), (0, 3), (1, 2), (1, 3), (2, 4), (3, 4)]),
     ];
+
+    /// The edges in the order of their arrows: short ones first.
+    fn sorted(edges: &[(usize, usize)], layout: &Layout) -> Vec<(usize, usize)> {
+        let mut edges = edges.to_vec();
+        edges.sort_by_key(|(a, b)| layout.ranks[*a].abs_diff(layout.ranks[*b]));
+        edges
+    }
+
+    /// Whether two ways run along the same line for a piece.
+    fn overlap(a: &[(i32, i32)], b: &[(i32, i32)]) -> bool {
+        let pieces = |way: &[(i32, i32)]| -> Vec<[(i32, i32); 2]> {
+            way.windows(2).map(|pair| [pair[0].min(pair[1]), pair[0].max(pair[1])]).collect()
+        };
+        let along = |from: [i32; 2], to: [i32; 2]| from[0].max(to[0]) < from[1].min(to[1]);
+        pieces(a).iter().any(|[p, q]| {
+            pieces(b).iter().any(|[r, s]| match (p.0 == q.0, r.0 == s.0) {
+                (true, true) => p.0 == r.0 && along([p.1, q.1], [r.1, s.1]),
+                (false, false) => p.1 == r.1 && along([p.0, q.0], [r.0, s.0]),
+                _ => false,
+            })
+        })
+    }
 
     #[test]
     fn no_arrow_crosses_a_box_or_lies_on_another_from_elsewhere() {
@@ -313,6 +370,12 @@ mod tests {
                         let inside = xs.1 > x && xs.0 < x + 100 && ys.1 > y && ys.0 < y + 50;
                         assert!(!inside, "{way:?} crosses the box at {x}, {y}");
                     }
+                }
+            }
+            for (i, (way, edge)) in routes.arrows.iter().zip(&sorted(edges, &layout)).enumerate() {
+                let others = routes.arrows.iter().zip(sorted(edges, &layout)).skip(i + 1);
+                for (other, _) in others.filter(|(_, other)| other.0 != edge.0) {
+                    assert!(!overlap(way, other), "{way:?} lies on {other:?}");
                 }
             }
             let heads: Vec<(i32, i32)> =
