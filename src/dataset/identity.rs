@@ -33,7 +33,7 @@ pub(super) fn identity(
     let names: Vec<&str> = layers.iter().map(|(_, name)| name.as_str()).collect();
     let sizes = layers.iter().map(|(id, _)| model.map_channels(*id));
     let sizes: Vec<Option<i64>> = sizes.collect::<Result<_>>()?;
-    Ok(json!({
+    let mut identity = json!({
         "network": model.name(),
         "weights": format!("{:08x}", weights.finalize()),
         "layers": names,
@@ -42,15 +42,21 @@ pub(super) fn identity(
         "photos": photos.len(),
         "files": digest,
         "preprocess": format!("{:?}", photos.preprocess_for(model)),
-    }))
+    });
+    let tokens = model.pixel_tokens(&layers.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+    if tokens.iter().any(Option::is_some) {
+        identity["tokens"] = tokens.into();
+    }
+    Ok(identity)
 }
 
 /// What each part of an identity is called in an error.
-const PARTS: [(&str, &str); 12] = [
+const PARTS: [(&str, &str); 13] = [
     ("network", "the network"),
     ("weights", "the network's weights"),
     ("layers", "the layers"),
     ("channels", "the layers' sizes"),
+    ("tokens", "which tokens are pixels"),
     ("classes", "the classes"),
     ("photos", "the number of photos"),
     ("files", "the photos"),

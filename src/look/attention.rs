@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::feature_maps::FeatureMaps;
 use crate::model::{LayerRef, Tokens};
 use crate::photo::View;
+use crate::picture::Sheet;
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::IntoResult;
 
@@ -133,6 +134,19 @@ impl AttentionMaps {
         self.maps("all tokens", mean.into_result()?)
     }
 
+    /// A contact sheet of what a notebook shows, to be set in other columns, colours and scales: a map a head, of the
+    /// class token, or of all tokens where there is none.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn sheet(&self) -> Result<Sheet> {
+        self.shown()?.sheet()
+    }
+
+    fn shown(&self) -> Result<FeatureMaps> {
+        if self.tokens.before == 0 { self.mean() } else { self.of_class_token() }
+    }
+
     /// From `[1, heads, tokens]`, what is `of` some token.
     fn maps(&self, of: &str, rows: Tensor) -> Result<FeatureMaps> {
         let [height, width] = self.tokens.size;
@@ -152,8 +166,7 @@ impl fmt::Debug for AttentionMaps {
 
 impl Show for AttentionMaps {
     fn bundle(&self) -> MimeBundle {
-        let maps = if self.tokens.before == 0 { self.mean() } else { self.of_class_token() };
-        match maps {
+        match self.shown() {
             Ok(maps) => maps.bundle(),
             Err(error) => error_bundle(&error),
         }

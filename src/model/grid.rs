@@ -248,6 +248,18 @@ impl Model {
         Ok(dim.and_then(|dim| shape.get(dim)).copied())
     }
 
+    /// Which tokens of these layers are pixels, in words; nothing where pixels are no tokens.
+    pub(crate) fn pixel_tokens(&self, layers: &[NodeId]) -> Result<Vec<Option<String>>> {
+        let grids = self.grids_of(layers, &self.input_size(1))?.into_iter();
+        let words = grids.map(|grid| match grid {
+            Some(Grid::Tokens { size: [rows, columns], others: [before, behind], .. }) => {
+                Some(format!("{rows} × {columns} with {before} before them and {behind} behind"))
+            }
+            _ => None,
+        });
+        Ok(words.collect())
+    }
+
     /// Values of some layers as maps, `[photos, channels, height, width]`, where they have any, for inputs of this
     /// shape.
     pub(crate) fn as_maps(
