@@ -3,11 +3,15 @@
 //!
 //! `cargo run --release --example networks -- FOLDER [NAME..]`
 
+#[path = "../tests/peers/written.rs"]
+mod written;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use convlens::prelude::*;
+use written::output_as_written;
 
 fn main() -> convlens::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -72,12 +76,7 @@ fn row(place: &Path, path: &Path) -> convlens::Result<String> {
     let seconds = start.elapsed().as_secs_f64();
     let expected = weights::read(place.join("reference.safetensors"))?;
     let input = &expected["input"];
-    // What counts is before a softmax at the end.
-    let output = match model.layers().at(-1)? {
-        last if last.kind == "Softmax" => model.run(&[("input", input)], &[&last.name])?.remove(0),
-        _ => model.forward(input)?,
-    };
-    let mut off = difference(&output, &expected["output"]);
+    let mut off = difference(&output_as_written(&model, input)?, &expected["output"]);
     // What ONNX's exporters fold into a layer, or call otherwise, is no difference.
     for (name, expected) in expected.iter() {
         if let Some(layer) = name.strip_prefix(if onnx { "onnx:" } else { "inner:" }) {

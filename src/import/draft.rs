@@ -246,9 +246,8 @@ impl Draft {
     pub(super) fn input(&mut self, place: usize) -> Result<Value> {
         let value = Value::Layer(place);
         match self.inputs.get(place).is_some_and(|fed| fed.unbatched) {
-            true => self.as_operation("squeeze", |draft| {
-                draft.op(Rearrange::Squeeze(vec![0]), &[value])
-            }),
+            true => self
+                .as_operation("squeeze", |draft| draft.op(Rearrange::Squeeze(vec![0]), &[value])),
             false => Ok(value),
         }
     }
@@ -271,6 +270,11 @@ impl Draft {
     pub(super) fn op_of(&self, value: &Value) -> Option<(&Op, &[Value])> {
         let layer = self.layers.get(index(value)?)?;
         Some((&layer.op, &layer.inputs))
+    }
+
+    /// The tensors that the layer owns which makes it.
+    pub(super) fn owned_by(&self, value: &Value) -> &[Value] {
+        index(value).and_then(|index| self.layers.get(index)).map_or(&[], |layer| &layer.parameters)
     }
 
     /// Whether this value can be the bias of what makes `product`: a fully connected layer that has none.

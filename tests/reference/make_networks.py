@@ -453,6 +453,32 @@ class Detector(nn.Module):
         return self.fc(maps.mean((2, 3)))[0]
 
 
+class Standardized(nn.Module):
+    """A convolution whose weights are standardised by a batch norm, as networks without normalisation have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.gain = nn.Parameter(torch.ones(4))
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        weight = self.conv.weight
+        flat = F.batch_norm(weight.reshape(1, 4, -1), None, None, weight=self.gain * 0.5, training=True, momentum=0.0, eps=1e-6)
+        return self.fc(F.conv2d(x, flat.reshape_as(weight), self.conv.bias).relu().mean((2, 3)))
+
+
+def make_standardized():
+    """standardized.pt2, standardized.onnx: the input and the output."""
+    net = with_formula_weights(Standardized()).eval()
+    photos = torch.cat([formula_photo(9, 11, n, -1, 1) for n in range(2)])
+    saved("standardized", export(net, (photos,), dynamic_shapes=({0: Dim("batch", min=2, max=64)},)))
+    torch.onnx.export(net, (photos,), FOLDER / "standardized.onnx", dynamo=False, opset_version=17, input_names=["x"],
+                      dynamic_axes={"x": {0: "batch"}})
+    made = {"input": photos, "output": net(photos)}
+    save_file({key: value.detach().float().contiguous() for key, value in made.items()}, FOLDER / "standardized.safetensors")
+
+
 def make_unbatched():
     """unbatched.pt2, unbatched.onnx; input [2, 3, 9, 11] and the output of each of both by itself."""
     net = with_formula_weights(Detector()).eval()
@@ -495,3 +521,4 @@ if __name__ == "__main__":
     make_named()
     make_numbers()
     make_unbatched()
+    make_standardized()

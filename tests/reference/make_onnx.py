@@ -232,6 +232,11 @@ def spelled_out():
                  ("Add", ".3", eps, o), ("Sqrt", ".4", o), ("Div", ".1", ".5", o), ("Mul", ".6", "norm.weight", o), ("Add", ".7", "norm.bias", o)],
         "norm2": [("ReduceMean", "c", {"axes": [3]}), ("Sub", "c", ".0", o), ("Mul", ".1", ".1", o), ("ReduceMean", ".2", {"axes": [3]}),
                   ("Add", ".3", eps, o), ("Sqrt", ".4", o), ("Reciprocal", ".5", o), ("Mul", ".1", ".6", o)],
+        "group": [("Shape", "c", o), ("Reshape", "c", "lines", o), ("InstanceNormalization", ".1", "ones", "zeros", {"epsilon": 1e-3}),
+                  ("Reshape", ".2", ".0", o), ("Mul", ".3", "group.weight", o), ("Add", ".4", "group.bias", o)],
+        "group2": [("Reshape", "c", "lines", o), ("InstanceNormalization", ".0", "ones", "zeros", {"epsilon": 1e-3}),
+                   ("Reshape", ".1", "maps", o), ("Mul", ".2", 1.0, o)],
+        "log": [("Sigmoid", "c", o), ("Log", ".0", o)],
         "softmax": [("ReduceMax", "c", {"axes": [1]}), ("Sub", "c", ".0", o), ("Exp", ".1", o), ("ReduceSum", ".2", "one", o), ("Div", ".2", ".3", o)],
     }
     unlike = {
@@ -242,6 +247,9 @@ def spelled_out():
         "rounded": [("Div", "c", 1.414, o), ("Erf", ".0", o), ("Add", ".1", 1.0, o), ("Mul", "c", ".2", o), ("Mul", ".3", 0.5, o)],
         # The gate of something else.
         "other": [("Sigmoid", "gate", o), ("Mul", "c", ".0", o)],
+        # Groups with numbers of their own.
+        "groups": [("Shape", "c", o), ("Reshape", "c", "lines", o), ("InstanceNormalization", ".1", "twos", "zeros", o),
+                   ("Reshape", ".2", ".0", o)],
         # Over the channels, which no layer norm is.
         "channels": [("ReduceMean", "c", {"axes": [1]}), ("Sub", "c", ".0", o), ("Pow", ".1", 2.0, o), ("ReduceMean", ".2", {"axes": [1]}),
                      ("Add", ".3", eps, o), ("Sqrt", ".4", o), ("Div", ".1", ".5", o)],
@@ -252,7 +260,11 @@ def spelled_out():
             own, constants = written(module, *calls)
             nodes += own
             weights |= constants
-        own = {"norm.weight": f(8), "norm.bias": f(8), "one": i(1)} if name == "spelled_out" else {}
+        own = {"lines": i(0, 2, -1), "ones": np.ones(2, np.float32), "zeros": np.zeros(2, np.float32)}
+        if name == "spelled_out":
+            own |= {"norm.weight": f(8), "norm.bias": f(8), "one": i(1), "maps": i(0, 4, 8, 8), "group.weight": f(4, 1, 1), "group.bias": f(4, 1, 1)}
+        else:
+            own |= {"twos": np.full(2, 2, np.float32)}
         save(name, 13, [conv(pads=[1, 1, 1, 1]), *nodes, N("Concat", list(modules), ["y"], axis=1)],
              with_conv(**weights, **own), as_written=True)
 

@@ -3,10 +3,10 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use super::super::draft::{Draft, Value};
+use super::super::draft::{Draft, Side, Value};
 use super::arguments::{named, single};
 use super::parts::fixed_sizes;
-use crate::model::{Arithmetic, Elementwise, Norm, Op, ReduceBy, Softmax};
+use crate::model::{Arithmetic, Elementwise, Norm, Op, Rearrange, ReduceBy, Softmax};
 
 /// What is computed of a value `x`, however it is written.
 enum Form {
@@ -26,11 +26,17 @@ enum Form {
     Reduced(ReduceBy, &'static Form),
     /// With a small number more, against a division by 0.
     PlusEps(&'static Form),
+    /// The same values in another shape.
+    Reshaped(&'static Form),
+    /// Each channel normalised by itself, without a weight and a bias of its own.
+    EachChannel(&'static Form),
     /// The first or the second of what the layer owns.
     Own(usize),
 }
 
-use Form::{Inverse, Minus, Of, OnePlus, Own, PlusEps, Product, Reduced, Sum, X};
+use Form::{
+    EachChannel, Inverse, Minus, Of, OnePlus, Own, PlusEps, Product, Reduced, Reshaped, Sum, X,
+};
 
 /// A layer as ONNX calls it, how it is spelled out, and what makes it.
 type Spelled = (&'static str, Form, Make);
@@ -53,12 +59,16 @@ const LAYERS: &[Spelled] = &[
     ("layer_normalization", Sum(&[SCALED, Own(1)]), layer_norm),
     ("layer_normalization", SCALED, layer_norm),
     ("layer_normalization", Product(1.0, &[CENTRED, Inverse(&DEVIATION)]), layer_norm),
+    ("group_normalization", Sum(&[Product(1.0, &[IN_GROUPS, Own(0)]), Own(1)]), group_norm),
+    ("group_normalization", Product(1.0, &[IN_GROUPS]), group_norm),
+    ("log_sigmoid", Of(LOG, &Of(Op::Sigmoid, &X)), |_, _| plain(Elementwise::LogSigmoid)),
     ("softmax", Product(1.0, &[EXP, Inverse(&Reduced(ReduceBy::Sum, &EXP))]), softmax),
 ];
 
 const ABS: Op = Op::Elementwise(Elementwise::Abs);
 const ERF: Op = Op::Elementwise(Elementwise::Erf);
 const HARD_SIGMOID: Op = Op::Elementwise(Elementwise::HardSigmoid);
+const LOG: Op = Op::Elementwise(Elementwise::Log);
 const SOFTPLUS: Op = Op::Elementwise(Elementwise::Softplus { beta: 1.0, threshold: 20.0 });
 const SQRT: Op = Op::Elementwise(Elementwise::Sqrt);
 const TANH: Op = Op::Elementwise(Elementwise::Tanh);
@@ -79,6 +89,9 @@ const CENTRED: Form = Minus(&[X, Reduced(ReduceBy::Mean, &X)]);
 const VARIANCE: Form = Reduced(ReduceBy::Mean, &Product(1.0, &[CENTRED, CENTRED]));
 const DEVIATION: Form = Of(SQRT, &PlusEps(&VARIANCE));
 const SCALED: Form = Product(1.0, &[CENTRED, Inverse(&DEVIATION), Own(0)]);
+
+/// With the channels of each group in one line, as if they were one channel.
+const IN_GROUPS: Form = Reshaped(&EachChannel(&Reshaped(&X)));
 
 /// Of what is at most 0, so that it stays a number.
 const EXP: Form = Of(Op::Elementwise(Elementwise::Exp), &Minus(&[X, Reduced(ReduceBy::Max, &X)]));
@@ -129,6 +142,29 @@ fn layer_norm(draft: &Draft, found: &Found) -> Option<(Op, Vec<Value>)> {
     fit.then(|| (norm.into(), own))
 }
 
+/// With a number for each channel, which meets the maps as `[channels, 1, 1]`.
+fn group_norm(draft: &Draft, found: &Found) -> Option<(Op, Vec<Value>)> {
+    let sides = draft.shape(found.x.as_ref()?);
+    let channels = sides.get(1).filter(|side| side.is_fixed())?.one;
+    let [photos, groups] = found.groups?;
+    // Whole channels, of each photo by itself.
+    if sides.first() != Some(&photos) || !groups.is_fixed() || channels % groups.one.max(1) != 0 {
+        return None;
+    }
+    let norm = Norm::group(groups.one, channels).eps(found.eps?);
+    let each: Vec<i64> = std::iter::once(channels).chain((2..sides.len()).map(|_| 1)).collect();
+    let own = found.own.iter().flatten().map(|own| {
+        let tensor = draft.known(own).ok()??;
+        let size = tensor.size();
+        let fits = size == each || size.strip_prefix(&[1]) == Some(each.as_slice());
+        fits.then(|| tensor.f_reshape([channels]).ok()).flatten().map(Value::constant)
+    });
+    match own.collect::<Option<Vec<_>>>()? {
+        own if own.is_empty() => Some((norm.plain().into(), own)),
+        own => Some((norm.into(), own)),
+    }
+}
+
 fn softmax(_: &Draft, found: &Found) -> Option<(Op, Vec<Value>)> {
     match found.dims.as_deref()? {
         &[dim] => plain(Softmax::new(dim)),
@@ -166,6 +202,8 @@ struct Found {
     x: Option<Value>,
     dims: Option<Vec<usize>>,
     eps: Option<f64>,
+    /// The first two sides of what was normalised channel by channel.
+    groups: Option<[Side; 2]>,
     own: [Option<Value>; 2],
     /// The layers that it is written in.
     layers: Vec<usize>,
@@ -259,6 +297,21 @@ impl Search<'_> {
                     let dims = found.dims.get_or_insert_with(|| reduce.dims().to_vec());
                     let alike = dims.as_slice() == reduce.dims();
                     alike.then(|| self.find(inner, 1.0, input, &found)).flatten()
+                }
+                _ => None,
+            },
+            Reshaped(inner) => match self.layer(value)? {
+                (layer, Op::Rearrange(Rearrange::Reshape(_)), [input]) => {
+                    self.find(inner, 1.0, input, &found.with(layer))
+                }
+                _ => None,
+            },
+            EachChannel(inner) => match self.layer(value)? {
+                (layer, Op::Norm(norm), [input]) => {
+                    let eps = norm.each_channel().filter(|_| self.is_plain(value))?;
+                    let sides: [Side; 2] = self.draft.shape(input).get(..2)?.try_into().ok()?;
+                    let found = Found { eps: Some(eps), groups: Some(sides), ..found.with(layer) };
+                    self.find(inner, 1.0, input, &found)
                 }
                 _ => None,
             },
@@ -358,6 +411,16 @@ impl Search<'_> {
         let Value::Layer(layer) = value else { return None };
         let (op, inputs) = self.draft.op_of(value)?;
         Some((*layer, op, inputs))
+    }
+
+    /// Whether the weight and the bias that a layer owns, if any, are ones and zeros.
+    fn is_plain(&self, value: &Value) -> bool {
+        let own = self.draft.owned_by(value).iter().zip([1.0, 0.0]);
+        own.into_iter().all(|(own, number)| {
+            let tensor = self.draft.known(own).ok().flatten();
+            let alike = tensor.and_then(|t| t.f_eq(number).and_then(|t| t.f_all()).ok());
+            alike.is_some_and(|all| all.f_int64_value(&[]).is_ok_and(|all| all == 1))
+        })
     }
 
     fn is_written_once(&self, layer: usize) -> bool {

@@ -99,6 +99,14 @@ impl Norm {
         work().into_result()
     }
 
+    /// What is added to the variance, if each channel is normalised by itself.
+    pub(crate) fn each_channel(&self) -> Option<f64> {
+        match self.over {
+            Over::Groups { groups, channels } if groups == channels => Some(self.eps),
+            _ => None,
+        }
+    }
+
     /// What is added to the variance; 1e-5 by default.
     pub fn eps(mut self, eps: f64) -> Self {
         self.eps = eps;
