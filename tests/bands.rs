@@ -191,8 +191,16 @@ fn several_arrays_run_together() {
         [looks.get(1).expect("a look"), one].map(|look| look.logits().expect("logits"));
     // A batch may be computed in another order.
     assert!(difference(&floats(&both), &floats(&alone)) < 1e-5);
-    let heat = looks.explain(&GradCam::default()).expect("maps");
-    assert_eq!((heat.len(), heat[1].height()), (2, 12));
+    for method in [&GradCam::default() as &dyn Attribution, &IntegratedGradients::default()] {
+        let together = looks.explain(method).expect("maps");
+        assert_eq!(together.len(), 2);
+        for (array, heat) in [&case.scene, &other].into_iter().zip(&together) {
+            let look = case.model.look_array(array).expect("a look");
+            let alone = look.explain(method).expect("a map");
+            assert!(difference(heat.raw(), alone.raw()) < 1e-5, "{}", method.name());
+            assert_eq!(heat.caption(), alone.caption());
+        }
+    }
     let none: [Bands; 0] = [];
     assert!(matches!(case.model.look_at_arrays(none), Err(Error::Argument(_))));
 }
@@ -378,14 +386,32 @@ fn the_bands_that_are_shown_are_chosen_and_named() {
 fn pictures_for_a_channel_have_all_bands_and_show_those_that_were_chosen() {
     let case = Reference::read();
     let vis = FeatureVis::default().size(24).steps(8);
-    let made = |preprocess: &Preprocess| {
+    let patterns = |preprocess: &Preprocess| {
         let model = case.model.with_preprocess(preprocess);
-        let patterns = vis.run(&model, Objective::channel("relu2", 3)).expect("a picture");
-        patterns.get(0).expect("a picture").picture()
+        vis.run(&model, Objective::channel("relu2", 3)).expect("a picture")
+    };
+    let plain = patterns(case.model.preprocess());
+    let bands = plain.get(0).expect("a picture").tensor();
+    assert_eq!(bands.size(), [1, 5, 24, 24]);
+    // Each of them was made, and excites the channel.
+    for band in 0..5 {
+        assert!(bands.select(1, band).std(true).double_value(&[]) > 0.0, "band {band}");
+    }
+    let losses = plain.get(0).expect("a picture").losses().to_vec();
+    assert!(losses.last() < losses.first(), "{losses:?}");
+    let shown = |chosen: [usize; 3]| {
+        let patterns = patterns(&case.model.preprocess().view_as(chosen));
+        let one = patterns.get(0).expect("a picture");
+        assert_eq!(floats(&one.tensor()), floats(&bands), "the same is made, whatever is shown");
+        one.picture()
     };
     let grey = |picture: &Picture| picture.data().chunks(3).all(|p| p[0] == p[1] && p[1] == p[2]);
-    assert!(grey(&made(case.model.preprocess())));
-    assert!(!grey(&made(&case.model.preprocess().view_as([3, 2, 1]))));
+    assert!(grey(&plain.get(0).expect("a picture").picture()));
+    let [forth, back] = [shown([3, 2, 1]), shown([1, 2, 3])];
+    assert!(!grey(&forth));
+    // Red and blue have changed places.
+    let turned: Vec<u8> = back.data().chunks(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
+    assert_eq!(forth.data(), turned);
     let wrong = case.model.with_preprocess(&case.model.preprocess().view_as([7]));
     let text = message(vis.run(&wrong, Objective::channel("relu2", 3)));
     assert!(text.contains("no band 7"), "{text}");

@@ -134,6 +134,8 @@ fn explanations_of_each_input_and_output_agree_with_torch_and_captum() {
                 "occlusion" if of != "meta" => close(key, heat.raw(), &expected.select(1, 0)),
                 _ => close(key, heat.channels().values(), expected),
             }
+            let named = heat.caption().contains(&format!(", of the input {of}"));
+            assert_eq!(named, kind != "grad_cam", "{}", heat.caption());
             let captioned = heat.caption().contains("aux");
             assert_eq!(captioned, output == "aux", "{}", heat.caption());
         }
@@ -232,7 +234,17 @@ fn pictures_for_a_class_and_data_sets_work_at_any_output() {
     let quick = FeatureVis::default().size(12).steps(2);
     let aux = Objective::class(1).output("aux") - Objective::class(2).output("logits");
     let patterns = quick.run(&model, [aux, Objective::class(0).output(1)]).expect("patterns");
-    assert_eq!(patterns.len(), 2);
+    // What they were made for is what the outputs say of them: class 0 of one score is no.
+    let score = |output: &str, pattern: usize, class: i64| {
+        let input = patterns.get(pattern).expect("a picture").tensor();
+        let scores = model.with_output(output).and_then(|model| model.forward(&input));
+        scores.expect("scores").double_value(&[0, class])
+    };
+    let [difference, no] = [score("aux", 0, 0) - score("logits", 0, 2), -score("aux", 1, 0)];
+    for (pattern, expected) in patterns.iter().zip([difference, no]) {
+        let found = pattern.objective();
+        assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{found} {expected}");
+    }
     let open = quick.run(&both()[0], Objective::class(1)).expect_err("two inputs are open");
     assert!(open.to_string().contains(".fix("), "{open}");
     failure(quick.run(&model, Objective::class(1).output("x")), &["no output \"x\"", "\"aux\""]);
@@ -485,6 +497,11 @@ fn of_many_numbers_the_most_important_are_drawn() {
     let text = heat.bundle().as_text().to_owned();
     assert!(text.contains("and 100 more, none beyond ±0."), "{text}");
     assert_eq!(text.lines().count(), 1 + 20 + 1);
+    let mut order: Vec<usize> = (0..120).collect();
+    order.sort_by(|&a, &b| heat.raw()[b].abs().total_cmp(&heat.raw()[a].abs()));
+    for (line, number) in text.lines().skip(1).zip(&order[..20]) {
+        assert!(line.starts_with(&format!("measurement number {number} of")), "{number}: {line}");
+    }
     let picture = heat.bundle().as_picture().expect("a picture").clone();
     assert!((500..1000).contains(&picture.width()), "{}", picture.width());
     failure(Model::builder("two", [3, 4]).build(), &["[channels, height, width]", "[3, 4]"]);

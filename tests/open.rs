@@ -39,6 +39,16 @@ fn check(name: &str) -> (Model, Weights) {
     check_as(name, open(name))
 }
 
+/// The output alone, of two photos and of each.
+fn check_output(name: &str, model: &Model) {
+    let expected = weights::read(folder().join(format!("{name}.safetensors"))).expect("reference");
+    for (first, count) in [(0, 2), (0, 1), (1, 1)] {
+        let [input, output] = ["input", "output"].map(|key| expected[key].narrow(0, first, count));
+        let off = difference(&model.forward(&input).expect("scores"), &output);
+        assert!(off < CLOSE, "{name} is off by {off:.1e} of its greatest value");
+    }
+}
+
 fn check_as(name: &str, model: Model) -> (Model, Weights) {
     let expected = weights::read(folder().join(format!("{name}.safetensors"))).expect("reference");
     let input = &expected["input"];
@@ -207,6 +217,7 @@ fn tokens_are_maps_where_somebody_says_how() {
     let look = model.look_input(&expected["input"].narrow(0, 0, 1)).expect("a look");
     assert_eq!(look.attention("attention").expect("attention").size(), [3, 5]);
     let heat = look.explain(&AttentionRollout).expect("a heat map");
+    assert_eq!(heat.caption(), "Attention rollout, at all attention layers");
     let found = Tensor::from_slice(heat.raw()).reshape([3, 5]);
     assert!(difference(&found, &expected["rollout"].get(0)) < CLOSE);
     for (size, others) in
@@ -237,6 +248,9 @@ fn what_tokens_take_from_each_other() {
             let pixel = attention.of_pixel(1, 2).expect("maps").tensor();
             let row = weights.get(photo).select(1, 6).narrow(1, 1, 9).reshape([1, 2, 3, 3]);
             assert!(difference(&pixel, &row) < CLOSE);
+            // What is shown, to be set otherwise.
+            let sheet = attention.sheet().expect("a sheet").columns(1);
+            assert!(format!("{sheet:?}").starts_with("Sheet of 2 maps"), "{sheet:?}");
             let error = attention.of_pixel(3, 0).expect_err("no such row").to_string();
             assert!(error.contains("3 × 3") && error.contains("row 3"), "{error}");
         }
@@ -461,6 +475,15 @@ fn tokens_are_maps_for_data_sets_and_pictures() {
         for (found, expected) in map.values().iter().zip(own.map(3).expect("a map")) {
             assert!((found - expected).abs() < 1e-5, "{found} {expected}");
         }
+        // What was found stays what it is as long as the same tokens are pixels.
+        let kept = tempfile::tempdir().expect("a folder");
+        let search = TopMapSearch::at(layer).per_photo(2).file(kept.path().join("tops.json"));
+        let found = search.run(&model, &folder).expect("maps");
+        assert_eq!(search.run(&model, &folder).expect("the same maps"), found);
+        let other = model.tokens_as_maps([2, 4], [1, 1]).expect("a grid");
+        let error = search.run(&other, &folder).expect_err("other tokens").to_string();
+        let parts = ["another search", "tokens", "3 × 3 with 1 before", "2 × 4 with 1 before"];
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         // A picture for a channel excites it in the mean over the same tokens.
         let vis = FeatureVis::default().size(24).steps(3);
         let pictures = vis.run(&model, Objective::channel(layer, 3)).expect("a picture");
@@ -482,14 +505,29 @@ fn tokens_are_maps_for_data_sets_and_pictures() {
 #[test]
 fn a_network_of_photos_without_a_batch_takes_one_at_a_time() {
     for name in ["unbatched.pt2", "unbatched.onnx"] {
-        let model = placed(Model::open(folder().join(name)).unwrap_or_else(|error| panic!("{error}")));
-        check_as("unbatched", model.clone());
-        assert_eq!(model.inputs(), [("image".to_owned(), vec![1, 3, 9, 11])], "{name}");
+        let model =
+            placed(Model::open(folder().join(name)).unwrap_or_else(|error| panic!("{error}")));
+        check_output("unbatched", &model);
+        assert_eq!(model.inputs()[0].1, [1, 3, 9, 11], "{name}");
         assert!(model.takes_one_photo(), "{name}");
-        assert_eq!(model.last_maps().and_then(|layer| model.op(layer)).expect("maps").kind(), "ReLU");
+        assert_eq!(
+            model.last_maps().and_then(|layer| model.op(layer)).expect("maps").kind(),
+            "ReLU"
+        );
         let photo = Photo::from_image(&image::DynamicImage::new_rgb8(30, 20)).expect("a photo");
         let heat = model.look(&photo).and_then(|look| look.explain(&GradCam::default().class(2)));
         assert_eq!(heat.map(|heat| [heat.height(), heat.width()]).expect("a heat map"), [7, 9]);
+    }
+}
+
+#[test]
+fn weights_that_a_batch_norm_standardises_are_known() {
+    for name in ["standardized.pt2", "standardized.onnx"] {
+        let model = Model::open(folder().join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let model = placed(model);
+        check_output("standardized", &model);
+        let kinds: Vec<&str> = model.layers().iter().map(|layer| layer.kind).collect();
+        assert!(kinds.contains(&"Conv2d") && !kinds.contains(&"BatchNorm2d"), "{name}: {kinds:?}");
     }
 }
 
@@ -522,7 +560,7 @@ fn what_is_no_network_says_what_to_do() {
 #[test]
 fn a_mistake_in_a_file_is_named_with_its_place() {
     let bad = folder().with_file_name("bad_networks");
-    let cases: [(&str, &[&str]); 14] = [
+    let cases: &[(&str, &[&str])] = &[
         ("circle.onnx", &["\"first\"", "\"second\""]),
         ("circle.pt2", &["node 1"]),
         ("dangling.onnx", &["\"sum\"", "\"nowhere\""]),
@@ -535,6 +573,11 @@ fn a_mistake_in_a_file_is_named_with_its_place() {
         ("product.onnx", &["\"fc\"", "144", "100"]),
         ("training.onnx", &["\"bn1\"", "training mode", "for inference"]),
         ("outside.onnx", &["\"w\"", "weights.bin"]),
+        ("outside.pt2", &["0.weight", "weights.bin"]),
+        ("missing.pt2", &["0.weight", "weight_0"]),
+        ("longer.pt2", &["0.weight"]),
+        ("product.pt2", &["0.weight", "1048576"]),
+        ("huge.pt2", &["bytes of tensors"]),
         ("huge.onnx", &["\"w\""]),
         ("none.onnx", &["cannot be read"]),
     ];
@@ -544,7 +587,7 @@ fn a_mistake_in_a_file_is_named_with_its_place() {
             Ok(model) => format!("{model:?} was opened"),
             Err(error) => error.to_string(),
         };
-        if !error.contains(name) || !parts.iter().all(|part| error.contains(part)) {
+        if !error.contains(*name) || !parts.iter().all(|part| error.contains(part)) {
             wrong.push(format!("{name}: {error}"));
         }
     }

@@ -44,7 +44,7 @@ impl Model {
 
     /// The names of the classes of the output that counts, in the order of its scores; empty when nobody named them.
     pub fn class_names(&self) -> &[String] {
-        self.names_at(self.output()).map_or(&[], |names| names)
+        self.names_at(self.output()).map_or(&[], |names| &names[..])
     }
 
     /// What the classes of an output are called, if they were named.

@@ -68,7 +68,7 @@ def onnx_files():
 
 
 def pt2_files():
-    """A program whose graph was changed in the file."""
+    """A program whose graph, or what is said of its weights, was changed in the file."""
     net = with_formula_weights(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))).eval()
     good = FOLDER / "one_size.pt2"
     save_without_traces(torch.export.export(net, (torch.ones(1, 3, 8, 8),)), good)
@@ -83,6 +83,24 @@ def pt2_files():
                     change(program["graph_module"]["graph"])
                     data = json.dumps(program).encode()
                 archive.writestr(info, data)
+
+    def weight(name, change, keep=lambda member: True):
+        """What the archive says of the convolution's weight is changed, and members are left out."""
+        with zipfile.ZipFile(FOLDER / f"{name}.pt2", "w") as archive:
+            for info, data in members:
+                if info.filename.endswith("_weights_config.json"):
+                    config = json.loads(data)
+                    change(config["config"]["0.weight"])
+                    data = json.dumps(config).encode()
+                if keep(info.filename):
+                    archive.writestr(info, data)
+
+    def sizes(*sides, strides=None):
+        def change(payload):
+            meta = payload["tensor_meta"]
+            meta["sizes"] = [{"as_int": side} for side in sides]
+            meta["strides"] = [{"as_int": stride} for stride in strides or [1] * len(sides)]
+        return change
 
     def output(node):
         return node["outputs"][0]["as_tensor"]
@@ -102,6 +120,12 @@ def pt2_files():
             given["arg"]["as_tensor"]["name"] = name
 
     changed("channels", channels)
+    weight("outside", lambda payload: payload.update(path_name="../../../../weights.bin"))
+    weight("missing", lambda payload: None, keep=lambda member: not member.endswith("/weight_0"))
+    # More values than the file has, as many of one value as no memory holds, and more than can be counted.
+    weight("longer", sizes(4, 3, 3, 30, strides=[270, 90, 30, 1]))
+    weight("huge", sizes(1 << 20, 1 << 20, 3, 3, strides=[0, 0, 0, 0]))
+    weight("product", sizes(1 << 20, 1 << 20, 1 << 20, 1 << 20))
 
 
 if __name__ == "__main__":
