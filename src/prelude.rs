@@ -39,7 +39,7 @@ pub use crate::ops;
 pub use crate::photo::{Bands, Photo, Preprocess};
 pub use crate::picture::{
     Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
-    Resize, Sheet,
+    Resize, Segmentation, Segments, Sheet, Slic,
 };
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show, side_by_side, together};

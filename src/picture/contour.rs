@@ -12,25 +12,35 @@ pub(super) fn draw(photo: &[u8], map: &Maps, levels: u8, colormap: Colormap) -> 
     let thickness = 2.0 * (map.width() as f32 / COLUMN as f32).max(1.0);
     let at = |level: u8| f32::from(level) / (f32::from(levels) + 1.0);
     let lines: Vec<_> = (1..=levels).map(|level| segments(map, at(level))).collect();
-    let mut pixels: Vec<[f32; 3]> =
-        photo.as_chunks::<3>().0.iter().map(|pixel| pixel.map(f32::from)).collect();
-    let mut put = |lines: &[_], thickness: f32, colour: [u8; 3], opacity: f32| {
-        for (pixel, covered) in pixels.iter_mut().zip(coverage(lines, size, thickness)) {
-            let opacity = opacity * covered;
-            for (c, colour) in pixel.iter_mut().zip(colour) {
-                *c += opacity * (f32::from(colour) - *c);
-            }
-        }
-    };
-    put(&lines.concat(), 2.0 * thickness, [0; 3], 0.7);
+    let mut pixels = photo.to_vec();
+    put(&mut pixels, size, &lines.concat(), 2.0 * thickness, [0; 3], 0.7);
     for (lines, level) in lines.iter().zip(1..=levels) {
-        put(lines, thickness, colormap.color(at(level)), 1.0);
+        put(&mut pixels, size, lines, thickness, colormap.color(at(level)), 1.0);
     }
-    pixels.into_iter().flatten().map(|c| c.round() as u8).collect()
+    pixels
+}
+
+/// Lines of this thickness and colour on RGB bytes.
+pub(super) fn put(
+    pixels: &mut [u8],
+    size: (usize, usize),
+    lines: &[Segment],
+    thickness: f32,
+    colour: [u8; 3],
+    opacity: f32,
+) {
+    let covered = coverage(lines, size, thickness);
+    for (pixel, covered) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(covered) {
+        let opacity = opacity * covered;
+        for (c, colour) in pixel.iter_mut().zip(colour) {
+            let value = f32::from(*c);
+            *c = (value + opacity * (f32::from(colour) - value)).round() as u8;
+        }
+    }
 }
 
 /// A line from one place to another, in pixels; whole numbers are the middles of pixels.
-type Segment = [(f32, f32); 2];
+pub(super) type Segment = [(f32, f32); 2];
 
 /// The lines along which a map has this value, each piece within one square of four neighbouring
 /// values. Values are interpolated along the sides of the square; of the two ways through a saddle

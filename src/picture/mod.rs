@@ -14,6 +14,7 @@
 //! - [`Normalize`] and [`Colormap`] decide which number gets which colour.
 //! - [`Sheet`] lays many maps or pictures out; [`PictureTable`] gives rows and columns of pictures
 //!   their titles.
+//! - [`Segments`] divide a picture, into superpixels by [`Slic`] or a grid.
 //! - [`Animation`] shows pictures one after the other.
 //! - [`Overlay`] puts one map over a photo, by a [`Blend`], or shows it alone.
 //!
@@ -44,6 +45,7 @@ mod picture;
 mod png;
 mod region;
 mod resize;
+mod segments;
 mod sheet;
 mod table;
 mod text;
@@ -59,6 +61,7 @@ pub use overlay::Overlay;
 pub use picture::Picture;
 pub use region::Region;
 pub use resize::Resize;
+pub use segments::{Segmentation, Segments, Slic};
 pub use sheet::{Rendered, Sheet};
 pub use table::{Cell, PictureTable};
 

@@ -9,6 +9,7 @@ use super::maps::Maps;
 use super::normalize::{Extent, Normalize, Odd, number, odd_counts};
 use super::picture::Picture;
 use super::resize::Resize;
+use super::segments::Segments;
 use super::text::{Lettering, size_for};
 use crate::error::{Error, Result};
 
@@ -40,6 +41,7 @@ pub struct Overlay {
     resize: Resize,
     normalize: Option<Normalize>,
     colorbar: Option<bool>,
+    segments: Option<Segments>,
 }
 
 impl Overlay {
@@ -93,6 +95,7 @@ impl Overlay {
             resize: Resize::default(),
             normalize: None,
             colorbar: None,
+            segments: None,
         })
     }
 
@@ -133,6 +136,18 @@ impl Overlay {
     #[must_use]
     pub fn without_colorbar(&self) -> Overlay {
         Overlay { colorbar: Some(false), ..self.clone() }
+    }
+
+    /// With the outlines of these segments, which may be of any size.
+    #[must_use]
+    pub fn outlines(&self, segments: &Segments) -> Overlay {
+        Overlay { segments: Some(segments.clone()), ..self.clone() }
+    }
+
+    /// No outlines.
+    #[must_use]
+    pub fn without_outlines(&self) -> Overlay {
+        Overlay { segments: None, ..self.clone() }
     }
 
     /// Writes the picture to a file; its ending says in which format.
@@ -217,7 +232,11 @@ impl Overlay {
                 }
             }
         }
-        Picture::rgb(self.photo.width(), self.photo.height(), picture)
+        let picture = Picture::rgb(self.photo.width(), self.photo.height(), picture)?;
+        Ok(match &self.segments {
+            Some(segments) => segments.over(&picture),
+            None => picture,
+        })
     }
 
     /// Whether there is anything to be seen in the map.
