@@ -7,11 +7,12 @@
 
 pub use crate::attribution::{
     AblationCam, AttentionRollout, Attribution, Augmented, Baseline, BlurIntegratedGradients, Cam,
-    Deconvolution, DeepLift, DeepLiftShap, EigenCam, EigenGradCam, ExpectedGradients, Fem,
-    FinerCam, FullGrad, Fused, GradCam, GradCamElementWise, GradCamPlusPlus, GuidedBackprop,
-    GuidedGradCam, Heatmap, HiResCam, InputXGradient, IntegratedGradients, IsCam, KpcaCam,
-    LayerCam, Lrp, LrpComposite, LrpRule, Occlusion, Saliency, ScoreCam, SegEigenCam, ShapleyCam,
-    SmoothGrad, SmoothGradCamPlusPlus, SsCam, Target, XGradCam,
+    Deconvolution, DeepLift, DeepLiftShap, EigenCam, EigenGradCam, ExpectedGradients,
+    FeatureAblation, Fem, FinerCam, FullGrad, Fused, GradCam, GradCamElementWise, GradCamPlusPlus,
+    GuidedBackprop, GuidedGradCam, Heatmap, HiResCam, Hsic, InputXGradient, IntegratedGradients,
+    IsCam, KernelShap, KpcaCam, LayerCam, Lime, Lrp, LrpComposite, LrpRule, Occlusion, Rise,
+    Saliency, ScoreCam, SegEigenCam, ShapleyCam, ShapleyValues, SmoothGrad, SmoothGradCamPlusPlus,
+    Sobol, SsCam, Target, XGradCam,
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;

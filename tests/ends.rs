@@ -574,6 +574,7 @@ fn tokens_that_count_photos_second_are_taken_apart_rightly() {
                 meaning: convlens::attribution::Meaning::Signed,
                 layer: None,
                 remarks: Vec::new(),
+                segments: Vec::new(),
             })
         }
     }

@@ -80,6 +80,7 @@ impl Attribution for AttentionRollout {
             meaning: Meaning::Positive,
             layer: Some("all attention layers".into()),
             remarks: Vec::new(),
+            segments: Vec::new(),
         })
     }
 }

@@ -108,6 +108,7 @@ impl<A: Attribution> Attribution for Augmented<A> {
             meaning: Meaning::Positive,
             layer,
             remarks,
+            segments: Vec::new(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use tch::{Kind, TchError, Tensor};
 
 use crate::error::{Error, Result};
-use crate::picture::{Maps, Resize};
+use crate::picture::{Maps, Resize, Segments};
 use crate::tensor::{IntoResult, plain_numbers, to_maps};
 
 /// What a method computed for a batch: how much each channel at each place contributes, and how the
@@ -19,6 +19,8 @@ pub struct Evidence {
     pub layer: Option<String>,
     /// What has to be known to read the map, a line each, for all photos of the batch.
     pub remarks: Vec<String>,
+    /// The segments that have a value each, one for each of the batch; empty where methods have none.
+    pub segments: Vec<Segments>,
 }
 
 /// How channels become one map.
@@ -76,8 +78,8 @@ impl Evidence {
             Meaning::Colour => Reduction::Greatest,
             _ => Reduction::Sum,
         };
-        let (layer, remarks) = (None, Vec::new());
-        Ok(Evidence { contributions, reduction, meaning, layer, remarks })
+        let (layer, remarks, segments) = (None, Vec::new(), Vec::new());
+        Ok(Evidence { contributions, reduction, meaning, layer, remarks, segments })
     }
 
     /// The maps in 0..=1 at this size, as pytorch-grad-cam finishes them: rectified (of magnitudes and

@@ -122,6 +122,7 @@ impl<A: Attribution> Attribution for Fused<A> {
             meaning: Meaning::Positive,
             layer: (!layers.is_empty()).then(|| layers.join(" and ")),
             remarks,
+            segments: Vec::new(),
         })
     }
 }

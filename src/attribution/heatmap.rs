@@ -10,7 +10,9 @@ use super::resolved_target::ResolvedTarget;
 use super::{Evidence, Meaning};
 use crate::error::{Error, Result};
 use crate::photo::{Numbers, View};
-use crate::picture::{Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize};
+use crate::picture::{
+    Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize, Segments,
+};
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_maps};
 
@@ -34,6 +36,7 @@ pub struct Heatmap {
     for_target: bool,
     score: f64,
     remarks: Vec<String>,
+    segments: Option<Segments>,
 }
 
 impl Heatmap {
@@ -73,6 +76,7 @@ impl Heatmap {
             for_target: true,
             score,
             remarks,
+            segments: evidence.segments.get(index).cloned(),
         })
     }
 
@@ -174,6 +178,22 @@ impl Heatmap {
         &self.remarks
     }
 
+    /// The segments that have one value each, of the methods that change whole segments, such as
+    /// [`Lime`](super::Lime).
+    pub fn segments(&self) -> Option<&Segments> {
+        self.segments.as_ref()
+    }
+
+    /// The value of each segment, in the order of [`segments`](Heatmap::segments).
+    pub fn by_segment(&self) -> Option<Vec<f32>> {
+        let segments = self.segments.as_ref()?;
+        let mut values = vec![0.0; segments.count()];
+        for (&label, &value) in segments.labels().iter().zip(self.raw.values()) {
+            values[label as usize] = value;
+        }
+        Some(values)
+    }
+
     /// One line on what is shown. Of a network with one score alone, that is whether it speaks for or against, with
     /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4". Of a network with several inputs, it says
     /// which was looked at: "Saliency: forest, 93.1 %, of the input depth". Over an array it says which of its bands
@@ -223,13 +243,13 @@ impl Heatmap {
 
     /// The map over the photo, to be blended and coloured otherwise. Without other options, values for
     /// and against are red and blue over a grey photo; all other maps are blended as
-    /// pytorch-grad-cam does it.
+    /// pytorch-grad-cam does it. Segments have outlines.
     ///
     /// # Errors
     /// Never for a map that an explanation returned.
     pub fn overlay(&self) -> Result<Overlay> {
         self.check_photo()?;
-        let overlay = Overlay::new(&self.view.shown(), &self.map()?)?;
+        let overlay = self.outlined(Overlay::new(&self.view.shown(), &self.map()?)?);
         Ok(match self.meaning {
             Meaning::Positive => overlay,
             Meaning::Signed => overlay.blend(Blend::signed()),
@@ -240,6 +260,14 @@ impl Heatmap {
         })
     }
 
+    /// With the outlines of the segments, between which nothing is interpolated.
+    fn outlined(&self, overlay: Overlay) -> Overlay {
+        match &self.segments {
+            Some(segments) => overlay.resize(Resize::Nearest).outlines(segments),
+            None => overlay,
+        }
+    }
+
     /// The map by itself, from black to white, up to its 99th percentile; values for and against in
     /// red and blue.
     ///
@@ -248,7 +276,7 @@ impl Heatmap {
     pub fn alone(&self) -> Result<Overlay> {
         self.check_photo()?;
         let shown = self.view.shown();
-        let alone = Overlay::alone(&self.map()?, shown.width(), shown.height())?;
+        let alone = self.outlined(Overlay::alone(&self.map()?, shown.width(), shown.height())?);
         Ok(match self.meaning {
             Meaning::Signed => {
                 alone.colormap(Colormap::Coolwarm).normalize(Normalize::SymmetricPercentile(99.0))

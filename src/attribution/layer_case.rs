@@ -158,6 +158,7 @@ impl LayerCase<'_> {
             meaning: Meaning::Positive,
             layer: Some(self.called),
             remarks: self.remarks.into_inner(),
+            segments: Vec::new(),
         })
     }
 }

@@ -9,8 +9,26 @@
 //! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`SegEigenCam`], [`KpcaCam`], [`Fem`], [`FinerCam`], [`ShapleyCam`], [`SmoothGradCamPlusPlus`], [`ScoreCam`], [`SsCam`], [`IsCam`], [`AblationCam`] |
 //! | gradients of the input | [`Saliency`], [`GuidedBackprop`], [`Deconvolution`], [`InputXGradient`], [`IntegratedGradients`], [`BlurIntegratedGradients`], [`ExpectedGradients`], [`GuidedGradCam`], [`FullGrad`] |
 //! | relevance | [`Lrp`], [`DeepLift`], [`DeepLiftShap`] |
-//! | perturbation | [`Occlusion`] |
+//! | perturbation | [`Occlusion`], [`FeatureAblation`], [`ShapleyValues`], [`KernelShap`], [`Lime`], [`Rise`], [`Sobol`], [`Hsic`] |
 //! | around any of them | [`Fused`] (several layers or methods; also RefineCAM), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise; also VarGrad) |
+//!
+//! # Functions in the place of networks
+//!
+//! The methods of perturbation see a network from outside. They explain any
+//! function from photos, `[N, C, H, W]`, to scores, `[N, classes]`, as a network of one layer:
+//!
+//! ```
+//! use convlens::prelude::*;
+//! let mut net = Model::builder("brightness", [3, 64, 64]).preprocess(Preprocess::exact(64, 64));
+//! let photos = net.input();
+//! let mean = |inputs: &[Tensor], _| inputs[0].mean_dim([2i64, 3].as_slice(), false, tch::Kind::Float);
+//! net.add("mean", Module::function(mean), &[photos]);
+//! let model = net.build()?.classes(["red", "green", "blue"])?;
+//! let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
+//! let heat = look.explain(&KernelShap::default().class("red").samples(60))?;
+//! assert_eq!(heat.target(), "red (0)");
+//! Ok::<(), convlens::Error>(())
+//! ```
 
 mod ablation_cam;
 mod attention_rollout;
@@ -25,6 +43,7 @@ mod eigen_cam;
 mod element_wise;
 mod evidence;
 mod expected_gradients;
+mod feature_ablation;
 mod fem;
 mod finer_cam;
 mod full_grad;
@@ -35,26 +54,33 @@ mod guided;
 mod guided_grad_cam;
 mod heatmap;
 mod hires_cam;
+mod hsic;
 mod input_x_gradient;
 mod integrated_gradients;
 mod is_cam;
+mod kernel_shap;
 mod kpca_cam;
 mod layer_cam;
 mod layer_case;
+mod lime;
 mod long_work;
 mod lrp;
 mod noise;
 mod occlusion;
 mod resolved_target;
+mod rise;
 mod saliency;
 mod score_cam;
 mod seg_eigen_cam;
 mod settings;
 mod shapley_cam;
+mod shapley_values;
 mod smooth_grad;
 mod smooth_grad_cam_plus_plus;
+mod sobol;
 mod ss_cam;
 mod target;
+mod variants;
 mod xgrad_cam;
 
 use std::rc::Rc;
@@ -71,6 +97,7 @@ pub use eigen_cam::{EigenCam, EigenGradCam};
 pub use element_wise::GradCamElementWise;
 pub use evidence::{Evidence, Meaning, Reduction, principal_component};
 pub use expected_gradients::ExpectedGradients;
+pub use feature_ablation::FeatureAblation;
 pub use fem::Fem;
 pub use finer_cam::FinerCam;
 pub use full_grad::FullGrad;
@@ -81,21 +108,27 @@ pub use guided::{Deconvolution, GuidedBackprop};
 pub use guided_grad_cam::GuidedGradCam;
 pub use heatmap::Heatmap;
 pub use hires_cam::HiResCam;
+pub use hsic::Hsic;
 pub use input_x_gradient::InputXGradient;
 pub use integrated_gradients::IntegratedGradients;
 pub use is_cam::IsCam;
+pub use kernel_shap::KernelShap;
 pub use kpca_cam::KpcaCam;
 pub use layer_cam::LayerCam;
 pub use layer_case::LayerCase;
+pub use lime::Lime;
 pub(crate) use long_work::LongWork;
 pub use lrp::{Lrp, LrpComposite, LrpRule};
 pub use occlusion::Occlusion;
+pub use rise::Rise;
 pub use saliency::Saliency;
 pub use score_cam::ScoreCam;
 pub use seg_eigen_cam::SegEigenCam;
 pub use shapley_cam::ShapleyCam;
+pub use shapley_values::ShapleyValues;
 pub use smooth_grad::SmoothGrad;
 pub use smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus;
+pub use sobol::Sobol;
 pub use ss_cam::SsCam;
 pub use target::{Function, Target};
 pub use xgrad_cam::XGradCam;
@@ -186,7 +219,7 @@ impl Look {
 
 impl Looks {
     /// Where the network looks in each photo: in one pass, but for the methods that run many variants
-    /// of each photo (integrated gradients, Score-CAM, Ablation-CAM, occlusion).
+    /// of each photo (integrated gradients, Score-CAM, Ablation-CAM, and perturbation).
     ///
     /// # Errors
     /// As [`Look::explain`].

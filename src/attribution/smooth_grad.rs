@@ -111,7 +111,8 @@ impl<M: Attribution> Attribution for SmoothGrad<M> {
             }
             let part = part_of_mean(self.averaged(&evidence.contributions))?;
             mean = Some(match mean.take() {
-                None => Evidence { contributions: part, ..evidence },
+                // Copies are not divided alike.
+                None => Evidence { contributions: part, segments: Vec::new(), ..evidence },
                 Some(mut mean) => {
                     keep_common(&mut mean.remarks, &mut partly, evidence.remarks);
                     let contributions = added(Some(mean.contributions), part)?;

@@ -7,6 +7,7 @@ mod networks;
 mod occlusion;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod perturbation;
 mod relevance;
 
 use std::collections::BTreeMap;

@@ -22,14 +22,18 @@ pub(crate) fn reference(name: &str) -> PathBuf {
 pub(crate) fn read_case(folder: &str, name: &str) -> (Value, BTreeMap<String, Vec<f32>>) {
     let index = std::fs::read_to_string(reference(&format!("{folder}/index.json")));
     let index: Value = serde_json::from_str(&index.expect("the index")).expect("JSON");
-    let bytes = std::fs::read(reference(&format!("{folder}/{name}.safetensors")));
-    let bytes = bytes.expect("the numbers");
+    (index[name].clone(), read_numbers(&format!("{folder}/{name}.safetensors")))
+}
+
+/// The numbers of a file under tests/reference by key, flat.
+pub(crate) fn read_numbers(file: &str) -> BTreeMap<String, Vec<f32>> {
+    let bytes = std::fs::read(reference(file)).expect("the numbers");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let values = file.tensors().into_iter().map(|(key, view)| {
         let floats = view.data().chunks_exact(4);
         (key, floats.map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect())
     });
-    (index[name].clone(), values.collect())
+    values.collect()
 }
 
 /// The greatest difference, relative to the greatest value.
