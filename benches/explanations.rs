@@ -106,5 +106,45 @@ fn perturbation(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, class_activation, gradients, perturbation);
+/// Methods that see the network from outside, each with the forward passes that it cannot do without, and superpixels.
+fn black_box_methods(criterion: &mut Criterion) {
+    let cat = Photo::open("assets/photos/cat.png").expect("an asset").picture();
+    criterion.bench_function("slic/cat", |bencher| {
+        bencher.iter(|| Slic::new(50).segments(black_box(&cat)).expect("superpixels"));
+    });
+    let model = zoo::resnet18_untrained(0).expect("a network");
+    let input = input();
+    let grid = Segmentation::grid(7, 7);
+    let methods: [(&str, usize, Box<dyn Attribution>); 3] = [
+        ("kernel_shap", 500, Box::new(KernelShap::default().class(281).segments(grid.clone()))),
+        ("lime", 500, Box::new(Lime::default().class(281).segments(grid))),
+        ("rise", 1000, Box::new(Rise::default().class(281))),
+    ];
+    let mut group = criterion.benchmark_group("black_box");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    group.warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(3));
+    let batch = input.repeat([6, 1, 1, 1]);
+    for (name, passes, method) in &methods {
+        group.bench_function(format!("{name}/resnet18"), |bencher| {
+            let look = || model.look_input(&input).expect("a look");
+            let run = |look: Look| look.explain(method).expect("a heat map");
+            bencher.iter_batched(look, run, BatchSize::PerIteration);
+        });
+        group.bench_function(format!("{passes}_forward_passes_for_{name}/resnet18"), |bencher| {
+            let forward = |input: &Tensor| {
+                let feeds = [("input", black_box(input))];
+                model.run_as(Pass::Repeated, &feeds, &["output"]).expect("a pass")
+            };
+            bencher.iter(|| {
+                for _ in 0..passes / 6 {
+                    black_box(forward(&batch));
+                }
+                black_box(forward(&batch.narrow(0, 0, (passes % 6) as i64)));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, class_activation, gradients, perturbation, black_box_methods);
 criterion_main!(benches);

@@ -43,9 +43,10 @@ matplotlib.use("agg")
 warnings.filterwarnings("ignore")
 
 from matplotlib import pyplot as plt  # noqa: E402
-from captum.attr import DeepLift, GuidedBackprop, Occlusion, Saliency  # noqa: E402
+from captum.attr import DeepLift, GuidedBackprop, KernelShap, Lime, Occlusion, Saliency  # noqa: E402
 from pytorch_grad_cam import AblationCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM  # noqa: E402
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+from skimage.segmentation import slic  # noqa: E402
 from torchcam import methods as torchcam_methods  # noqa: E402
 from zennit.attribution import Gradient  # noqa: E402
 from zennit.composites import EpsilonPlusFlat  # noqa: E402
@@ -176,6 +177,13 @@ def occlusion(net, image, target, batch):
         captum(net, image, target, Occlusion, **windows, perturbations_per_eval=batch)
 
 
+def by_grid(net, image, target, method, batch):
+    rows = torch.arange(224) // 32
+    mask = (7 * rows[:, None] + rows[None])[None, None]
+    with torch.no_grad():
+        captum(net, image, target, method, feature_mask=mask, n_samples=500, perturbations_per_eval=batch)
+
+
 def without_in_place(net):
     """Guided backpropagation by captum is wrong with in-place rectifiers; its authors ask for this."""
     for module in net.modules():
@@ -236,6 +244,15 @@ def explanations(torch_is):
         measure(f"captum/occlusion_{batch}", at_once, occlusion, net, image, 281, batch)
         for peer, score in [("torchcam", torchcam_score), ("pytorch_grad_cam", pytorch_grad_cam_score)]:
             measure(f"{peer}/score_cam_{batch}", at_once, score, net, image, "layer4", 281, batch)
+    net = models.resnet18(weights=None).eval()
+    for batch in [6, 16]:
+        for short, method in [("kernel_shap", KernelShap), ("lime", Lime)]:
+            detail = f"resnet18, 500 samples, 49 segments, {torch_is}, {batch} at once"
+            measure(f"captum/{short}_{batch}", detail, by_grid, net, image, 281, method, batch)
+    cat = np.array(Image.open(ASSETS / "photos" / "cat.png").convert("RGB"))
+    superpixels = lambda: slic(cat, n_segments=50) is None or None  # noqa: E731
+    measure("scikit_image/slic_cat", "451x300, 50 superpixels", superpixels)
+    net, detail = models.resnet34(weights=None).eval(), f"resnet34, {torch_is}"
     for layer in ["layer4", "layer3"]:
         measure(f"pytorch_grad_cam/ablation_cam_{layer}", detail, pytorch_grad_cam, net, image, layer, 281, AblationCAM)
 
