@@ -24,8 +24,9 @@ const POINTS: usize = 16;
 /// A maximum hands the difference to the pixel where the photo has its greatest value, or, where the baseline's is
 /// greater, to the baseline's. What makes one value of several otherwise (products, attention, shares) has
 /// the mean of its gradient on the straight way from baseline to photo, by Gauss and Legendre: exact for products of two,
-/// by 16 points for the others. A normalisation is the product of what is left of the mean and of the deviation's inverse. So the map sums to the difference of the scores; a remark says how nearly. A layer
-/// whose rule is not defined, as a closure's, is an error before anything runs.
+/// by 16 points for the others. A layer or group normalisation is taken as a product, of the values less their mean and of
+/// 1 / deviation. So the map sums to the difference of the scores; a remark says how nearly. A layer whose rule is not
+/// defined, as a closure's, is an error before anything runs.
 ///
 /// The [`baseline`](DeepLift::baseline) is 0 of the normalised input unless set, which is the mean colour.
 ///

@@ -279,11 +279,11 @@ impl Rules for Shares<'_> {
         match at.makes() {
             Makes::Weighted => match self.lrp.rule_of(at) {
                 LrpRule::Flat | LrpRule::WSquare => known(false, false),
+                // What comes out is the divisor.
+                LrpRule::Epsilon(_) => known(true, self.lrp.biases),
+                // Computed once more, rather than kept.
+                LrpRule::Gamma(_) | LrpRule::Box { .. } => known(true, false),
                 LrpRule::ZPlus | LrpRule::AlphaBeta { .. } => known(true, false),
-                // What comes out is the divisor, or has its sign.
-                LrpRule::Epsilon(_) | LrpRule::Gamma(_) | LrpRule::Box { .. } => {
-                    known(true, self.lrp.biases)
-                }
             },
             Makes::Moved
             | Makes::Sampled
