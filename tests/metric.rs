@@ -2,6 +2,7 @@
 //! tests/reference/make_metrics.py made the numbers, and its first lines say what each key is.
 
 #[path = "methods/networks.rs"]
+#[allow(dead_code, reason = "the methods' tests take more of them")]
 mod networks;
 mod peers;
 
@@ -39,7 +40,14 @@ impl Attribution for Given {
         let contributions = self.0.repeat([case.count() as i64, 1, 1, 1]);
         let layer = (self.0.size()[1] == 1).then(|| "given".to_owned());
         let (reduction, meaning) = (Reduction::Sum, Meaning::Positive);
-        Ok(Evidence { contributions, reduction, meaning, layer, remarks: Vec::new() })
+        Ok(Evidence {
+            contributions,
+            reduction,
+            meaning,
+            layer,
+            remarks: Vec::new(),
+            segments: Vec::new(),
+        })
     }
 }
 
@@ -314,17 +322,17 @@ fn metrics(region: &Region) -> Vec<Box<dyn Metric>> {
 fn metrics_leave_gradients_and_their_mode_alone() {
     let numbers = Numbers::read("residual");
     let region = Region::rectangle(32, 32, 0..32, 0..16).expect("a region");
-    let _no_grad = tch::no_grad_guard();
-    for on in [false, true] {
-        let _mode = on.then(|| tch::set_grad_enabled_guard(true));
+    let check = |on: bool| {
         for metric in metrics(&region) {
-            numbers.measured(&metric, &GradCam::default());
+            numbers.measured(&*metric, &GradCam::default());
             let recorded = Tensor::ones([1], tch::kind::FLOAT_CPU).set_requires_grad(true) * 2.0;
             assert_eq!(recorded.requires_grad(), on, "{}", metric.name());
             let given = numbers.look.model().weights();
             assert!(given.iter().all(|(_, tensor)| !tensor.grad().defined()), "{}", metric.name());
         }
-    }
+    };
+    tch::no_grad(|| check(false));
+    tch::with_grad(|| check(true));
 }
 
 #[test]
@@ -392,8 +400,8 @@ fn what_cannot_be_measured_is_refused() {
     let region = Region::rectangle(32, 32, 0..32, 0..16).expect("a region");
     for metric in metrics(&region) {
         let broken = given(8, 8, |_, x| if x == 3 { f32::NAN } else { 1.0 });
-        refused(&metric, &broken, "not finite");
-        refused(&metric, &GradCam::default().class(6), "classes 0 to 5");
+        refused(&*metric, &broken, "not finite");
+        refused(&*metric, &GradCam::default().class(6), "classes 0 to 5");
     }
     let pixel = given(1, 1, |_, _| 1.0);
     for metric in

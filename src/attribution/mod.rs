@@ -300,6 +300,6 @@ pub(crate) fn heats(
             false => map.for_no_target(),
         });
     }
-    let input = memory.model().input_named();
+    let input = case.model().input_named();
     Ok(heat.into_iter().map(|map| map.at_input(input.as_deref())).collect())
 }

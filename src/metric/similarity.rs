@@ -95,10 +95,6 @@ impl Compared {
         let fits = self.size.iter().all(|&side| side >= WINDOW);
         fits.then(|| structural(&scaled(&self.values), &scaled(&other.values), self.size))
     }
-
-    pub(super) fn is_flat(&self) -> bool {
-        self.values.iter().all(|value| value.abs() == self.values[0].abs())
-    }
 }
 
 /// The magnitudes by the greatest of them.

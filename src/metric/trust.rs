@@ -466,6 +466,7 @@ impl Attribution for AtRandom {
             meaning: Meaning::Positive,
             layer: Some("nowhere".into()),
             remarks: Vec::new(),
+            segments: Vec::new(),
         })
     }
 }

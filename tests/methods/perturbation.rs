@@ -13,7 +13,7 @@ fn map(name: &str, height: usize, width: usize) -> (Segmentation, f64) {
     match name {
         "grid" => (Segmentation::grid(4, 4), 0.0),
         "own" => {
-            let label = |y: usize, x: usize| 3 * (((y + 2) / 3 + 2 * (x / 4)) % 7) as u32 + 2;
+            let label = |y: usize, x: usize| 3 * ((y.div_ceil(3) + 2 * (x / 4)) % 7) as u32 + 2;
             let labels = (0..height).flat_map(|y| (0..width).map(move |x| label(y, x)));
             (Segments::new(height, width, labels.collect()).expect("segments").into(), 0.7)
         }
