@@ -92,10 +92,18 @@ impl Numbers {
     }
 
     fn compare(&self, key: &str, found: &[f64]) {
+        self.compare_within(1e-5, key, found);
+    }
+
+    fn compare_within(&self, tolerance: f64, key: &str, found: &[f64]) {
         let expected = self.values.get(key).unwrap_or_else(|| panic!("{} has no {key}", self.name));
         let found: Vec<f32> = found.iter().map(|&value| value as f32).collect();
         let error = difference(&found, expected);
-        assert!(error < 1e-5, "{} {key}: {error}, {found:?} for {expected:?}", self.name);
+        assert!(
+            f64::from(error) < tolerance,
+            "{} {key}: {error}, {found:?} for {expected:?}",
+            self.name
+        );
     }
 
     fn measured(&self, metric: &dyn Metric, method: &dyn Attribution) -> f64 {
@@ -190,9 +198,10 @@ fn infidelity_is_captums() {
             let map = numbers.given(&format!("channels/{name}"));
             let metric = Infidelity::default().samples(8);
             let key = format!("infidelity/{name}");
-            numbers.compare(&key, &[numbers.measured(&metric, &map)]);
+            // A mean of squares of differences between scores in single precision.
+            numbers.compare_within(5e-5, &key, &[numbers.measured(&metric, &map)]);
             let plain = numbers.measured(&metric.as_they_are(), &map);
-            numbers.compare(&format!("{key}/plain"), &[plain]);
+            numbers.compare_within(5e-5, &format!("{key}/plain"), &[plain]);
         }
     }
 }
@@ -204,7 +213,8 @@ fn max_sensitivity_is_captums() {
         let found = numbers.measured(&metric, &Saliency::default());
         numbers.compare("sensitivity/saliency", &[found]);
         let found = numbers.measured(&metric, &GradCam::at(numbers.layer()));
-        numbers.compare(&format!("sensitivity/{}", numbers.layer()), &[found]);
+        // A map changes by a five-hundredth of itself, of which single precision knows the rest.
+        numbers.compare_within(5e-5, &format!("sensitivity/{}", numbers.layer()), &[found]);
     }
 }
 
@@ -262,8 +272,10 @@ fn randomisation_is_quantus_s() {
                 };
                 let steps = metric.run(&numbers.look, method).expect("steps");
                 let key = format!("randomised/{order}/{name}");
-                let ranks = steps.rank_correlations();
-                numbers.compare(&key, ranks);
+                let ranks: Vec<f64> =
+                    steps.rank_correlations().iter().map(|rank| rank.expect("a map")).collect();
+                // Values that are nearly one change places in single precision, each by a rank.
+                numbers.compare_within(2e-4, &key, &ranks);
                 let similar: Vec<f64> = steps.similarities().iter().map(|v| v.unwrap()).collect();
                 numbers.compare(&format!("{key}/ssim"), &similar);
                 let value = match order {
@@ -485,10 +497,8 @@ fn trust_is_a_table_of_means_and_spreads() {
     // The given map is the same for any weights.
     assert_eq!(table.mean(2, 2), Some(1.0));
     let words = table.words().join("\n");
-    assert!(
-        words.contains("given hardly changes when the network's weights are randomised"),
-        "{words}"
-    );
+    let given = table.words().iter().find(|line| line.starts_with("given")).expect("words on it");
+    assert!(given.contains("hardly changes when the network's weights are randomised"), "{words}");
     assert!(table.random(0).is_some() && table.random(2).is_none());
     let (text, html) = (table.to_string(), table.bundle().to_html());
     assert!(text.contains("3 photos") && text.contains("±") && text.contains('*'), "{text}");

@@ -242,8 +242,8 @@ impl Heatmap {
     }
 
     /// The map over the photo, to be blended and coloured otherwise. Without other options, values for
-    /// and against are red and blue over a grey photo; all other maps are blended as
-    /// pytorch-grad-cam does it. Segments have outlines.
+    /// and against are red and blue over a grey photo, up to the 99th percentile of their magnitudes; all other maps
+    /// are blended as pytorch-grad-cam does it. Segments have outlines.
     ///
     /// # Errors
     /// Never for a map that an explanation returned.
@@ -252,8 +252,10 @@ impl Heatmap {
         let overlay = self.outlined(Overlay::new(&self.view.shown(), &self.map()?)?);
         Ok(match self.meaning {
             Meaning::Positive => overlay,
-            Meaning::Signed => overlay.blend(Blend::signed()),
-            // A few values are far larger than all others.
+            // Of both, a few values are far larger than all others.
+            Meaning::Signed => {
+                overlay.blend(Blend::signed()).normalize(Normalize::SymmetricPercentile(99.0))
+            }
             Meaning::Magnitude | Meaning::Colour => {
                 overlay.normalize(Normalize::Percentile(0.0, 99.0))
             }

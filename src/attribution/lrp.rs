@@ -38,7 +38,7 @@ const STABILISER: f64 = 1e-6;
 /// let heat = look.explain(&Lrp::default().class("tabby"))?;
 /// let other = look.explain(&Lrp::default().composite(LrpComposite::EpsilonPlus).class("tabby"))?;
 /// println!("{}", heat.remarks()[0]); // what it sums to
-/// # assert_ne!(heat.raw(), other.raw());
+/// assert_ne!(heat.raw(), other.raw());
 /// Ok::<(), convlens::Error>(())
 /// ```
 #[derive(Clone, Debug)]

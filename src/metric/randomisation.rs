@@ -31,6 +31,10 @@ const SHOWN: usize = 10;
 /// the rank correlation with all layers randomised, or, of independent ones, the mean over the layers: low is better.
 /// [`trust`](super::trust) speaks against a method above 0.5. Quantus's `MPRT`.
 ///
+/// A randomised network may have nothing to say of the class, as one that ends in a rectifier: its map is then the
+/// same everywhere, and neither resembles the trained one nor shows that the method depends on the network. Such steps have
+/// no value here, where Quantus has NaN; [`independent`](Randomisation::independent) ones are hardly ever so.
+///
 /// Adebayo et al. 2018, <https://arxiv.org/abs/1810.03292>.
 ///
 /// ```
@@ -58,7 +62,7 @@ pub struct Randomised {
     network: String,
     independent: bool,
     layers: Vec<String>,
-    rank_correlations: Vec<f64>,
+    rank_correlations: Vec<Option<f64>>,
     similarities: Vec<Option<f64>>,
     /// Some of the maps, with what stands under them.
     shown: Vec<(Picture, String)>,
@@ -128,11 +132,13 @@ impl Randomisation {
         for (step, layer) in order.iter().enumerate() {
             let heat = self.heat_under(trial, &self.network(model, &order, step)?)?;
             let now = Compared::of(trial, &heat)?;
-            ranks.push(whole.rank_correlation(&now));
-            similar.push(whole.ssim(&now));
+            let says_something = !now.is_empty();
+            let rank = says_something.then(|| whole.rank_correlation(&now));
+            ranks.push(rank);
+            similar.push(says_something.then(|| whole.ssim(&now)).flatten());
             if is_shown(step) {
-                let rank = ranks.last().copied().unwrap_or_default();
-                shown.push((tile(&heat)?, format!("{layer}\n{rank:.2}")));
+                let rank = rank.map_or("empty".to_owned(), |rank| format!("{rank:.2}"));
+                shown.push((tile(&heat)?, format!("{layer}\n{rank}")));
             }
             progress.advance(step as u64 + 1);
         }
@@ -170,8 +176,7 @@ impl Metric for Randomisation {
         let model = trial.case().model();
         let order = self.order(model)?;
         if self.independent {
-            let ranks = self.run_trial(trial)?.rank_correlations;
-            return Ok(Some(ranks.iter().sum::<f64>() / ranks.len() as f64));
+            return Ok(self.run_trial(trial)?.value());
         }
         let mut whole = self.whole.borrow_mut();
         let known = whole.take().filter(|(of, _)| of.is_same(model));
@@ -182,8 +187,8 @@ impl Metric for Randomisation {
         *whole = Some((model.clone(), random.clone()));
         drop(whole);
         let heat = self.heat_under(trial, &random)?;
-        let trained = Compared::of(trial, trial.heat())?;
-        Ok(Some(trained.rank_correlation(&Compared::of(trial, &heat)?)))
+        let (trained, random) = (Compared::of(trial, trial.heat())?, Compared::of(trial, &heat)?);
+        Ok((!random.is_empty()).then(|| trained.rank_correlation(&random)))
     }
 
     fn has_chance_level(&self) -> bool {
@@ -217,26 +222,39 @@ impl Randomised {
         &self.layers
     }
 
-    /// The rank correlation with the trained network's map, after each step.
-    pub fn rank_correlations(&self) -> &[f64] {
+    /// The rank correlation with the trained network's map, after each step; `None` where the map is empty.
+    pub fn rank_correlations(&self) -> &[Option<f64>] {
         &self.rank_correlations
     }
 
-    /// The structural similarity with it; `None` of maps smaller than 7 × 7 pixels.
+    /// What it is as a metric: that with all layers randomised, or the mean over independent ones that have any.
+    fn value(&self) -> Option<f64> {
+        if !self.independent {
+            return self.rank_correlations.last().copied().flatten();
+        }
+        let known: Vec<f64> = self.rank_correlations.iter().copied().flatten().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    }
+
+    /// The structural similarity with it; `None` of maps smaller than 7 × 7 pixels, and of empty ones.
     pub fn similarities(&self) -> &[Option<f64>] {
         &self.similarities
     }
 
     /// The two curves over the layers.
     pub fn chart(&self) -> Chart {
-        let similar = self.similarities.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+        let or_nan =
+            |values: &[Option<f64>]| values.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
         let with_start =
             |values: Vec<f64>| std::iter::once(1.0).chain(values).collect::<Vec<f64>>();
         let (across, start) = match self.independent {
             false => ("layers randomised, from the output backwards", true),
             true => ("layer randomised by itself, from the output backwards", false),
         };
-        let series = [("rank correlation", self.rank_correlations.clone()), ("SSIM", similar)];
+        let series = [
+            ("rank correlation", or_nan(&self.rank_correlations)),
+            ("SSIM", or_nan(&self.similarities)),
+        ];
         let series =
             series.map(|(name, values)| (name, if start { with_start(values) } else { values }));
         let chart = Chart::lines(series).axes(across, "similarity to the trained map");
@@ -273,30 +291,37 @@ impl Randomised {
         for ((layer, rank), similar) in
             self.layers.iter().zip(&self.rank_correlations).zip(&self.similarities)
         {
-            let similar = similar.map_or(String::new(), |value| value.to_string());
+            let [rank, similar] =
+                [rank, similar].map(|value| value.map_or(String::new(), |value| value.to_string()));
             text += &format!("{layer},{rank},{similar}\n");
         }
         write_file(path, text.as_bytes(), "the similarities")
     }
 
     fn text(&self) -> String {
-        let count = self.layers.len();
-        let (what, value) = match self.independent {
-            false => {
-                ("with all of them", self.rank_correlations.last().copied().unwrap_or_default())
-            }
-            true => ("on average", self.rank_correlations.iter().sum::<f64>() / count as f64),
-        };
-        let verdict = match value > ALIKE {
-            true => "the map hardly depends on what they have learnt",
-            false => "the map depends on what they have learnt",
-        };
-        format!(
-            "{} of {}, {count} layers randomised: rank correlation {} {what}; {verdict}",
+        let empty = self.rank_correlations.iter().filter(|rank| rank.is_none()).count();
+        let what = if self.independent { "on average" } else { "with all of them" };
+        let mut text = format!(
+            "{} of {}, {} layers randomised: ",
             self.method,
             self.network,
-            number(value, 2)
-        )
+            self.layers.len()
+        );
+        text += &match self.value() {
+            Some(value) if value > ALIKE => format!(
+                "rank correlation {} {what}; the map hardly depends on what they have learnt",
+                number(value, 2)
+            ),
+            Some(value) => format!(
+                "rank correlation {} {what}; the map depends on what they have learnt",
+                number(value, 2)
+            ),
+            None => "in the end its map is empty, and nothing follows from that".to_owned(),
+        };
+        if empty > 0 {
+            text += &format!(" ({empty} of the maps are empty)");
+        }
+        text
     }
 }
 

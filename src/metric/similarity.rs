@@ -90,6 +90,11 @@ impl Compared {
         ranked(&self.values, &other.values)
     }
 
+    /// Whether it is the same everywhere, and so shows nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.iter().all(|value| value.abs() == self.values[0].abs())
+    }
+
     /// `None` of maps that are smaller than the windows, a row of numbers for instance.
     pub(super) fn ssim(&self, other: &Compared) -> Option<f64> {
         let fits = self.size.iter().all(|&side| side >= WINDOW);

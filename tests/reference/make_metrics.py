@@ -253,7 +253,8 @@ def sensitivities(net, photo, layer, c):
         def explained(photos):
             photos = photos[0] if isinstance(photos, tuple) else photos
             with torch.enable_grad():
-                return explain(net, photos.requires_grad_(), c)
+                # Of a tensor that is in no tuple, captum subtracts each sample from all.
+                return (explain(net, photos.requires_grad_(), c),)
 
         value = captum.metrics.sensitivity_max(explained, photo.clone(), perturb, n_perturb_samples=4)
         found[f"sensitivity/{key}"] = value[0]
