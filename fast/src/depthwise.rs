@@ -37,6 +37,8 @@ const AT_ONCE: usize = 64 << 10;
 const PIXELS: usize = 7;
 /// The most values of a row that they read.
 const MOST: usize = (PIXELS - 1) * 2 + 5;
+/// A register of them.
+static ZEROS: [f32; 16] = [0.0; 16];
 
 impl Depthwise<'_> {
     /// Fills the output, `[N, h', w', C]`, in so many threads; `None`, and nothing is written, where the
@@ -140,25 +142,28 @@ impl Line<'_> {
         unsafe {
             for x in (0..self.width).step_by(PIXELS) {
                 let mut sums = [self.bias::<V>(); PIXELS];
+                let first = (x * STRIDE).wrapping_sub(windows.padding[1]);
+                let reach = (PIXELS - 1) * STRIDE + KERNEL;
+                let is_within = first < width && first + reach <= width;
                 for (tap, row) in self.rows() {
                     let mut weights = [V::splat(0.0); KERNEL];
                     for (i, weight) in weights.iter_mut().enumerate() {
                         *weight = self.weight(tap * KERNEL + i);
                     }
                     let row = row.wrapping_add(channel);
-                    // Beyond the edges lie zeros.
-                    let mut values = [V::splat(0.0); MOST];
-                    let reach = (PIXELS - 1) * STRIDE + KERNEL;
-                    for (j, value) in values.iter_mut().enumerate().take(reach) {
-                        let column = (x * STRIDE).wrapping_add(j).wrapping_sub(windows.padding[1]);
-                        if column < width {
-                            *value = V::load_first(row.wrapping_add(column.wrapping_mul(c)), count);
-                        }
-                    }
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        for (tap, weight) in weights.iter().enumerate() {
-                            *sum = values[i * STRIDE + tap].mul_add(*weight, *sum);
-                        }
+                    let at = |j: usize| {
+                        let column = first.wrapping_add(j);
+                        (column, row.wrapping_add(column.wrapping_mul(c)))
+                    };
+                    if is_within {
+                        add::<V, KERNEL, STRIDE>(&mut sums, &weights, count, |j| at(j).1);
+                    } else {
+                        // Beyond the edges lie zeros.
+                        let at = |j: usize| match at(j) {
+                            (column, at) if column < width => at,
+                            _ => ZEROS.as_ptr(),
+                        };
+                        add::<V, KERNEL, STRIDE>(&mut sums, &weights, count, at);
                     }
                 }
                 let sums = sums.into_iter().take(self.width - x);
@@ -232,6 +237,27 @@ impl Line<'_> {
                 sum = sum.add(V::load_first(other.wrapping_add(self.channel), self.count));
             }
             self.of.after.of(sum).store_first(output.wrapping_add(at), self.count);
+        }
+    }
+}
+
+/// Adds what a block's pixels read of a row, whose `j`-th value lies at `at(j)`: each is read once.
+#[inline(always)]
+unsafe fn add<V: Vector, const KERNEL: usize, const STRIDE: usize>(
+    sums: &mut [V; PIXELS],
+    weights: &[V; KERNEL],
+    count: usize,
+    at: impl Fn(usize) -> *const f32,
+) {
+    unsafe {
+        let mut values = [V::splat(0.0); MOST];
+        for (j, value) in values.iter_mut().enumerate().take((PIXELS - 1) * STRIDE + KERNEL) {
+            *value = V::load_first(at(j), count);
+        }
+        for (i, sum) in sums.iter_mut().enumerate() {
+            for (tap, weight) in weights.iter().enumerate() {
+                *sum = values[i * STRIDE + tap].mul_add(*weight, *sum);
+            }
         }
     }
 }

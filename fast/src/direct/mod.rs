@@ -272,31 +272,36 @@ impl Task<'_> {
         let to = self.output;
         let mut from = piece.panels.start;
         while from < piece.panels.end {
-            let panels = from..piece.panels.end.min(from + group);
+            let some = from..piece.panels.end.min(from + group);
             let is_first = from == piece.panels.start;
-            from = panels.end;
+            from = some.end;
             // While these are worked on, the next ones come from memory, some with each call.
             let soon = self.of.weights.as_ptr().wrapping_add(from * panel);
             let next = (piece.panels.end - from).min(group) * panel;
-            let each = next / (piece.blocks.len() * panels.len());
-            let mut call = 0;
-            for block in piece.blocks.clone() {
+            let each = next / (piece.blocks.len() * some.len());
+            // The last panel of all may be one register wide.
+            let rest = channels - (some.end - 1) * 2 * lanes;
+            let wide = some.start..some.end - usize::from(rest <= lanes);
+            let ways = [(wide.clone(), 2), (wide.end..some.end, 1)];
+            for (number, block) in piece.blocks.clone().enumerate() {
                 let (y, j) = (block / across, block % across);
                 let pixels = j * to[1] / across..(j + 1) * to[1] / across;
                 let at =
                     (y - first) * windows.stride[0] * row + pixels.start * windows.stride[1] * c;
                 let pixel = (piece.photo * to[0] + y) * to[1] + pixels.start;
-                for number in panels.clone() {
-                    let channel = number * 2 * lanes;
+                for (panels, registers) in ways.clone().into_iter().filter(|way| !way.0.is_empty())
+                {
+                    let channel = panels.start * 2 * lanes;
                     let other = pixel * channels + channel;
                     let other = self.of.other.map(|values| values.as_ptr().wrapping_add(other));
-                    let count = (channels - channel).min(2 * lanes);
-                    let weights = self.of.weights.as_ptr().wrapping_add(number * panel);
-                    let (soon, pace) = match is_first && block == piece.blocks.start {
-                        true => (weights.wrapping_add(AHEAD), 2 * lanes),
-                        false => (soon.wrapping_add(call * each), each.div_ceil(self.length)),
+                    let weights = self.of.weights.as_ptr().wrapping_add(panels.start * panel);
+                    let (soon, pace, each) = match is_first && number == 0 {
+                        true => (weights.wrapping_add(AHEAD), 2 * lanes, panel),
+                        false => {
+                            let before = number * some.len() + panels.start - some.start;
+                            (soon.wrapping_add(before * each), each.div_ceil(self.length), each)
+                        }
                     };
-                    call += 1;
                     let sums = Sums {
                         input: input.wrapping_add(at),
                         pixel: windows.stride[1] * c,
@@ -307,13 +312,13 @@ impl Task<'_> {
                         panel: weights,
                         soon,
                         pace,
+                        each,
                         other: other.unwrap_or(std::ptr::null()),
                         output: output.wrapping_add(pixel * self.apart + channel),
                         strides: [channels, self.apart],
-                        channels: count,
+                        channels: channels.min(panels.end * 2 * lanes) - channel,
                         after: self.of.after,
                     };
-                    let registers = count.div_ceil(lanes);
                     let run = self.instructions.runs()[registers - 1][pixels.len() - 1];
                     // SAFETY: the processor has the instructions; windows lie within the input, or its copy.
                     unsafe { run(&sums) }

@@ -19,77 +19,103 @@ pub(super) struct Sums {
     pub(super) length: usize,
     /// By what each value of the only run is multiplied; null for nothing.
     pub(super) scale: *const f32,
-    /// A bias for each channel of the panel, then for each value that is read a weight for each channel.
+    /// Of each panel a bias for each channel, then for each value that is read a weight for each channel.
     pub(super) panel: *const f32,
-    /// Weights that will be read soon and may still be in memory: from where on, and how many floats a step,
-    /// they are asked for.
+    /// Weights that will be read soon and may still be in memory: from where on, how many floats a step, and
+    /// how many a panel they are asked for.
     pub(super) soon: *const f32,
     pub(super) pace: usize,
+    pub(super) each: usize,
     /// What is added; null for nothing.
     pub(super) other: *const f32,
     pub(super) output: *mut f32,
     /// Floats from a pixel of either to the next.
     pub(super) strides: [usize; 2],
-    /// How many channels of the panel there are.
+    /// How many channels there are, in one panel behind the other.
     pub(super) channels: usize,
     pub(super) after: After,
 }
 
 impl Sums {
-    /// So many pixels by a panel of so many registers.
+    /// So many pixels by panels of so many registers.
     ///
     /// # Safety
     /// The processor has `V`, and all that is read and written is there.
     #[inline(always)]
     pub(super) unsafe fn run<V: Vector, const PIXELS: usize, const REGISTERS: usize>(&self) {
-        unsafe {
-            let (mut panel, mut soon, mut scale) = (self.panel, self.soon, self.scale);
-            let mut bias = [V::splat(0.0); REGISTERS];
-            for bias in &mut bias {
-                *bias = V::load(panel);
-                panel = panel.wrapping_add(V::LANES);
-            }
-            let mut sums = [bias; PIXELS];
-            for outer in 0..self.runs[0] {
-                for inner in 0..self.runs[1] {
-                    let at = outer.wrapping_mul(self.steps[0]);
-                    let at = at.wrapping_add(inner.wrapping_mul(self.steps[1]));
-                    let mut values = self.input.wrapping_add(at);
-                    for _ in 0..self.length {
-                        let mut weights = [V::splat(0.0); REGISTERS];
-                        for weights in &mut weights {
-                            *weights = V::load(panel);
-                            panel = panel.wrapping_add(V::LANES);
-                        }
-                        if !scale.is_null() {
-                            let factor = V::spread(scale);
-                            weights = weights.map(|weights| weights.mul(factor));
-                            scale = scale.wrapping_add(1);
-                        }
-                        for (pixel, sums) in sums.iter_mut().enumerate() {
-                            let at = values.wrapping_add(pixel.wrapping_mul(self.pixel));
-                            let value = V::spread(at);
-                            for (sum, weights) in sums.iter_mut().zip(weights) {
-                                *sum = value.mul_add(weights, *sum);
+        let (mut panel, mut first, mut number) = (self.panel, 0usize, 0usize);
+        while first < self.channels {
+            unsafe {
+                let mut soon = self.soon.wrapping_add(number.wrapping_mul(self.each));
+                let mut scale = self.scale;
+                let mut bias = [V::splat(0.0); REGISTERS];
+                for bias in &mut bias {
+                    *bias = V::load(panel);
+                    panel = panel.wrapping_add(V::LANES);
+                }
+                let mut sums = [bias; PIXELS];
+                for outer in 0..self.runs[0] {
+                    for inner in 0..self.runs[1] {
+                        let at = outer.wrapping_mul(self.steps[0]);
+                        let at = at.wrapping_add(inner.wrapping_mul(self.steps[1]));
+                        let mut values = self.input.wrapping_add(at);
+                        for _ in 0..self.length {
+                            let mut weights = [V::splat(0.0); REGISTERS];
+                            for weights in &mut weights {
+                                *weights = V::load(panel);
+                                panel = panel.wrapping_add(V::LANES);
                             }
+                            if !scale.is_null() {
+                                let factor = V::spread(scale);
+                                weights = weights.map(|weights| weights.mul(factor));
+                                scale = scale.wrapping_add(1);
+                            }
+                            for (pixel, sums) in sums.iter_mut().enumerate() {
+                                let at = values.wrapping_add(pixel.wrapping_mul(self.pixel));
+                                let value = V::spread(at);
+                                for (sum, weights) in sums.iter_mut().zip(weights) {
+                                    *sum = value.mul_add(weights, *sum);
+                                }
+                            }
+                            values = values.wrapping_add(1);
+                            V::prefetch(soon);
+                            soon = soon.wrapping_add(self.pace);
                         }
-                        values = values.wrapping_add(1);
-                        V::prefetch(soon);
-                        soon = soon.wrapping_add(self.pace);
                     }
                 }
+                // What networks have most is known where it is written, and not asked for each register.
+                match self.after {
+                    After::Between(least, most) => {
+                        self.put(sums, first, After::Between(least, most));
+                    }
+                    after => self.put(sums, first, after),
+                }
             }
-            for (pixel, sums) in sums.into_iter().enumerate() {
-                for (register, sum) in sums.into_iter().enumerate() {
-                    let first = register * V::LANES;
-                    let count = self.channels.wrapping_sub(first).min(V::LANES);
-                    let [other, output] =
-                        self.strides.map(|stride| pixel.wrapping_mul(stride).wrapping_add(first));
-                    let mut value = sum;
+            first = first.wrapping_add(REGISTERS * V::LANES);
+            number = number.wrapping_add(1);
+        }
+    }
+
+    /// Writes a panel's sums, whose first channel this is, with what is added and after what follows.
+    #[inline(always)]
+    unsafe fn put<V: Vector, const PIXELS: usize, const REGISTERS: usize>(
+        &self,
+        sums: [[V; REGISTERS]; PIXELS],
+        first: usize,
+        after: After,
+    ) {
+        for (pixel, sums) in sums.into_iter().enumerate() {
+            for (register, sum) in sums.into_iter().enumerate() {
+                let first = first.wrapping_add(register * V::LANES);
+                let count = self.channels.saturating_sub(first).min(V::LANES);
+                let [other, output] =
+                    self.strides.map(|stride| pixel.wrapping_mul(stride).wrapping_add(first));
+                let mut value = sum;
+                unsafe {
                     if !self.other.is_null() {
                         value = value.add(V::load_first(self.other.wrapping_add(other), count));
                     }
-                    self.after.of(value).store_first(self.output.wrapping_add(output), count);
+                    after.of(value).store_first(self.output.wrapping_add(output), count);
                 }
             }
         }
