@@ -98,7 +98,7 @@ impl Attribution for DeepLift {
         let mut changes = Vec::with_capacity(case.count());
         let map = case.one_by_one(|case| {
             let (photo, start) = (case.run(&route)?, self.from.of(model, &case.input()?)?);
-            let (map, scores) = lifted(case, &route, &photo, &start)?;
+            let (map, scores) = lifted(case, &route, photo, &start)?;
             let ends = case.scores()?.into_iter().zip(scores);
             changes.extend(ends.map(|(score, before)| score - before));
             Ok(map)
@@ -132,7 +132,7 @@ impl Attribution for DeepLiftShap {
             for i in 0..count {
                 let start = baselines.f_narrow(0, i, 1);
                 let start = start.and_then(|t| t.f_expand(input.size(), false)).into_result()?;
-                let (map, _) = lifted(case, &route, &photo, &start)?;
+                let (map, _) = lifted(case, &route, photo.shared(), &start)?;
                 let part = map.f_div_scalar(count as f64);
                 mean = part.and_then(|part| mean.f_add_(&part)).into_result()?;
                 done += case.count();
@@ -148,17 +148,14 @@ impl Attribution for DeepLiftShap {
 }
 
 /// The map from this baseline, `[N, C, H, W]`, and the baselines' scores.
-fn lifted(
-    case: &Case,
-    route: &Route,
-    photo: &Values,
-    start: &Tensor,
-) -> Result<(Tensor, Vec<f64>)> {
-    let baseline = case.run_for(route, start)?;
+fn lifted(case: &Case, route: &Route, photo: Values, start: &Tensor) -> Result<(Tensor, Vec<f64>)> {
+    let mut baseline = case.run_for(route, start)?;
     let scores = case.scores_of(&baseline.output)?;
     let slope = case.slope(&photo.output)?;
     let multiplier = route.back(photo, slope, |layer, multiplier| {
-        through(layer, &route.layer(layer.at.id, &baseline)?, multiplier)
+        let given = through(layer, &route.layer(layer.at.id, &baseline)?, multiplier);
+        route.forget(layer.at.id, &mut baseline);
+        given
     })?;
     let map = case.input()?.f_sub(start).and_then(|way| way.f_mul(&multiplier)).into_result()?;
     Ok((map, scores))

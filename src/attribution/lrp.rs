@@ -227,7 +227,7 @@ impl Attribution for Lrp {
             let known = case.run(&route)?;
             let start = case.slope(&known.output)?.f_mul(&known.output).into_result()?;
             starts.extend(sums(&start)?);
-            route.back(&known, start, |layer, relevance| shares.back(layer, relevance))
+            route.back(known, start, |layer, relevance| shares.back(layer, relevance))
         })?;
         let (which, sum, start) = widest(&relevance, &starts)?;
         let rest = match self.biases {
@@ -345,6 +345,9 @@ fn negative(values: &Tensor) -> Result<Tensor> {
     values.f_clamp_max(0.0).into_result()
 }
 
+/// A part of weights or of a bias.
+type PartOf<'f> = &'f dyn Fn(&Tensor) -> Result<Tensor>;
+
 /// Inputs, and by what they are multiplied.
 struct Part {
     input: Tensor,
@@ -359,18 +362,20 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Of the positive inputs with some weights, and of the negative ones, if there are any, with others.
+    /// Of the positive inputs with the first part of the weights, and of the negative ones, if there are any, with the
+    /// second.
     fn sided(
         affine: &'a Affine,
         sides: &[Tensor],
-        weights: [&Tensor; 2],
-        bias: Option<Tensor>,
-    ) -> Parts<'a> {
-        let part = |(input, weight): (&Tensor, &Tensor)| Part {
-            input: input.shallow_clone(),
-            weight: weight.shallow_clone(),
+        parts: [PartOf; 2],
+        bias: Option<&Tensor>,
+    ) -> Result<Parts<'a>> {
+        let bias = bias.map(parts[0]).transpose()?;
+        let part = |(input, part): (&Tensor, PartOf)| {
+            Ok(Part { input: input.shallow_clone(), weight: part(&affine.weight)? })
         };
-        Parts { affine, parts: sides.iter().zip(weights).map(part).collect(), bias }
+        let parts = sides.iter().zip(parts).map(part).collect::<Result<_>>()?;
+        Ok(Parts { affine, parts, bias })
     }
 
     fn output(&self) -> Result<Tensor> {
@@ -440,17 +445,17 @@ impl Shares<'_> {
                 given.f_mul(input).into_result()
             }
             LrpRule::ZPlus => {
-                let ((plus, bias), minus) = (split(positive)?, negative(weight)?);
-                Parts::sided(&affine, &sides(input)?, [&plus, &minus], bias).shared(relevance)
+                let parts: [PartOf; 2] = [&positive, &negative];
+                Parts::sided(&affine, &sides(input)?, parts, bias)?.shared(relevance)
             }
             LrpRule::AlphaBeta { alpha, beta } => {
-                let ((plus, above), (minus, below)) = (split(positive)?, split(negative)?);
                 let sides = sides(input)?;
-                let supports = Parts::sided(&affine, &sides, [&plus, &minus], above);
-                let opposes = Parts::sided(&affine, &sides, [&minus, &plus], below);
-                let mut given = supports.shared(relevance)?.f_mul_scalar(alpha).into_result()?;
-                let against = opposes.shared(relevance)?.f_mul_scalar(beta).into_result()?;
-                given.f_sub_(&against).into_result()
+                let shared = |parts: [PartOf; 2], factor: f64| {
+                    let given = Parts::sided(&affine, &sides, parts, bias)?.shared(relevance)?;
+                    given.f_mul_scalar(factor).into_result()
+                };
+                let mut given = shared([&positive, &negative], alpha)?;
+                given.f_sub_(&shared([&negative, &positive], beta)?).into_result()
             }
             LrpRule::Gamma(gamma) => self.gamma(&affine, input, gamma, &output()?, relevance),
             LrpRule::Flat => all(weight.f_ones_like().into_result()?, None),
@@ -489,25 +494,25 @@ impl Shares<'_> {
         output: &Tensor,
         relevance: &Tensor,
     ) -> Result<Tensor> {
-        let (weight, sides) = (&affine.weight, sides(input)?);
+        let sides = sides(input)?;
         let more = |values: &Tensor, part: fn(&Tensor) -> Result<Tensor>| {
-            part(values)?.f_mul_scalar(gamma).and_then(|more| more.f_add(values)).into_result()
+            let mut more = part(values)?;
+            more.f_mul_scalar_(gamma).and_then(|mut more| more.f_add_(values)).into_result()
         };
+        let (above, below) = (|t: &Tensor| more(t, positive), |t: &Tensor| more(t, negative));
         let bias = affine.bias.as_ref().filter(|_| self.lrp.biases);
-        let (plus, minus) = (more(weight, positive)?, more(weight, negative)?);
-        let above = bias.map(|bias| more(bias, positive)).transpose()?;
-        let below = bias.map(|bias| more(bias, negative)).transpose()?;
-        let where_positive = Parts::sided(affine, &sides, [&plus, &minus], above);
-        let where_negative = Parts::sided(affine, &sides, [&minus, &plus], below);
+        let shared = |parts: [PartOf; 2], relevance: &Tensor| {
+            Parts::sided(affine, &sides, parts, bias)?.shared(relevance)
+        };
         let relevance = |is: Result<Tensor, tch::TchError>| {
             is.and_then(|is| relevance.f_mul(&is.f_to_kind(relevance.kind())?)).into_result()
         };
-        let given = where_positive.shared(&relevance(output.f_gt(0.0))?)?;
+        let given = shared([&above, &below], &relevance(output.f_gt(0.0))?)?;
         let rest = relevance(output.f_lt(0.0))?;
         // Behind a rectifier, negative outputs have none.
         match rest.f_any().and_then(|any| any.f_int64_value(&[])).into_result()? {
             0 => Ok(given),
-            _ => given.f_add(&where_negative.shared(&rest)?).into_result(),
+            _ => given.f_add(&shared([&below, &above], &rest)?).into_result(),
         }
     }
 }

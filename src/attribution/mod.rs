@@ -21,8 +21,8 @@
 //! use convlens::prelude::*;
 //! let mut net = Model::builder("brightness", [3, 64, 64]).preprocess(Preprocess::exact(64, 64));
 //! let photos = net.input();
-//! let mean = |inputs: &[Tensor], _| inputs[0].mean_dim([2i64, 3].as_slice(), false, tch::Kind::Float);
-//! net.add("mean", Module::function(mean), &[photos]);
+//! let places = [2i64, 3];
+//! net.add("mean", Module::function(move |x, _| x[0].mean_dim(&places[..], false, tch::Kind::Float)), &[photos]);
 //! let model = net.build()?.classes(["red", "green", "blue"])?;
 //! let look = model.look(&Photo::open("assets/photos/cat.png")?)?;
 //! let heat = look.explain(&KernelShap::default().class("red").samples(60))?;

@@ -235,18 +235,18 @@ impl<'a> Route<'a> {
     }
 
     /// From what the output has to what the input gets. `through` says what each input of a layer gets of what its
-    /// output has; of inputs that get nothing it is not read.
+    /// output has; of inputs that get nothing it is not read. What is known of a layer is given up behind it.
     pub(crate) fn back(
         &self,
-        known: &Values,
+        mut known: Values,
         start: Tensor,
-        through: impl Fn(&Layer, &Tensor) -> Result<Vec<Tensor>>,
+        mut through: impl FnMut(&Layer, &Tensor) -> Result<Vec<Tensor>>,
     ) -> Result<Tensor> {
         let mut signals: Vec<Option<Tensor>> = self.receivers.iter().map(|_| None).collect();
         signals[self.model.output().0] = Some(start);
         for id in self.stops().rev() {
             let Some(signal) = signals[id.0].take() else { continue };
-            let layer = self.layer(id, known)?;
+            let layer = self.layer(id, &known)?;
             let given = through(&layer, &signal);
             let given = given.map_err(|error| {
                 error.while_doing(format!("backwards through {:?}", self.model.layer_name(id)))
@@ -259,8 +259,32 @@ impl<'a> Route<'a> {
                     Some(sum) => sum.f_add(&given).into_result()?,
                 });
             }
+            self.forget(id, &mut known);
         }
         signals[self.from.0].take().ok_or_else(|| Error::Shape("nothing reached the input".into()))
+    }
+
+    /// Gives up what a layer answers, which those before it do not read.
+    pub(crate) fn forget(&self, id: NodeId, known: &mut Values) {
+        // A layer of weights still reads the norm that is merged into it.
+        if !self.norms.contains(&Some(id)) {
+            known.values[id.0] = None;
+        }
+        if let Some(norm) = self.norms[id.0] {
+            known.values[norm.0] = None;
+        }
+    }
+}
+
+impl Values {
+    /// The same values once more, in the same memory.
+    pub(crate) fn shared(&self) -> Values {
+        let values = self.values.iter().map(|value| value.as_ref().map(Tensor::shallow_clone));
+        Values {
+            values: values.collect(),
+            shapes: self.shapes.clone(),
+            output: self.output.shallow_clone(),
+        }
     }
 }
 
