@@ -136,7 +136,7 @@ pub(super) fn pearson(one: &[f64], other: &[f64]) -> Option<f64> {
         sums = [sums[0] + x * y, sums[1] + x * x, sums[2] + y * y];
     }
     let [both, one, other] = sums;
-    (one > 0.0 && other > 0.0).then(|| (both / (one.sqrt() * other.sqrt())).clamp(-1.0, 1.0))
+    (one > 0.0 && other > 0.0).then(|| (both / (one * other).sqrt()).clamp(-1.0, 1.0))
 }
 
 fn structural(one: &[f64], other: &[f64], [height, width]: [usize; 2]) -> f64 {

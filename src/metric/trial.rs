@@ -14,7 +14,8 @@ use crate::look::Look;
 /// use convlens::metric::{Metric, Trial};
 /// use convlens::prelude::*;
 /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
-/// let trial = Trial::new(&look, &GradCam::default())?; // several metrics of one map
+/// let method = GradCam::default();
+/// let trial = Trial::new(&look, &method)?; // several metrics of one map
 /// let values = (Sparseness::default().measure(&trial)?, AverageDrop::default().measure(&trial)?);
 /// Ok::<(), convlens::Error>(())
 /// ```

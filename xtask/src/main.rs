@@ -165,6 +165,7 @@ fn plain_tests(checkout: &Path) -> Command {
     let mut cargo = tests(
         checkout,
         &[
+            "black_box",
             "dataset",
             "explanations",
             "fcn",
@@ -173,6 +174,7 @@ fn plain_tests(checkout: &Path) -> Command {
             "layers",
             "look",
             "methods",
+            "metric",
             "model",
             "perturbation",
             "receptive_field",
