@@ -247,7 +247,8 @@ fn the_size_of_batches_does_not_matter() {
     for batch in [1, 2, 3, 5, 1000] {
         for (found, expected) in all(batch).iter().zip(&usual) {
             let error = difference(found, expected);
-            assert!(error < 1e-6, "{batch}: {error}");
+            // oneDNN takes sums in another order for other batches.
+            assert!(error < 3e-6, "{batch}: {error}");
         }
     }
 }
