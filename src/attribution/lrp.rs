@@ -281,9 +281,11 @@ impl Rules for Shares<'_> {
                 LrpRule::Flat | LrpRule::WSquare => known(false, false),
                 // What comes out is the divisor.
                 LrpRule::Epsilon(_) => known(true, self.lrp.biases),
-                // Computed once more, rather than kept.
-                LrpRule::Gamma(_) | LrpRule::Box { .. } => known(true, false),
-                LrpRule::ZPlus | LrpRule::AlphaBeta { .. } => known(true, false),
+                // Where what comes out is read as well, it is computed once more rather than kept.
+                LrpRule::Gamma(_)
+                | LrpRule::Box { .. }
+                | LrpRule::ZPlus
+                | LrpRule::AlphaBeta { .. } => known(true, false),
             },
             Makes::Moved
             | Makes::Sampled

@@ -357,12 +357,7 @@ impl Layer<'_> {
             return Err(unfit());
         };
         let work = || {
-            let scale = op.scale(weight, variance)?;
-            let shift = match &affine.bias {
-                Some(own) => own.f_sub(mean)?,
-                None => mean.f_neg()?,
-            };
-            let bias = shift.f_mul(&scale)?.f_add(bias)?;
+            let (scale, bias) = op.folded([weight, bias, mean, variance], affine.bias.as_ref())?;
             let weight = match &affine.plain {
                 Op::ConvTranspose2d(op) => op.scaled(&affine.weight, &scale)?,
                 _ => {

@@ -113,8 +113,7 @@ impl Operands {
     }
 }
 
-/// `norm(conv(x))` is a convolution too: with `s = weight / √(variance + eps)` of the norm, it has
-/// the weight `w·s` and the bias `(b − mean)·s + bias`.
+/// `norm(conv(x))` is a convolution too.
 pub(super) fn folded(
     norm: Option<&Node>,
     parameters: &[&Tensor],
@@ -128,12 +127,8 @@ pub(super) fn folded(
         return Ok((parameters[0].f_detach().into_result()?, bias));
     };
     let work = || {
-        let scale = norm.scale(weight, variance)?;
-        let shift = match conv.get(1) {
-            Some(own) => own.f_sub(mean)?,
-            None => mean.f_neg()?,
-        };
-        let shift = shift.f_mul(&scale)?.f_add(bias)?;
+        let own = conv.get(1).copied();
+        let (scale, shift) = norm.folded([*weight, *bias, *mean, *variance], own)?;
         Ok((conv[0].f_mul(&scale.f_reshape([-1, 1, 1, 1])?)?, shift))
     };
     let (kernel, shift) = work().into_result()?;

@@ -45,6 +45,22 @@ impl BatchNorm2d {
         variance.f_add_scalar(self.eps)?.f_rsqrt()?.f_mul(weight)
     }
 
+    /// `norm(x w + b)` is `x w s + (b − mean) s + bias`: by what the weights of what is before it are multiplied, `s`, one an
+    /// output channel, and what is added, from the norm's own parameters and the bias `b` before it.
+    pub(crate) fn folded(
+        &self,
+        [weight, bias, mean, variance]: [&Tensor; 4],
+        before: Option<&Tensor>,
+    ) -> Result<(Tensor, Tensor), TchError> {
+        let scale = self.scale(weight, variance)?;
+        let shift = match before {
+            Some(own) => own.f_sub(mean)?,
+            None => mean.f_neg()?,
+        };
+        let shift = shift.f_mul(&scale)?.f_add(bias)?;
+        Ok((scale, shift))
+    }
+
     /// From the gradient at the output to that at the input, with the statistics of training.
     pub(crate) fn scaled_back(
         &self,
