@@ -326,17 +326,19 @@ impl Case {
     /// one score a class; of any other target, the score.
     pub(crate) fn confidence(&self, index: usize) -> Result<f64> {
         let output = self.memory.output()?.f_narrow(0, index as i64, 1).into_result()?;
-        let mut found =
-            finite(self.goal(index)?, self.goal(index)?.confidences(self.model(), &output)?)?;
-        found.pop().ok_or_else(|| Error::Shape("no output".into()))
+        self.confidences_of(index, &output)?.pop().ok_or_else(|| Error::Shape("no output".into()))
     }
 
     /// The same for other values of the input in its place, `[M, ...]`.
     pub(crate) fn confidences_with(&self, index: usize, inputs: &Tensor) -> Result<Vec<f64>> {
         let _no_grad = tch::no_grad_guard();
         let output = self.output_from(index, self.model().input(), inputs)?;
+        self.confidences_of(index, &output)
+    }
+
+    fn confidences_of(&self, index: usize, outputs: &Tensor) -> Result<Vec<f64>> {
         let goal = self.goal(index)?;
-        finite(goal, goal.confidences(self.model(), &output)?)
+        finite(goal, goal.confidences(self.model(), outputs)?)
     }
 
     /// The output for one input where a layer has these values, `[M, ...]`.

@@ -3,10 +3,9 @@
 use tch::{Kind, Tensor};
 
 use super::long_work::{LongWork, long_work};
+use super::regression::{check_regression, design, fit, fit_remark};
 use super::settings::{Settings, shared_setters};
-use super::variants::{
-    Draws, Parts, as_shares, check_count, check_regression, draw_setters, part_setters,
-};
+use super::variants::{Draws, Parts, as_shares, check_count, draw_setters, part_setters};
 use super::{Attribution, Case, Evidence, Meaning, Target};
 use crate::error::Result;
 use crate::tensor::{IntoResult, to_doubles};
@@ -126,9 +125,8 @@ fn regression(shown: &[Vec<bool>], scores: &[f64], change: f64, count: usize) ->
     if shown.is_empty() {
         return Ok(vec![even; count]);
     }
-    let rows: Vec<f64> = shown.iter().flatten().map(|&shown| f64::from(u8::from(shown))).collect();
     let work = || {
-        let z = Tensor::f_from_slice(&rows)?.f_reshape([-1, count as i64])?;
+        let z = design(shown)?;
         let sizes = z.f_sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)?;
         let rest =
             Tensor::f_from_slice(scores)?.f_unsqueeze(1)?.f_sub(&sizes.f_mul_scalar(even)?)?;
@@ -138,35 +136,4 @@ fn regression(shown: &[Vec<bool>], scores: &[f64], change: f64, count: usize) ->
         gram.f_linalg_pinv(1e-10, true)?.f_matmul(&right)?.f_add_scalar(even)
     };
     to_doubles(&work().into_result()?)
-}
-
-/// `R²` of a regression, `1 − Σ w (y − ŷ)² / Σ w (y − ȳ)²`; `None` where all scores are the same.
-pub(super) fn fit(
-    shown: &[Vec<bool>],
-    scores: &[f64],
-    weights: &[f64],
-    intercept: f64,
-    values: &[f64],
-) -> Option<f64> {
-    let total: f64 = weights.iter().sum();
-    let mean =
-        scores.iter().zip(weights).map(|(score, weight)| score * weight).sum::<f64>() / total;
-    let (mut missed, mut spread) = (0.0, 0.0);
-    for ((shown, score), weight) in shown.iter().zip(scores).zip(weights) {
-        let shown = shown.iter().zip(values).filter(|(shown, _)| **shown);
-        let expected: f64 = intercept + shown.map(|(_, value)| value).sum::<f64>();
-        missed += weight * (score - expected).powi(2);
-        spread += weight * (score - mean).powi(2);
-    }
-    (spread > 0.0).then(|| 1.0 - missed / spread)
-}
-
-/// How well regressions fit: the worst of a batch.
-pub(super) fn fit_remark(fits: &[Option<f64>]) -> String {
-    let least = fits.iter().flatten().copied().reduce(f64::min);
-    let which = if fits.len() > 1 { "of the photo where it fits least, " } else { "" };
-    match least {
-        Some(least) => format!("{which}R² of the regression is {least:.3}"),
-        None => "every sample has the same score: there is nothing to fit".into(),
-    }
 }

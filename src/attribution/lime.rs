@@ -2,12 +2,10 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::kernel_shap::{fit, fit_remark};
 use super::long_work::{LongWork, long_work};
+use super::regression::{check_regression, design, fit, fit_remark};
 use super::settings::{Settings, shared_setters};
-use super::variants::{
-    Draws, Parts, as_shares, check_count, check_regression, coins, draw_setters, part_setters,
-};
+use super::variants::{Draws, Parts, as_shares, check_count, coins, draw_setters, part_setters};
 use super::{Attribution, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
 use crate::tensor::{IntoResult, to_doubles};
@@ -161,11 +159,10 @@ fn regression(
     weights: &[f64],
     penalty: f64,
 ) -> Result<(f64, Vec<f64>)> {
-    let rows: Vec<f64> = shown.iter().flatten().map(|&shown| f64::from(u8::from(shown))).collect();
     let work = || -> Result<(Tensor, Tensor), TchError> {
         let pi = Tensor::f_from_slice(weights)?.f_unsqueeze(1)?;
         let pi = pi.f_div(&pi.f_sum(None::<Kind>)?)?;
-        let z = Tensor::f_from_slice(&rows)?.f_reshape([shown.len() as i64, -1])?;
+        let z = design(shown)?;
         let y = Tensor::f_from_slice(scores)?.f_unsqueeze(1)?;
         let means = pi.f_tr()?.f_matmul(&z)?; // [1, K]
         let mean = pi.f_tr()?.f_matmul(&y)?;

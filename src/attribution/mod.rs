@@ -67,6 +67,7 @@ mod long_work;
 mod lrp;
 mod noise;
 mod occlusion;
+mod regression;
 mod resolved_target;
 mod rise;
 mod saliency;

@@ -10,7 +10,6 @@ use super::long_work::LongWork;
 use super::settings::Settings;
 use super::{Baseline, Case, Evidence, Meaning};
 use crate::error::{Error, Result};
-use crate::memory;
 use crate::picture::{Segmentation, Segments};
 use crate::tensor::IntoResult;
 
@@ -297,19 +296,6 @@ impl Divided<'_> {
         let evidence = settings.at_input(self.case, contributions, meaning)?;
         Ok(Evidence { remarks, segments: self.segments, ..evidence })
     }
-}
-
-/// Refuses a regression with so many samples of so many segments where memory does not suffice.
-pub(super) fn check_regression(method: &str, samples: usize, segments: usize) -> Result<()> {
-    let (samples, segments) = (samples as u64, segments as u64);
-    // What is shown of each sample in single and double precision, and a few square matrices.
-    let bytes = samples.saturating_mul(segments).saturating_mul(24);
-    let bytes = bytes.saturating_add(segments.saturating_mul(segments).saturating_mul(48));
-    memory::check(
-        &format!("{method} of {samples} samples of {segments} segments"),
-        bytes,
-        "take fewer segments or samples",
-    )
 }
 
 /// Bits of which each is 1 with a probability of a half.
