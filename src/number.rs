@@ -28,6 +28,11 @@ pub(crate) fn signed(value: f64, figures: i32) -> String {
     }
 }
 
+/// So many of something: `1 photo`, `8 photos`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::number;

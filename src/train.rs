@@ -14,6 +14,7 @@ use crate::chart::Chart;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::model::{Model, Pass, Weights, with_grad};
+use crate::number::counted;
 use crate::panic::caught;
 use crate::show::{self, MimeBundle, Pace, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
@@ -553,10 +554,7 @@ impl Fitted {
 
     /// "1 epoch", "20 epochs"
     fn epochs(&self) -> String {
-        match self.losses.len() {
-            1 => "1 epoch".to_owned(),
-            count => format!("{count} epochs"),
-        }
+        counted(self.losses.len(), "epoch")
     }
 
     /// The line after the latest of so many epochs, if it is time for one.

@@ -130,7 +130,7 @@ fn tick(value: f64, axis: &Range<f64>) -> f64 {
 }
 
 /// The least and the greatest of the finite values, if there are any.
-fn extent<T: Copy + Into<f64>>(values: &[T]) -> Option<(f64, f64)> {
+pub(crate) fn extent<T: Copy + Into<f64>>(values: &[T]) -> Option<(f64, f64)> {
     let finite = values.iter().map(|&v| v.into()).filter(|v: &f64| v.is_finite());
     finite.fold(None, |extent, v| {
         let (low, high) = extent.unwrap_or((v, v));
@@ -174,12 +174,7 @@ pub(crate) fn curve(values: &[f32], step: f64) -> Result<Picture> {
         Axes { font: &font, x_labels: 8, x: &x, y: &y, names: ["index", "value"] }
             .draw(&mut chart)?;
         for piece in finite_pieces(values, step, 1100) {
-            match piece.as_slice() {
-                &[at] => {
-                    chart.draw_series([Circle::new(at, 2, BLUE.filled())]).map_err(failed)?;
-                }
-                many => stroke::stroke(&chart, many, BLUE)?,
-            }
+            stroke::stroke(&mut chart, &piece, 2, BLUE)?;
         }
         Ok(())
     })

@@ -203,14 +203,7 @@ fn line(
 ) -> Result<()> {
     for piece in finite_pieces(values, step, most) {
         let piece: Vec<(f64, f64)> = piece.into_iter().map(|(x, y)| (from + x, y)).collect();
-        match piece.as_slice() {
-            [at] => {
-                let radius = if values.len() == 1 { 4 } else { 2 };
-                let circle = Circle::new(*at, radius, colour.filled());
-                axes.draw_series([circle]).map_err(failed)?;
-            }
-            many => stroke(axes, many, colour)?,
-        }
+        stroke(axes, &piece, if values.len() == 1 { 4 } else { 2 }, colour)?;
     }
     Ok(())
 }

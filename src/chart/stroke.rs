@@ -10,8 +10,17 @@ const RADIUS: f64 = 1.0;
 /// So far around the plotting area lines on its edge reach.
 const BEYOND: i32 = 2;
 
-/// Draws a line through these points.
-pub(super) fn stroke(axes: &Canvas, points: &[(f64, f64)], colour: RGBColor) -> Result<()> {
+/// Draws a line through these points; one alone is a dot of this radius.
+pub(super) fn stroke(
+    axes: &mut Canvas,
+    points: &[(f64, f64)],
+    dot: i32,
+    colour: RGBColor,
+) -> Result<()> {
+    if let &[point] = points {
+        let circle = Circle::new(point, dot, colour.filled());
+        return axes.draw_series([circle]).map(drop).map_err(failed);
+    }
     let area = axes.plotting_area();
     let (xs, ys) = (area.get_x_range(), area.get_y_range());
     let area = area.strip_coord_spec();

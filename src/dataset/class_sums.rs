@@ -11,7 +11,7 @@ use super::top_maps::{TopMaps, no_photos, unreadable_notes};
 use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model};
-use crate::number::number;
+use crate::number::{counted, number};
 use crate::show::{MimeBundle, Row, Show, Table, debug_line, thousands, together};
 
 /// For every photo and each class, the sum of the mean activations of that class's top maps:
@@ -183,7 +183,7 @@ impl ClassSums {
                 (name.clone(), of_class.map(|photo| photo.sums[group]).collect::<Vec<f64>>())
             });
             Chart::lines(lines.filter(|(_, sums)| !sums.is_empty()))
-                .title(format!("the {maps} map{} of {class}", if *maps == 1 { "" } else { "s" }))
+                .title(format!("the {} of {class}", counted(*maps, "map")))
                 .axes("photo", "sum of mean activations")
         });
         let columns = self.groups.len().clamp(1, 2);

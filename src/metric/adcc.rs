@@ -1,6 +1,6 @@
 //! ADCC.
 
-use super::masked::masked;
+use super::masked::{drop_to, masked};
 use super::similarity::pearson;
 use super::trial::{Trial, only};
 use super::{Better, Metric};
@@ -40,17 +40,14 @@ impl Metric for Adcc {
     fn measure(&self, trial: &Trial) -> Result<Option<f64>> {
         let map = trial.mask()?;
         let photo = masked(trial, &map)?;
-        let before = trial.confidence()?;
-        if before <= 0.0 {
-            return Ok(None);
-        }
-        let kept = 1.0 - (before - only(trial.confidences(&photo)?)?).max(0.0) / before;
+        let after = only(trial.confidences(&photo)?)?;
+        let Some(drop) = drop_to(after, trial.confidence()?) else { return Ok(None) };
         let again = only(trial.explain_others(&photo)?)?.normalized()?;
         let as_doubles = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let (map, again) = (as_doubles(&map), as_doubles(again.values()));
         let coherency = (pearson(&map, &again).unwrap_or(0.0) + 1.0) / 2.0;
         let simple = 1.0 - map.iter().sum::<f64>() / map.len() as f64;
-        let parts = [coherency, simple, kept];
+        let parts = [coherency, simple, 1.0 - drop];
         // The harmonic mean with a 0 is 0.
         let mean = match parts.iter().all(|&part| part > 0.0) {
             true => 3.0 / parts.iter().map(|part| 1.0 / part).sum::<f64>(),

@@ -10,6 +10,7 @@ use super::trial::Trial;
 use crate::attribution::Attribution;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::number::counted;
 use crate::photo::Photo;
 use crate::show::{DASH, MimeBundle, Progress, Row, Show, Table, debug_line};
 
@@ -65,14 +66,9 @@ pub fn agreement(
         pairs.add(&maps, true);
     }
     progress.finish();
-    let heading = format!("{}, {}", model.name(), photos_counted(photos.len()));
+    let heading = format!("{}, {}", model.name(), counted(photos.len(), "photo"));
     let methods = methods.iter().map(|method| method.name()).collect();
     Ok(Agreement { heading, methods, pairs: Rc::new(pairs) })
-}
-
-/// "1 photo", "8 photos".
-pub(super) fn photos_counted(count: usize) -> String {
-    format!("{count} photo{}", if count == 1 { "" } else { "s" })
 }
 
 /// Sums over photos for every pair of methods, of which the first comes first.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::chart::Chart;
+use crate::chart::{Chart, extent};
 use crate::error::{Error, Result};
 use crate::number::number;
 use crate::picture::write_file;
@@ -94,9 +94,8 @@ impl Curve {
 
     /// That the order of the pixels says nothing, where that is so.
     pub(super) fn flatness(&self) -> Option<String> {
-        let values = || self.points.iter().map(|(_, y)| *y);
-        let (low, high) =
-            (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        let values: Vec<f64> = self.points.iter().map(|(_, y)| *y).collect();
+        let (low, high) = extent(&values)?;
         let flat = high - low <= FLAT * high.abs().max(low.abs());
         flat.then(|| {
             format!(

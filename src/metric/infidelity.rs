@@ -5,8 +5,8 @@ use rand::rngs::StdRng;
 use tch::{Kind, Tensor};
 
 use super::trial::Trial;
-use super::{Better, Metric, check_runs};
-use crate::error::{Error, Result};
+use super::{Better, Metric, check_change, check_runs};
+use crate::error::Result;
 use crate::model::Init;
 use crate::picture::Resize;
 use crate::tensor::{IntoResult, to_doubles};
@@ -40,23 +40,13 @@ impl Default for Infidelity {
     }
 }
 
+change_setters!(Infidelity, "20");
+
 impl Infidelity {
     /// The standard deviation of the change of the normalised input: 0.1 unless set.
     #[must_use]
     pub fn deviation(&self, deviation: f64) -> Self {
         Self { deviation, ..self.clone() }
-    }
-
-    /// How many changed photos: 20 unless set.
-    #[must_use]
-    pub fn samples(&self, samples: usize) -> Self {
-        Self { samples, ..self.clone() }
-    }
-
-    /// Other changes of the same kind: 0 unless set.
-    #[must_use]
-    pub fn seed(&self, seed: u64) -> Self {
-        Self { seed, ..self.clone() }
     }
 
     /// The map's values as they are, in units of the score by the input's, as a gradient's are.
@@ -76,12 +66,7 @@ impl Metric for Infidelity {
     }
 
     fn measure(&self, trial: &Trial) -> Result<Option<f64>> {
-        if !self.deviation.is_finite() || self.deviation <= 0.0 {
-            return Err(Error::Argument(format!(
-                "a photo is changed by a deviation above 0, such as 0.1, not {}",
-                self.deviation
-            )));
-        }
+        check_change("deviation", 0.1, self.deviation)?;
         check_runs("infidelity", "samples", self.samples, self.samples)?;
         let input = trial.input()?;
         let phi = contributions(trial, &input)?;
@@ -113,7 +98,7 @@ impl Metric for Infidelity {
 
 /// A value for each of the input's, flat, in double precision.
 fn contributions(trial: &Trial, input: &Tensor) -> Result<Tensor> {
-    trial.map()?; // that there is more than one pixel
+    trial.check_places()?;
     let [height, width] = trial.size()?;
     let maps = trial.heat().channels().resized(height, width, Resize::HalfPixel)?;
     let repeats = input.numel() / maps.values().len().max(1);

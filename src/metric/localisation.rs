@@ -100,7 +100,7 @@ impl Truth {
 
     /// This photo's region, as the network sees it.
     fn seen(&self, trial: &Trial) -> Result<Region> {
-        trial.map()?; // that there is more than one pixel
+        trial.check_places()?;
         let Some(region) = self.0.get(trial.photo()) else {
             return Err(Error::Argument(format!(
                 "there is no region for photo {}, but {} in all: give one for each photo, in their order",

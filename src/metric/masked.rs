@@ -36,10 +36,13 @@ impl Metric for AverageDrop {
     }
 
     fn measure(&self, trial: &Trial) -> Result<Option<f64>> {
-        let (before, after) = (trial.confidence()?, masked_confidence(trial)?);
-        // A share of what is not positive is none.
-        Ok((before > 0.0).then(|| (before - after).max(0.0) / before))
+        Ok(drop_to(masked_confidence(trial)?, trial.confidence()?))
     }
+}
+
+/// The share that is lost from `before` to `after`; of what is not positive there is none.
+pub(super) fn drop_to(after: f64, before: f64) -> Option<f64> {
+    (before > 0.0).then(|| (before - after).max(0.0) / before)
 }
 
 /// Increase in confidence: 1 where the class becomes more probable when the photo is multiplied by its map, else 0; its mean

@@ -5,8 +5,8 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::trial::Trial;
-use super::{Better, Metric, check_runs};
-use crate::error::{Error, Result};
+use super::{Better, Metric, check_change, check_runs};
+use crate::error::Result;
 use crate::model::Init;
 use crate::number::number;
 use crate::tensor::IntoResult;
@@ -44,23 +44,13 @@ impl Default for MaxSensitivity {
     }
 }
 
+change_setters!(MaxSensitivity, "10");
+
 impl MaxSensitivity {
     /// By how much values of the normalised input change at most: 0.02 unless set.
     #[must_use]
     pub fn radius(&self, radius: f64) -> Self {
         Self { radius, ..self.clone() }
-    }
-
-    /// How many changed photos: 10 unless set.
-    #[must_use]
-    pub fn samples(&self, samples: usize) -> Self {
-        Self { samples, ..self.clone() }
-    }
-
-    /// Other changes of the same kind: 0 unless set.
-    #[must_use]
-    pub fn seed(&self, seed: u64) -> Self {
-        Self { seed, ..self.clone() }
     }
 }
 
@@ -74,12 +64,7 @@ impl Metric for MaxSensitivity {
     }
 
     fn measure(&self, trial: &Trial) -> Result<Option<f64>> {
-        if !self.radius.is_finite() || self.radius <= 0.0 {
-            return Err(Error::Argument(format!(
-                "a photo is changed by a radius above 0, such as 0.02, not {}",
-                self.radius
-            )));
-        }
+        check_change("radius", 0.02, self.radius)?;
         check_runs("max-sensitivity", "samples", self.samples, self.samples)?;
         let norm =
             |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();

@@ -24,6 +24,25 @@
 //! Ok::<(), convlens::Error>(())
 //! ```
 
+/// `samples` and `seed` of a metric of changed photos, for a type with fields of these names.
+macro_rules! change_setters {
+    ($metric:ident, $samples:literal) => {
+        impl $metric {
+            #[doc = concat!("How many changed photos: ", $samples, " unless set.")]
+            #[must_use]
+            pub fn samples(&self, samples: usize) -> Self {
+                Self { samples, ..self.clone() }
+            }
+
+            /// Other changes of the same kind: 0 unless set.
+            #[must_use]
+            pub fn seed(&self, seed: u64) -> Self {
+                Self { seed, ..self.clone() }
+            }
+        }
+    };
+}
+
 mod adcc;
 mod agreement;
 mod curve;
@@ -158,6 +177,16 @@ impl Look {
     pub fn measure(&self, metric: &dyn Metric, method: &dyn Attribution) -> Result<Option<f64>> {
         let trial = Trial::new(self, method)?;
         metric.measure(&trial).map_err(|e| e.while_doing(metric.name()))
+    }
+}
+
+/// Refuses a change of the photo by nothing, or by what is no number.
+fn check_change(what: &str, usual: f64, size: f64) -> Result<()> {
+    match size.is_finite() && size > 0.0 {
+        true => Ok(()),
+        false => Err(Error::Argument(format!(
+            "a photo is changed by a {what} above 0, such as {usual}, not {size}"
+        ))),
     }
 }
 

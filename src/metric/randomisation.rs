@@ -107,12 +107,6 @@ impl Randomisation {
         }
     }
 
-    /// The network after step `step`, from 0.
-    fn network(&self, model: &Model, order: &[String], step: usize) -> Result<Model> {
-        let first = if self.independent { step } else { 0 };
-        model.randomised(&order[first..=step], self.seed)
-    }
-
     /// How the map changes from layer to layer.
     ///
     /// # Errors
@@ -129,8 +123,14 @@ impl Randomisation {
         let is_shown = evenly(order.len(), SHOWN - 1);
         let (mut ranks, mut similar) = (Vec::new(), Vec::new());
         let mut shown = vec![(tile(trial.heat())?, "trained".to_owned())];
+        let mut network = model.clone();
         for (step, layer) in order.iter().enumerate() {
-            let heat = self.heat_under(trial, &self.network(model, &order, step)?)?;
+            // A layer gets the same parameters whether all before it are random or none.
+            network = match step > 0 && !self.independent {
+                true => network.more_randomised([layer], self.seed, network.name().to_owned())?,
+                false => model.randomised([layer], self.seed)?,
+            };
+            let heat = self.heat_under(trial, &network)?;
             let now = Compared::of(trial, &heat)?;
             let says_something = !now.is_empty();
             let rank = says_something.then(|| whole.rank_correlation(&now));
@@ -182,7 +182,7 @@ impl Metric for Randomisation {
         let known = whole.take().filter(|(of, _)| of.is_same(model));
         let random = match known {
             Some((_, random)) => random,
-            None => self.network(model, &order, order.len() - 1)?,
+            None => model.randomised(&order, self.seed)?,
         };
         *whole = Some((model.clone(), random.clone()));
         drop(whole);

@@ -101,7 +101,8 @@ impl<'a> Trial<'a> {
         Ok(self.heat.normalized()?.values().to_vec())
     }
 
-    fn check_places(&self) -> Result<()> {
+    /// Refuses a map, or a photo, of a single pixel.
+    pub(super) fn check_places(&self) -> Result<()> {
         let [height, width] = self.size()?;
         let (rows, columns) = (self.heat.height(), self.heat.width());
         if rows * columns > 1 && height * width > 1 {

@@ -7,17 +7,18 @@ use std::path::Path;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::agreement::{Pairs, photos_counted, same};
+use super::agreement::{Pairs, same};
 use super::similarity::Compared;
 use super::trial::Trial;
 use super::{
     AverageDrop, Better, Deletion, Insertion, MaxSensitivity, Metric, Randomisation, Sparseness,
 };
 use crate::attribution::{Attribution, Case, Evidence, Meaning, Reduction, Target};
+use crate::chart::extent;
 use crate::error::{Error, Result};
 use crate::look::Look;
 use crate::model::{Init, Model};
-use crate::number::number;
+use crate::number::{counted, number};
 use crate::photo::Photo;
 use crate::picture::write_file;
 use crate::show::{DASH, MimeBundle, Progress, Row, Show, Table, debug_line};
@@ -290,7 +291,7 @@ impl Trust {
         }
         for (j, (name, better)) in self.metrics.iter().enumerate() {
             let means: Vec<f64> = (0..self.methods.len()).filter_map(|i| self.mean(i, j)).collect();
-            let (low, high) = extent(&means);
+            let Some((low, high)) = extent(&means) else { continue };
             let size = high.abs().max(low.abs());
             if means.len() > 1 && *better != Better::Neither && high - low <= SATURATED * size {
                 words.push(format!(
@@ -308,7 +309,7 @@ impl Trust {
         let means: Vec<Option<f64>> =
             (0..self.methods.len()).map(|i| self.mean(i, metric)).collect();
         let known: Vec<f64> = means.iter().copied().flatten().collect();
-        let (low, high) = extent(&known);
+        let Some((low, high)) = extent(&known) else { return Vec::new() };
         let best = match self.metrics[metric].1 {
             Better::Higher => high,
             Better::Lower => low,
@@ -352,8 +353,8 @@ impl Trust {
             (format!("{name}{arrow}"), true)
         };
         let what = match self.photos {
-            1 => "1 photo".to_owned(),
-            count => format!("mean ± standard deviation over {}", photos_counted(count)),
+            1 => counted(1, "photo"),
+            count => format!("mean ± standard deviation over {}", counted(count, "photo")),
         };
         let columns = self.metrics.iter().map(column);
         Table {
@@ -432,12 +433,6 @@ fn spread(values: &[Option<f64>]) -> Option<f64> {
     let (mean, count) = (mean(values)?, values.iter().flatten().count());
     let squares: f64 = values.iter().flatten().map(|v| (v - mean).powi(2)).sum();
     (count > 1).then(|| (squares / (count - 1) as f64).sqrt())
-}
-
-fn extent(values: &[f64]) -> (f64, f64) {
-    values
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
 }
 
 /// A map that knows nothing, for comparison.

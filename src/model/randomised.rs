@@ -35,6 +35,16 @@ impl Model {
         layers: impl IntoIterator<Item = impl Into<LayerRef>>,
         seed: u64,
     ) -> Result<Model> {
+        self.more_randomised(layers, seed, format!("{} with random layers", self.name()))
+    }
+
+    /// The same under this name.
+    pub(crate) fn more_randomised(
+        &self,
+        layers: impl IntoIterator<Item = impl Into<LayerRef>>,
+        seed: u64,
+        name: String,
+    ) -> Result<Model> {
         let _no_grad = tch::no_grad_guard();
         let nodes = &self.inner.nodes;
         // A tensor that two layers have is one here as well.
@@ -83,7 +93,6 @@ impl Model {
         let nodes: Vec<Node> = nodes.collect();
         let variables = self.variables_of(&nodes, self.device(), Tensor::shallow_clone);
         let (inputs, outputs) = (self.inner.inputs.clone(), self.inner.outputs.clone());
-        let name = format!("{} with random layers", self.name());
         Ok(self.of_graph(Graph { name, nodes, inputs, outputs }, &places, variables))
     }
 
