@@ -149,6 +149,11 @@ impl Fed {
         Ok(Fed { name: name.to_owned(), shape, unbatched: false, whole })
     }
 
+    /// Whether inputs of so many dimensions have no batch of photos or rows among them.
+    pub(super) fn without_batch(mut ranks: impl Iterator<Item = usize>) -> bool {
+        !ranks.any(|rank| matches!(rank, 2 | 4))
+    }
+
     /// Of a network without any batch, as those are that find objects: `[channels, height, width]` is one photo.
     /// Anything else stays what it is.
     pub(super) fn or_one_photo(mut self) -> Fed {

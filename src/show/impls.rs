@@ -51,27 +51,35 @@ impl<T: Show> Show for Option<T> {
 /// Of longer lists the first elements are shown.
 const MOST: usize = 64;
 
+/// That these are not all of so many.
+fn first_of(count: usize) -> Option<String> {
+    (count > MOST).then(|| format!("the first {MOST} of {count}"))
+}
+
 impl<T: Show> Show for [T] {
     fn bundle(&self) -> MimeBundle {
         if self.is_empty() {
             return MimeBundle::text("[], an empty list");
         }
         let mut parts: Vec<MimeBundle> = self.iter().take(MOST).map(Show::bundle).collect();
-        let cut = self.len() > MOST;
+        let note = first_of(self.len());
         if let Some(texts) = single_lines(&parts) {
-            let rest = if cut { format!(", … {} in all", self.len()) } else { String::new() };
+            let rest =
+                if note.is_some() { format!(", … {} in all", self.len()) } else { String::new() };
             return MimeBundle::text(format!("[{}{rest}]", texts.join(", ")));
         }
-        let note = format!("the first {MOST} of {}", self.len());
         let pictures: Option<Vec<Picture>> =
             parts.iter().map(|part| part.as_picture().cloned()).collect();
         match pictures {
             Some(pictures) if pictures.len() > 1 => {
                 let sheet = Sheet::pictures(pictures).captions(MimeBundle::names(&parts));
-                if cut { sheet.title(note).bundle() } else { sheet.bundle() }
+                match note {
+                    Some(note) => sheet.title(note).bundle(),
+                    None => sheet.bundle(),
+                }
             }
             _ => {
-                parts.extend(cut.then(|| MimeBundle::text(note)));
+                parts.extend(note.map(MimeBundle::text));
                 MimeBundle::stack(parts)
             }
         }
@@ -86,7 +94,7 @@ impl<S: AsRef<str>, T: Show> Show for [(S, T)] {
         }
         let (names, parts): (Vec<&str>, Vec<MimeBundle>) =
             self.iter().take(MOST).map(|(name, part)| (name.as_ref(), part.bundle())).unzip();
-        let note = (self.len() > MOST).then(|| format!("the first {MOST} of {}", self.len()));
+        let note = first_of(self.len());
         if let Some(texts) = single_lines(&parts) {
             let lines = names.iter().zip(texts).map(|(name, text)| format!("{name}: {text}"));
             return MimeBundle::text(lines.chain(note).collect::<Vec<_>>().join("\n"));

@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Reader<'a>> {
         let photos = written_with(network).unwrap_or(1);
         let rank = |input: &onnx::ValueInfo| input.sizes.as_ref().map_or(0, Vec::len);
-        let alone = !network.inputs.iter().any(|input| matches!(rank(input), 2 | 4));
+        let alone = Fed::without_batch(network.inputs.iter().map(rank));
         let fed = network.inputs.iter().map(|input| fed(input, photos, alone));
         let (inputs, turned): (Vec<Fed>, Vec<bool>) =
             fed.collect::<Result<Vec<_>>>()?.into_iter().unzip();

@@ -119,8 +119,8 @@ impl<'a> Reader<'a> {
             Size::Name(expression) => program.hints.get(expression).copied(),
         };
         let photos = written_with(program).and_then(hint).unwrap_or(1).max(1);
-        let rank = |input: &str| program.values.get(input).map_or(0, |meta| meta.sizes.len());
-        let alone = !user.iter().any(|input| matches!(rank(input), 2 | 4));
+        let rank = |input: &&str| program.values.get(*input).map_or(0, |meta| meta.sizes.len());
+        let alone = Fed::without_batch(user.iter().map(rank));
         let mut inputs = Vec::new();
         for &input in &user {
             let Some(meta) = program.values.get(input) else {
