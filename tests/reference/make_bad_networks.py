@@ -75,25 +75,23 @@ def pt2_files():
     with zipfile.ZipFile(good) as archive:
         members = [(info, archive.read(info)) for info in archive.infolist()]
 
-    def changed(name, change):
+    def rewritten(name, ending, change, keep=lambda member: True):
+        """One member, JSON, is changed, and others are left out."""
         with zipfile.ZipFile(FOLDER / f"{name}.pt2", "w") as archive:
             for info, data in members:
-                if info.filename.endswith("models/model.json"):
-                    program = json.loads(data)
-                    change(program["graph_module"]["graph"])
-                    data = json.dumps(program).encode()
-                archive.writestr(info, data)
-
-    def weight(name, change, keep=lambda member: True):
-        """What the archive says of the convolution's weight is changed, and members are left out."""
-        with zipfile.ZipFile(FOLDER / f"{name}.pt2", "w") as archive:
-            for info, data in members:
-                if info.filename.endswith("_weights_config.json"):
-                    config = json.loads(data)
-                    change(config["config"]["0.weight"])
-                    data = json.dumps(config).encode()
+                if info.filename.endswith(ending):
+                    text = json.loads(data)
+                    change(text)
+                    data = json.dumps(text).encode()
                 if keep(info.filename):
                     archive.writestr(info, data)
+
+    def changed(name, change):
+        rewritten(name, "models/model.json", lambda program: change(program["graph_module"]["graph"]))
+
+    def weight(name, change, **left):
+        """What the archive says of the convolution's weight is changed."""
+        rewritten(name, "_weights_config.json", lambda config: change(config["config"]["0.weight"]), **left)
 
     def sizes(*sides, strides=None):
         def change(payload):

@@ -830,10 +830,12 @@ def check_maps(found):
             assert map.std() > 0.02 * size, f"{key} is flat: {map.min():.3g} .. {map.max():.3g}"
 
 
-def main():
+def make(folder, cases, everything, bound, check=lambda found: None):
+    """Stores what `everything` finds of each case in double precision, of which single precision may move nothing by more
+    than `bound` of its greatest value."""
     warnings.filterwarnings("ignore", module="captum")
-    FOLDER.mkdir(exist_ok=True)
-    for name, case in CASES.items():
+    folder.mkdir(exist_ok=True)
+    for name, case in cases.items():
         found = everything(case, torch.float64)
         single = everything(case, torch.float32)
         assert found.keys() == single.keys()
@@ -843,15 +845,15 @@ def main():
         }
         most = max(moved, key=moved.get)
         print(f"{name}: single precision moves {most} most, by {moved[most]:.1e}")
-        assert moved[most] < 5e-6
-        check_maps(found)
-        path = FOLDER / f"{name}.safetensors"
+        assert moved[most] < bound
+        check(found)
+        path = folder / f"{name}.safetensors"
         save_file({key: tensor.float().contiguous() for key, tensor in found.items()}, path)
         path.chmod(0o644)
         print(f"{path.name}: {len(found)} tensors, {path.stat().st_size:,} bytes\n")
-    rows = ",\n".join(f" {json.dumps(name)}: {json.dumps(case.index())}" for name, case in CASES.items())
-    (FOLDER / "index.json").write_text(f"{{\n{rows}\n}}\n")
+    rows = ",\n".join(f" {json.dumps(name)}: {json.dumps(case.index())}" for name, case in cases.items())
+    (folder / "index.json").write_text(f"{{\n{rows}\n}}\n")
 
 
 if __name__ == "__main__":
-    main()
+    make(FOLDER, CASES, everything, 5e-6, check_maps)

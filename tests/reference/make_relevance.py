@@ -30,9 +30,7 @@ deep_lift/TARGET/captum      C's own, where that is something else
 deep_lift_shap/TARGET        the same, DeepLiftShap over photos 5 and 6
 """
 
-import json
 import os
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -43,9 +41,8 @@ import captum.attr as captum
 import torch
 from captum.attr._core import deep_lift
 from formula import formula_photo, with_formula_weights
-from make_methods import CASES, Case, Scored, class_target, close, targets, thin
+from make_methods import CASES, Case, Scored, class_target, close, make, targets, thin
 from method_networks import Block, Tokens
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 from zennit import composites, rules
@@ -310,27 +307,5 @@ def everything(case, dtype):
     return one_photo(case, net, dtype) | two_photos(case, net, dtype)
 
 
-def main():
-    warnings.filterwarnings("ignore", module="captum")
-    FOLDER.mkdir(exist_ok=True)
-    for name, case in NETWORKS.items():
-        found = everything(case, torch.float64)
-        single = everything(case, torch.float32)
-        assert found.keys() == single.keys()
-        moved = {
-            key: ((single[key] - value).abs().max() / value.abs().max()).item()
-            for key, value in found.items()
-        }
-        for most in sorted(moved, key=moved.get)[-4:]:
-            print(f"{name}: single precision moves {most} by {moved[most]:.1e}")
-        assert max(moved.values()) < 3e-5
-        path = FOLDER / f"{name}.safetensors"
-        save_file({key: tensor.float().contiguous() for key, tensor in found.items()}, path)
-        path.chmod(0o644)
-        print(f"{path.name}: {len(found)} tensors, {path.stat().st_size:,} bytes\n")
-    rows = ",\n".join(f" {json.dumps(name)}: {json.dumps(case.index())}" for name, case in NETWORKS.items())
-    (FOLDER / "index.json").write_text(f"{{\n{rows}\n}}\n")
-
-
 if __name__ == "__main__":
-    main()
+    make(FOLDER, NETWORKS, everything, 3e-5)
