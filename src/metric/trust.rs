@@ -324,8 +324,10 @@ impl Trust {
         let cell = |values: &[Option<f64>]| {
             let Some(mean) = mean(values) else { return DASH.to_owned() };
             let count = values.iter().flatten().count();
-            let spread = spread(values).map_or(String::new(), |s| format!(" ± {}", number(s, 2)));
-            let fewer = if count < self.photos { format!(" ({count})") } else { String::new() };
+            let spread =
+                spread(values).map_or(String::new(), |s| format!("\u{a0}±\u{a0}{}", number(s, 2)));
+            let fewer =
+                if count < self.photos { format!("\u{a0}({count})") } else { String::new() };
             number(mean, 3) + &spread + &fewer
         };
         let best: Vec<Vec<usize>> = (0..self.metrics.len()).map(|j| self.best(j)).collect();
@@ -346,8 +348,8 @@ impl Trust {
         }
         let column = |(name, better): &(String, Better)| {
             let arrow = match better {
-                Better::Higher => " ↑",
-                Better::Lower => " ↓",
+                Better::Higher => "\u{a0}↑",
+                Better::Lower => "\u{a0}↓",
                 Better::Neither => "",
             };
             (format!("{name}{arrow}"), true)
@@ -356,9 +358,15 @@ impl Trust {
             1 => counted(1, "photo"),
             count => format!("mean ± standard deviation over {}", counted(count, "photo")),
         };
+        let measured = self.values.iter().chain([&self.at_random]).flatten();
+        let some = measured.map(|values| values.iter().flatten().count());
+        let fewer = match some.into_iter().any(|count| count > 0 && count < self.photos) {
+            true => "; in brackets, how many photos have a value, where not all have",
+            false => "",
+        };
         let columns = self.metrics.iter().map(column);
         Table {
-            caption: format!("{}, {what}; ↑ high is better, ↓ low is better", self.network),
+            caption: format!("{}, {what}; ↑ high is better, ↓ low is better{fewer}", self.network),
             columns: std::iter::once(("method".to_owned(), false)).chain(columns).collect(),
             rows,
             notes: self.words.clone(),
