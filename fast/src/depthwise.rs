@@ -1,6 +1,8 @@
 //! Convolutions that keep channels apart: each channel of the output reads one of the input. Everything has
 //! its channels innermost in memory, so that a register holds channels.
 
+use std::ops::Range;
+
 use crate::after::After;
 use crate::output::Output;
 use crate::simd::{Instructions, Vector};
@@ -35,10 +37,10 @@ const PIECE: usize = 1 << 18;
 const AT_ONCE: usize = 64 << 10;
 /// Pixels whose sums are in registers at once: as many as divide what networks have, 7 times a power of 2.
 const PIXELS: usize = 7;
-/// The most values of a row that they read.
-const MOST: usize = (PIXELS - 1) * 2 + 5;
-/// A register of them.
-static ZEROS: [f32; 16] = [0.0; 16];
+/// Channels that lie in memory together: what is fetched for one of them serves all.
+const LINE: usize = 16;
+/// Those of them.
+static ZEROS: [f32; LINE] = [0.0; 16];
 
 impl Depthwise<'_> {
     /// Fills the output, `[N, h', w', C]`, in so many threads; `None`, and nothing is written, where the
@@ -66,18 +68,18 @@ impl Depthwise<'_> {
         let threads = worthwhile(threads, products, WORTH);
         let pieces = if threads == 1 { 1 } else { (products / PIECE).clamp(threads, 4 * threads) };
         let pieces = pieces.min(rows);
-        // Of a register's channels a few rows stay in the nearest cache, of all of them in the next.
+        // Of a few channels a few rows stay in the nearest cache, of all of them in the next.
         let together = (AT_ONCE / (w * c) / self.windows.stride[0]).max(1);
         let output = Shared(output);
         in_pieces(threads, pieces, |_, piece| {
             let rows = share(rows, piece, pieces);
             for first in rows.clone().step_by(together) {
                 let some = first..rows.end.min(first + together);
-                for channel in (0..c).step_by(instructions.lanes()) {
+                for first in (0..c).step_by(LINE) {
                     for row in some.clone() {
                         let (photo, y) = (row / height, row % height);
-                        let count = (c - channel).min(instructions.lanes());
-                        let line = Line { of: self, row, photo, y, width, apart, channel, count };
+                        let channels = first..c.min(first + LINE);
+                        let line = Line { of: self, row, photo, y, width, apart, channels };
                         // SAFETY: the lengths have been checked, and nobody else writes to this row.
                         unsafe { line.run(instructions, output.at(row * width * apart)) }
                     }
@@ -88,7 +90,7 @@ impl Depthwise<'_> {
     }
 }
 
-/// Of a row of the output the channels in one register.
+/// Of a row of the output a few channels.
 struct Line<'a> {
     of: &'a Depthwise<'a>,
     /// Its number among all photos' rows, its photo, and its number there.
@@ -99,8 +101,13 @@ struct Line<'a> {
     width: usize,
     /// Floats from one of them to the next.
     apart: usize,
-    /// The first channel, and how many there are from there on.
-    channel: usize,
+    channels: Range<usize>,
+}
+
+/// The channels in one register: the first, and how many.
+#[derive(Clone, Copy)]
+struct Lanes {
+    first: usize,
     count: usize,
 }
 
@@ -137,39 +144,59 @@ impl Line<'_> {
     /// Block by block: a value is read once for all pixels of a block that it belongs to.
     #[inline(always)]
     unsafe fn blocks<V: Vector, const KERNEL: usize, const STRIDE: usize>(&self, output: *mut f32) {
+        for x in (0..self.width).step_by(PIXELS) {
+            for first in self.channels.clone().step_by(V::LANES) {
+                // Whole registers need no mask.
+                match self.channels.end - first {
+                    count if count < V::LANES => unsafe {
+                        self.block::<V, KERNEL, STRIDE>(Lanes { first, count }, x, output);
+                    },
+                    _ => unsafe {
+                        let lanes = Lanes { first, count: V::LANES };
+                        self.block::<V, KERNEL, STRIDE>(lanes, x, output);
+                    },
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn block<V: Vector, const KERNEL: usize, const STRIDE: usize>(
+        &self,
+        lanes: Lanes,
+        x: usize,
+        output: *mut f32,
+    ) {
         let Depthwise { size: [_, width, c], windows, .. } = *self.of;
-        let Line { channel, count, .. } = *self;
         unsafe {
-            for x in (0..self.width).step_by(PIXELS) {
-                let mut sums = [self.bias::<V>(); PIXELS];
-                let first = (x * STRIDE).wrapping_sub(windows.padding[1]);
-                let reach = (PIXELS - 1) * STRIDE + KERNEL;
-                let is_within = first < width && first + reach <= width;
-                for (tap, row) in self.rows() {
-                    let mut weights = [V::splat(0.0); KERNEL];
-                    for (i, weight) in weights.iter_mut().enumerate() {
-                        *weight = self.weight(tap * KERNEL + i);
-                    }
-                    let row = row.wrapping_add(channel);
-                    let at = |j: usize| {
-                        let column = first.wrapping_add(j);
-                        (column, row.wrapping_add(column.wrapping_mul(c)))
+            let mut sums = [self.bias::<V>(lanes); PIXELS];
+            let first = (x * STRIDE).wrapping_sub(windows.padding[1]);
+            let reach = (PIXELS - 1) * STRIDE + KERNEL;
+            let is_within = first < width && first + reach <= width;
+            for (tap, row) in self.rows() {
+                let mut weights = [V::splat(0.0); KERNEL];
+                for (i, weight) in weights.iter_mut().enumerate() {
+                    *weight = self.weight(tap * KERNEL + i, lanes);
+                }
+                let row = row.wrapping_add(lanes.first);
+                let at = |j: usize| {
+                    let column = first.wrapping_add(j);
+                    (column, row.wrapping_add(column.wrapping_mul(c)))
+                };
+                if is_within {
+                    add::<V, KERNEL, STRIDE>(&mut sums, &weights, lanes.count, |j| at(j).1);
+                } else {
+                    // Beyond the edges lie zeros.
+                    let at = |j: usize| match at(j) {
+                        (column, at) if column < width => at,
+                        _ => ZEROS.as_ptr(),
                     };
-                    if is_within {
-                        add::<V, KERNEL, STRIDE>(&mut sums, &weights, count, |j| at(j).1);
-                    } else {
-                        // Beyond the edges lie zeros.
-                        let at = |j: usize| match at(j) {
-                            (column, at) if column < width => at,
-                            _ => ZEROS.as_ptr(),
-                        };
-                        add::<V, KERNEL, STRIDE>(&mut sums, &weights, count, at);
-                    }
+                    add::<V, KERNEL, STRIDE>(&mut sums, &weights, lanes.count, at);
                 }
-                let sums = sums.into_iter().take(self.width - x);
-                for (i, sum) in sums.enumerate() {
-                    self.put(sum, x + i, output);
-                }
+            }
+            let sums = sums.into_iter().take(self.width - x);
+            for (i, sum) in sums.enumerate() {
+                self.put(sum, x + i, lanes, output);
             }
         }
     }
@@ -177,24 +204,30 @@ impl Line<'_> {
     /// Pixel by pixel.
     #[inline(always)]
     unsafe fn pixels<V: Vector>(&self, output: *mut f32) {
+        for x in 0..self.width {
+            for first in self.channels.clone().step_by(V::LANES) {
+                let count = (self.channels.end - first).min(V::LANES);
+                unsafe { self.pixel::<V>(Lanes { first, count }, x, output) }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pixel<V: Vector>(&self, lanes: Lanes, x: usize, output: *mut f32) {
         let Depthwise { size: [_, width, c], windows, .. } = *self.of;
-        let Line { channel, count, .. } = *self;
         unsafe {
-            for x in 0..self.width {
-                let mut sum = self.bias::<V>();
-                for (tap, row) in self.rows() {
-                    for i in 0..windows.kernel[1] {
-                        let column = windows.place(1, x, i);
-                        if column < width {
-                            let value =
-                                V::load_first(row.wrapping_add(column * c + channel), count);
-                            let tap = tap * windows.kernel[1] + i;
-                            sum = value.mul_add(self.weight(tap), sum);
-                        }
+            let mut sum = self.bias::<V>(lanes);
+            for (tap, row) in self.rows() {
+                for i in 0..windows.kernel[1] {
+                    let column = windows.place(1, x, i);
+                    if column < width {
+                        let at = row.wrapping_add(column * c + lanes.first);
+                        let weight = self.weight(tap * windows.kernel[1] + i, lanes);
+                        sum = V::load_first(at, lanes.count).mul_add(weight, sum);
                     }
                 }
-                self.put(sum, x, output);
             }
+            self.put(sum, x, lanes, output);
         }
     }
 
@@ -211,37 +244,38 @@ impl Line<'_> {
     }
 
     #[inline(always)]
-    unsafe fn bias<V: Vector>(&self) -> V {
+    unsafe fn bias<V: Vector>(&self, lanes: Lanes) -> V {
         unsafe {
             match self.of.bias {
-                Some(bias) => V::load_first(bias.as_ptr().wrapping_add(self.channel), self.count),
+                Some(bias) => V::load_first(bias.as_ptr().wrapping_add(lanes.first), lanes.count),
                 None => V::splat(0.0),
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn weight<V: Vector>(&self, tap: usize) -> V {
-        let at = tap.wrapping_mul(self.of.size[2]).wrapping_add(self.channel);
-        unsafe { V::load_first(self.of.weights.as_ptr().wrapping_add(at), self.count) }
+    unsafe fn weight<V: Vector>(&self, tap: usize, lanes: Lanes) -> V {
+        let at = tap.wrapping_mul(self.of.size[2]).wrapping_add(lanes.first);
+        unsafe { V::load_first(self.of.weights.as_ptr().wrapping_add(at), lanes.count) }
     }
 
     /// Writes a pixel's channels, after what follows.
     #[inline(always)]
-    unsafe fn put<V: Vector>(&self, mut sum: V, x: usize, output: *mut f32) {
-        let at = x.wrapping_mul(self.apart).wrapping_add(self.channel);
+    unsafe fn put<V: Vector>(&self, mut sum: V, x: usize, lanes: Lanes, output: *mut f32) {
+        let at = x.wrapping_mul(self.apart).wrapping_add(lanes.first);
         unsafe {
             if let Some(other) = self.of.other {
                 let pixel = self.row.wrapping_mul(self.width).wrapping_add(x);
                 let other = other.as_ptr().wrapping_add(pixel.wrapping_mul(self.of.size[2]));
-                sum = sum.add(V::load_first(other.wrapping_add(self.channel), self.count));
+                sum = sum.add(V::load_first(other.wrapping_add(lanes.first), lanes.count));
             }
-            self.of.after.of(sum).store_first(output.wrapping_add(at), self.count);
+            self.of.after.of(sum).store_first(output.wrapping_add(at), lanes.count);
         }
     }
 }
 
-/// Adds what a block's pixels read of a row, whose `j`-th value lies at `at(j)`: each is read once.
+/// Adds what a block's pixels read of a row, whose `j`-th value lies at `at(j)`: each is read once, and all that
+/// reads it is done before the next, so that the sums, the weights and one value are all that registers hold.
 #[inline(always)]
 unsafe fn add<V: Vector, const KERNEL: usize, const STRIDE: usize>(
     sums: &mut [V; PIXELS],
@@ -250,15 +284,21 @@ unsafe fn add<V: Vector, const KERNEL: usize, const STRIDE: usize>(
     at: impl Fn(usize) -> *const f32,
 ) {
     unsafe {
-        let mut values = [V::splat(0.0); MOST];
-        for (j, value) in values.iter_mut().enumerate().take((PIXELS - 1) * STRIDE + KERNEL) {
-            *value = V::load_first(at(j), count);
+        // Written out: an index that is known leaves the sums in their registers.
+        macro_rules! each {
+            ($($j:literal)*) => {
+                $(if $j < (PIXELS - 1) * STRIDE + KERNEL {
+                    let value = V::load_first(at($j), count);
+                    for (tap, weight) in weights.iter().enumerate() {
+                        if $j >= tap && ($j - tap) % STRIDE == 0 && ($j - tap) / STRIDE < PIXELS {
+                            let sum = &mut sums[($j - tap) / STRIDE];
+                            *sum = value.mul_add(*weight, *sum);
+                        }
+                    }
+                })*
+            };
         }
-        for (i, sum) in sums.iter_mut().enumerate() {
-            for (tap, weight) in weights.iter().enumerate() {
-                *sum = values[i * STRIDE + tap].mul_add(*weight, *sum);
-            }
-        }
+        each!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
     }
 }
 
