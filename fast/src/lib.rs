@@ -26,7 +26,7 @@ mod winograd;
 
 pub use after::After;
 pub use depthwise::Depthwise;
-pub use direct::Direct;
+pub use direct::{Direct, Products};
 pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use openmp::processors;

@@ -2,6 +2,7 @@
 //! innermost in memory: what a pixel reads of a row of the kernel then lies together, and a pixel's sums over
 //! some channels stay in registers from the first product to the last.
 
+mod products;
 mod sums;
 
 use std::ops::Range;
@@ -12,6 +13,7 @@ use crate::simd::Instructions;
 use crate::threads::{self, Shared, in_pieces, worthwhile};
 use crate::windows::Windows;
 use crate::{exactly, photos, share};
+pub use products::Products;
 use sums::{Run, Sums};
 
 /// A convolution and what follows it.

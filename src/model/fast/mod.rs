@@ -10,6 +10,7 @@ mod fused_conv;
 mod linear_back;
 mod max_pool;
 mod mean;
+mod products;
 mod threads;
 mod weights;
 mod winograd;
@@ -23,6 +24,7 @@ pub(super) use chain::{Chain, Chains, Slice};
 pub(super) use linear_back::linear_back;
 pub(super) use max_pool::max_pool;
 pub(super) use mean::mean;
+pub(super) use products::{attend, products};
 pub(super) use threads::prepare;
 
 use super::{Node, NodeId, Op};

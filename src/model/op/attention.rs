@@ -9,6 +9,7 @@ use super::broadcast::broadcast;
 use super::general::General;
 use super::operator::Makes;
 use crate::error::{Error, Result};
+use crate::model::fast;
 use crate::tensor::IntoResult;
 
 /// `softmax(q·kᵀ · scale + mask)·v` of queries, keys and values, each `[.., tokens, features]`, and perhaps
@@ -37,6 +38,11 @@ impl Attention {
         self
     }
 
+    fn scale_for(&self, queries: &Tensor) -> f64 {
+        let features = queries.size().last().copied().unwrap_or(1).max(1) as f64;
+        self.scale.unwrap_or(1.0 / features.sqrt())
+    }
+
     /// `softmax(q·kᵀ · scale + mask)`, of the layer's inputs.
     pub(crate) fn weights(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let [q, k, rest @ ..] = inputs else {
@@ -47,8 +53,7 @@ impl Attention {
                 "the weights of causal attention are not known here".into(),
             ));
         }
-        let features = q.size().last().copied().unwrap_or(1).max(1) as f64;
-        let scale = self.scale.unwrap_or(1.0 / features.sqrt());
+        let scale = self.scale_for(q);
         let work = || {
             let scores = q.f_matmul(&k.f_transpose(-2, -1)?)?.f_mul_scalar(scale)?;
             let scores = match rest.get(1) {
@@ -105,6 +110,12 @@ impl General for Attention {
     fn apply(&self, inputs: &[Tensor], _: &[Tensor]) -> Result<Tensor> {
         let (q, k, v) = (&inputs[0], &inputs[1], &inputs[2]);
         let mask = inputs.get(3);
+        if mask.is_none()
+            && !self.causal
+            && let Some(attended) = fast::attend([q, k, v], self.scale_for(q))?
+        {
+            return Ok(attended);
+        }
         Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, self.causal, self.scale, false)
             .into_result()
     }

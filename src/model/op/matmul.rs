@@ -9,6 +9,7 @@ use super::broadcast::broadcast;
 use super::general::General;
 use super::operator::Makes;
 use crate::error::{Error, Result};
+use crate::model::fast;
 use crate::tensor::IntoResult;
 
 /// `a·b` over the last two dimensions; those before are broadcast.
@@ -55,7 +56,10 @@ impl General for MatMul {
     }
 
     fn apply(&self, inputs: &[Tensor], _: &[Tensor]) -> Result<Tensor> {
-        inputs[0].f_matmul(&inputs[1]).into_result()
+        match fast::products(&inputs[0], &inputs[1])? {
+            Some(products) => Ok(products),
+            None => inputs[0].f_matmul(&inputs[1]).into_result(),
+        }
     }
 
     fn makes_new_memory(&self) -> bool {
