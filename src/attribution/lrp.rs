@@ -8,7 +8,7 @@ use super::integrated_gradients::{sums, widest};
 use super::settings::{Settings, shared_setters};
 use super::{Attribution, Baseline, Case, Evidence, Meaning, Target};
 use crate::error::{Error, Result};
-use crate::model::{Affine, At, Makes, Model, Needs, Op, Reads, Rules, Stop};
+use crate::model::{Affine, At, Makes, Model, Needs, Op, Reads, Rules, Stop, Weighing};
 use crate::tensor::IntoResult;
 
 /// What keeps a divisor from 0 where a rule has no number of its own for that.
@@ -302,7 +302,17 @@ impl Shares<'_> {
     /// What each input gets of a layer's relevance.
     fn back(&self, layer: &Stop, relevance: &Tensor) -> Result<Vec<Tensor>> {
         match layer.at.makes() {
-            Makes::Weighted => Ok(vec![self.weighted(layer, relevance)?]),
+            Makes::Weighted => {
+                let mut sum: Option<Tensor> = None;
+                for piece in layer.in_pieces()? {
+                    let given = self.weighted(&piece, &piece.own(relevance)?)?;
+                    sum = Some(match sum {
+                        None => given,
+                        Some(mut sum) => sum.f_add_(&given).into_result()?,
+                    });
+                }
+                Ok(sum.into_iter().collect())
+            }
             Makes::Moved | Makes::Sampled | Makes::Chosen => {
                 layer.gradients(&layer.inputs, relevance)
             }
@@ -357,34 +367,29 @@ struct Part {
 }
 
 /// What some parts of the inputs give with some parts of the weights.
-struct Parts<'a> {
-    affine: &'a Affine,
+struct Parts {
+    by: Weighing,
     parts: Vec<Part>,
     bias: Option<Tensor>,
 }
 
-impl<'a> Parts<'a> {
+impl Parts {
     /// Of the positive inputs with the first part of the weights, and of the negative ones, if there are any, with the
-    /// second.
-    fn sided(
-        affine: &'a Affine,
-        sides: &[Tensor],
-        parts: [PartOf; 2],
-        bias: Option<&Tensor>,
-    ) -> Result<Parts<'a>> {
-        let bias = bias.map(parts[0]).transpose()?;
+    /// second. The whole weights, which may be the most that a layer holds, are given up.
+    fn sided(affine: Affine, sides: &[Tensor], parts: [PartOf; 2]) -> Result<Parts> {
+        let bias = affine.bias.as_ref().map(parts[0]).transpose()?;
         let part = |(input, part): (&Tensor, PartOf)| {
             Ok(Part { input: input.shallow_clone(), weight: part(&affine.weight)? })
         };
         let parts = sides.iter().zip(parts).map(part).collect::<Result<_>>()?;
-        Ok(Parts { affine, parts, bias })
+        Ok(Parts { by: affine.by, parts, bias })
     }
 
     fn output(&self) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;
         for part in &self.parts {
             let bias = self.bias.as_ref().filter(|_| sum.is_none());
-            let output = self.affine.forward(&part.input, &part.weight, bias)?;
+            let output = self.by.forward(&part.input, &part.weight, bias)?;
             sum = Some(match sum {
                 None => output,
                 Some(mut sum) => sum.f_add_(&output).into_result()?,
@@ -397,7 +402,7 @@ impl<'a> Parts<'a> {
     fn given(&self, share: &Tensor) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;
         for part in &self.parts {
-            let mut given = self.affine.back(&part.input, &part.weight, share)?;
+            let mut given = self.by.back(&part.input, &part.weight, share)?;
             let given = given.f_mul_(&part.input).into_result()?;
             sum = Some(match sum {
                 None => given,
@@ -423,98 +428,129 @@ fn sides(input: &Tensor) -> Result<Vec<Tensor>> {
 }
 
 impl Shares<'_> {
-    fn weighted(&self, layer: &Stop, relevance: &Tensor) -> Result<Tensor> {
+    /// The layer, without a bias where these keep nothing.
+    fn affine(&self, layer: &Stop) -> Result<Affine> {
         let affine = layer.affine()?;
+        Ok(Affine { bias: affine.bias.filter(|_| self.lrp.biases), ..affine })
+    }
+
+    fn weighted(&self, layer: &Stop, relevance: &Tensor) -> Result<Tensor> {
         let input = layer.inputs.first().ok_or_else(|| Error::Shape("no input".into()))?;
-        let weight = &affine.weight;
-        let bias = affine.bias.as_ref().filter(|_| self.lrp.biases);
-        let output = || match layer.output.as_ref().filter(|_| self.lrp.biases) {
-            Some(output) => Ok(output.shallow_clone()),
-            None => affine.forward(input, weight, bias),
-        };
-        let all = |weight: Tensor, bias: Option<Tensor>| -> Result<Tensor> {
-            let output =
-                affine.forward(&input.f_ones_like().into_result()?, &weight, bias.as_ref())?;
-            affine.back(input, &weight, &ratio(relevance, &output, STABILISER).into_result()?)
-        };
-        let split = |part: fn(&Tensor) -> Result<Tensor>| -> Result<(Tensor, Option<Tensor>)> {
-            Ok((part(weight)?, bias.map(part).transpose()?))
+        let shared = |parts: [PartOf; 2]| {
+            Parts::sided(self.affine(layer)?, &sides(input)?, parts)?.shared(relevance)
         };
         match self.lrp.rule_of(&layer.at) {
-            LrpRule::Epsilon(epsilon) => {
-                let share = ratio(relevance, &output()?, epsilon).into_result()?;
-                let given = affine.back(input, weight, &share)?;
-                given.f_mul(input).into_result()
-            }
-            LrpRule::ZPlus => {
-                let parts: [PartOf; 2] = [&positive, &negative];
-                Parts::sided(&affine, &sides(input)?, parts, bias)?.shared(relevance)
-            }
+            LrpRule::Epsilon(epsilon) => self.epsilon(layer, input, epsilon, relevance),
+            LrpRule::ZPlus => shared([&positive, &negative]),
             LrpRule::AlphaBeta { alpha, beta } => {
-                let sides = sides(input)?;
-                let shared = |parts: [PartOf; 2], factor: f64| {
-                    let given = Parts::sided(&affine, &sides, parts, bias)?.shared(relevance)?;
-                    given.f_mul_scalar(factor).into_result()
-                };
-                let mut given = shared([&positive, &negative], alpha)?;
-                given.f_sub_(&shared([&negative, &positive], beta)?).into_result()
+                let mut given = shared([&positive, &negative])?;
+                given = given.f_mul_scalar_(alpha).into_result()?;
+                let mut against = shared([&negative, &positive])?;
+                against.f_mul_scalar_(beta).and_then(|against| given.f_sub_(&against)).into_result()
             }
-            LrpRule::Gamma(gamma) => self.gamma(&affine, input, gamma, &output()?, relevance),
-            LrpRule::Flat => all(weight.f_ones_like().into_result()?, None),
+            LrpRule::Gamma(gamma) => self.gamma(layer, input, gamma, relevance),
+            LrpRule::Flat => {
+                self.whatever_comes(layer, input, relevance, Tensor::f_ones_like, false)
+            }
             LrpRule::WSquare => {
-                let square = |t: &Tensor| t.f_square().into_result();
-                all(square(weight)?, bias.map(square).transpose()?)
+                self.whatever_comes(layer, input, relevance, Tensor::f_square, true)
             }
-            LrpRule::Box { low, high } => {
-                let ((plus, above), (minus, below)) = (split(positive)?, split(negative)?);
-                let edge = |edge: &Baseline| {
-                    edge.of(self.model)?.f_expand(input.size(), false).into_result()
-                };
-                let part = |input: Tensor, weight: Tensor, bias: Option<Tensor>| {
-                    let parts = vec![Part { input, weight }];
-                    Parts { affine: &affine, parts, bias }
-                };
-                let low = part(edge(&low)?, plus, above);
-                let high = part(edge(&high)?, minus, below);
-                let (below, above) = (low.output()?, high.output()?);
-                let span = output()?.f_sub(&below).and_then(|t| t.f_sub(&above)).into_result()?;
-                let share = ratio(relevance, &span, STABILISER).into_result()?;
-                let own = affine.back(input, weight, &share)?.f_mul(input).into_result()?;
-                let (low, high) = (low.given(&share)?, high.given(&share)?);
-                own.f_sub(&low).and_then(|given| given.f_sub(&high)).into_result()
-            }
+            LrpRule::Box { low, high } => self.boxed(layer, input, [&low, &high], relevance),
         }
+    }
+
+    fn epsilon(
+        &self,
+        layer: &Stop,
+        input: &Tensor,
+        epsilon: f64,
+        relevance: &Tensor,
+    ) -> Result<Tensor> {
+        let Affine { by, weight, bias } = self.affine(layer)?;
+        let output = match layer.output.as_ref().filter(|_| self.lrp.biases) {
+            Some(output) => output.shallow_clone(),
+            None => by.forward(input, &weight, bias.as_ref())?,
+        };
+        let share = ratio(relevance, &output, epsilon).into_result()?;
+        by.back(input, &weight, &share)?.f_mul_(input).into_result()
+    }
+
+    /// As if every input were 1, with these in place of weights, and of the bias if it counts.
+    fn whatever_comes(
+        &self,
+        layer: &Stop,
+        input: &Tensor,
+        relevance: &Tensor,
+        of: fn(&Tensor) -> Result<Tensor, tch::TchError>,
+        biased: bool,
+    ) -> Result<Tensor> {
+        let Affine { by, weight, bias } = self.affine(layer)?;
+        let bias = bias.filter(|_| biased).as_ref().map(of).transpose().into_result()?;
+        let weight = of(&weight).into_result()?;
+        let output = by.forward(&input.f_ones_like().into_result()?, &weight, bias.as_ref())?;
+        by.back(input, &weight, &ratio(relevance, &output, STABILISER).into_result()?)
+    }
+
+    /// Beside what the weights give, what their positive parts give of the least inputs, and the negative ones of the
+    /// greatest.
+    fn boxed(
+        &self,
+        layer: &Stop,
+        input: &Tensor,
+        [low, high]: [&Baseline; 2],
+        relevance: &Tensor,
+    ) -> Result<Tensor> {
+        let affine = self.affine(layer)?;
+        let edge = |edge: &Baseline, part: fn(&Tensor) -> Result<Tensor>| -> Result<Parts> {
+            let input = edge.of(self.model)?.f_expand(input.size(), false).into_result()?;
+            let parts = vec![Part { input, weight: part(&affine.weight)? }];
+            let bias = affine.bias.as_ref().map(part).transpose()?;
+            Ok(Parts { by: affine.by.clone(), parts, bias })
+        };
+        let (low, high) = (edge(low, positive)?, edge(high, negative)?);
+        let mut span = affine.by.forward(input, &affine.weight, affine.bias.as_ref())?;
+        for edge in [&low, &high] {
+            span = span.f_sub_(&edge.output()?).into_result()?;
+        }
+        let share = ratio(relevance, &span, STABILISER).into_result()?;
+        let mut given = affine.by.back(input, &affine.weight, &share)?;
+        given = given.f_mul_(input).into_result()?;
+        for edge in [&low, &high] {
+            given = given.f_sub_(&edge.given(&share)?).into_result()?;
+        }
+        Ok(given)
     }
 
     /// What speaks for an output is increased: where it is positive, what is positive, and where it is negative, what is
     /// negative.
     fn gamma(
         &self,
-        affine: &Affine,
+        layer: &Stop,
         input: &Tensor,
         gamma: f64,
-        output: &Tensor,
         relevance: &Tensor,
     ) -> Result<Tensor> {
-        let sides = sides(input)?;
         let more = |values: &Tensor, part: fn(&Tensor) -> Result<Tensor>| {
             let mut more = part(values)?;
             more.f_mul_scalar_(gamma).and_then(|mut more| more.f_add_(values)).into_result()
         };
         let (above, below) = (|t: &Tensor| more(t, positive), |t: &Tensor| more(t, negative));
-        let bias = affine.bias.as_ref().filter(|_| self.lrp.biases);
+        let sides = sides(input)?;
         let shared = |parts: [PartOf; 2], relevance: &Tensor| {
-            Parts::sided(affine, &sides, parts, bias)?.shared(relevance)
+            Parts::sided(self.affine(layer)?, &sides, parts)?.shared(relevance)
         };
-        let relevance = |is: Result<Tensor, tch::TchError>| {
-            is.and_then(|is| relevance.f_mul(&is.f_to_kind(relevance.kind())?)).into_result()
+        let (of_positive, of_negative) = {
+            let Affine { by, weight, bias } = self.affine(layer)?;
+            let output = by.forward(input, &weight, bias.as_ref())?;
+            let of = |is: Tensor| relevance.f_mul(&is.f_to_kind(relevance.kind())?);
+            let parts = || Ok((of(output.f_gt(0.0)?)?, of(output.f_lt(0.0)?)?));
+            parts().into_result()?
         };
-        let given = shared([&above, &below], &relevance(output.f_gt(0.0))?)?;
-        let rest = relevance(output.f_lt(0.0))?;
+        let given = shared([&above, &below], &of_positive)?;
         // Behind a rectifier, negative outputs have none.
-        match rest.f_any().and_then(|any| any.f_int64_value(&[])).into_result()? {
+        match of_negative.f_any().and_then(|any| any.f_int64_value(&[])).into_result()? {
             0 => Ok(given),
-            _ => given.f_add(&shared([&below, &above], &rest)?).into_result(),
+            _ => given.f_add(&shared([&below, &above], &of_negative)?).into_result(),
         }
     }
 }

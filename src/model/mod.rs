@@ -57,7 +57,7 @@ pub use op::{
 };
 pub(crate) use op::{Family, Init, Makes, Reads};
 pub use receptive_field::ReceptiveField;
-pub(crate) use relevance::{Affine, At, Layer as Stop, Needs, Route, Rules, Values};
+pub(crate) use relevance::{Affine, At, Layer as Stop, Needs, Route, Rules, Values, Weighing};
 pub use summary::{LayerSummary, Summary};
 pub use weights::Weights;
 pub(crate) use weights::{PT2, unwrapped};

@@ -89,7 +89,21 @@ pub(crate) struct Layer<'a> {
     pub(crate) inputs: Vec<Tensor>,
     /// If it is needed.
     pub(crate) output: Option<Tensor>,
+    /// Of a layer of weights, which of its outputs are meant.
+    outputs: Option<Outputs>,
 }
+
+/// Some of a layer's outputs.
+#[derive(Clone, Copy, Debug)]
+struct Outputs {
+    /// In which dimension they lie.
+    dim: i64,
+    first: i64,
+    count: i64,
+}
+
+/// Weights of which something is made at once: the copies stay small beside what a pass holds.
+const AT_ONCE: i64 = 1 << 19;
 
 impl Model {
     /// The way from the output to the layer `from`, by these rules.
@@ -231,7 +245,7 @@ impl<'a> Route<'a> {
         let at = self.at(id);
         let inputs = at.node().inputs.iter().map(|id| value(*id)).collect::<Result<_>>()?;
         let output = known.values[at.norm.unwrap_or(id).0].as_ref().map(Tensor::shallow_clone);
-        Ok(Layer { at, to: &self.receivers[id.0], inputs, output })
+        Ok(Layer { at, to: &self.receivers[id.0], inputs, output, outputs: None })
     }
 
     /// From what the output has to what the input gets. `through` says what each input of a layer gets of what its
@@ -288,12 +302,53 @@ impl Values {
     }
 }
 
+impl Outputs {
+    fn of(self, values: &Tensor) -> Result<Tensor> {
+        values.f_narrow(self.dim, self.first, self.count).into_result()
+    }
+
+    /// Of what has one place an output, in its first dimension.
+    fn of_parameter(self, parameter: &Tensor) -> Result<Tensor> {
+        Outputs { dim: 0, ..self }.of(parameter)
+    }
+}
+
 /// A tensor of this shape that has no memory of its own.
 fn stand_in(shape: &[i64], device: Device) -> Result<Tensor> {
     Tensor::f_zeros([1], (Kind::Float, device)).and_then(|t| t.f_expand(shape, false)).into_result()
 }
 
-impl Layer<'_> {
+impl<'a> Layer<'a> {
+    /// Of a layer of weights, the same with a part of its outputs each, all together.
+    pub(crate) fn in_pieces(&self) -> Result<Vec<Layer<'a>>> {
+        let (dim, outputs) = match self.at.op() {
+            Op::Conv2d(op) if op.groups == 1 => (1, op.out_channels),
+            Op::Linear(op) => (-1, op.out_features),
+            _ => (0, 1),
+        };
+        let weights = self.at.node().parameters_for(Pass::Gradient);
+        let weights = weights.first().map_or(0, |weight| weight.numel() as i64);
+        // Convolutions are quick with whole registers of channels.
+        let each = (AT_ONCE.saturating_mul(outputs) / weights.max(1) / 16 * 16).max(16);
+        let piece = |first: i64| {
+            let outputs = Outputs { dim, first, count: each.min(outputs - first) };
+            let Layer { at, to, inputs, output, .. } = self;
+            Ok(Layer {
+                at: At { ..*at },
+                to,
+                inputs: inputs.iter().map(Tensor::shallow_clone).collect(),
+                output: output.as_ref().map(|output| outputs.of(output)).transpose()?,
+                outputs: Some(outputs).filter(|_| dim != 0),
+            })
+        };
+        (0..outputs).step_by(each as usize).map(piece).collect()
+    }
+
+    /// What belongs to these outputs.
+    pub(crate) fn own(&self, of_outputs: &Tensor) -> Result<Tensor> {
+        self.outputs.map_or_else(|| Ok(of_outputs.shallow_clone()), |some| some.of(of_outputs))
+    }
+
     /// What the layer makes of these in place of its inputs.
     pub(crate) fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let mut inputs: Vec<Tensor> = inputs.iter().map(Tensor::shallow_clone).collect();
@@ -344,21 +399,27 @@ impl Layer<'_> {
     pub(crate) fn affine(&self) -> Result<Affine> {
         let node = self.at.node();
         let unfit = || Error::Argument(format!("{:?} has no weights of its own", node.name));
-        let mut parameters = node.parameters_for(Pass::Gradient).into_iter();
+        let own = |parameters: Vec<Tensor>| -> Result<Vec<Tensor>> {
+            match self.outputs {
+                None => Ok(parameters),
+                Some(some) => parameters.iter().map(|each| some.of_parameter(each)).collect(),
+            }
+        };
+        let mut parameters = own(node.parameters_for(Pass::Gradient))?.into_iter();
         let weight = parameters.next().ok_or_else(unfit)?;
         let (plain, biased) = (node.op.biased(false), node.op.biased(true));
         let (plain, biased) = plain.zip(biased).ok_or_else(unfit)?;
-        let affine = Affine { plain, biased, weight, bias: parameters.next() };
+        let affine = Affine { by: Weighing { plain, biased }, weight, bias: parameters.next() };
         let Some(norm) = self.at.norm else { return Ok(affine) };
         let norm = &self.at.model.inner.nodes[norm.0];
-        let parameters = norm.parameters_for(Pass::Gradient);
+        let parameters = own(norm.parameters_for(Pass::Gradient))?;
         let (Op::BatchNorm2d(op), [weight, bias, mean, variance]) = (&norm.op, &parameters[..])
         else {
             return Err(unfit());
         };
         let work = || {
             let (scale, bias) = op.folded([weight, bias, mean, variance], affine.bias.as_ref())?;
-            let weight = match &affine.plain {
+            let weight = match &affine.by.plain {
                 Op::ConvTranspose2d(op) => op.scaled(&affine.weight, &scale)?,
                 _ => {
                     let mut sides = vec![1; affine.weight.dim()];
@@ -374,14 +435,19 @@ impl Layer<'_> {
 
 /// A layer that multiplies by weights and adds a bias, with a batch norm behind it as one with it.
 pub(crate) struct Affine {
-    plain: Op,
-    biased: Op,
+    pub(crate) by: Weighing,
     pub(crate) weight: Tensor,
     pub(crate) bias: Option<Tensor>,
 }
 
-impl Affine {
-    /// The same layer with other weights and another bias.
+/// How a layer goes with weights, whichever these are.
+#[derive(Clone)]
+pub(crate) struct Weighing {
+    plain: Op,
+    biased: Op,
+}
+
+impl Weighing {
     pub(crate) fn forward(
         &self,
         input: &Tensor,
@@ -394,7 +460,7 @@ impl Affine {
         op.forward(&mut [input.shallow_clone()], &parameters, Pass::Inference, false)
     }
 
-    /// The gradient at an input of this shape, from that at the output of the same layer with other weights.
+    /// The gradient at an input of this shape, from that at the output.
     pub(crate) fn back(&self, input: &Tensor, weight: &Tensor, signal: &Tensor) -> Result<Tensor> {
         let (parameters, inputs) = ([weight.shallow_clone()], [input.shallow_clone()]);
         let (gradients, _) = gradients_at(&self.plain, &parameters, &inputs, signal)?;
