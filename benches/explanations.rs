@@ -51,9 +51,10 @@ fn gradients(criterion: &mut Criterion) {
     for (name, network, _) in NETWORKS {
         let model = network(0).expect("a network");
         let input = input();
-        let methods: [(&str, Box<dyn Attribution>); 4] = [
+        let methods: [(&str, Box<dyn Attribution>); 5] = [
             ("saliency", Box::new(Saliency::default().class(281))),
             ("guided_backprop", Box::new(GuidedBackprop::default().class(281))),
+            ("full_grad", Box::new(FullGrad::default().class(281))),
             ("lrp", Box::new(Lrp::default().class(281))),
             ("deep_lift", Box::new(DeepLift::default().class(281))),
         ];

@@ -44,7 +44,7 @@ warnings.filterwarnings("ignore")
 
 from matplotlib import pyplot as plt  # noqa: E402
 from captum.attr import DeepLift, GuidedBackprop, KernelShap, Lime, Occlusion, Saliency  # noqa: E402
-from pytorch_grad_cam import AblationCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM  # noqa: E402
+from pytorch_grad_cam import AblationCAM, FullGrad, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM  # noqa: E402
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
 from skimage.segmentation import slic  # noqa: E402
 from torchcam import methods as torchcam_methods  # noqa: E402
@@ -227,6 +227,7 @@ def explanations(torch_is):
             ("gradcam_plus_plus", GradCAMPlusPlus),
             ("layercam", LayerCAM),
             ("hirescam", HiResCAM),
+            ("full_grad", FullGrad),
         ]:
             measure(f"pytorch_grad_cam/{short}_{name}", detail, pytorch_grad_cam, net, image, layer, 281, method)
         measure(f"captum/saliency_{name}", detail, captum, net, image, 281, Saliency)
