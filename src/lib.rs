@@ -29,6 +29,7 @@
 //! - [`feature_vis`] makes pictures that excite a channel, a layer or a class.
 //! - [`compare`] puts networks, methods, layers and classes beside each other.
 //! - [`dataset`] finds the maps of a layer that belong to the classes of labelled photos.
+//! - [`report`] writes an evidence folder: predicted against expected, with pictures, a table and a page.
 //! - [`mask`] says which class each pixel is of, and scores what a network predicts.
 //!
 //! Worlds made to order, with the truth about every pixel, are a crate of their own,
@@ -57,6 +58,7 @@ pub mod photo;
 pub mod picture;
 pub mod prelude;
 mod quadrature;
+pub mod report;
 pub mod show;
 pub mod tensor;
 pub mod train;

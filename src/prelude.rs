@@ -42,6 +42,7 @@ pub use crate::picture::{
     Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
     Resize, Segmentation, Segments, Sheet, Slic,
 };
+pub use crate::report::{Report, Reported};
 pub use crate::show;
 pub use crate::show::{MimeBundle, Show, side_by_side, together};
 pub use crate::train::{Fit, Fitted, Loss, Optimizer};

@@ -34,7 +34,9 @@ fn ten_thousand_photos_take_no_more_memory_than_a_few_hundred() {
     let x = net.add("conv1", Conv2d::new(3, 16, 3).padding(1), &[x]);
     let x = net.add("relu1", Op::Relu, &[x]);
     let x = net.add("conv2", Conv2d::new(16, 64, 3).stride(2), &[x]);
-    net.add("relu2", Op::Relu, &[x]);
+    let x = net.add("relu2", Op::Relu, &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
     let model = net.build().expect("a network");
     let (few, many) =
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
@@ -43,6 +45,12 @@ fn ten_thousand_photos_take_no_more_memory_than_a_few_hundred() {
     let patches = |photos: &ImageFolder| {
         let found = TopPatches::find(&model, photos, ["relu1", "relu2"]).expect("patches");
         assert_eq!(found.map("relu2", 63).expect("a map").patches().len(), 9);
+    };
+    let report = |photos: &ImageFolder| {
+        let out = tempfile::tempdir().expect("a folder");
+        let photos = photos.first(photos.len() / 50);
+        let report = Report::new(&model, &photos).pictured(10).by(GradCam::at("relu1"));
+        assert_eq!(report.save_report(out.path()).expect("a report").photos(), photos.len());
     };
     let maps = |photos: &ImageFolder| {
         let found = TopMaps::find(&model, photos, "relu2").expect("top maps");
@@ -61,13 +69,15 @@ fn ten_thousand_photos_take_no_more_memory_than_a_few_hundred() {
     flat("patches", [&few, &many], 12 << 20, patches);
     flat("top maps", [&few, &many], 2 << 20, maps);
     flat("each map", [&few, &many], 2 << 20, each);
+    // Of 16 and of 400 photos.
+    flat("a report", [&few, &many], 4 << 20, report);
 }
 
 fn flat(name: &str, [few, many]: [&ImageFolder; 2], allowed: i64, work: impl Fn(&ImageFolder)) {
     work(few);
     let little = peak(|| work(few));
     let much = peak(|| work(many));
-    println!("{name}: {} KB for 400 photos, {} KB for 10,000", little >> 10, much >> 10);
+    println!("{name}: {} KB for few photos, {} KB for many", little >> 10, much >> 10);
     // Ten thousand of the smaller activation alone would be 370 MB, of the inputs 69 MB.
     assert!(much < little + allowed, "{name}: {} KB more", (much - little) >> 10);
 }

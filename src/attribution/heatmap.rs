@@ -200,13 +200,9 @@ impl Heatmap {
     /// lie under the map: "Grad-CAM: forest, 93.1 %, at layer4, over bands 3, 2, 1 as red, green, blue". What is the
     /// same for all classes, as attention rollout, names none.
     pub fn caption(&self) -> String {
-        let mut text = match (&self.goal.direction, self.goal.probability) {
-            _ if !self.for_target => self.method.clone(),
-            (Some(direction), _) => format!("{}: {direction}", self.method),
-            (None, Some(probability)) => {
-                format!("{}: {}, {:.1} %", self.method, self.goal.label, 100.0 * probability)
-            }
-            (None, None) => format!("{}: {}", self.method, self.goal.label),
+        let mut text = match self.about() {
+            None => self.method.clone(),
+            Some(about) => format!("{}: {about}", self.method),
         };
         if let Some(layer) = &self.layer {
             text += &format!(", at {layer}");
@@ -218,6 +214,27 @@ impl Heatmap {
             (Meaning::Positive | Meaning::Signed, Some(note)) => text + ", over " + note,
             // Drawn without the photo.
             _ => text,
+        }
+    }
+
+    /// What is explained, with its probability, or whether the map is for or against it; nothing where the map is
+    /// the same for all targets.
+    pub(crate) fn about(&self) -> Option<String> {
+        let label = &self.goal.label;
+        self.for_target.then(|| match (&self.goal.direction, self.goal.probability) {
+            (Some(direction), _) => direction.clone(),
+            (None, Some(probability)) => format!("{label}, {:.1} %", 100.0 * probability),
+            (None, None) => label.clone(),
+        })
+    }
+
+    /// What the colours of its picture mean.
+    pub(crate) fn legend(&self) -> &'static str {
+        match self.meaning {
+            Meaning::Positive => "red where it looks most, blue where it does not",
+            Meaning::Signed => "red for what is explained, blue against it",
+            Meaning::Magnitude => "the brighter, the more a pixel matters",
+            Meaning::Colour => "how each colour of a pixel matters, around grey",
         }
     }
 

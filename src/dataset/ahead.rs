@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// the order of the indices, in this thread. The first `ahead` results are made, and when `each` has had
 /// all of these, as many more as it said at the last: what it does then, with threads of its own, has
 /// the processor to itself. What was not begun when `each` fails is not done.
-pub(super) fn in_order<T: Send>(
+pub(crate) fn in_order<T: Send>(
     count: usize,
     threads: usize,
     ahead: usize,

@@ -2,6 +2,7 @@
 //! layers that somebody wants come out of one pass.
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -17,6 +18,9 @@ use crate::photo::Preprocess;
 use crate::show::Progress;
 use crate::tensor::{IntoResult, to_floats};
 
+/// Of batches of more photos it is asked whether there is memory for them.
+const LARGE: i64 = 64;
+
 /// A photo that a run passed over, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -31,7 +35,7 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    pub(super) fn new(photos: &ImageFolder, index: usize, error: Error) -> Unreadable {
+    pub(crate) fn new(photos: &ImageFolder, index: usize, error: Error) -> Unreadable {
         let name = photos.entry(index).map_or_else(String::new, |entry| entry.name);
         let reason = match error {
             // Its path stands before it already.
@@ -102,31 +106,35 @@ impl ImageFolder {
         self.prepared().unwrap_or(model.preprocess())
     }
 
-    /// Runs the photos from the index `first` on through the network, in order, and hands the
-    /// `wanted` layers over batch by batch. Photos of one batch have one size. `what` is what lines of
-    /// progress call the work. Where `first` begins a batch of the whole run, that goes on as it would have.
+    /// Runs these photos through the network, in order and from the index `first` on, and hands the
+    /// `wanted` layers over batch by batch. `what` is what lines of progress call the work.
+    ///
+    /// Batches begin at the multiples of their size, whatever can be read, and photos of one batch have one
+    /// size. So each photo has the same ones beside it when the work goes on, and in every shard.
     pub(super) fn run(
         &self,
         model: &Model,
         wanted: &[NodeId],
         what: &str,
-        first: usize,
+        (of, first): (Range<usize>, usize),
         mut each: impl FnMut(Batch) -> Result<()>,
     ) -> Result<()> {
         model.check_takes_photos()?;
-        let total = self.len();
+        let batch = self.batch_size();
+        self.check_batch(model)?;
         let preprocess = self.preprocess_for(model);
-        let mut progress = Progress::new(what, total as u64).from(first as u64);
-        let left = total.saturating_sub(first);
-        let pass = Pass::of_work(total, self.batch_size());
+        let done = first.saturating_sub(of.start);
+        let mut progress = Progress::new(what, of.len() as u64).from(done as u64);
+        let left = of.end.saturating_sub(first);
+        let pass = Pass::of_work(self.len(), batch);
         let (photos, failed) = (Vec::new(), Vec::new());
         let mut open = Open { model, preprocess, wanted, pass, photos, failed };
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let channels = model.input_shape()[0];
         let read = |i: usize| self.seen(first + i, preprocess, channels);
         // While the network runs it wants every core: decoding beside it took longer than decoding
-        // between two batches. Only where sizes differ are some still to be read when a batch is closed.
-        in_order(left, threads, self.batch_size(), read, |i, seen| {
+        // between two batches.
+        in_order(left, threads, batch - first % batch, read, |i, seen| {
             let index = first + i;
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
             match seen {
@@ -134,25 +142,31 @@ impl ImageFolder {
                     let same = |known: &Seen| known.goes_with(&seen);
                     if !open.photos.first().is_none_or(same) {
                         each(open.close()?)?;
-                        progress.advance(index as u64);
+                        progress.advance((index - of.start) as u64);
                     }
                     open.photos.push(seen);
                 }
                 Err(error) => open.failed.push(Unreadable::new(self, index, error)),
             }
-            if open.photos.len() >= self.batch_size() {
+            if (index + 1).is_multiple_of(batch) || index + 1 == of.end {
                 each(open.close()?)?;
-                progress.advance(index as u64 + 1);
+                progress.advance((index + 1 - of.start) as u64);
             }
-            // What the batch lacks.
-            Ok(self.batch_size() - open.photos.len())
+            Ok(batch)
         })?;
-        if !open.photos.is_empty() || !open.failed.is_empty() {
-            each(open.close()?)?;
-        }
-        progress.advance(total as u64);
+        progress.advance(of.len() as u64);
         progress.finish();
         Ok(())
+    }
+
+    /// That there is memory for what is asked for at once.
+    fn check_batch(&self, model: &Model) -> Result<()> {
+        let photos = self.batch_size().min(self.len()) as i64;
+        let input: Vec<i64> = std::iter::once(photos).chain(model.input_shape().to_vec()).collect();
+        match photos > LARGE {
+            true => model.check_memory(&input).map_err(|e| e.while_doing("photos at once")),
+            false => Ok(()),
+        }
     }
 
     /// Reads and prepares a photo or an array; a decoder that panics has not read it.

@@ -123,7 +123,7 @@ impl ImageFolder {
         }
         let (id, _) = spatial(model, &layer)?;
         let (mut photos, mut unreadable) = (Vec::new(), Vec::new());
-        self.run(model, &[id], &format!("maps of {layer}, photos"), 0, |batch| {
+        self.run(model, &[id], &format!("maps of {layer}, photos"), (0..self.len(), 0), |batch| {
             unreadable.extend(batch.unreadable);
             let [activation] = batch.outputs.as_slice() else { return Ok(()) };
             let reduced = reduce(activation)?;

@@ -85,7 +85,7 @@ enum Source {
 }
 
 /// What a network looks at.
-pub(super) enum Item {
+pub(crate) enum Item {
     Photo(Photo),
     Array(Bands),
 }
@@ -330,7 +330,7 @@ impl ImageFolder {
     }
 
     /// The same as a network of so many channels takes it.
-    pub(super) fn item(&self, index: usize, channels: i64) -> Result<Item> {
+    pub(crate) fn item(&self, index: usize, channels: i64) -> Result<Item> {
         let as_array = match self.source_at(index)? {
             Source::File(path, _) => is_npy(path) || ![1, 3].contains(&channels),
             Source::Array(_) => true,
@@ -405,7 +405,7 @@ impl ImageFolder {
     }
 
     /// Its folder, unless its photos are in memory.
-    pub(super) fn root(&self) -> Option<&Path> {
+    pub(crate) fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
 
@@ -427,7 +427,7 @@ impl ImageFolder {
     }
 
     /// How photos are prepared, where it is not the network's own way.
-    pub(super) fn prepared(&self) -> Option<&Preprocess> {
+    pub(crate) fn prepared(&self) -> Option<&Preprocess> {
         self.preprocess.as_ref()
     }
 
@@ -435,7 +435,7 @@ impl ImageFolder {
         self.classes.get(class).map_or("", |class| &class.name)
     }
 
-    pub(super) fn entry(&self, index: usize) -> Option<Entry> {
+    pub(crate) fn entry(&self, index: usize) -> Option<Entry> {
         let (class, source) = self.source(index)?;
         Some(match source {
             Source::File(path, name) => {

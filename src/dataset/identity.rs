@@ -11,7 +11,7 @@ use crate::tensor::to_floats;
 
 /// The network with its weights up to the last layer in question, the layers, the photos and how they
 /// are prepared, as JSON.
-pub(super) fn identity(
+pub(crate) fn identity(
     model: &Model,
     layers: &[(NodeId, String)],
     photos: &ImageFolder,
@@ -51,7 +51,7 @@ pub(super) fn identity(
 }
 
 /// What each part of an identity is called in an error.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 17] = [
     ("network", "the network"),
     ("weights", "the network's weights"),
     ("layers", "the layers"),
@@ -65,17 +65,30 @@ const PARTS: [(&str, &str); 13] = [
     ("per_map", "how many photos are kept for each map"),
     ("per_photo", "how many maps count of every photo"),
     ("per_class", "how many maps are in the list of every class"),
+    ("labels", "the names of the network's classes"),
+    ("expected", "the classes that are expected"),
+    ("methods", "the methods or their settings"),
+    ("shard", "the shard"),
 ];
+
+/// In what one search is another than a second; nothing where they are the same.
+pub(super) fn difference(found: &Value, expected: &Value) -> Option<String> {
+    let other = PARTS.iter().find(|(part, _)| found.get(part) != expected.get(part));
+    let (part, name) = other?;
+    let text = |value: &Value| match (*part, value.get(part)) {
+        (_, None) => "nothing".to_owned(),
+        ("shard", Some(shard)) => format!("{} of {}", shard["number"], shard["of"]),
+        (_, Some(value)) => value.to_string(),
+    };
+    Some(match *part {
+        "weights" | "files" | "labels" | "expected" | "methods" => format!("{name} have changed"),
+        _ => format!("{name}: {} there, {} here", text(found), text(expected)),
+    })
+}
 
 /// An error that says in what a file is another search's.
 pub(super) fn check(found: &Value, expected: &Value, path: &std::path::Path) -> Result<()> {
-    let other = PARTS.iter().find(|(part, _)| found.get(part) != expected.get(part));
-    let Some((part, name)) = other else { return Ok(()) };
-    let text = |value: &Value| value.get(part).map_or("nothing".to_owned(), Value::to_string);
-    let what = match *part {
-        "weights" | "files" => format!("{name} have changed"),
-        _ => format!("{name}: {} there, {} here", text(found), text(expected)),
-    };
+    let Some(what) = difference(found, expected) else { return Ok(()) };
     Err(Error::file(
         path,
         format!("belongs to another search ({what}); name another file, or remove this one"),

@@ -68,6 +68,32 @@ pub(super) fn read<T: DeserializeOwned>(
     kind: &str,
     search: Option<&Value>,
 ) -> Result<T> {
+    let (text, found) = text_of(path, kind)?;
+    if let Some(search) = search {
+        check(&found, search, path)?;
+    }
+    parsed(path, &text)
+}
+
+/// Reads what a shard has found, and the search that it says it belongs to.
+pub(super) fn read_part<T: DeserializeOwned>(path: &Path, kind: &str) -> Result<(T, Value)> {
+    if !path.exists() && with_part(path).exists() {
+        return Err(Error::file(
+            path,
+            "is not finished: run its shard once more, which goes on where it was",
+        ));
+    }
+    let (text, search) = text_of(path, kind)?;
+    Ok((parsed(path, &text)?, search))
+}
+
+fn parsed<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::file(path, format!("is not of the expected shape: {error}")))
+}
+
+/// A file that holds a result of this kind, and the search that it belongs to.
+fn text_of(path: &Path, kind: &str) -> Result<(String, Value)> {
     let cannot = |error: std::io::Error| Error::file(path, format!("cannot be read: {error}"));
     let length = std::fs::metadata(path).map_err(cannot)?.len();
     if length > LARGEST {
@@ -75,25 +101,14 @@ pub(super) fn read<T: DeserializeOwned>(
     }
     let text = std::fs::read_to_string(path).map_err(cannot)?;
     let fault = |why: String| Err(Error::file(path, why));
-    let found = match serde_json::from_str::<Head>(&text) {
-        Ok(head) if head.kind == kind => head.search,
-        Ok(Head { kind: Value::String(found), .. }) => {
-            return fault(format!("holds {found}, not {kind}"));
-        }
-        Err(error) if !error.is_data() => {
-            return fault(format!("is not JSON, so no {kind}: {error}"));
-        }
-        Ok(_) | Err(_) => {
-            return fault(format!(
-                "is JSON, but not what convlens writes for {kind}: there is no \"kind\": {kind:?} in it"
-            ));
-        }
-    };
-    if let Some(search) = search {
-        check(&found, search, path)?;
+    match serde_json::from_str::<Head>(&text) {
+        Ok(head) if head.kind == kind => Ok((text, head.search)),
+        Ok(Head { kind: Value::String(found), .. }) => fault(format!("holds {found}, not {kind}")),
+        Err(error) if !error.is_data() => fault(format!("is not JSON, so no {kind}: {error}")),
+        Ok(_) | Err(_) => fault(format!(
+            "is JSON, but not what convlens writes for {kind}: there is no \"kind\": {kind:?} in it"
+        )),
     }
-    serde_json::from_str(&text)
-        .map_err(|error| Error::file(path, format!("is not of the expected shape: {error}")))
 }
 
 /// Where a search keeps what it has found so far: beside its file.

@@ -22,6 +22,7 @@ mod channels;
 mod class_sums;
 mod counts;
 mod folder;
+pub(crate) mod head;
 mod identity;
 mod json;
 mod on_photo;
@@ -29,6 +30,7 @@ mod over_photos;
 mod overlay;
 mod patches;
 mod reduce;
+mod shard;
 mod tensors;
 mod top_maps;
 mod top_maps_file;
@@ -41,3 +43,11 @@ pub use on_photo::MapRanking;
 pub use over_photos::{PhotoMap, PhotoMaps};
 pub use patches::{MapPatches, MapSelectivity, Patch, PatchSearch, Selectivity, TopPatches};
 pub use top_maps::{ClassMaps, TopMap, TopMapSearch, TopMaps};
+
+// What a report is made by, as searches are.
+pub(crate) use ahead::in_order;
+pub(crate) use folder::Item;
+pub(crate) use identity::identity;
+pub(crate) use over_photos::no_photo_of;
+pub(crate) use shard::{Found, Shard, photos_of, whole};
+pub(crate) use top_maps::unreadable_notes;

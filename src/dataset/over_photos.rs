@@ -141,7 +141,7 @@ impl ImageFolder {
         let indices = indices.f_to_device(model.device()).into_result()?;
         let mut read = 0;
         let mut unreadable = Vec::new();
-        self.run(model, &[id], &format!("{layer}, photos"), 0, |batch| {
+        self.run(model, &[id], &format!("{layer}, photos"), (0..self.len(), 0), |batch| {
             unreadable.extend(batch.unreadable);
             let [activation] = batch.outputs.as_slice() else { return Ok(()) };
             let sums = activation
@@ -195,12 +195,13 @@ impl PhotoMap {
 
 /// Why there is nothing to show.
 pub(super) fn none_readable(photos: &ImageFolder, unreadable: &[Unreadable]) -> Error {
+    no_photo_of(photos.len(), photos.name(), unreadable)
+}
+
+/// That none of so many photos could be read.
+pub(crate) fn no_photo_of(count: usize, of: &str, unreadable: &[Unreadable]) -> Error {
     let first = unreadable.first().map(|photo| format!(" ({photo})")).unwrap_or_default();
-    Error::Argument(format!(
-        "none of the {} photos of {} could be used{first}",
-        photos.len(),
-        photos.name()
-    ))
+    Error::Argument(format!("none of the {count} photos of {of} could be used{first}"))
 }
 
 impl PhotoMaps {

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::batches::{Unreadable, channels_of, spatial};
-use super::counts::{Counts, SearchFile};
+use super::counts::{self, Counts, SearchFile};
 use super::folder::ImageFolder;
 use super::identity::identity;
 use super::json;
 use super::reduce::{greatest, reduce};
+use super::shard::{Shard, no_file, photos_of, whole};
 use super::top_maps_file::{KIND, TopMapsFile};
 use crate::chart::{Chart, SmallMultiples};
 use crate::error::{Error, Result};
@@ -44,12 +46,14 @@ pub struct TopMapSearch {
     per_photo: usize,
     per_class: usize,
     file: Option<PathBuf>,
+    shard: Option<Shard>,
 }
 
 impl TopMapSearch {
     /// Searches this layer, by name or index.
     pub fn at(layer: impl Into<LayerRef>) -> TopMapSearch {
-        TopMapSearch { layer: layer.into(), per_photo: 25, per_class: 25, file: None }
+        let layer = layer.into();
+        TopMapSearch { layer, per_photo: 25, per_class: 25, file: None, shard: None }
     }
 
     /// How many maps count of every photo.
@@ -69,12 +73,31 @@ impl TopMapSearch {
         TopMapSearch { file: Some(path.as_ref().to_path_buf()), ..self.clone() }
     }
 
-    /// Looks at all photos, each once. No more than a batch of activations is kept.
+    /// Counts in part `number` of `of` alone, counted from 0: neighbouring photos, in whole batches. The parts
+    /// can be counted at the same time, each into a [`file`](TopMapSearch::file) of its own, by as many processes
+    /// or machines; [`join`](TopMapSearch::join) makes of them what one search would have found.
+    ///
+    /// ```no_run
+    /// use convlens::prelude::*;
+    /// let (model, train) = (zoo::resnet50()?, ImageFolder::open("pets/train")?);
+    /// for number in 0..2 {
+    ///     let part = TopMapSearch::at("layer4").file(format!("part-{number}.json"));
+    ///     part.shard(number, 2).run(&model, &train)?; // or each in a process of its own
+    /// }
+    /// let tops = TopMapSearch::join(["part-0.json", "part-1.json"], "top_maps.json")?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn shard(&self, number: usize, of: usize) -> TopMapSearch {
+        TopMapSearch { shard: Some(Shard::new(number, of)), ..self.clone() }
+    }
+
+    /// Looks at all photos, each once. No more than a batch of activations is kept. What a
+    /// [`shard`](TopMapSearch::shard) returns is of its photos alone.
     ///
     /// # Errors
     /// When there are fewer than two classes, a class has no photo that can be read, the layer is
     /// not there or not spatial, or nothing is to be counted; a file that belongs to another search or
-    /// cannot be written.
+    /// cannot be written; a shard that there is not, or without a file.
     pub fn run(&self, model: &Model, photos: &ImageFolder) -> Result<TopMaps> {
         let (id, layer) = spatial(model, &self.layer)?;
         let classes = photos.class_names();
@@ -91,13 +114,17 @@ impl TopMapSearch {
             ));
         }
         let channels = channels_of(model, id)?;
-        let mut kept = match &self.file {
-            Some(path) => {
-                Some(SearchFile::new(path, self.identity(model, (id, layer.clone()), photos)?))
+        let mut range = 0..photos.len();
+        let mut kept = match (&self.file, self.shard) {
+            (Some(path), shard) => {
+                let mut search = self.identity(model, (id, layer.clone()), photos)?;
+                range = photos_of(shard, photos, photos.batch_size(), &mut search)?;
+                Some(SearchFile::new(path, search, shard.is_some()))
             }
-            None => None,
+            (None, None) => None,
+            (None, Some(_)) => return Err(no_file()),
         };
-        let mut counts = Counts::new(classes.len(), channels);
+        let mut counts = Counts::new(range.start, classes.len(), channels);
         if let Some(kept) = &kept {
             if let Some(found) = kept.finished()? {
                 return Ok(found);
@@ -105,7 +132,7 @@ impl TopMapSearch {
             kept.begin(&mut counts)?;
         }
         let what = format!("top maps of {layer}, photos");
-        let done = photos.run(model, &[id], &what, counts.next, |batch| {
+        let done = photos.run(model, &[id], &what, (range, counts.next), |batch| {
             // None where none of the photos could be read.
             if let [activation] = batch.outputs.as_slice() {
                 let reduced = reduce(activation)?;
@@ -125,38 +152,69 @@ impl TopMapSearch {
             let _ = kept.write(&counts);
         }
         done?;
-        let Counts { photos: seen, maps: counts, unreadable, .. } = counts;
-        if let Some(class) = seen.iter().position(|&photos| photos == 0) {
+        let empty = counts.photos.iter().position(|&photos| photos == 0);
+        // Other shards may have some.
+        if let (Some(class), None) = (empty, self.shard) {
             kept.iter().for_each(SearchFile::forget);
-            return Err(no_photos(&classes[class], photos.counts()[class], &unreadable));
+            return Err(no_photos(&classes[class], photos.counts()[class], &counts.unreadable));
         }
-        let lists = counts.iter().map(|counts| most_frequent(counts, self.per_class));
-        let lists: Vec<Vec<usize>> = lists.collect();
-        let mut times: HashMap<usize, usize> = HashMap::new();
-        lists.iter().flatten().for_each(|map| *times.entry(*map).or_default() += 1);
-        let mut shared: Vec<usize> =
-            times.iter().filter(|(_, times)| **times > 1).map(|(map, _)| *map).collect();
-        shared.sort_unstable();
-        let classes = lists.into_iter().enumerate().map(|(class, list)| ClassMaps {
-            class: classes[class].clone(),
-            photos: seen[class],
-            maps: list
-                .into_iter()
-                .filter(|map| shared.binary_search(map).is_err())
-                .map(|map| TopMap { map, photos: counts[class][map] })
-                .collect(),
-        });
-        let found = TopMaps {
+        let base = TopMaps {
             network: model.name().to_owned(),
             layer,
             channels,
             per_photo: self.per_photo,
             per_class: self.per_class,
-            classes: classes.collect(),
-            shared,
-            unreadable,
+            classes: Vec::new(),
+            shared: Vec::new(),
+            unreadable: Vec::new(),
         };
-        kept.map_or(Ok(()), |kept| kept.finish(&found))?;
+        let found = base.of(&classes, &counts);
+        kept.map_or(Ok(()), |kept| kept.finish(&found, &counts))?;
+        Ok(found)
+    }
+
+    /// Puts the files of all [`shard`](TopMapSearch::shard)s of a search together, in any order, and writes what
+    /// one search of all photos would have written into `file`, to the last byte. It needs neither the network nor
+    /// the photos.
+    ///
+    /// # Errors
+    /// Shards that are missing, there twice, not finished or of different searches; a file that cannot be read
+    /// or written; when no photo of a class could be read.
+    pub fn join<P: AsRef<Path>>(
+        parts: impl IntoIterator<Item = P>,
+        file: impl AsRef<Path>,
+    ) -> Result<TopMaps> {
+        let mut read: Vec<(PathBuf, Value)> = Vec::new();
+        for path in parts {
+            let path = path.as_ref().to_path_buf();
+            let (_, search) = json::read_part::<Counts>(&path, counts::PART)?;
+            read.push((path, search));
+        }
+        let (parts, search) = whole(read)?;
+        let about: About = serde_json::from_value(search.clone()).map_err(|error| {
+            Error::Argument(format!("the shards do not say which search they belong to: {error}"))
+        })?;
+        let (About { layers: [layer], channels: [channels], classes, .. }, base) =
+            (&about, about.empty());
+        let mut all = Counts::new(0, classes.len(), *channels);
+        for part in parts {
+            let (counts, _) = json::read_part::<Counts>(&part.path, counts::PART)?;
+            let whole = counts.next == part.photos.end;
+            if !whole || !all.add(counts) {
+                return Err(Error::file(
+                    &part.path,
+                    format!("is damaged: it does not hold {layer} on its photos; count them again"),
+                ));
+            }
+        }
+        if let Some(class) = all.photos.iter().position(|&photos| photos == 0) {
+            let name = &classes[class];
+            let of_class = |photo: &&Unreadable| photo.name.starts_with(&format!("{name}/"));
+            let files = all.unreadable.iter().filter(of_class).count();
+            return Err(no_photos(name, files, &all.unreadable));
+        }
+        let found = base.of(classes, &all);
+        json::write(file.as_ref(), KIND, Some(&search), &TopMapsFile::from(&found))?;
         Ok(found)
     }
 
@@ -170,6 +228,34 @@ impl TopMapSearch {
         identity["per_photo"] = self.per_photo.into();
         identity["per_class"] = self.per_class.into();
         Ok(identity)
+    }
+}
+
+/// What a shard's file says of its search, and top maps are called by.
+#[derive(Deserialize)]
+struct About {
+    network: String,
+    layers: [String; 1],
+    channels: [usize; 1],
+    classes: Vec<String>,
+    per_photo: usize,
+    per_class: usize,
+}
+
+impl About {
+    /// Top maps of which none are found.
+    fn empty(&self) -> TopMaps {
+        let ([layer], [channels]) = (&self.layers, self.channels);
+        TopMaps {
+            network: self.network.clone(),
+            layer: layer.clone(),
+            channels,
+            per_photo: self.per_photo,
+            per_class: self.per_class,
+            classes: Vec::new(),
+            shared: Vec::new(),
+            unreadable: Vec::new(),
+        }
     }
 }
 
@@ -242,6 +328,28 @@ pub struct TopMaps {
 }
 
 impl TopMaps {
+    /// The same search, with what follows from these counts.
+    fn of(self, classes: &[String], counts: &Counts) -> TopMaps {
+        let lists = counts.maps.iter().map(|counts| most_frequent(counts, self.per_class));
+        let lists: Vec<Vec<usize>> = lists.collect();
+        let mut times: HashMap<usize, usize> = HashMap::new();
+        lists.iter().flatten().for_each(|map| *times.entry(*map).or_default() += 1);
+        let mut shared: Vec<usize> =
+            times.iter().filter(|(_, times)| **times > 1).map(|(map, _)| *map).collect();
+        shared.sort_unstable();
+        let classes = lists.into_iter().enumerate().map(|(class, list)| ClassMaps {
+            class: classes[class].clone(),
+            photos: counts.photos[class],
+            maps: list
+                .into_iter()
+                .filter(|map| shared.binary_search(map).is_err())
+                .map(|map| TopMap { map, photos: counts.maps[class][map] })
+                .collect(),
+        });
+        let (classes, unreadable) = (classes.collect(), counts.unreadable.clone());
+        TopMaps { classes, shared, unreadable, ..self }
+    }
+
     /// Searches a layer with FeatureMapVisualizer's numbers: 25 maps of every photo, 25 of every class.
     ///
     /// # Errors
@@ -374,7 +482,7 @@ impl TopMaps {
 }
 
 /// Lines that list what could not be read; nothing where everything could.
-pub(super) fn unreadable_notes(unreadable: &[Unreadable]) -> Vec<String> {
+pub(crate) fn unreadable_notes(unreadable: &[Unreadable]) -> Vec<String> {
     const LISTED: usize = 20;
     if unreadable.is_empty() {
         return Vec::new();

@@ -21,7 +21,7 @@ use crate::model::{Init, Model};
 use crate::number::{counted, number};
 use crate::photo::Photo;
 use crate::picture::write_file;
-use crate::show::{DASH, MimeBundle, Progress, Row, Show, Table, debug_line};
+use crate::show::{DASH, MimeBundle, Progress, Row, Show, Table, debug_line, quoted};
 use crate::tensor::IntoResult;
 
 /// A metric that tells the methods apart by less than this share of its values says nothing about them.
@@ -395,7 +395,6 @@ impl Trust {
     }
 
     fn csv(&self) -> String {
-        let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
         let mut text = "method,metric,photo,value\n".to_owned();
         for (method, row) in self.methods.iter().zip(&self.values) {
             for ((metric, _), values) in self.metrics.iter().zip(row) {

@@ -42,6 +42,27 @@ impl Model {
         }
     }
 
+    /// How many classes the output that counts tells apart, one score each; 0 where it is something else.
+    pub(crate) fn count_classes(&self) -> usize {
+        match *self.shape_of(self.output()) {
+            [1] | [_, 1] | [_, 1, 1, 1] => 2,
+            [_, classes] | [_, classes, 1, 1] => classes.max(0) as usize,
+            _ => 0,
+        }
+    }
+
+    /// That there is one score a class.
+    pub(crate) fn check_classifies(&self) -> Result<()> {
+        match self.count_classes() {
+            0 => Err(Error::Shape(format!(
+                "{} does not end in one score a class but in {:?}: there is nothing that could be right or wrong",
+                self.name(),
+                self.shape_of(self.output())
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The names of the classes of the output that counts, in the order of its scores; empty when nobody named them.
     pub fn class_names(&self) -> &[String] {
         self.names_at(self.output()).map_or(&[], |names| &names[..])

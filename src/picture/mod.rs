@@ -66,7 +66,7 @@ pub use sheet::{Rendered, Sheet};
 pub use table::{Cell, PictureTable};
 
 pub(crate) use composite::Composite;
-pub(crate) use file::write as write_file;
+pub(crate) use file::{write as write_file, write_by};
 pub(crate) use jpeg::encode as to_jpeg;
 pub(crate) use picture::image_element;
 pub(crate) use png::smallest as to_smallest_png;

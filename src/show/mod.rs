@@ -14,7 +14,7 @@ pub(crate) use duration::duration;
 pub use progress::Progress;
 pub(crate) use progress::{Pace, megabytes, tell};
 
-pub(crate) use table::{DASH, Row, Table, count_or_dash, thousands};
+pub(crate) use table::{DASH, Row, Table, count_or_dash, quoted, thousands};
 
 /// Something that a notebook cell can show.
 ///

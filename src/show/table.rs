@@ -162,6 +162,11 @@ impl<T: AsRef<str>> Table<T> {
     }
 }
 
+/// A text as a cell of a `.csv`.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
 /// `1235496` -> `1,235,496`.
 pub(crate) fn thousands(value: u64) -> String {
     let digits = value.to_string();

@@ -125,7 +125,7 @@ fn a_search_for_top_maps_that_was_interrupted_goes_on_where_it_was() {
     std::fs::write(&part, &counted).expect("a part");
 
     assert_eq!(run(&search, 1000).expect("top maps"), whole);
-    assert_eq!(case.seen(), 60 - 24, "six batches of four were done");
+    assert_eq!(case.seen(), 60 - 23, "six batches of four were done, a broken photo in one");
     assert!(!part.exists());
     // What is finished is not done again, and a later notebook opens it.
     assert_eq!(run(&search, 0).expect("top maps"), whole);

@@ -9,6 +9,8 @@ use super::{Hit, Inner, LayerPatches, Selectivity};
 use crate::model::ReceptiveField;
 
 pub(super) const KIND: &str = "top patches";
+/// What a shard has found, which is no search that could be opened.
+pub(super) const PART: &str = "top patches of a shard";
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct TopPatchesFile {

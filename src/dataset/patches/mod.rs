@@ -4,6 +4,7 @@
 mod best;
 mod crop;
 mod file;
+mod join;
 mod record;
 mod search;
 mod selectivity;
@@ -58,6 +59,22 @@ struct Inner {
     per_map: usize,
     layers: Vec<LayerPatches>,
     unreadable: Vec<Unreadable>,
+}
+
+impl Inner {
+    /// What is known of the search before anything is found.
+    fn without_findings(&self) -> Inner {
+        Inner {
+            network: self.network.clone(),
+            classes: self.classes.clone(),
+            counts: Vec::new(),
+            seen: self.seen,
+            preprocess: self.preprocess.clone(),
+            per_map: self.per_map,
+            layers: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq)]

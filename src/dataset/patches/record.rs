@@ -1,19 +1,17 @@
 //! What every photo made of every map, written down photo by photo: what a search that was
 //! interrupted goes on from, and what areas under curves are computed from without holding it all.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::super::identity;
+use super::super::head;
 use crate::error::{Error, Result};
 
 const MAGIC: &str = "convlens patches 2";
-
-/// The longest first lines that are read.
-const LONGEST: u64 = 1 << 24;
 
 /// One photo: numbers of all maps of all layers, one after another.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,92 +74,75 @@ pub(super) struct Records {
     /// Where the first record begins.
     start: u64,
     maps: usize,
+    /// Those of the search.
+    photos: Range<usize>,
     count: usize,
     pub(super) keep: bool,
 }
 
 impl Records {
-    /// Opens the file of a search that was interrupted, or begins a new one.
-    /// Photos have one of so many `classes`, and so many that can be read are a `batch`. Whole batches are
-    /// kept: how a photo is computed depends, in the last digits, on those beside it.
+    /// Opens the file of a search that was interrupted, or begins a new one. Its `photos` have one of so
+    /// many `classes`. Whole batches of so many photos are kept: how a photo is computed depends, in the last
+    /// digits, on those beside it.
     pub(super) fn open(
         path: &Path,
         identity: &Value,
         [maps, classes]: [usize; 2],
+        photos: Range<usize>,
         batch: usize,
         keep: bool,
     ) -> Result<Records> {
-        let cannot =
-            |error: std::io::Error| Error::file(path, format!("cannot be written: {error}"));
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(cannot)?;
-        let length = file.metadata().map_err(cannot)?.len();
-        let mut start = 0;
-        if length > 0 {
-            start = Self::check_head(&mut file, path, identity)?;
-        }
-        if start == 0 {
-            let head = format!("{MAGIC}\n{identity}\n");
-            file.set_len(0).and_then(|()| file.rewind()).map_err(cannot)?;
-            file.write_all(head.as_bytes()).map_err(cannot)?;
-            start = head.len() as u64;
-        }
-        let mut records = Records { path: path.to_path_buf(), file, start, maps, count: 0, keep };
+        let (file, start, length) = head::open(path, MAGIC, identity)?;
+        let path = path.to_path_buf();
+        let mut records = Records { path, file, start, maps, photos, count: 0, keep };
         // A record that was cut off in the middle, and what a crash left empty or damaged, is done again
         // with all that follow.
-        records.count = (length.saturating_sub(start) / records.size()) as usize;
-        let (mut whole, mut photos, mut batches) = (0, 0, 0);
+        let written = (length.saturating_sub(start) / records.size()) as usize;
+        records.count = written.min(records.photos.len());
+        let mut next = records.photos.start;
         records.read(|record| {
             let fits = |record: &Record| {
-                record.index as usize == whole && (record.class as usize) < classes
+                record.index as usize == next && (record.class as usize) < classes
             };
-            if let Some(record) = record.filter(fits) {
-                whole += 1;
-                photos += usize::from(record.read);
-                if record.read && photos % batch.max(1) == 0 {
-                    batches = whole;
-                }
-            }
+            next += usize::from(record.is_some_and(|record| fits(&record)));
             Ok(())
         })?;
-        records.count = batches;
-        let end = start + batches as u64 * records.size();
-        records.file.set_len(end).map_err(cannot)?;
+        if next < records.photos.end {
+            next -= next % batch.max(1);
+        }
+        records.count = next.saturating_sub(records.photos.start);
+        let end = start + records.count as u64 * records.size();
+        records.file.set_len(end).map_err(|error| records.failed(error))?;
         Ok(records)
     }
 
-    /// Where the records begin; 0 when the head itself was cut off.
-    fn check_head(file: &mut File, path: &Path, identity: &Value) -> Result<u64> {
-        let cannot = |error: std::io::Error| Error::file(path, format!("cannot be read: {error}"));
-        let mut reader = BufReader::new(file.take(LONGEST));
-        let mut line = || {
-            let mut line = Vec::new();
-            reader.read_until(b'\n', &mut line).map(|_| line).map_err(cannot)
-        };
-        let (magic, head) = (line()?, line()?);
-        if !magic.starts_with(MAGIC.as_bytes()) {
+    /// Opens the file of a search that is done, to be read alone.
+    pub(super) fn finished(
+        path: &Path,
+        identity: &Value,
+        maps: usize,
+        photos: Range<usize>,
+    ) -> Result<Records> {
+        let (file, start, length) = head::reopen(path, MAGIC, identity)?;
+        let (path, count) = (path.to_path_buf(), photos.len());
+        let records = Records { path, file, start, maps, photos, count, keep: true };
+        let expected = start + count as u64 * records.size();
+        if length != expected {
             return Err(Error::file(
-                path,
-                "is there already and holds no search that could go on; name another file",
+                &records.path,
+                format!("has {length} bytes in the place of {expected}: search this shard again"),
             ));
         }
-        if !head.ends_with(b"\n") {
-            return Ok(0);
-        }
-        let found = serde_json::from_slice(&head)
-            .map_err(|error| Error::file(path, format!("is damaged: {error}")))?;
-        identity::check(&found, identity, path)?;
-        Ok((magic.len() + head.len()) as u64)
+        Ok(records)
     }
 
     fn size(&self) -> u64 {
         4 * (HEAD + 3 * self.maps + 1) as u64
     }
 
-    /// How many photos are done.
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// The first photo that is not done.
+    pub(super) fn next(&self) -> usize {
+        self.photos.start + self.count
     }
 
     pub(super) fn append(&mut self, records: &[Record]) -> Result<()> {
@@ -179,7 +160,10 @@ impl Records {
         let path = self.path.clone();
         self.read(|record| match record {
             Some(record) => each(&record),
-            None => Err(Error::file(&path, "was damaged while the search went on")),
+            None => Err(Error::file(
+                &path,
+                "is damaged: remove it, and what was made of it, and search again",
+            )),
         })
     }
 

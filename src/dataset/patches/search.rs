@@ -12,13 +12,16 @@ use super::super::identity::identity;
 use super::super::json::{self, with_part};
 use super::super::over_photos::none_readable;
 use super::super::reduce::{Reduced, reduce};
+use super::super::shard::{Shard, no_file, photos_of};
 use super::best::{Best, BestOf};
-use super::file::{KIND, TopPatchesFile};
+use super::file::{KIND, PART, TopPatchesFile};
 use super::record::{Record, Records};
 use super::selectivity::{Selectivity, areas};
 use super::{Hit, Inner, LayerPatches, Photos, TopPatches};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::{LayerRef, Model, NodeId, ReceptiveField};
+use crate::photo::Preprocess;
 
 /// Finds the photos that excite every map of some layers most, where they do, and how selective each
 /// map is: options, and [`run`](PatchSearch::run).
@@ -44,12 +47,14 @@ pub struct PatchSearch {
     layers: Vec<LayerRef>,
     per_map: usize,
     file: Option<PathBuf>,
+    shard: Option<Shard>,
 }
 
 impl PatchSearch {
     /// Searches these layers, by name or index.
     pub fn at<L: Into<LayerRef>>(layers: impl IntoIterator<Item = L>) -> PatchSearch {
-        PatchSearch { layers: layers.into_iter().map(Into::into).collect(), per_map: 9, file: None }
+        let layers = layers.into_iter().map(Into::into).collect();
+        PatchSearch { layers, per_map: 9, file: None, shard: None }
     }
 
     /// How many photos are kept for each map; 9 unless set.
@@ -64,13 +69,35 @@ impl PatchSearch {
         PatchSearch { file: Some(path.as_ref().to_path_buf()), ..self.clone() }
     }
 
+    /// Searches part `number` of `of` alone, counted from 0: neighbouring photos, in whole batches. The
+    /// parts can be searched at the same time, each into a [`file`](PatchSearch::file) of its own, by as many
+    /// processes or machines; [`join`](PatchSearch::join) makes of them what one search would have found.
+    ///
+    /// ```no_run
+    /// use convlens::prelude::*;
+    /// // In an array of four Slurm jobs:
+    /// let number: usize = std::env::var("SLURM_ARRAY_TASK_ID").unwrap().parse().unwrap();
+    /// let (model, train) = (zoo::resnet50()?, ImageFolder::open("pets/train")?);
+    /// let search = PatchSearch::at(["layer3", "layer4"]).shard(number, 4);
+    /// search.file(format!("patches-{number}.json")).run(&model, &train)?;
+    /// // And when all are done:
+    /// let parts = (0..4).map(|number| format!("patches-{number}.json"));
+    /// let patches = PatchSearch::join(parts, "patches.json")?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn shard(&self, number: usize, of: usize) -> PatchSearch {
+        PatchSearch { shard: Some(Shard::new(number, of)), ..self.clone() }
+    }
+
     /// Looks at all photos, each once. Memory does not grow with their number: what every photo made of
     /// every map, 12 bytes for each, lies on disk meanwhile, without a [`file`](PatchSearch::file) in the
-    /// system's folder for temporary files.
+    /// system's folder for temporary files. That of a [`shard`](PatchSearch::shard) stays beside its file, for
+    /// [`join`](PatchSearch::join).
     ///
     /// # Errors
     /// A layer that is not there or not spatial, or no layer; photos that become inputs of different
-    /// sizes; when no photo can be read; a file that belongs to another search or cannot be written.
+    /// sizes; when no photo can be read; a file that belongs to another search or cannot be written; a shard that
+    /// there is not, or without a file.
     pub fn run(&self, model: &Model, photos: &ImageFolder) -> Result<TopPatches> {
         let layers = self.found(model)?;
         model.check_takes_photos()?;
@@ -82,19 +109,24 @@ impl PatchSearch {
         let mut identity = identity(model, &layers, photos)?;
         identity["seen"] = seen.as_slice().into();
         identity["per_map"] = self.per_map.into();
+        let range = photos_of(self.shard, photos, photos.batch_size(), &mut identity)?;
+        let kind = if self.shard.is_some() { PART } else { KIND };
         if let Some(path) = self.file.as_deref().filter(|path| path.exists()) {
-            return finished(path, &identity, photos);
+            return finished(path, kind, &identity, photos);
         }
         let sizes = layers.iter().map(|(id, _)| channels_of(model, *id));
         let sizes: Vec<usize> = sizes.collect::<Result<_>>()?;
         let maps = sizes.iter().sum();
+        check_memory(self.per_map.min(photos.len()), maps)?;
         let (path, kept) = match &self.file {
             Some(path) => (with_part(path), true),
             None => (temporary(), false),
         };
         let each = [maps, photos.class_names().len()];
-        let mut records = Records::open(&path, &identity, each, photos.batch_size(), kept)?;
-        let mut state = State::new(photos, maps, self.per_map);
+        let batch = photos.batch_size();
+        let mut records = Records::open(&path, &identity, each, range.clone(), batch, kept)?;
+        let classes = photos.class_names();
+        let mut state = State::new(classes.len(), range.start, maps, self.per_map);
         records.each(|record| {
             state.add(record);
             if !record.read {
@@ -104,25 +136,39 @@ impl PatchSearch {
         })?;
         let ids: Vec<NodeId> = layers.iter().map(|(id, _)| *id).collect();
         let what = format!("top patches of {} layers, photos", layers.len());
-        photos.run(model, &ids, &what, records.count(), |batch| {
+        photos.run(model, &ids, &what, (range, records.next()), |batch| {
             let (batch, unreadable) = recorded(batch, seen, photos)?;
             records.append(&batch)?;
             batch.iter().for_each(|record| state.add(record));
             state.unreadable.extend(unreadable);
             Ok(())
         })?;
-        if !state.read.contains(&true) {
+        // Other shards may have photos that can be read.
+        if self.shard.is_none() && !state.read.contains(&true) {
             records.keep = false;
             return Err(none_readable(photos, &state.unreadable));
         }
-        let areas = state.areas(&mut records)?;
-        let inner = state.finish(model, photos, self.per_map, fields, &sizes, &areas)?;
+        let areas = state.areas(|first, count| records.means(first, count, &state.read))?;
+        let preprocess = photos.preprocess_for(model);
+        let base = Inner {
+            network: model.name().to_owned(),
+            classes,
+            counts: Vec::new(),
+            seen,
+            preprocess: format!("{preprocess:?}"),
+            per_map: self.per_map,
+            layers: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        let hit =
+            |best: &Best, layer: usize, _| state.hit(best, preprocess, photos, &fields[layer]);
+        let inner = state.finish(base, &fields, &sizes, &areas, hit)?;
         if let Some(path) = &self.file {
             let root = photos.root().and_then(|root| std::fs::canonicalize(root).ok());
             let written = TopPatchesFile::new(&inner, root.as_deref());
-            json::write_compact(path, KIND, Some(&identity), &written)?;
+            json::write_compact(path, kind, Some(&identity), &written)?;
         }
-        records.keep = false;
+        records.keep = self.shard.is_some();
         Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Set(Rc::new(photos.clone())) })
     }
 
@@ -134,6 +180,9 @@ impl PatchSearch {
                 "a search needs at least one layer, and at least one photo for each map".into(),
             ));
         }
+        if self.shard.is_some() && self.file.is_none() {
+            return Err(no_file());
+        }
         for (i, (id, name)) in layers.iter().enumerate() {
             if let Some((_, other)) = layers[..i].iter().find(|(other, _)| other == id) {
                 return Err(Error::Argument(format!(
@@ -144,6 +193,12 @@ impl PatchSearch {
         }
         Ok(layers)
     }
+}
+
+/// That there is memory for so many photos of each map.
+fn check_memory(photos: usize, maps: usize) -> Result<()> {
+    let bytes = size_of::<Best>().saturating_mul(photos).saturating_mul(maps) as u64;
+    memory::check("the photos that are kept for each map", bytes, "keep fewer by .per_map(9)")
 }
 
 /// What the network sees of the first photo that can be read, and so of all.
@@ -178,8 +233,8 @@ fn again(model: &Model, photos: &ImageFolder, index: usize) -> Unreadable {
 }
 
 /// A search that is finished already.
-fn finished(path: &Path, identity: &Value, photos: &ImageFolder) -> Result<TopPatches> {
-    let found: TopPatchesFile = json::read(path, KIND, Some(identity))?;
+fn finished(path: &Path, kind: &str, identity: &Value, photos: &ImageFolder) -> Result<TopPatches> {
+    let found: TopPatchesFile = json::read(path, kind, Some(identity))?;
     let (inner, _) = found.checked().map_err(|why| Error::file(path, why))?;
     Ok(TopPatches { inner: Rc::new(inner), photos: Photos::Set(Rc::new(photos.clone())) })
 }
@@ -237,22 +292,24 @@ fn recorded(
 }
 
 /// What is known after some photos.
-struct State {
+pub(super) struct State {
+    first: usize,
     best: BestOf,
     /// Sums of means, `[classes][maps]`.
     sums: Vec<Vec<f64>>,
     counts: Vec<usize>,
     /// Of every photo so far.
-    read: Vec<bool>,
+    pub(super) read: Vec<bool>,
     classes: Vec<u32>,
     sizes: Vec<[u32; 2]>,
-    unreadable: Vec<Unreadable>,
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 impl State {
-    fn new(photos: &ImageFolder, maps: usize, per_map: usize) -> State {
-        let classes = photos.class_names().len();
+    /// `first` is the first photo.
+    pub(super) fn new(classes: usize, first: usize, maps: usize, per_map: usize) -> State {
         State {
+            first,
             best: BestOf::new(maps, per_map),
             sums: vec![vec![0.0; maps]; classes],
             counts: vec![0; classes],
@@ -263,7 +320,7 @@ impl State {
         }
     }
 
-    fn add(&mut self, record: &Record) {
+    pub(super) fn add(&mut self, record: &Record) {
         self.read.push(record.read);
         self.classes.push(record.class);
         self.sizes.push(record.size);
@@ -280,8 +337,12 @@ impl State {
         self.counts.iter().filter(|&&count| count > 0).count()
     }
 
-    /// Areas under ROC curves, `[maps][classes]`; none where there are not two classes.
-    fn areas(&self, records: &mut Records) -> Result<Vec<Vec<f32>>> {
+    /// Areas under ROC curves, `[maps][classes]`; none where there are not two classes. `means` has those of so
+    /// many maps from a first one on, photo after photo, of photos that could be read.
+    pub(super) fn areas(
+        &self,
+        mut means: impl FnMut(usize, usize) -> Result<Vec<f32>>,
+    ) -> Result<Vec<Vec<f32>>> {
         // Values that are held at once.
         const MOST: usize = 1 << 22;
         if self.chosen_between() < 2 {
@@ -299,7 +360,7 @@ impl State {
         let mut found = Vec::with_capacity(maps);
         for first in (0..maps).step_by(at_once) {
             let count = at_once.min(maps - first);
-            let means = records.means(first, count, &self.read)?;
+            let means = means(first, count)?;
             for map in 0..count {
                 let values: Vec<f32> = means.iter().skip(map).step_by(count).copied().collect();
                 found.push(areas(&values, &classes, self.counts.len()));
@@ -308,46 +369,44 @@ impl State {
         Ok(found)
     }
 
-    fn finish(
-        self,
-        model: &Model,
-        photos: &ImageFolder,
-        per_map: usize,
-        fields: Vec<ReceptiveField>,
+    /// What was found, added to what is known of the search; `hit` knows the photo and the crop of a layer's
+    /// map.
+    pub(super) fn finish(
+        &self,
+        base: Inner,
+        fields: &[ReceptiveField],
         sizes: &[usize],
         areas: &[Vec<f32>],
+        hit: impl Fn(&Best, usize, usize) -> Result<Hit>,
     ) -> Result<Inner> {
-        let seen = fields.first().map_or([0, 0], |field| field.input);
         let mut start = 0;
         let mut layers = Vec::new();
-        for (field, &maps) in fields.into_iter().zip(sizes) {
+        for (layer, (field, &maps)) in fields.iter().zip(sizes).enumerate() {
             let part = start..start + maps;
-            start += maps;
             let hits = part.clone().map(|map| {
                 let best = self.best.of(map).iter();
-                best.map(|best| self.hit(best, model, photos, &field)).collect::<Result<Vec<Hit>>>()
+                best.map(|best| hit(best, layer, map - start)).collect::<Result<Vec<Hit>>>()
             });
             let hits = hits.collect::<Result<Vec<_>>>()?;
+            start += maps;
             let selectivity =
-                (!areas.is_empty()).then(|| self.selectivity(&field, part, photos, areas));
-            layers.push(LayerPatches { name: field.layer.clone(), field, hits, selectivity });
+                (!areas.is_empty()).then(|| self.selectivity(field, part, &base.classes, areas));
+            layers.push(LayerPatches {
+                name: field.layer.clone(),
+                field: field.clone(),
+                hits,
+                selectivity,
+            });
         }
-        Ok(Inner {
-            network: model.name().to_owned(),
-            classes: photos.class_names(),
-            counts: self.counts,
-            seen,
-            preprocess: format!("{:?}", photos.preprocess_for(model)),
-            per_map,
-            layers,
-            unreadable: self.unreadable,
-        })
+        let (counts, unreadable) = (self.counts.clone(), self.unreadable.clone());
+        Ok(Inner { counts, layers, unreadable, ..base })
     }
 
+    /// Where in which photo a layer's map was greatest.
     fn hit(
         &self,
         best: &Best,
-        model: &Model,
+        preprocess: &Preprocess,
         photos: &ImageFolder,
         field: &ReceptiveField,
     ) -> Result<Hit> {
@@ -355,14 +414,15 @@ impl State {
         let width = field.windows[1].len().max(1);
         let place = [best.place as usize / width, best.place as usize % width];
         let [rows, columns] = field.window(place[0], place[1])?;
-        let [h, w] = self.sizes[index].map(i64::from);
-        let frame = photos.preprocess_for(model).frame(h, w)?;
-        let crop = frame.in_photo(rows, columns).map(|range| [range.start, range.end]);
+        let at = index - self.first;
+        let [h, w] = self.sizes[at].map(i64::from);
+        let crop =
+            preprocess.frame(h, w)?.in_photo(rows, columns).map(|range| [range.start, range.end]);
         let entry = photos.entry(index);
         Ok(Hit {
             index,
             name: entry.map_or_else(String::new, |entry| entry.name),
-            class: self.classes[index] as usize,
+            class: self.classes[at] as usize,
             value: best.value,
             place,
             crop,
@@ -374,10 +434,9 @@ impl State {
         &self,
         field: &ReceptiveField,
         part: std::ops::Range<usize>,
-        photos: &ImageFolder,
+        names: &[String],
         areas: &[Vec<f32>],
     ) -> Selectivity {
-        let names = photos.class_names();
         let classes: Vec<usize> =
             (0..names.len()).filter(|&class| self.counts[class] > 0).collect();
         let mean = |class: usize| {
