@@ -26,6 +26,7 @@
 //! - [`drawing`] shows a network's architecture, [`kernels`] what a layer's weights look like.
 //! - [`look`] brings a network and a [`photo`] together; [`attribution`] explains.
 //! - [`metric`] says whether an explanation is worth believing.
+//! - [`concept`] finds what a layer's activations consist of.
 //! - [`feature_vis`] makes pictures that excite a channel, a layer or a class.
 //! - [`compare`] puts networks, methods, layers and classes beside each other.
 //! - [`dataset`] finds the maps of a layer that belong to the classes of labelled photos.
@@ -40,6 +41,7 @@
 pub mod attribution;
 pub mod chart;
 pub mod compare;
+pub mod concept;
 pub mod dataset;
 pub mod drawing;
 pub mod error;

@@ -16,6 +16,9 @@ pub use crate::attribution::{
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
+pub use crate::concept::{
+    ConceptMaps, Craft, CraftConcepts, DeepFeatureFactorization, Factorization, Tcav, TcavTest,
+};
 pub use crate::dataset::{
     Channels, ClassSums, ImageFolder, MapPatches, MapRanking, Patch, PatchSearch, PhotoMaps,
     Selectivity, TopMapSearch, TopMaps, TopPatches,

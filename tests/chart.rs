@@ -175,6 +175,23 @@ fn bars_are_as_long_as_their_values_say() {
 }
 
 #[test]
+fn deviations_reach_to_both_sides_of_the_end_of_a_bar() {
+    let bars = Chart::bars([("sure", 1.0), ("unsure", 1.0)]).reaching(2.0);
+    let picture = drawn(&bars.deviations([0.0, 0.5]));
+    // INK, but for the letters at both ends.
+    let dark = |row: u32| {
+        let dark = |x: &u32| picture.get_pixel(*x, 8 + row * 26 + 13).0 == [0x26; 3];
+        (80..80 + 300).filter(dark).count()
+    };
+    // A bar of 2 is 320 pixels long.
+    assert!(dark(0) == 0 && dark(1).abs_diff(160) < 8, "{} and {}", dark(0), dark(1));
+    // Without an end that was asked for, the axis ends where the line does.
+    let wider = drawn(&Chart::bars([("unsure", 1.0)]).deviations([1.0]));
+    let blue = (0..wider.width()).filter(|&x| wider.get_pixel(x, 14).0 == BLUE).count();
+    assert!(blue.abs_diff(160) < 8, "{blue}");
+}
+
+#[test]
 fn histograms_of_several_series_share_their_bins() {
     let low: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
     let high: Vec<f64> = low.iter().map(|v| v + 9.0).collect();

@@ -29,6 +29,19 @@ impl Case {
         Case { memory: Rc::clone(memory), targets, goals: OnceCell::new() }
     }
 
+    /// Inputs of a network, `[N, C, H, W]`, with what is to be explained of each.
+    pub(crate) fn of_inputs(model: &Model, inputs: Tensor, target: &Target) -> Result<Case> {
+        let count = inputs.size().first().map_or(0, |&count| count as usize);
+        let memory = Rc::new(Memory::new(model, inputs)?);
+        let (memory, targets) = super::at_output(&memory, vec![target.clone(); count])?;
+        Ok(Case::new(&memory, targets))
+    }
+
+    /// What captions call what is explained of an input.
+    pub(crate) fn label(&self, index: usize) -> Result<String> {
+        Ok(self.goal(index)?.label.clone())
+    }
+
     /// The network.
     pub fn model(&self) -> &Model {
         self.memory.model()
@@ -342,7 +355,12 @@ impl Case {
     }
 
     /// The output for one input where a layer has these values, `[M, ...]`.
-    fn output_from(&self, index: usize, layer: NodeId, values: &Tensor) -> Result<Tensor> {
+    pub(super) fn output_from(
+        &self,
+        index: usize,
+        layer: NodeId,
+        values: &Tensor,
+    ) -> Result<Tensor> {
         let values =
             &plain_numbers(values).map_err(|e| e.while_doing("the layer's other values"))?;
         self.goal(index)?;
@@ -396,7 +414,7 @@ impl Case {
     }
 
     /// An error that names the first layer whose output is not finite, where `values` are not.
-    pub(super) fn check_finite(&self, values: &Tensor) -> Result<()> {
+    pub(crate) fn check_finite(&self, values: &Tensor) -> Result<()> {
         if all_finite(values)? {
             return Ok(());
         }

@@ -140,6 +140,12 @@ impl LayerCase<'_> {
         self.case.scores_from(index, self.layer, &values)
     }
 
+    /// The network's outputs for one input, where the layer has these values, `[M, C, h, w]`.
+    pub(crate) fn outputs_with(&self, index: usize, values: &Tensor) -> Result<Tensor> {
+        let own = self.output.f_narrow(0, index as i64, 1).into_result()?;
+        self.case.output_from(index, self.layer, &self.grid.with_maps(values, &own)?)
+    }
+
     /// Adds a line that has to be known to read the map.
     pub fn remark(&self, line: impl Into<String>) {
         self.remarks.borrow_mut().push(line.into());

@@ -130,6 +130,7 @@ pub use shapley_values::ShapleyValues;
 pub use smooth_grad::SmoothGrad;
 pub use smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus;
 pub use sobol::Sobol;
+pub(crate) use sobol::total_indices;
 pub use ss_cam::SsCam;
 pub use target::{Function, Target};
 pub use xgrad_cam::XGradCam;
@@ -219,6 +220,12 @@ impl Look {
 }
 
 impl Looks {
+    /// These photos with what is explained of each.
+    pub(crate) fn case(&self, target: Target) -> Result<Case> {
+        let (memory, targets) = at_output(self.memory(), vec![target; self.len()])?;
+        Ok(Case::new(&memory, targets))
+    }
+
     /// Where the network looks in each photo: in one pass, but for the methods that run many variants
     /// of each photo (integrated gradients, Score-CAM, Ablation-CAM, and perturbation).
     ///

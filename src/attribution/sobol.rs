@@ -103,7 +103,7 @@ impl Attribution for Sobol {
 
 /// Jansen's estimate from the scores of `a` and of each `c`, design by design. Where all scores are the same, nothing
 /// matters.
-fn total_indices(scores: &[f64], count: usize) -> Vec<f64> {
+pub(crate) fn total_indices(scores: &[f64], count: usize) -> Vec<f64> {
     let designs: Vec<&[f64]> = scores.chunks_exact(count + 1).collect();
     let n = designs.len() as f64;
     let mean = designs.iter().map(|design| design[0]).sum::<f64>() / n;

@@ -3,9 +3,9 @@
 
 use plotters::prelude::*;
 
-use super::{BLUE, FAINT, INK, TEXT, drawn, extent, failed, text, text_width};
+use super::{Area, BLUE, FAINT, INK, TEXT, drawn, extent, failed, text, text_width};
 use crate::error::{Error, Result};
-use crate::number::signed;
+use crate::number::{number, signed};
 use crate::picture::{Colormap, Picture, wrap};
 
 /// From one bar to the next.
@@ -21,7 +21,7 @@ const MOST: usize = 1000;
 
 /// Bars of values in `[0, 1]`, written as percentages.
 pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
-    bars(rows, (0.0, 1.0), [""; 2], |_| BLUE, |value| format!("{:.1} %", 100.0 * value))
+    bars(rows, &[], (0.0, 1.0), [""; 2], |_, _| BLUE, |value| format!("{:.1} %", 100.0 * value))
 }
 
 /// Bars in red and, for negative values, in blue, the ends of the colours for values for and against, written with
@@ -29,20 +29,34 @@ pub(crate) fn percentage_bars(rows: &[(String, f64)]) -> Result<Picture> {
 pub(crate) fn signed_bars(rows: &[(String, f64)], names: [&str; 2]) -> Result<Picture> {
     let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
     let (low, high) = extent(&values).unwrap_or_default();
-    let colour = |value: f64| {
+    let colour = |_, value: f64| {
         let [r, g, b] = Colormap::Coolwarm.color(if value < 0.0 { 0.0 } else { 1.0 });
         RGBColor(r, g, b)
     };
-    bars(rows, (low.min(0.0), high.max(0.0)), names, colour, |value| signed(value, 3))
+    bars(rows, &[], (low.min(0.0), high.max(0.0)), names, colour, |value| signed(value, 3))
+}
+
+/// Bars of values from 0 on, each in its own colour.
+pub(crate) fn coloured_bars(
+    rows: &[(String, f64)],
+    colours: &[[u8; 3]],
+    names: [&str; 2],
+) -> Result<Picture> {
+    let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
+    let high = extent(&values).map_or(0.0, |(_, high)| high);
+    let colour = |i: usize, _| colours.get(i).map_or(BLUE, |&[r, g, b]| RGBColor(r, g, b));
+    bars(rows, &[], (0.0, high), names, colour, |value| number(value, 3))
 }
 
 /// Bars from 0, to the right and, for negative values, to the left, on a track that stands for the
-/// range, which 0 lies in; a value's colour is the bar's. The axes' names may be empty.
+/// range, which 0 lies in; a row's place and value have the bar's colour. The axes' names may be empty. Where there are
+/// deviations, a line reaches so far to both sides of the bar's end.
 pub(super) fn bars(
     rows: &[(String, f64)],
+    deviations: &[f64],
     (low, high): (f64, f64),
     [x_name, y_name]: [&str; 2],
-    colour: impl Fn(f64) -> RGBColor,
+    colour: impl Fn(usize, f64) -> RGBColor,
     write: impl Fn(f64) -> String,
 ) -> Result<Picture> {
     if rows.len() > MOST {
@@ -102,7 +116,10 @@ pub(super) fn bars(
             area.draw(&bar(left, right, FAINT.mix(0.5))).map_err(failed)?;
             if value.is_finite() && place(*value) != place(0.0) {
                 let (from, to) = (place(value.min(0.0)), place(value.max(0.0)));
-                area.draw(&bar(from, to, colour(*value).mix(1.0))).map_err(failed)?;
+                area.draw(&bar(from, to, colour(i, *value).mix(1.0))).map_err(failed)?;
+            }
+            if let Some(deviation) = deviations.get(i).filter(|d| d.is_finite() && **d > 0.0) {
+                whisker(area, [value - deviation, value + deviation].map(&place), top + ROW / 2)?;
             }
             write_at(right + 8, top, &write(*value))?;
         }
@@ -112,4 +129,13 @@ pub(super) fn bars(
         }
         Ok(())
     })
+}
+
+/// A line between two places of a row, with its ends marked.
+fn whisker(area: &Area, [from, to]: [i32; 2], middle: i32) -> Result<()> {
+    let line = |points: [(i32, i32); 2]| {
+        area.draw(&PathElement::new(points, INK.stroke_width(2))).map_err(failed)
+    };
+    line([(from, middle), (to, middle)])?;
+    [from, to].into_iter().try_for_each(|end| line([(end, middle - 4), (end, middle + 4)]))
 }

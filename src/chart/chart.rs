@@ -40,6 +40,8 @@ pub struct Chart {
     pub(super) logarithmic: bool,
     /// The ranges of the axes, where they are shared with other charts.
     pub(super) shared: Option<[(f64, f64); 2]>,
+    /// Of bars: how far the line at the end of each reaches to both sides.
+    pub(super) deviations: Vec<f64>,
     /// Why the values could not be read.
     mistake: Option<Error>,
 }
@@ -68,6 +70,7 @@ impl Chart {
             reach: Vec::new(),
             logarithmic: false,
             shared: None,
+            deviations: Vec::new(),
             mistake: None,
         }
     }
@@ -172,6 +175,20 @@ impl Chart {
         changed
     }
 
+    /// Of bars: a line at the end of each, which reaches so far to both sides, as far as the axis goes. Nothing
+    /// else has a place for them.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// Chart::bars([("striped", 0.9), ("dotted", 0.4)]).deviations([0.05, 0.2]).picture()?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    #[must_use]
+    pub fn deviations(&self, each: impl IntoIterator<Item = impl Number>) -> Chart {
+        let deviations = each.into_iter().map(Number::number).collect();
+        Chart { deviations, ..self.clone() }
+    }
+
     /// Width and height in pixels; 640 × 300 unless set. Bars are as large as they need to be.
     #[must_use]
     pub fn size(&self, width: u32, height: u32) -> Chart {
@@ -189,7 +206,14 @@ impl Chart {
             Content::Bars(bars) => {
                 let [_, range] = plot::spans(self)?;
                 let [x, y] = &self.axes;
-                let picture = draw_bars(bars, range, [x, y], |_| BLUE, |value| number(value, 3))?;
+                let picture = draw_bars(
+                    bars,
+                    &self.deviations,
+                    range,
+                    [x, y],
+                    |_, _| BLUE,
+                    |value| number(value, 3),
+                )?;
                 Ok(match &self.title {
                     Some(title) => picture.titled(title),
                     None => picture,

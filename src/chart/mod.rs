@@ -25,7 +25,7 @@ pub use chart::Chart;
 pub use multiples::SmallMultiples;
 pub use values::{Named, Number, Points, Values};
 
-pub(crate) use bars::{percentage_bars, signed_bars};
+pub(crate) use bars::{coloured_bars, percentage_bars, signed_bars};
 pub(crate) use flow::{FlowBox, flow_chart};
 pub(crate) use histogram::Bins;
 

@@ -133,6 +133,11 @@ pub(super) fn ranges(plot: &Plot) -> [(f64, f64); 2] {
         }
         Content::Bars(bars) => {
             ys.extend(bars.iter().map(|(_, value)| value));
+            // Away from 0, unless somebody says how far the axis goes.
+            if plot.reach.is_empty() {
+                let ends = bars.iter().zip(&plot.deviations);
+                ys.extend(ends.map(|((_, value), deviation)| value + deviation.copysign(*value)));
+            }
             let (low, high) = extent(&ys).unwrap_or((0.0, 1.0));
             return [(0.0, 1.0), (low.min(0.0), high.max(0.0))];
         }

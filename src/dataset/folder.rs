@@ -270,6 +270,28 @@ impl ImageFolder {
         ImageFolder { classes: classes.collect(), ..self.clone() }
     }
 
+    /// Every class in so many parts of its photos, each a class of its own, `name 1`, `name 2` and so on: the first photo goes to
+    /// the first part, the second to the second. Parts without photos are left out.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let photos = vec![Photo::open("assets/photos/cat.png")?; 5];
+    /// let parts = ImageFolder::of_photos([("random", photos)])?.in_parts(2);
+    /// assert_eq!((parts.class_names(), parts.counts()), (vec!["random 1".into(), "random 2".into()], vec![3, 2]));
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn in_parts(&self, parts: usize) -> ImageFolder {
+        let of = |class: &Class| {
+            let count = parts.clamp(1, class.photos.len().max(1));
+            let part = |part: usize| Class {
+                name: format!("{} {}", class.name, part + 1),
+                photos: class.photos.iter().skip(part).step_by(count).cloned().collect(),
+            };
+            (0..count).map(part).collect::<Vec<_>>()
+        };
+        ImageFolder { classes: self.classes.iter().flat_map(of).collect(), ..self.clone() }
+    }
+
     /// Prepares photos in this way instead of the network's own:
     /// [`Preprocess::feature_map_visualizer`] is that of J. Shin's tool.
     pub fn preprocess(&self, preprocess: Preprocess) -> ImageFolder {

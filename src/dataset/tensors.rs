@@ -6,6 +6,7 @@ use super::ImageFolder;
 use super::folder::Item;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::picture::Picture;
 use crate::tensor::IntoResult;
 
 /// Bytes that all photos may take.
@@ -35,19 +36,12 @@ impl ImageFolder {
     /// one size; when all would take more than 4 GB.
     pub fn tensors(&self, model: &Model) -> Result<(Tensor, Tensor)> {
         model.check_takes_photos()?;
-        let preprocess = self.preprocess_for(model);
         let channels = model.input_shape()[0];
         let count = self.len();
         let mut photos: Option<Tensor> = None;
         let mut classes = Vec::with_capacity(count);
         for (i, entry) in self.entries().into_iter().enumerate() {
-            let input = match self.item(i, channels)? {
-                Item::Photo(photo) => {
-                    preprocess.seen(&photo).and_then(|seen| preprocess.normalized(&seen, channels))
-                }
-                Item::Array(array) => preprocess.input_of(&array, channels),
-            };
-            let input = input.map_err(|error| self.named(i, error))?;
+            let input = self.input(model, i)?;
             let [height, width] = [input.size()[2], input.size()[3]];
             let size = [1, channels, height, width];
             if photos.is_none() {
@@ -69,6 +63,25 @@ impl ImageFolder {
         }
         let photos = photos.ok_or_else(|| Error::Argument(format!("{} is empty", self.name())))?;
         Ok((photos, Tensor::f_from_slice(&classes).into_result()?))
+    }
+
+    /// One photo or array as this network takes it, `[1, C, H, W]`.
+    pub(crate) fn input(&self, model: &Model, index: usize) -> Result<Tensor> {
+        let preprocess = self.preprocess_for(model);
+        let channels = model.input_shape()[0];
+        let input = match self.item(index, channels)? {
+            Item::Photo(photo) => {
+                preprocess.seen(&photo).and_then(|seen| preprocess.normalized(&seen, channels))
+            }
+            Item::Array(array) => preprocess.input_of(&array, channels),
+        };
+        input.map_err(|error| self.named(index, error))
+    }
+
+    /// What is shown of that.
+    pub(crate) fn picture_of(&self, model: &Model, index: usize) -> Result<Picture> {
+        let seen = self.seen(index, self.preprocess_for(model), model.input_shape()[0]);
+        seen.map(|seen| seen.pixels.into()).map_err(|error| self.named(index, error))
     }
 
     /// A tensor for as many inputs as there are photos.

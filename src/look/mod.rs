@@ -183,16 +183,10 @@ impl Look {
     /// When the network's output is not one score a class.
     pub fn predictions(&self, count: usize) -> Result<Predictions> {
         let logits = to_floats(&self.logits()?)?;
-        let scores = class_scores(self.model(), &logits);
-        let probabilities = probabilities(self.model(), &logits);
-        let rows = best_first(&scores).into_iter().take(count.max(1)).map(|class| Prediction {
-            class,
-            name: self.model().class_name(class),
-            probability: probabilities[class],
-            logit: f64::from(scores[class]),
-        });
+        let mut rows = ranked(self.model(), &logits);
+        rows.truncate(count.max(1));
         Ok(Predictions {
-            rows: rows.collect(),
+            rows,
             network: self.model().name().to_owned(),
             photo: self.photo().title().to_owned(),
         })
@@ -320,6 +314,18 @@ pub(crate) fn best_first(scores: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     order
+}
+
+/// The classes by what a network puts out, the best first.
+pub(crate) fn ranked(model: &Model, outputs: &[f32]) -> Vec<Prediction> {
+    let (scores, probabilities) = (class_scores(model, outputs), probabilities(model, outputs));
+    let rows = best_first(&scores).into_iter().map(|class| Prediction {
+        class,
+        name: model.class_name(class),
+        probability: probabilities[class],
+        logit: f64::from(scores[class]),
+    });
+    rows.collect()
 }
 
 /// Each class's score, by what a network puts out: one score alone says no, class 0, and yes.
