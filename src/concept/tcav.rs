@@ -30,8 +30,9 @@ const MOST: f64 = 4e9;
 /// whether the concept's scores differ from these. Of several concepts, the level of 0.05 is divided by their number
 /// (Bonferroni).
 ///
-/// Scores and magnitudes are those of captum's `TCAV`, whose default classifier, though, depends on chance. How well a concept is told
-/// from random photos, each direction says, too: as the share of photos that are on the right side of a plane learnt without them.
+/// Scores and magnitudes are those of captum's `TCAV` with that classifier; its default one depends on chance. The result says, too,
+/// how well the layer tells a concept from random photos: the share of photos on the right side of a plane that was learnt without
+/// them.
 ///
 /// Kim et al. 2018, <https://arxiv.org/abs/1711.11279>
 ///
@@ -59,8 +60,8 @@ pub struct Tcav {
 }
 
 impl Tcav {
-    /// At this layer, by name or index: any layer, but for one that the score depends on in a straight line, such as the last
-    /// maps before a mean and one linear layer, all photos are equally sensitive to a concept.
+    /// At this layer, by name or index. Any layer will do, but at one that the score depends on in a straight line, such as the
+    /// last maps before a mean and one linear layer, all photos are equally sensitive to a concept.
     pub fn at(layer: impl Into<LayerRef>) -> Self {
         Self { layer: layer.into(), target: Target::Predicted }
     }

@@ -12,7 +12,8 @@ use crate::show::{MimeBundle, Row, Show, Table, debug_line, together};
 
 /// Above this, a difference is put down to chance.
 const LEVEL: f64 = 0.05;
-/// Who is told apart from random photos less often has no direction worth speaking of: half of the way from guessing.
+/// A concept that is told from random photos less often than this has no direction worth speaking of: halfway between guessing and
+/// certainty.
 const TOLD_APART: f64 = 0.75;
 
 /// One direction with its scores.
