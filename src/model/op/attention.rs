@@ -108,16 +108,27 @@ impl General for Attention {
     }
 
     fn apply(&self, inputs: &[Tensor], _: &[Tensor]) -> Result<Tensor> {
-        let (q, k, v) = (&inputs[0], &inputs[1], &inputs[2]);
         let mask = inputs.get(3);
+        let [q, k, v] = [&inputs[0], &inputs[1], &inputs[2]];
         if mask.is_none()
             && !self.causal
             && let Some(attended) = fast::attend([q, k, v], self.scale_for(q))?
         {
             return Ok(attended);
         }
-        Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, self.causal, self.scale, false)
-            .into_result()
+        let (causal, scale) = (self.causal, self.scale);
+        let attended = |q: &Tensor, k: &Tensor, v: &Tensor| {
+            Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, causal, scale, false)
+        };
+        if [q, k, v].iter().all(|t| !t.requires_grad()) {
+            return attended(q, k, v).into_result();
+        }
+        // libtorch's flash attention has no second derivatives. It takes four dimensions, and with one more the plain
+        // operations are recorded.
+        let work = || {
+            attended(&q.f_unsqueeze(0)?, &k.f_unsqueeze(0)?, &v.f_unsqueeze(0)?)?.f_squeeze_dim(0)
+        };
+        work().into_result()
     }
 
     fn makes_new_memory(&self) -> bool {
