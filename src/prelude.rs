@@ -10,9 +10,9 @@ pub use crate::attribution::{
     Deconvolution, DeepLift, DeepLiftShap, EigenCam, EigenGradCam, ExpectedGradients,
     FeatureAblation, Fem, FinerCam, FullGrad, Fused, GradCam, GradCamElementWise, GradCamPlusPlus,
     GuidedBackprop, GuidedGradCam, Heatmap, HiResCam, Hsic, InputXGradient, IntegratedGradients,
-    IsCam, KernelShap, KpcaCam, LayerCam, Lime, Lrp, LrpComposite, LrpRule, Occlusion, Rise,
-    Saliency, ScoreCam, SegEigenCam, ShapleyCam, ShapleyValues, SmoothGrad, SmoothGradCamPlusPlus,
-    Sobol, SsCam, Target, XGradCam,
+    IsCam, KernelShap, KpcaCam, LayerCam, LeGrad, Lime, Lrp, LrpComposite, LrpRule, Occlusion,
+    Rise, Saliency, ScoreCam, SegEigenCam, ShapleyCam, ShapleyValues, SmoothGrad,
+    SmoothGradCamPlusPlus, Sobol, SsCam, Target, XGradCam,
 };
 pub use crate::chart::{Chart, SmallMultiples};
 pub use crate::compare;
@@ -29,7 +29,9 @@ pub use crate::feature_vis::{
     FeatureVis, Objective, Parametrization, Pattern, PatternGrid, Patterns, Regularizer, Transform,
 };
 pub use crate::kernels::{Kernels, WeightStatistics, compare_kernels};
-pub use crate::look::{AttentionMaps, Look, Looks, Prediction, Predictions};
+pub use crate::look::{
+    AttentionMaps, Detection, Detections, Detector, Look, Looks, Prediction, Predictions,
+};
 pub use crate::mask::{Classes, Mask, SegmentationScore};
 pub use crate::metric::{
     self, Adcc, AverageDrop, Complexity, Deletion, Energy, Increase, Infidelity, Insertion,
@@ -42,8 +44,8 @@ pub use crate::model::{
 pub use crate::ops;
 pub use crate::photo::{Bands, Photo, Preprocess};
 pub use crate::picture::{
-    Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Region,
-    Resize, Segmentation, Segments, Sheet, Slic,
+    Animation, Blend, Cell, Colormap, Maps, Normalize, Overlay, Picture, PictureTable, Rectangle,
+    Region, Resize, Segmentation, Segments, Sheet, Slic,
 };
 pub use crate::report::{Report, Reported};
 pub use crate::show;

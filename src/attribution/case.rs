@@ -33,7 +33,7 @@ impl Case {
     pub(crate) fn of_inputs(model: &Model, inputs: Tensor, target: &Target) -> Result<Case> {
         let count = inputs.size().first().map_or(0, |&count| count as usize);
         let memory = Rc::new(Memory::new(model, inputs)?);
-        let (memory, targets) = super::at_output(&memory, vec![target.clone(); count])?;
+        let (memory, targets) = super::at_end(&memory, vec![target.clone(); count])?;
         Ok(Case::new(&memory, targets))
     }
 
@@ -194,20 +194,55 @@ impl Case {
 
     fn gradient_watched(&self, layer: NodeId, rule: Rule, watch: Watch) -> Result<Tensor> {
         let value = self.memory.activation(layer)?;
+        let score = |output: &Tensor| {
+            let score = total(self.goals_by(output)?, output)?;
+            self.memory.remember_output(output);
+            Ok(score)
+        };
+        self.gradient_between(layer, &value, self.model().output(), score, rule, watch)
+    }
+
+    /// `∂y/∂A` where a layer has this value in place of its own.
+    pub(super) fn gradient_with(&self, layer: NodeId, value: &Tensor) -> Result<Tensor> {
+        let goals = self.goals()?;
+        let score = |output: &Tensor| total(goals, output);
+        let nobody = Watch { layers: &[], see: &mut |_, _, _| Ok(()) };
+        self.gradient_between(layer, value, self.model().output(), score, Rule::Natural, nobody)
+    }
+
+    /// From the gradient at a layer's output to that at another's before it.
+    pub(super) fn led_back(
+        &self,
+        gradient: &Tensor,
+        from: NodeId,
+        layer: NodeId,
+    ) -> Result<Tensor> {
+        let value = self.memory.activation(layer)?;
+        let score =
+            |at: &Tensor| at.f_mul(gradient).and_then(|t| t.f_sum(None::<Kind>)).into_result();
+        let nobody = Watch { layers: &[], see: &mut |_, _, _| Ok(()) };
+        self.gradient_between(layer, &value, from, score, Rule::Natural, nobody)
+    }
+
+    /// The gradient of a score of what a layer `to` answers, at a layer before it that has this value.
+    fn gradient_between(
+        &self,
+        layer: NodeId,
+        value: &Tensor,
+        to: NodeId,
+        score: impl Fn(&Tensor) -> Result<Tensor>,
+        rule: Rule,
+        watch: Watch,
+    ) -> Result<Tensor> {
         let around = self.memory.around(layer, self.count() as i64)?;
-        let mut feeds = vec![(layer, &value)];
+        let mut feeds = vec![(layer, value)];
         feeds.extend(around.iter().map(|(id, value)| (*id, value)));
-        let wanted = [self.model().output()];
         let score = |outputs: &[Tensor]| match outputs {
-            [output] => total(self.goals_by(output)?, output),
+            [output] => score(output),
             _ => Err(Error::Shape("no output".into())),
         };
         let back = Back { rule, again: false };
-        let (outputs, gradient) =
-            self.model().gradient_watched(back, &feeds, &wanted, score, watch)?;
-        if let Some(output) = outputs.first() {
-            self.memory.remember_output(output);
-        }
+        let (_, gradient) = self.model().gradient_watched(back, &feeds, &[to], score, watch)?;
         gradient.ok_or_else(|| self.independent_of(layer))
     }
 
@@ -405,9 +440,10 @@ impl Case {
                 model.name()
             )));
         }
+        let input = self.input()?.size();
         let goals = self.targets.iter().enumerate().map(|(i, target)| {
             let one = output.f_detach().and_then(|t| t.f_narrow(0, i as i64, 1)).into_result()?;
-            ResolvedTarget::new(target, self.model(), &one)
+            ResolvedTarget::new(target, self.model(), &one, &input)
         });
         let goals = goals.collect::<Result<Vec<_>>>()?;
         Ok(self.goals.get_or_init(|| goals.into()))

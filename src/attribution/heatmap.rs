@@ -82,6 +82,7 @@ impl Heatmap {
 
     /// The same by a method whose map is the same for all targets.
     pub(super) fn for_no_target(mut self) -> Heatmap {
+        self.goal.boxes.clear();
         let remark = self.goal.remark.take();
         self.remarks.retain(|own| Some(own) != remark.as_ref());
         Heatmap { for_target: false, ..self }
@@ -195,7 +196,8 @@ impl Heatmap {
     }
 
     /// One line on what is shown. Of a network with one score alone, that is whether it speaks for or against, with
-    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4". Of a network with several inputs, it says
+    /// the score: "Grad-CAM: against tank (score −1.70, 15.4 %), at layer4"; of a number, what it is: "Grad-CAM: more age
+    /// (41.7), at layer4". Of a network with several inputs, it says
     /// which was looked at: "Saliency: forest, 93.1 %, of the input depth". Over an array it says which of its bands
     /// lie under the map: "Grad-CAM: forest, 93.1 %, at layer4, over bands 3, 2, 1 as red, green, blue". What is the
     /// same for all classes, as attention rollout, names none.
@@ -279,12 +281,32 @@ impl Heatmap {
         })
     }
 
-    /// With the outlines of the segments, between which nothing is interpolated.
+    /// With the boxes that are explained, and the outlines of the segments, between which nothing is interpolated; and
+    /// with what there is to say where nothing is to be seen.
     fn outlined(&self, overlay: Overlay) -> Overlay {
-        match &self.segments {
+        let overlay = match &self.segments {
             Some(segments) => overlay.resize(Resize::Nearest).outlines(segments),
             None => overlay,
+        };
+        let overlay = overlay.marked(&self.goal.boxes);
+        match self.nothing_for() {
+            Some(words) => overlay.saying_when_flat(&words),
+            None => overlay,
         }
+    }
+
+    /// Of a map of which what is positive counts, and nothing is: that all of it speaks against the target.
+    fn nothing_for(&self) -> Option<String> {
+        let values = self.raw.values();
+        let against = self.meaning == Meaning::Positive
+            && values.iter().all(|&value| value <= 0.0)
+            && values.iter().any(|&value| value < 0.0);
+        let everywhere =
+            if values.contains(&0.0) { "nowhere positive" } else { "negative everywhere" };
+        against.then(|| match self.for_target {
+            true => format!("the map is {everywhere}: nothing here speaks for {}", self.target()),
+            false => format!("the map is {everywhere}"),
+        })
     }
 
     /// The map by itself, from black to white, up to its 99th percentile; values for and against in
@@ -362,7 +384,8 @@ impl Heatmap {
             }
         };
         let shown = self.view.shown();
-        Picture::from_gradient(&gradient)?.resized(shown.width(), shown.height())
+        let picture = Picture::from_gradient(&gradient)?.resized(shown.width(), shown.height())?;
+        Ok(picture.marked(&self.goal.boxes))
     }
 
     /// The photo with what matters alone to be seen: where the [normalised](Heatmap::normalized) map is

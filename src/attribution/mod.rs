@@ -8,6 +8,7 @@
 //! |---|---|
 //! | class activation | [`Cam`], [`GradCam`], [`GradCamPlusPlus`], [`HiResCam`], [`GradCamElementWise`], [`XGradCam`], [`LayerCam`], [`EigenCam`], [`EigenGradCam`], [`SegEigenCam`], [`KpcaCam`], [`Fem`], [`FinerCam`], [`ShapleyCam`], [`SmoothGradCamPlusPlus`], [`ScoreCam`], [`SsCam`], [`IsCam`], [`AblationCam`] |
 //! | gradients of the input | [`Saliency`], [`GuidedBackprop`], [`Deconvolution`], [`InputXGradient`], [`IntegratedGradients`], [`BlurIntegratedGradients`], [`ExpectedGradients`], [`GuidedGradCam`], [`FullGrad`] |
+//! | attention, in transformers | [`AttentionRollout`], [`LeGrad`] |
 //! | relevance | [`Lrp`], [`DeepLift`], [`DeepLiftShap`] |
 //! | perturbation | [`Occlusion`], [`FeatureAblation`], [`ShapleyValues`], [`KernelShap`], [`Lime`], [`Rise`], [`Sobol`], [`Hsic`] |
 //! | around any of them | [`Fused`] (several layers or methods; also RefineCAM), [`Augmented`] (flips and scales), [`SmoothGrad`] (noise; also VarGrad) |
@@ -62,6 +63,8 @@ mod kernel_shap;
 mod kpca_cam;
 mod layer_cam;
 mod layer_case;
+mod legrad;
+mod likeness;
 mod lime;
 mod long_work;
 mod lrp;
@@ -117,6 +120,8 @@ pub use kernel_shap::KernelShap;
 pub use kpca_cam::KpcaCam;
 pub use layer_cam::LayerCam;
 pub use layer_case::LayerCase;
+pub use legrad::LeGrad;
+pub use likeness::Likeness;
 pub use lime::Lime;
 pub(crate) use long_work::LongWork;
 pub use lrp::{Lrp, LrpComposite, LrpRule};
@@ -132,6 +137,7 @@ pub use smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus;
 pub use sobol::Sobol;
 pub(crate) use sobol::total_indices;
 pub use ss_cam::SsCam;
+pub(crate) use target::End;
 pub use target::{Function, Target};
 pub use xgrad_cam::XGradCam;
 
@@ -209,12 +215,40 @@ impl Look {
             explain(self.memory(), &[Rc::clone(self.view())], method, vec![target.into()])?;
         heat.pop().ok_or_else(|| Error::Shape("no explanation".into()))
     }
+
+    /// The same for several targets, a heat map each: classes, or a detector's boxes, `&found` of
+    /// [`detections`](Look::detections), each of which is drawn on its map.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let look = zoo::squeezenet1_1()?.look(&Photo::open("assets/photos/cat.png")?)?;
+    /// let heat = look.explain_each(&GradCam::default(), ["tabby", "tiger cat"])?;
+    /// assert_eq!(heat.len(), 2);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`explain`](Look::explain); when there is no target.
+    pub fn explain_each<T: Into<Target>>(
+        &self,
+        method: &dyn Attribution,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<Heatmap>> {
+        let heat = targets.into_iter().map(|target| self.explain_for(method, target));
+        let heat = heat.collect::<Result<Vec<_>>>()?;
+        match heat.is_empty() {
+            false => Ok(heat),
+            true => Err(Error::Argument(
+                "there is nothing to explain: no class was named, or no box was found".into(),
+            )),
+        }
+    }
 }
 
 impl Look {
     /// This photo with what is explained of it.
     pub(crate) fn case(&self, target: Target) -> Result<Case> {
-        let (memory, targets) = at_output(self.memory(), vec![target])?;
+        let (memory, targets) = at_end(self.memory(), vec![target])?;
         Ok(Case::new(&memory, targets))
     }
 }
@@ -222,7 +256,7 @@ impl Look {
 impl Looks {
     /// These photos with what is explained of each.
     pub(crate) fn case(&self, target: Target) -> Result<Case> {
-        let (memory, targets) = at_output(self.memory(), vec![target; self.len()])?;
+        let (memory, targets) = at_end(self.memory(), vec![target; self.len()])?;
         Ok(Case::new(&memory, targets))
     }
 
@@ -256,20 +290,20 @@ impl Looks {
     }
 }
 
-/// The targets, and the memory seen at the output at which all of them are.
-fn at_output(memory: &Rc<Memory>, targets: Vec<Target>) -> Result<(Rc<Memory>, Vec<Target>)> {
-    let targets = targets.iter().map(Target::at_output).collect::<Result<Vec<_>>>()?;
-    let (mut outputs, targets): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
-    outputs.dedup();
-    if outputs.len() > 1 {
+/// The targets, and the memory seen from where all of them are computed.
+fn at_end(memory: &Rc<Memory>, targets: Vec<Target>) -> Result<(Rc<Memory>, Vec<Target>)> {
+    let targets = targets.iter().map(Target::at_end).collect::<Result<Vec<_>>>()?;
+    let (mut ends, targets): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+    ends.dedup();
+    if ends.len() > 1 {
         return Err(Error::Argument(
-            "the targets of one batch are at several outputs: explain one output after the other"
+            "the targets of one batch are at several outputs or layers: explain one after the other"
                 .into(),
         ));
     }
-    let memory = match outputs.pop().flatten() {
+    let memory = match ends.pop().flatten() {
         None => Rc::clone(memory),
-        Some(output) => Rc::new(memory.with_output(&output)?),
+        Some(end) => end.of(memory)?,
     };
     Ok((memory, targets))
 }
@@ -280,7 +314,7 @@ fn explain(
     method: &dyn Attribution,
     targets: Vec<Target>,
 ) -> Result<Vec<Heatmap>> {
-    let (memory, targets) = at_output(memory, targets).map_err(|e| e.while_doing(method.name()))?;
+    let (memory, targets) = at_end(memory, targets).map_err(|e| e.while_doing(method.name()))?;
     heats(&Case::new(&memory, targets), views, method)
 }
 

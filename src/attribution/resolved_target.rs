@@ -5,11 +5,13 @@ use std::rc::Rc;
 use tch::{Kind, Tensor};
 
 use super::Target;
+use super::likeness::ResolvedLikeness;
 use super::target::Function;
 use crate::error::{Error, Result};
-use crate::look::{best_first, class_scores, probabilities};
-use crate::model::{Model, YesOrNo};
-use crate::panic::caught;
+use crate::look::{Detection, best_first, class_scores, probabilities};
+use crate::model::{LayerRef, Model, YesOrNo, on_a_copy};
+use crate::number::{number, signed};
+use crate::picture::Rectangle;
 use crate::tensor::{IntoResult, plain_numbers, to_doubles, to_floats};
 
 /// A target resolved for one photo.
@@ -20,10 +22,13 @@ pub(crate) struct ResolvedTarget {
     pub(crate) class: Option<usize>,
     /// Its probability, where the network ends in one score a class.
     pub(crate) probability: Option<f64>,
-    /// Of a network with one score alone, what pictures say in place of both: whether it is for or against.
+    /// What pictures say in place of both, with the score: of a network with one score alone whether it is for or
+    /// against, of a number whether more or less of it, of another photo how like it.
     pub(crate) direction: Option<String>,
     /// What has to be known of it besides.
     pub(crate) remark: Option<String>,
+    /// The boxes that are explained.
+    pub(crate) boxes: Vec<Rectangle>,
     score: ScoreOf,
 }
 
@@ -37,43 +42,65 @@ enum ScoreOf {
     Pixels(usize, Rc<Tensor>, f64),
     Sum(Vec<(f64, ScoreOf)>),
     Function(Function),
+    /// Output `number`, or its mean over pixels, times 1 or −1.
+    Number(i64, f64),
+    Likeness(ResolvedLikeness),
+    Detection(Detection),
 }
 
 impl ResolvedTarget {
-    /// `output` is that for the photo, `[1, ...]`.
-    pub(super) fn new(target: &Target, model: &Model, output: &Tensor) -> Result<ResolvedTarget> {
+    /// `output` is that for the photo, `[1, ...]`, and `input` the shape of the inputs.
+    pub(super) fn new(
+        target: &Target,
+        model: &Model,
+        output: &Tensor,
+        input: &[i64],
+    ) -> Result<ResolvedTarget> {
         let _no_grad = tch::no_grad_guard();
-        let of = |score: ScoreOf| ResolvedTarget {
+        let score = score_of(target, model, output, input)?;
+        let resolved = ResolvedTarget {
             label: model.output_named() + &label(target, &score, model),
             class: score.class(),
             probability: None,
             direction: None,
             remark: None,
+            boxes: boxes(target),
             score,
         };
-        match (target, output.size().as_slice()) {
-            (_, &[1] | &[1, _] | &[1, _, 1, 1]) if output.numel() > 0 => {
-                let scores = to_floats(output)?;
-                let own = class_scores(model, &scores);
-                let resolved = of(of_classes(target, model, &own)?);
-                let probabilities = probabilities(model, &scores);
-                let probability = resolved.class.map(|class| probabilities[class]);
-                let answers = matches!(resolved.score, ScoreOf::Answer(..));
-                let told = resolved.class.filter(|_| answers);
-                let told = told.map(|class| direction(model, class, &own, &probabilities));
-                let (direction, remark) = told.unwrap_or_default();
-                Ok(ResolvedTarget { probability, direction, remark, ..resolved })
-            }
-            (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => {
-                Ok(of(of_pixels(target, model, output)?))
-            }
-            (Target::Function(function), _) => Ok(of(ScoreOf::Function(function.clone()))),
-            (_, other) => Err(Error::Shape(format!(
-                "{} does not end in one score a class, nor in a map a class, but in {other:?}: \
-                 choose what is explained by Target::function",
-                model.name()
-            ))),
+        match target {
+            Target::Number { .. } | Target::Likeness(_) => resolved.with_value_said(target, output),
+            Target::Detection(_) => Ok(resolved),
+            _ if ends_in_classes(output) => resolved.with_probability(model, output),
+            _ => Ok(resolved),
         }
+    }
+
+    /// Of a network that ends in one score a class.
+    fn with_probability(self, model: &Model, output: &Tensor) -> Result<ResolvedTarget> {
+        let scores = to_floats(output)?;
+        let own = class_scores(model, &scores);
+        let probabilities = probabilities(model, &scores);
+        let probability = self.class.and_then(|class| probabilities.get(class).copied());
+        let answers = matches!(self.score, ScoreOf::Answer(..));
+        let told = self.class.filter(|_| answers);
+        let told = told.map(|class| direction(model, class, &own, &probabilities));
+        let (direction, remark) = told.unwrap_or_default();
+        Ok(ResolvedTarget { probability, direction, remark, ..self })
+    }
+
+    /// Of a number or a likeness, with its value: "more age (41.7)".
+    fn with_value_said(self, target: &Target, output: &Tensor) -> Result<ResolvedTarget> {
+        let score = to_doubles(&self.scores(output)?)?.first().copied();
+        let value = match target {
+            // The number itself, whichever way it is explained.
+            Target::Number { less: true, .. } => score.map(|score| -score),
+            _ => score,
+        };
+        let said = |value: f64| match value < 0.0 {
+            true => format!("{} ({})", self.label, signed(value, 4)),
+            false => format!("{} ({})", self.label, number(value + 0.0, 4)),
+        };
+        Ok(ResolvedTarget { direction: value.map(said), ..self })
     }
 
     /// The scores of a batch of outputs, `[M, ...] -> [M]`.
@@ -120,7 +147,8 @@ impl ScoreOf {
                 [(1.0, only)] => only.class(),
                 _ => None,
             },
-            ScoreOf::Function(_) => None,
+            ScoreOf::Detection(one) => Some(one.class),
+            ScoreOf::Function(_) | ScoreOf::Number(..) | ScoreOf::Likeness(_) => None,
         }
     }
 
@@ -157,33 +185,37 @@ impl ScoreOf {
                 }
                 sum.ok_or_else(|| Error::Argument("a sum of no targets: give at least one".into()))
             }
-            ScoreOf::Function(function) => {
-                let count = outputs.size().first().copied().unwrap_or(0);
-                let scores = (0..count)
-                    .map(|i| function.call(&outputs.f_select(0, i).into_result()?))
-                    .collect::<Result<Vec<_>>>()?;
-                Tensor::f_stack(&scores, 0).into_result()
-            }
+            ScoreOf::Function(function) => each_photo(outputs, |output| function.call(output)),
+            ScoreOf::Number(number, sign) => outputs
+                .f_reshape([outputs.size().first().copied().unwrap_or(0), numbers(outputs), -1])
+                .and_then(|t| t.f_select(1, *number)) // [M, K, pixels] -> [M, pixels]
+                .and_then(|t| t.f_mean_dim([1i64].as_slice(), false, None::<Kind>))
+                .and_then(|t| t.f_mul_scalar(*sign))
+                .into_result(),
+            ScoreOf::Likeness(likeness) => likeness.of(outputs),
+            ScoreOf::Detection(one) => each_photo(outputs, |output| one.score_in(output)),
         }
     }
+}
+
+/// What a function of one photo's output is for each of a batch, `[M, ...] -> [M]`.
+fn each_photo(outputs: &Tensor, score: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let count = outputs.size().first().copied().unwrap_or(0);
+    let scores = (0..count).map(|i| score(&outputs.f_select(0, i).into_result()?));
+    Tensor::f_stack(&scores.collect::<Result<Vec<_>>>()?, 0).into_result()
+}
+
+/// How many numbers, or maps of them, a network puts out for a photo.
+fn numbers(output: &Tensor) -> i64 {
+    output.size().get(1).copied().unwrap_or(1)
 }
 
 impl Function {
     /// One photo's outputs to a number, `[] `.
     fn call(&self, output: &Tensor) -> Result<Tensor> {
         let what = format!("the target function {:?}", self.name);
-        // What it does to the gradient mode ends here, too.
         let recording = output.requires_grad();
-        // Of its own, which it may write to.
-        let copy = || output.f_alias_copy().into_result();
-        let copy = if recording { crate::model::with_grad(copy) } else { copy() }?;
-        let run = || caught(|| (self.compute)(&copy));
-        let value = if recording {
-            crate::model::with_grad(run)
-        } else {
-            let _no_grad = tch::no_grad_guard();
-            run()
-        };
+        let value = on_a_copy(output, |output| (self.compute)(output));
         let value = value.map_err(|error| error.while_doing(&what))?;
         let value = plain_numbers(&value).map_err(|e| e.while_doing(format!("{what} returns")))?;
         if value.numel() != 1 {
@@ -201,6 +233,72 @@ impl Function {
             )));
         }
         value.f_reshape([0i64; 0]).and_then(|t| t.f_to_kind(Kind::Float)).into_result()
+    }
+}
+
+/// Whether this output is a score a class.
+fn ends_in_classes(output: &Tensor) -> bool {
+    matches!(*output.size().as_slice(), [1] | [1, _] | [1, _, 1, 1]) && output.numel() > 0
+}
+
+/// The boxes among what is explained.
+fn boxes(target: &Target) -> Vec<Rectangle> {
+    match target {
+        Target::Detection(one) => vec![one.rectangle()],
+        Target::Sum(parts) => parts.iter().flat_map(|(_, part)| boxes(part)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A target's score in outputs like this, `[1, ...]`, for inputs of this shape.
+fn score_of(target: &Target, model: &Model, output: &Tensor, input: &[i64]) -> Result<ScoreOf> {
+    match (target, output.size().as_slice()) {
+        (Target::Sum(parts), _) => sum_of(parts, |part| score_of(part, model, output, input)),
+        (Target::Function(function), _) => Ok(ScoreOf::Function(function.clone())),
+        (Target::Likeness(likeness), _) => {
+            Ok(ScoreOf::Likeness(likeness.resolved(model, output, input)?))
+        }
+        (Target::Detection(one), _) => {
+            // That it is there to be read.
+            let _score = one.score_in(&output.f_select(0, 0).into_result()?)?;
+            Ok(ScoreOf::Detection(one.clone()))
+        }
+        (Target::Number { number, less }, _) => {
+            let sign = if *less { -1.0 } else { 1.0 };
+            Ok(ScoreOf::Number(number_of(number, model, output)?, sign))
+        }
+        _ if ends_in_classes(output) => {
+            of_classes(target, model, &class_scores(model, &to_floats(output)?))
+        }
+        (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => of_pixels(target, model, output),
+        (_, other) => Err(Error::Shape(format!(
+            "{} does not end in one score a class, nor in a map a class, but in {other:?}: explain a box that              `look.detections` has found, or choose what is explained by Target::function",
+            model.name()
+        ))),
+    }
+}
+
+/// Which of the numbers that a network puts out is meant.
+fn number_of(number: &LayerRef, model: &Model, output: &Tensor) -> Result<i64> {
+    let size = output.size();
+    if !matches!(size.len(), 1 | 2 | 4) || size.contains(&0) {
+        return Err(Error::Shape(format!(
+            "{} ends in {size:?}, and a number is one of [1, numbers], or the mean of one of the maps [1, numbers, \
+             height, width]: choose what is explained by Target::function",
+            model.name()
+        )));
+    }
+    let count = numbers(output);
+    match number {
+        // What the only number is called, captions say.
+        LayerRef::Name(_) if count == 1 => Ok(0),
+        LayerRef::Name(name) => Ok(model.class_index(name)? as i64),
+        LayerRef::Index(index) if (0..count).contains(index) => Ok(*index),
+        LayerRef::Index(index) => Err(Error::Argument(format!(
+            "{} puts out the numbers 0 to {}, not {index}",
+            model.name(),
+            count - 1
+        ))),
     }
 }
 
@@ -229,8 +327,6 @@ fn of_classes(target: &Target, model: &Model, scores: &[f32]) -> Result<ScoreOf>
         return Ok(class(index));
     }
     match target {
-        Target::Sum(parts) => sum_of(parts, |part| of_classes(part, model, scores)),
-        Target::Function(function) => Ok(ScoreOf::Function(function.clone())),
         Target::Pixels { .. } => Err(Error::Argument(format!(
             "{} ends in one score a class, not in a map a class: name the class itself, without \
              Target::pixels",
@@ -308,8 +404,6 @@ fn of_pixels(target: &Target, model: &Model, output: &Tensor) -> Result<ScoreOf>
         }
     };
     match target {
-        Target::Sum(parts) => sum_of(parts, |part| of_pixels(part, model, output)),
-        Target::Function(function) => Ok(ScoreOf::Function(function.clone())),
         Target::Pixels { class, region } => pixels(class_in(class)?, region.as_ref()),
         class => pixels(class_in(class)?, None),
     }
@@ -349,7 +443,19 @@ fn label(target: &Target, score: &ScoreOf, model: &Model) -> String {
             text
         }
         (_, ScoreOf::Function(function)) => function.name.clone(),
-        (_, ScoreOf::Sum(_)) => "a sum".into(),
+        (_, ScoreOf::Detection(one)) => one.label(),
+        (Target::Likeness(likeness), _) => likeness.label(),
+        (Target::Number { number, less }, ScoreOf::Number(index, _)) => {
+            let name = match number {
+                LayerRef::Name(name) => name.clone(),
+                LayerRef::Index(_) if model.class_names().is_empty() => {
+                    format!("of number {index}")
+                }
+                LayerRef::Index(_) => model.class_name(*index as usize),
+            };
+            format!("{} {name}", if *less { "less" } else { "more" })
+        }
+        (_, ScoreOf::Sum(_) | ScoreOf::Likeness(_) | ScoreOf::Number(..)) => "a sum".into(),
     }
 }
 

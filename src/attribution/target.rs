@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
+use super::likeness::Likeness;
 use crate::error::{Error, Result};
-use crate::look::Prediction;
+use crate::look::{Detection, Look, Memory, Prediction};
 use crate::model::LayerRef;
 use crate::picture::Region;
 
@@ -55,6 +56,17 @@ pub enum Target {
     },
     /// Any function from the outputs for one photo to a single number.
     Function(Function),
+    /// A number that was learnt by regression, or its negative.
+    Number {
+        /// Which of the network's outputs, or, of a network with one number alone, what it is called.
+        number: LayerRef,
+        /// Whether what makes it smaller is explained.
+        less: bool,
+    },
+    /// How like another photo this one is at a layer.
+    Likeness(Likeness),
+    /// The score of a detector's box.
+    Detection(Detection),
     /// A target at another output than the one that counts, in a network of several.
     Output {
         /// Which output.
@@ -94,6 +106,53 @@ impl Target {
         Target::Pixels { class: Box::new(class.into()), region: Some(region.borrow().clone()) }
     }
 
+    /// What makes a number larger that was learnt by regression, an age or a distance: the number `y` itself. Of a
+    /// network with one number alone, the name is what captions call it, "more age (41.7)"; of several, it is a class's
+    /// name or an index. Of a map for each number, as of depths, it is the map's mean.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("age", [3, 32, 32]);
+    /// let x = net.input();
+    /// net.chain("net", ops![Conv2d::new(3, 4, 3), Op::Relu, AdaptiveAvgPool2d::new(1), Op::Flatten, Linear::new(4, 1)], x);
+    /// let look = net.build()?.look(&Photo::open("assets/photos/cat.png")?)?;
+    /// let older = look.explain(&GradCam::default().class(Target::more("age")))?;
+    /// let younger = look.explain(&GradCam::default().class(Target::less("age")))?;
+    /// assert_eq!([older.target(), younger.target()], ["more age", "less age"]);
+    /// assert_eq!(older.score(), -younger.score());
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    pub fn more(number: impl Into<LayerRef>) -> Target {
+        Target::Number { number: number.into(), less: false }
+    }
+
+    /// What makes the number smaller: `−y`; see [`more`](Target::more).
+    pub fn less(number: impl Into<LayerRef>) -> Target {
+        Target::Number { number: number.into(), less: true }
+    }
+
+    /// How like another photo this one is at a layer of the network: the cosine of the angle between what the layer
+    /// answers to both, `a·b / (|a| |b|)`, from −1 to 1. Of maps, and of tokens that stand for pixels, `a` and `b` are
+    /// the channels' means over all pixels, so that photos may be of any size; of other layers, all their values.
+    /// pytorch-grad-cam's `SimilarityToConceptTarget`, on embeddings.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let model = zoo::squeezenet1_1()?;
+    /// let dog = model.look(&Photo::open("assets/photos/dog.jpg")?)?;
+    /// let both = model.look(&Photo::open("assets/photos/cat_and_dog.jpg")?)?;
+    /// let like_the_dog = Target::likeness(&dog, "features.12")?;
+    /// let heat = both.explain(&GradCam::at("features.12").class(&like_the_dog))?;
+    /// assert!(heat.score() > 0.5);
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An unknown layer; one whose answer to the other photo is 0 everywhere, or not finite.
+    pub fn likeness(other: &Look, layer: impl Into<LayerRef>) -> Result<Target> {
+        Ok(Target::Likeness(Likeness::new(other, layer.into())?))
+    }
+
     /// The same at another of the network's outputs, by its name or its index.
     ///
     /// ```
@@ -121,26 +180,36 @@ impl Target {
         }
     }
 
-    /// The output at which it is, if it says one, and what is explained of that. Sums are of one output.
-    pub(crate) fn at_output(&self) -> Result<(Option<LayerRef>, Target)> {
+    /// Where it is computed, if it says that, and what is explained there. Sums are of one place.
+    pub(crate) fn at_end(&self) -> Result<(Option<End>, Target)> {
         Ok(match self {
-            Target::Output { output, target } => (Some(output.clone()), (**target).clone()),
+            Target::Output { target, .. } if matches!(**target, Target::Likeness(_)) => {
+                return Err(Error::Argument(
+                    "likeness is compared at a layer, and not at one of several outputs: leave out .output".into(),
+                ));
+            }
+            Target::Output { output, target } => {
+                (Some(End::Output(output.clone())), (**target).clone())
+            }
+            Target::Likeness(likeness) => {
+                (Some(End::Layer(likeness.layer().clone())), self.clone())
+            }
             Target::Sum(parts) => {
-                let mut outputs = Vec::new();
+                let mut ends = Vec::new();
                 let mut plain = Vec::with_capacity(parts.len());
                 for (factor, part) in parts {
-                    let (output, part) = part.at_output()?;
-                    outputs.push(output);
+                    let (end, part) = part.at_end()?;
+                    ends.push(end);
                     plain.push((*factor, part));
                 }
-                outputs.dedup();
-                if outputs.len() > 1 {
+                ends.dedup();
+                if ends.len() > 1 {
                     return Err(Error::Argument(
-                        "the parts of a sum are at several outputs: give all of them the same"
+                        "the parts of a sum are at several outputs or layers: give all of them the same"
                             .into(),
                     ));
                 }
-                (outputs.pop().flatten(), Target::Sum(plain))
+                (ends.pop().flatten(), Target::Sum(plain))
             }
             other => (None, other.clone()),
         })
@@ -154,6 +223,25 @@ impl Target {
         compute: impl Fn(&Tensor) -> Tensor + 'static,
     ) -> Target {
         Target::Function(Function { name: name.into(), compute: Rc::new(compute) })
+    }
+}
+
+/// Where a target is computed, if not at the output that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum End {
+    Output(LayerRef),
+    /// A layer, behind which nothing runs.
+    Layer(LayerRef),
+}
+
+impl End {
+    /// What is known of the photos, seen from there.
+    pub(super) fn of(&self, memory: &Memory) -> Result<Rc<Memory>> {
+        let seen = match self {
+            End::Output(output) => memory.with_output(output),
+            End::Layer(layer) => memory.up_to(layer),
+        };
+        seen.map(Rc::new)
     }
 }
 
@@ -210,6 +298,12 @@ impl<T: Into<Target> + Clone> From<&[T]> for Target {
 impl From<Prediction> for Target {
     fn from(prediction: Prediction) -> Self {
         prediction.class.into()
+    }
+}
+
+impl From<Detection> for Target {
+    fn from(detection: Detection) -> Self {
+        Target::Detection(detection)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One cell of a comparison: a heat map with what was predicted, any picture, or why there is none.
 
-use crate::attribution::{Attribution, Heatmap, Target};
+use crate::attribution::{Attribution, End, Heatmap, Target};
 use crate::error::{Error, Result};
 use crate::look::{Look, Prediction};
 use crate::picture::Picture;
@@ -29,9 +29,9 @@ enum Content {
 
 impl Outcome {
     pub(super) fn of(look: &Look, method: &dyn Attribution, target: Target) -> Outcome {
-        let (output, target) = match target.at_output() {
-            Ok((Some(output), target)) => (look.output(output), target),
-            Ok((None, target)) => (Ok(look.clone()), target),
+        let (output, target) = match target.at_end() {
+            Ok((Some(End::Output(output)), target)) => (look.output(output), target),
+            Ok((None | Some(End::Layer(_)), _)) => (Ok(look.clone()), target),
             Err(error) => (Err(error), target),
         };
         let look = match &output {

@@ -46,6 +46,11 @@ impl Memory {
         Ok(self.seen_by(self.model.with_output(output)?))
     }
 
+    /// The same where a layer is the network's end.
+    pub(crate) fn up_to(&self, layer: &LayerRef) -> Result<Memory> {
+        Ok(self.seen_by(self.model.ending_at(layer.clone())?))
+    }
+
     /// The same where another input is looked at, and all others are held at what they were fed.
     pub(crate) fn with_input(&self, input: LayerRef) -> Result<Memory> {
         Ok(self.seen_by(self.model.with_input(input, |id| self.activation(id))?))

@@ -1,6 +1,7 @@
 //! A photo as one network sees it.
 
 mod attention;
+mod detections;
 mod looks;
 mod memory;
 mod predictions;
@@ -20,6 +21,7 @@ use crate::show::{MimeBundle, Show, debug_line};
 use crate::tensor::{IntoResult, float_copy, to_floats};
 
 pub use attention::AttentionMaps;
+pub use detections::{Detection, Detections, Detector};
 pub use looks::Looks;
 pub(crate) use memory::Memory;
 pub use predictions::{Prediction, Predictions};
@@ -176,8 +178,7 @@ impl Look {
     /// The `count` most probable classes: by the softmax over the outputs, or, where the network ends
     /// in a sigmoid, by that of each. One output alone says yes, class 1, or no, class 0, by the sigmoid. Where it is
     /// a number that was learnt by regression, an age, these mean nothing:
-    /// [`Target::function`](crate::attribution::Target::function) explains it, `Target::function("age", |y| y.get(0))`,
-    /// and [`logits`](Look::logits) has its value.
+    /// [`Target::more`](crate::attribution::Target::more) explains it, and [`logits`](Look::logits) has its value.
     ///
     /// # Errors
     /// When the network's output is not one score a class.

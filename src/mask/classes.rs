@@ -30,6 +30,11 @@ const COLOURS: [[u8; 3]; 20] = [
     [215, 215, 220],
 ];
 
+/// The colour of a class for which none was chosen.
+pub(crate) fn colour_of(class: usize) -> [u8; 3] {
+    COLOURS[class % COLOURS.len()]
+}
+
 /// The names of a mask's classes, class 0 first. Cheap to clone.
 ///
 /// ```
@@ -57,7 +62,7 @@ impl Classes {
                 names.len()
             )));
         }
-        let colours = (0..names.len()).map(|class| COLOURS[class % COLOURS.len()]).collect();
+        let colours = (0..names.len()).map(colour_of).collect();
         Ok(Classes { names, colours })
     }
 

@@ -21,5 +21,6 @@ mod paint;
 mod score;
 
 pub use classes::Classes;
+pub(crate) use classes::colour_of;
 pub use mask::Mask;
 pub use score::SegmentationScore;

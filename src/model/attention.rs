@@ -22,6 +22,49 @@ impl Model {
         attends.map(|(index, _)| NodeId(index)).collect()
     }
 
+    /// For each attention on the way to the output, in order, the layer that its block ends with: the last one before the
+    /// next attention through which everything goes that the attention has a part in. Behind the last attention, where
+    /// nothing says what is still of its block, it is the last of the same kind and shape as the ends before.
+    pub(crate) fn block_ends(&self) -> Vec<(NodeId, NodeId)> {
+        let leads = self.led_to_output();
+        let attentions: Vec<NodeId> =
+            self.attentions().into_iter().filter(|id| leads[id.0]).collect();
+        let next = attentions.iter().skip(1).map(|id| id.0).chain([self.inner.nodes.len()]);
+        let mut ends: Vec<(NodeId, NodeId)> = Vec::with_capacity(attentions.len());
+        for (&attention, next) in attentions.iter().zip(next) {
+            let gates = self.gates(attention, &leads);
+            let alike = |gate: &&NodeId| {
+                ends.first().is_none_or(|&(_, first)| {
+                    let kind = |id| std::mem::discriminant(self.op_of(id));
+                    kind(**gate) == kind(first) && self.shape_of(**gate) == self.shape_of(first)
+                })
+            };
+            let end = gates.iter().filter(|gate| gate.0 < next).rfind(alike);
+            ends.push((attention, end.copied().unwrap_or(attention)));
+        }
+        ends
+    }
+
+    /// The layers behind this one, itself among them, through which all of its ways to the output go.
+    fn gates(&self, from: NodeId, leads: &[bool]) -> Vec<NodeId> {
+        let behind = self.depending_on(from);
+        let counts = |id: usize| leads[id] && behind[id];
+        let mut last_reader = vec![0; self.inner.nodes.len()];
+        for (index, node) in self.inner.nodes.iter().enumerate().filter(|(i, _)| counts(*i)) {
+            node.inputs.iter().for_each(|id| last_reader[id.0] = index);
+        }
+        let mut furthest = 0;
+        let mut gates = Vec::new();
+        for id in (from.0..=self.output().0).filter(|id| counts(*id)) {
+            // No way leads past it.
+            if furthest <= id {
+                gates.push(NodeId(id));
+            }
+            furthest = furthest.max(last_reader[id]);
+        }
+        gates
+    }
+
     /// The attention that a layer is, or the last one in a group of this name.
     ///
     /// # Errors

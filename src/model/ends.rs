@@ -73,6 +73,11 @@ impl Model {
         Ok(Model { output, classes, ..self.clone() })
     }
 
+    /// The same network, of which this layer is the end.
+    pub(crate) fn ending_at(&self, layer: impl Into<LayerRef>) -> Result<Model> {
+        Ok(Model { output: self.find(layer)?, ..self.clone() })
+    }
+
     /// The network with one of its inputs held at this value, `[1, ...]`: what is left is a network of the other
     /// inputs, like any other. A network of several inputs is looked at when all but the photo are fixed. The
     /// parameters are shared.

@@ -67,7 +67,7 @@ use crate::photo::Preprocess;
 use crate::show::debug_line;
 use fused_norms::Placed;
 
-pub(crate) use grad_mode::with_grad;
+pub(crate) use grad_mode::{on_a_copy, with_grad};
 
 /// A convolutional network whose every layer is in reach by name.
 ///

@@ -15,6 +15,7 @@
 //! - [`Sheet`] lays many maps or pictures out; [`PictureTable`] gives rows and columns of pictures
 //!   their titles.
 //! - [`Segments`] divide a picture, into superpixels by [`Slic`] or a grid.
+//! - [`Rectangle`] marks a part of a picture with a label.
 //! - [`Animation`] shows pictures one after the other.
 //! - [`Overlay`] puts one map over a photo, by a [`Blend`], or shows it alone.
 //!
@@ -43,6 +44,7 @@ mod page;
 #[expect(clippy::module_inception, reason = "the room is named after its main type")]
 mod picture;
 mod png;
+mod rectangles;
 mod region;
 mod resize;
 mod segments;
@@ -59,6 +61,7 @@ pub use maps::Maps;
 pub use normalize::Normalize;
 pub use overlay::Overlay;
 pub use picture::Picture;
+pub use rectangles::Rectangle;
 pub use region::Region;
 pub use resize::Resize;
 pub use segments::{Segmentation, Segments, Slic};

@@ -8,6 +8,7 @@ use super::colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
 use super::maps::Maps;
 use super::normalize::{Extent, Normalize, Odd, number, odd_counts};
 use super::picture::Picture;
+use super::rectangles::Rectangle;
 use super::resize::Resize;
 use super::segments::Segments;
 use super::text::{Lettering, size_for};
@@ -42,6 +43,9 @@ pub struct Overlay {
     normalize: Option<Normalize>,
     colorbar: Option<bool>,
     segments: Option<Segments>,
+    rectangles: Vec<Rectangle>,
+    /// What is said of a map that is the same everywhere, in place of its value.
+    when_flat: Option<String>,
 }
 
 impl Overlay {
@@ -96,6 +100,8 @@ impl Overlay {
             normalize: None,
             colorbar: None,
             segments: None,
+            rectangles: Vec::new(),
+            when_flat: None,
         })
     }
 
@@ -150,6 +156,17 @@ impl Overlay {
         Overlay { segments: None, ..self.clone() }
     }
 
+    /// With these rectangles and their labels; none takes away those that there are.
+    #[must_use]
+    pub fn marked(&self, rectangles: &[Rectangle]) -> Overlay {
+        Overlay { rectangles: rectangles.to_vec(), ..self.clone() }
+    }
+
+    /// With these words where the map is the same everywhere, in place of its value.
+    pub(crate) fn saying_when_flat(&self, words: &str) -> Overlay {
+        Overlay { when_flat: Some(words.to_owned()), ..self.clone() }
+    }
+
     /// Writes the picture to a file; its ending says in which format.
     ///
     /// # Errors
@@ -182,7 +199,8 @@ impl Overlay {
         let mut remarks = Vec::new();
         match Extent::of(values).range {
             Some((low, high)) if low == high => {
-                remarks.push(format!("the map is {} everywhere", number(low)));
+                let value = || format!("the map is {} everywhere", number(low));
+                remarks.push(self.when_flat.clone().unwrap_or_else(value));
             }
             Some(_) => {}
             None => remarks.push("the map has no finite value".into()),
@@ -233,10 +251,11 @@ impl Overlay {
             }
         }
         let picture = Picture::rgb(self.photo.width(), self.photo.height(), picture)?;
-        Ok(match &self.segments {
+        let picture = match &self.segments {
             Some(segments) => segments.over(&picture),
             None => picture,
-        })
+        };
+        Ok(picture.marked(&self.rectangles))
     }
 
     /// Whether there is anything to be seen in the map.

@@ -41,14 +41,24 @@ NETWORK = {
 }
 
 
-if __name__ == "__main__":
+def seeded_yolo():
     torch.manual_seed(0)
     yolo = YOLO("yolov8n.yaml", task="detect")
     about = {"args": yolo.model.args, "task": yolo.model.task}
     yolo.model = DetectionModel(NETWORK, verbose=False)
     vars(yolo.model).update(about)
     yolo.model.yaml["yaml_file"] = "yolo.yaml"
-    net = seeded(yolo.model.eval(), SIDE)
+    seeded(yolo.model.eval(), SIDE)
+    return yolo
+
+
+def yolo_network():
+    """The network by itself."""
+    return seeded_yolo().model
+
+
+if __name__ == "__main__":
+    yolo = seeded_yolo()
     try:
         yolo.export(format="onnx", imgsz=SIDE, simplify=False, batch=1, nms=False)
     except AssertionError:
