@@ -90,14 +90,28 @@ fn row(place: &Path, path: &Path) -> convlens::Result<String> {
     Ok(format!("{opset} | {layers} | {off} | {cam} | {seconds:.2} | {megabytes:.0}"))
 }
 
-/// How far Grad-CAM is from pytorch-grad-cam's, at the last maps if theirs are these; else at the layer that has theirs,
-/// which is then named.
+/// How far Grad-CAM is from pytorch-grad-cam's. Where no layer has those maps, the model is told that tokens are them.
 fn grad_cam(model: &Model, expected: &Weights) -> convlens::Result<String> {
-    let (Some(theirs), Some(maps), Some(class)) =
-        (expected.get("cam"), expected.get("cam_maps"), expected.get("cam_class"))
-    else {
-        return Ok(String::new());
+    let Some(maps) = expected.get("cam_maps") else { return Ok(String::new()) };
+    if let Some(found) = grad_cam_at(model, expected, maps)? {
+        return Ok(found);
+    }
+    let size = maps.size();
+    let Ok(told) = model.tokens_as_maps([size[2], size[3]], [0, 0]) else {
+        return Ok("no layer has those maps".into());
     };
+    Ok(match grad_cam_at(&told, expected, maps)? {
+        Some(found) => format!("{found} with `tokens_as_maps`"),
+        None => "no layer has those maps".into(),
+    })
+}
+
+/// At the last maps if theirs are these; else at the layer that has theirs, which is then named.
+fn grad_cam_at(
+    model: &Model,
+    expected: &Weights,
+    maps: &Tensor,
+) -> convlens::Result<Option<String>> {
     let look = model.look_input(&expected["input"].narrow(0, 0, 1))?;
     let count = |shape: &[i64]| shape.iter().product::<i64>();
     let of_their_size = |layer: &Layer| count(&layer.shape) >= maps.numel() as i64;
@@ -109,13 +123,14 @@ fn grad_cam(model: &Model, expected: &Weights) -> convlens::Result<String> {
         if ours.size() != maps.size() || difference(&ours, maps) > 1e-4 {
             continue;
         }
-        let class = class.double_value(&[]) as i64;
+        let class = expected["cam_class"].double_value(&[]) as i64;
         let found = look.explain(&GradCam::at(&name).class(class))?;
+        let theirs = &expected["cam"];
         let found = Tensor::from_slice(found.raw()).view_as(theirs);
         let place = if name == last { String::new() } else { format!(" at `{name}`") };
-        return Ok(format!("{:.1e}{place}", difference(&found, theirs)));
+        return Ok(Some(format!("{:.1e}{place}", difference(&found, theirs))));
     }
-    Ok("no layer has those maps".into())
+    Ok(None)
 }
 
 fn difference(found: &Tensor, expected: &Tensor) -> f64 {

@@ -34,21 +34,21 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget, Semanti
 from safetensors.torch import save_file
 from torch import nn
 from torch.export import Dim, export, save
+from torchvision.models import VGG, AlexNet, VisionTransformer
 
 from exports import outputs_of, photos, seeded, tensor_of
 
-NAMES = """alexnet convnext_tiny deeplabv3_mobilenet_v3_large deeplabv3_resnet50 densenet121 efficientnet_b0
-efficientnet_v2_s fcn_resnet50 googlenet inception_v3 lraspp_mobilenet_v3_large maxvit_t mnasnet0_5 mobilenet_v2
-mobilenet_v3_small regnet_y_400mf resnet18 resnet50 resnext50_32x4d shufflenet_v2_x0_5 squeezenet1_1 swin_t
-swin_v2_t vgg11_bn vit_b_32 wide_resnet50_2 timm_beit_base_patch16_224 timm_coat_lite_tiny timm_convnext_nano
-timm_cspresnet50 timm_darknet53 timm_deit_tiny_patch16_224 timm_edgenext_xx_small timm_efficientnet_lite0
-timm_ghostnet_050 timm_hrnet_w18_small timm_levit_128s timm_mixer_s32_224 timm_mobilevit_xxs timm_nf_resnet50
-timm_poolformer_s12 timm_pvt_v2_b0 timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50
-timm_vit_tiny_patch16_224 timm_xcit_nano_12_p16_224""".split()
+NAMES = [
+    *torchvision.models.list_models(module=torchvision.models),
+    *torchvision.models.list_models(module=torchvision.models.segmentation),
+    *"""timm_beit_base_patch16_224 timm_coat_lite_tiny timm_convnext_nano timm_cspresnet50 timm_darknet53
+    timm_deit_tiny_patch16_224 timm_edgenext_xx_small timm_efficientnet_lite0 timm_ghostnet_050 timm_hrnet_w18_small
+    timm_levit_128s timm_mixer_s32_224 timm_mobilevit_xxs timm_nf_resnet50 timm_poolformer_s12 timm_pvt_v2_b0
+    timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50 timm_vit_tiny_patch16_224 timm_xcit_nano_12_p16_224""".split(),
+]
 
 # The modules of the last maps, where these are tokens, and how many tokens stand before those of the pixels.
 TOKENS = {
-    "vit_b_32": ("encoder.layers.encoder_layer_11.ln_1", 1),
     "timm_beit_base_patch16_224": ("blocks.11", 1),
     "timm_coat_lite_tiny": ("serial_blocks4.1.norm1", 1),
     "timm_deit_tiny_patch16_224": ("blocks.11.norm1", 1),
@@ -57,8 +57,6 @@ TOKENS = {
     "timm_vit_tiny_patch16_224": ("blocks.11.norm1", 1),
     "timm_xcit_nano_12_p16_224": ("cls_attn_blocks.1.norm1", 1),
 }
-# And where they are not the last of the smallest.
-MAPS = {"alexnet": "features.11", "vgg11_bn": "features.27"}
 
 
 def untrained(name):
@@ -97,9 +95,14 @@ def last_maps(name, net, x):
     """The module of the last maps, before they are pooled or enlarged, and how many tokens stand before its pixels."""
     if name in TOKENS:
         return TOKENS[name]
+    if isinstance(net, VisionTransformer):
+        return f"encoder.layers.encoder_layer_{len(net.encoder.layers) - 1}.ln_1", 1
+    if isinstance(net, (AlexNet, VGG)):
+        # Their features end in a pooling.
+        return f"features.{len(net.features) - 2}", None
     sizes = {path: output.shape[2:].numel() for path, output in calls_of(net, x) if output.dim() == 4}
     least = min(size for size in sizes.values() if size > 1)
-    return MAPS.get(name, [path for path, size in sizes.items() if size == least][-1]), None
+    return [path for path, size in sizes.items() if size == least][-1], None
 
 
 class Raw(GradCAM):
@@ -166,12 +169,13 @@ def make(folder, name):
     x = photos(side, 3)
     folder.mkdir(parents=True, exist_ok=True)
     argument = next(iter(inspect.signature(net.forward).parameters))
-    save(export(net, (x[:1],)), folder / "static.pt2")
+    program = export(net, (x[:1],))
+    save(program, folder / "static.pt2")
     save(export(net, (x,), dynamic_shapes={argument: {0: Dim("batch")}}), folder / "dynamic.pt2")
     # Without gradients, the older exporter writes attention as an operation that ONNX does not know.
     with torch.enable_grad():
         torch.onnx.export(net, (x[:1],), folder / "torchscript.onnx", opset_version=17, dynamo=False)
-    torch.onnx.export(net, (x[:1],), folder / "dynamo.onnx", opset_version=20, dynamo=True, external_data=False)
+    torch.onnx.export(program, (x[:1],), folder / "dynamo.onnx", opset_version=20, dynamo=True, external_data=False)
     save_file(reference(net, x) | grad_cam(name, net, x), folder / "reference.safetensors")
 
 
