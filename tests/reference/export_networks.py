@@ -35,6 +35,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import Dim, export, save
 from torchvision.models import VGG, AlexNet, VisionTransformer
+from torchvision.ops import StochasticDepth
 
 from exports import outputs_of, photos, seeded, tensor_of
 
@@ -44,7 +45,8 @@ NAMES = [
     *"""timm_beit_base_patch16_224 timm_coat_lite_tiny timm_convnext_nano timm_cspresnet50 timm_darknet53
     timm_deit_tiny_patch16_224 timm_edgenext_xx_small timm_efficientnet_lite0 timm_ghostnet_050 timm_hrnet_w18_small
     timm_levit_128s timm_mixer_s32_224 timm_mobilevit_xxs timm_nf_resnet50 timm_poolformer_s12 timm_pvt_v2_b0
-    timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50 timm_vit_tiny_patch16_224 timm_xcit_nano_12_p16_224""".split(),
+    timm_repvgg_a0 timm_res2net50_26w_4s timm_resnetv2_50 timm_vit_tiny_patch16_224
+    timm_xcit_nano_12_p16_224""".split(),
 ]
 
 # The modules of the last maps, where these are tokens, and how many tokens stand before those of the pixels.
@@ -81,7 +83,8 @@ def calls_of(net, x):
     def note(path):
         return lambda module, inputs, output: calls.append((path, output))
 
-    skipped = nn.Identity, nn.Dropout
+    # In evaluation they do nothing.
+    skipped = nn.Identity, nn.Dropout, StochasticDepth
     modules = [(path, m) for path, m in net.named_modules() if path and not isinstance(m, skipped)]
     hooks = [m.register_forward_hook(note(path)) for path, m in modules]
     net(x)
@@ -100,7 +103,9 @@ def last_maps(name, net, x):
     if isinstance(net, (AlexNet, VGG)):
         # Their features end in a pooling.
         return f"features.{len(net.features) - 2}", None
-    sizes = {path: output.shape[2:].numel() for path, output in calls_of(net, x) if output.dim() == 4}
+    # Tables of positions in a window may have four dimensions, too, but are the same for all photos.
+    calls = [(path, output) for path, output in calls_of(net, x) if output.dim() == 4 and len(output) == len(x)]
+    sizes = {path: output.shape[2:].numel() for path, output in calls}
     least = min(size for size in sizes.values() if size > 1)
     return [path for path, size in sizes.items() if size == least][-1], None
 
@@ -126,8 +131,8 @@ class FirstOutput(nn.Module):
 @torch.enable_grad()
 def grad_cam(name, net, x):
     net = copy.deepcopy(net).double()
+    path, others = last_maps(name, net, x.double())
     x = x[:1].double()
-    path, others = last_maps(name, net, x)
 
     def pixels(tokens):
         tokens = tokens[:, others:].transpose(1, 2)
