@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use convlens::model::{AdaptiveAvgPool2d, Conv2d};
+use convlens::model::{AdaptiveAvgPool2d, Conv2d, Rearrange};
 use convlens::prelude::*;
 
 fn photo(name: &str) -> Photo {
@@ -292,6 +292,27 @@ fn the_default_layer_leads_to_the_output() {
     net.add("flatten", Op::Flatten, &[x]);
     let model = net.build().expect("a network");
     assert_eq!(model.last_maps().expect("a layer"), "conv");
+}
+
+#[test]
+fn maps_put_together_from_windows_are_the_default_layer() {
+    let mut net = Model::builder("windows", [3, 8, 8]);
+    let x = net.input();
+    let x = net.add("conv", Conv2d::new(3, 4, 3).padding(1), &[x]);
+    let reshape = |sizes: &[i64]| Op::Rearrange(Rearrange::Reshape(sizes.to_vec()));
+    let x = net.add("split", reshape(&[-1, 4, 2, 4, 2, 4]), &[x]);
+    let swap = || Op::Rearrange(Rearrange::Permute(vec![0, 1, 2, 4, 3, 5]));
+    let x = net.add("windows", swap(), &[x]);
+    let x = net.add("relu", Op::Relu, &[x]);
+    let x = net.add("back", swap(), &[x]);
+    let x = net.add("maps", reshape(&[-1, 4, 8, 8]), &[x]);
+    let x = net.add("pool", AdaptiveAvgPool2d::new(1), &[x]);
+    net.add("flatten", Op::Flatten, &[x]);
+    let model = net.build().expect("a network");
+    assert_eq!(model.last_maps().expect("a layer"), "maps");
+    let photo = Tensor::rand([1, 3, 8, 8], tch::kind::FLOAT_CPU);
+    let heat = model.look_input(&photo).and_then(|look| look.explain(&GradCam::default().class(0)));
+    assert_eq!(heat.expect("a heat map").raw().len(), 64);
 }
 
 #[test]

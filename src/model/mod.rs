@@ -438,7 +438,9 @@ impl Model {
             let mut inputs = self.inputs_of(at).iter().filter(|input| varies[input.0]);
             let (&before, None) = (inputs.next()?, inputs.next()) else { return None };
             let shape = self.shape_of(before);
-            let size = grids[before.0].and_then(|grid| grid.size(shape));
+            // What this pools are maps, even if they were windows on the way.
+            let usual = matches!(self.op_of(at), Op::AdaptiveAvgPool2d(_)).then_some(Grid::USUAL);
+            let size = grids[before.0].or(usual).and_then(|grid| grid.size(shape));
             let pools = match self.op_of(at) {
                 Op::AdaptiveAvgPool2d(_) => self.node(at).pixels() == 1,
                 // To as many values as there are channels.
