@@ -185,9 +185,10 @@ fn tcav_is_captums_with_scikit_learns_logistic_regression() {
                 let key = format!("tcav/{name}/{r}");
                 let expected = numbers.expected(&key);
                 assert_eq!(score as f32, expected[0], "{} {key}", numbers.name);
-                // Of a mean of sensitivities on both sides of 0.
+                // A mean of sensitivities on both sides of 0, in single precision: what is left of them multiplies what
+                // rounding took.
                 let error = (magnitude as f32 - expected[1]).abs() / expected[1].abs();
-                assert!(error < 1e-5, "{} {key}: {magnitude}, {expected:?}", numbers.name);
+                assert!(error < 5e-5, "{} {key}: {magnitude}, {expected:?}", numbers.name);
                 numbers.compare(&format!("{key}/accuracy"), &[accuracy as f32]);
             }
             let test = [concept.t().expect("a test"), concept.p().expect("a test")];

@@ -272,7 +272,8 @@ fn score_of(target: &Target, model: &Model, output: &Tensor, input: &[i64]) -> R
         }
         (_, &[1, classes, h, w]) if classes > 0 && h * w > 0 => of_pixels(target, model, output),
         (_, other) => Err(Error::Shape(format!(
-            "{} does not end in one score a class, nor in a map a class, but in {other:?}: explain a box that              `look.detections` has found, or choose what is explained by Target::function",
+            "{} does not end in one score a class, nor in a map a class, but in {other:?}: choose what is \
+             explained by Target::function, or explain a box that `look.detections` has found",
             model.name()
         ))),
     }

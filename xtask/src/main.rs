@@ -166,6 +166,7 @@ fn plain_tests(checkout: &Path) -> Command {
         checkout,
         &[
             "black_box",
+            "concepts",
             "dataset",
             "explanations",
             "fcn",
@@ -178,6 +179,7 @@ fn plain_tests(checkout: &Path) -> Command {
             "model",
             "perturbation",
             "receptive_field",
+            "targets",
             "train",
             "zoo",
         ],
@@ -199,6 +201,7 @@ fn gpu_tests(checkout: &Path) -> Result<()> {
         checkout,
         &[
             "attribution",
+            "concepts",
             "dataset",
             "explanations",
             "feature_vis",
