@@ -78,6 +78,14 @@ impl Case {
         Ok(LayerCase { called, ..at })
     }
 
+    /// The case at a layer that was chosen, or at the last maps.
+    pub(crate) fn at_chosen(&self, layer: Option<&LayerRef>) -> Result<LayerCase<'_>> {
+        match layer {
+            Some(layer) => self.at_layer(layer.clone()),
+            None => self.at_last_maps(),
+        }
+    }
+
     /// The same for a layer that captions call `called`; `instead` says what to do when it has no maps, from
     /// the name of the last layer that has.
     pub(super) fn at_maps(

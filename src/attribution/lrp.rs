@@ -306,10 +306,7 @@ impl Shares<'_> {
                 let mut sum: Option<Tensor> = None;
                 for piece in layer.in_pieces()? {
                     let given = self.weighted(&piece, &piece.own(relevance)?)?;
-                    sum = Some(match sum {
-                        None => given,
-                        Some(mut sum) => sum.f_add_(&given).into_result()?,
-                    });
+                    sum = Some(added(sum, given)?);
                 }
                 Ok(sum.into_iter().collect())
             }
@@ -347,6 +344,14 @@ fn shared(layer: &Stop, relevance: &Tensor) -> Result<Vec<Tensor>> {
 fn ratio(relevance: &Tensor, output: &Tensor, epsilon: f64) -> Result<Tensor, tch::TchError> {
     let epsilon = Tensor::f_full([1], epsilon, (output.kind(), output.device()))?;
     relevance.f_div(&epsilon.f_copysign(output)?.f_add_(output)?)
+}
+
+/// In the memory of the sum so far.
+fn added(sum: Option<Tensor>, more: Tensor) -> Result<Tensor> {
+    match sum {
+        None => Ok(more),
+        Some(mut sum) => sum.f_add_(&more).into_result(),
+    }
 }
 
 fn positive(values: &Tensor) -> Result<Tensor> {
@@ -390,10 +395,7 @@ impl Parts {
         for part in &self.parts {
             let bias = self.bias.as_ref().filter(|_| sum.is_none());
             let output = self.by.forward(&part.input, &part.weight, bias)?;
-            sum = Some(match sum {
-                None => output,
-                Some(mut sum) => sum.f_add_(&output).into_result()?,
-            });
+            sum = Some(added(sum, output)?);
         }
         sum.ok_or_else(|| Error::Shape("no part of the input".into()))
     }
@@ -404,10 +406,7 @@ impl Parts {
         for part in &self.parts {
             let mut given = self.by.back(&part.input, &part.weight, share)?;
             let given = given.f_mul_(&part.input).into_result()?;
-            sum = Some(match sum {
-                None => given,
-                Some(mut sum) => sum.f_add_(&given).into_result()?,
-            });
+            sum = Some(added(sum, given)?);
         }
         sum.ok_or_else(|| Error::Shape("no part of the input".into()))
     }

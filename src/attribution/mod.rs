@@ -135,7 +135,7 @@ pub use shapley_values::ShapleyValues;
 pub use smooth_grad::SmoothGrad;
 pub use smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus;
 pub use sobol::Sobol;
-pub(crate) use sobol::total_indices;
+pub(crate) use sobol::{designed, total_indices};
 pub use ss_cam::SsCam;
 pub(crate) use target::End;
 pub use target::{Function, Target};

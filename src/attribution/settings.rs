@@ -22,10 +22,7 @@ impl Settings {
 
     /// The layer that was set, or the last maps.
     pub(super) fn look_at<'a>(&self, case: &'a Case) -> Result<LayerCase<'a>> {
-        match &self.layer {
-            Some(layer) => case.at_layer(layer.clone()),
-            None => case.at_last_maps(),
-        }
+        case.at_chosen(self.layer.as_ref())
     }
 
     /// What a method found at a layer, as [`LayerCase::evidence`] has it.

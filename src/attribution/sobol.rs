@@ -79,11 +79,7 @@ impl Attribution for Sobol {
             divided.run(&self.work, ["Sobol indices", "steps"], steps, |photo, step| {
                 let count = divided.count(photo);
                 let both = points[photo].get(step / (count + 1))?;
-                let mut shown = both[..count].to_vec();
-                if let Some(segment) = (step % (count + 1)).checked_sub(1) {
-                    shown[segment] = both[count + segment];
-                }
-                Some(shown)
+                Some(designed(both, step % (count + 1)))
             })?;
         let indices: Vec<Vec<f64>> = found
             .iter()
@@ -99,6 +95,16 @@ impl Attribution for Sobol {
             .map(|stopped| format!("{stopped}: the mean is over {whole} of {designs} designs"));
         divided.evidence(&self.settings, &indices, Meaning::Positive, remarks.into_iter().collect())
     }
+}
+
+/// The step of a design whose point is `a` and then `b`: first `a`, then each `c`, which has one value of `b`.
+pub(crate) fn designed<T: Copy>(both: &[T], step: usize) -> Vec<T> {
+    let (a, b) = both.split_at(both.len() / 2);
+    let mut values = a.to_vec();
+    if let Some(place) = step.checked_sub(1) {
+        values[place] = b[place];
+    }
+    values
 }
 
 /// Jansen's estimate from the scores of `a` and of each `c`, design by design. Where all scores are the same, nothing

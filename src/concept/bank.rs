@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::craft::{as_rows, check_positive};
 use super::halton::halton;
 use super::nmf::Nmf;
-use crate::attribution::{Case, LayerCase, Target, total_indices};
+use crate::attribution::{Case, LayerCase, Target, designed, total_indices};
 use crate::dataset::ImageFolder;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -72,18 +72,8 @@ impl Bank {
     pub(super) fn indices(&self, at: &LayerCase, amounts: &[f64]) -> Result<Vec<f64>> {
         let k = self.count();
         let points = halton(2 * k, self.designs);
-        let degrees: Vec<Vec<f64>> = points
-            .iter()
-            .flat_map(|both| {
-                (0..=k).map(move |step| {
-                    let mut degrees = both[..k].to_vec();
-                    if let Some(concept) = step.checked_sub(1) {
-                        degrees[concept] = both[k + concept];
-                    }
-                    degrees
-                })
-            })
-            .collect();
+        let degrees = points.iter().flat_map(|both| (0..=k).map(|step| designed(both, step)));
+        let degrees: Vec<Vec<f64>> = degrees.collect();
         let mut scores = Vec::with_capacity(degrees.len());
         for some in degrees.chunks(AT_ONCE) {
             let values = self.weakened(at, amounts, some).into_result()?;

@@ -175,10 +175,7 @@ impl Craft {
         let inputs = crops.iter().map(|crop| resized(photo, crop).into_result());
         let inputs = Tensor::f_cat(&inputs.collect::<Result<Vec<_>>>()?, 0).into_result()?;
         let case = Case::of_inputs(model, inputs, &Target::Predicted)?;
-        let at = match &self.layer {
-            Some(layer) => case.at_layer(layer.clone())?,
-            None => case.at_last_maps()?,
-        };
+        let at = case.at_chosen(self.layer.as_ref())?;
         check_positive(&at)?;
         let means = at
             .activation

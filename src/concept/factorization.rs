@@ -66,10 +66,7 @@ impl DeepFeatureFactorization {
 
     fn find(&self, case: &Case, views: &[Rc<View>]) -> Result<Factorization> {
         let _no_grad = tch::no_grad_guard();
-        let at = match &self.layer {
-            Some(layer) => case.at_layer(layer.clone())?,
-            None => case.at_last_maps()?,
-        };
+        let at = case.at_chosen(self.layer.as_ref())?;
         let activation = &at.activation;
         case.check_finite(activation)?;
         let &[photos, channels, h, w] = activation.size().as_slice() else {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::error::Result;
 use crate::number::counted;
 use crate::photo::View;
-use crate::picture::{Maps, Picture, Resize, Sheet};
+use crate::picture::{Maps, Picture, Resize, Sheet, luma};
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 
 /// Of concepts, in their order; light and dark in turn. They repeat after these.
@@ -126,10 +126,8 @@ impl ConceptMaps {
     fn grey(&self) -> Picture {
         let rgb = self.view.shown().to_rgb();
         let (width, height) = rgb.dimensions();
-        let grey = rgb.pixels().flat_map(|pixel| {
-            let [r, g, b] = pixel.0.map(f32::from);
-            [(70.0 + 0.7 * (0.299 * r + 0.587 * g + 0.114 * b)).min(255.0) as u8; 3]
-        });
+        let grey =
+            rgb.pixels().flat_map(|pixel| [(70.0 + 0.7 * luma(pixel.0)).min(255.0) as u8; 3]);
         Picture::rgb(width, height, grey.collect()).unwrap_or_else(|_| self.view.shown())
     }
 }

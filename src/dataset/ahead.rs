@@ -6,6 +6,11 @@ use std::thread;
 
 use crate::error::{Error, Result};
 
+/// As many threads as there are processors.
+pub(crate) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Calls `work` for every index from 0 to `count`, in `threads` threads, and `each` with the results in
 /// the order of the indices, in this thread. The first `ahead` results are made, and when `each` has had
 /// all of these, as many more as it said at the last: what it does then, with threads of its own, has

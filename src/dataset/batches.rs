@@ -3,17 +3,16 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::ahead::in_order;
+use super::ahead::{in_order, threads};
 use super::folder::{ImageFolder, Item};
 use crate::error::{Error, Result};
 use crate::model::{LayerRef, Model, NodeId, Pass};
+use crate::panic::caught;
 use crate::photo::Preprocess;
 use crate::show::Progress;
 use crate::tensor::{IntoResult, to_floats};
@@ -129,12 +128,11 @@ impl ImageFolder {
         let pass = Pass::of_work(self.len(), batch);
         let (photos, failed) = (Vec::new(), Vec::new());
         let mut open = Open { model, preprocess, wanted, pass, photos, failed };
-        let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         let channels = model.input_shape()[0];
         let read = |i: usize| self.seen(first + i, preprocess, channels);
         // While the network runs it wants every core: decoding beside it took longer than decoding
         // between two batches.
-        in_order(left, threads, batch - first % batch, read, |i, seen| {
+        in_order(left, threads(), batch - first % batch, read, |i, seen| {
             let index = first + i;
             let seen = seen.and_then(|seen| open.suits(&seen).map(|()| seen));
             match seen {
@@ -191,9 +189,13 @@ impl ImageFolder {
             let size = [i64::from(photo.height()), i64::from(photo.width())];
             Ok(Seen { index, class, pixels, values, size })
         };
-        catch_unwind(AssertUnwindSafe(read))
-            .unwrap_or_else(|_| Err(Error::Image("its decoder failed on it".into())))
+        decoded(read)
     }
+}
+
+/// Reads a photo; a decoder that panics has not read it.
+pub(crate) fn decoded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    caught(read).unwrap_or_else(|_| Err(Error::Image("its decoder failed on it".into())))
 }
 
 /// The batch that is being filled.

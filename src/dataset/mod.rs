@@ -45,7 +45,8 @@ pub use patches::{MapPatches, MapSelectivity, Patch, PatchSearch, Selectivity, T
 pub use top_maps::{ClassMaps, TopMap, TopMapSearch, TopMaps};
 
 // What a report is made by, as searches are.
-pub(crate) use ahead::in_order;
+pub(crate) use ahead::{in_order, threads};
+pub(crate) use batches::decoded;
 pub(crate) use folder::Item;
 pub(crate) use identity::identity;
 pub(crate) use over_photos::no_photo_of;

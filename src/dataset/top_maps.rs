@@ -158,17 +158,15 @@ impl TopMapSearch {
             kept.iter().for_each(SearchFile::forget);
             return Err(no_photos(&classes[class], photos.counts()[class], &counts.unreadable));
         }
-        let base = TopMaps {
+        let about = About {
             network: model.name().to_owned(),
-            layer,
-            channels,
+            layers: [layer],
+            channels: [channels],
+            classes,
             per_photo: self.per_photo,
             per_class: self.per_class,
-            classes: Vec::new(),
-            shared: Vec::new(),
-            unreadable: Vec::new(),
         };
-        let found = base.of(&classes, &counts);
+        let found = about.found(&counts);
         kept.map_or(Ok(()), |kept| kept.finish(&found, &counts))?;
         Ok(found)
     }
@@ -194,8 +192,7 @@ impl TopMapSearch {
         let about: About = serde_json::from_value(search.clone()).map_err(|error| {
             Error::Argument(format!("the shards do not say which search they belong to: {error}"))
         })?;
-        let (About { layers: [layer], channels: [channels], classes, .. }, base) =
-            (&about, about.empty());
+        let About { layers: [layer], channels: [channels], classes, .. } = &about;
         let mut all = Counts::new(0, classes.len(), *channels);
         for part in parts {
             let (counts, _) = json::read_part::<Counts>(&part.path, counts::PART)?;
@@ -213,7 +210,7 @@ impl TopMapSearch {
             let files = all.unreadable.iter().filter(of_class).count();
             return Err(no_photos(name, files, &all.unreadable));
         }
-        let found = base.of(classes, &all);
+        let found = about.found(&all);
         json::write(file.as_ref(), KIND, Some(&search), &TopMapsFile::from(&found))?;
         Ok(found)
     }
@@ -231,7 +228,7 @@ impl TopMapSearch {
     }
 }
 
-/// What a shard's file says of its search, and top maps are called by.
+/// What a search is, as a shard's file says it, too.
 #[derive(Deserialize)]
 struct About {
     network: String,
@@ -243,8 +240,24 @@ struct About {
 }
 
 impl About {
-    /// Top maps of which none are found.
-    fn empty(&self) -> TopMaps {
+    /// What follows from these counts.
+    fn found(&self, counts: &Counts) -> TopMaps {
+        let lists = counts.maps.iter().map(|counts| most_frequent(counts, self.per_class));
+        let lists: Vec<Vec<usize>> = lists.collect();
+        let mut times: HashMap<usize, usize> = HashMap::new();
+        lists.iter().flatten().for_each(|map| *times.entry(*map).or_default() += 1);
+        let mut shared: Vec<usize> =
+            times.iter().filter(|(_, times)| **times > 1).map(|(map, _)| *map).collect();
+        shared.sort_unstable();
+        let classes = lists.into_iter().enumerate().map(|(class, list)| ClassMaps {
+            class: self.classes[class].clone(),
+            photos: counts.photos[class],
+            maps: list
+                .into_iter()
+                .filter(|map| shared.binary_search(map).is_err())
+                .map(|map| TopMap { map, photos: counts.maps[class][map] })
+                .collect(),
+        });
         let ([layer], [channels]) = (&self.layers, self.channels);
         TopMaps {
             network: self.network.clone(),
@@ -252,9 +265,9 @@ impl About {
             channels,
             per_photo: self.per_photo,
             per_class: self.per_class,
-            classes: Vec::new(),
-            shared: Vec::new(),
-            unreadable: Vec::new(),
+            classes: classes.collect(),
+            shared,
+            unreadable: counts.unreadable.clone(),
         }
     }
 }
@@ -328,28 +341,6 @@ pub struct TopMaps {
 }
 
 impl TopMaps {
-    /// The same search, with what follows from these counts.
-    fn of(self, classes: &[String], counts: &Counts) -> TopMaps {
-        let lists = counts.maps.iter().map(|counts| most_frequent(counts, self.per_class));
-        let lists: Vec<Vec<usize>> = lists.collect();
-        let mut times: HashMap<usize, usize> = HashMap::new();
-        lists.iter().flatten().for_each(|map| *times.entry(*map).or_default() += 1);
-        let mut shared: Vec<usize> =
-            times.iter().filter(|(_, times)| **times > 1).map(|(map, _)| *map).collect();
-        shared.sort_unstable();
-        let classes = lists.into_iter().enumerate().map(|(class, list)| ClassMaps {
-            class: classes[class].clone(),
-            photos: counts.photos[class],
-            maps: list
-                .into_iter()
-                .filter(|map| shared.binary_search(map).is_err())
-                .map(|map| TopMap { map, photos: counts.maps[class][map] })
-                .collect(),
-        });
-        let (classes, unreadable) = (classes.collect(), counts.unreadable.clone());
-        TopMaps { classes, shared, unreadable, ..self }
-    }
-
     /// Searches a layer with FeatureMapVisualizer's numbers: 25 maps of every photo, 25 of every class.
     ///
     /// # Errors

@@ -237,6 +237,6 @@ fn cut_out(photo: &[u8], map: &Maps, threshold: f32) -> Vec<u8> {
 }
 
 /// How bright a colour is, 0 to 255 (ITU-R BT.601).
-fn luma([red, green, blue]: [u8; 3]) -> f32 {
+pub(crate) fn luma([red, green, blue]: [u8; 3]) -> f32 {
     0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue)
 }

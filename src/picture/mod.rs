@@ -55,6 +55,7 @@ mod tiff;
 
 pub use animation::Animation;
 pub use blend::Blend;
+pub(crate) use blend::luma;
 pub use colormap::{Colormap, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY};
 pub use layout::shown_size;
 pub use maps::Maps;

@@ -6,7 +6,7 @@ use super::Method;
 use super::expected::Expected;
 use super::names::{Files, PhotoFiles};
 use super::row::{Map, Row, Scored};
-use crate::attribution::{Heatmap, Target};
+use crate::attribution::Target;
 use crate::dataset::{ImageFolder, Item, Unreadable};
 use crate::error::{Error, Result};
 use crate::look::{Look, Prediction};
@@ -147,7 +147,6 @@ impl<'a> Explainer<'a> {
             remarks: Vec::new(),
             picture: None,
             values: None,
-            range: None,
         };
         let (heat, drawn, remarks) = match explained {
             Ok(explained) => explained,
@@ -164,7 +163,6 @@ impl<'a> Explainer<'a> {
         map.layer = heat.layer().map(str::to_owned);
         map.legend = heat.legend().to_owned();
         map.remarks = heat.remarks().iter().cloned().chain(remarks).collect();
-        map.range = Some(range(&heat));
         (map.picture, map.values) = (Some(picture), Some(values));
         Ok(map)
     }
@@ -188,9 +186,4 @@ fn scored(prediction: &Prediction) -> Scored {
         name: prediction.name.clone(),
         probability: Some(prediction.probability).filter(|p| p.is_finite()),
     }
-}
-
-fn range(heat: &Heatmap) -> [f32; 2] {
-    let values = heat.raw().iter().copied();
-    values.fold([f32::MAX, f32::MIN], |[low, high], value| [low.min(value), high.max(value)])
 }

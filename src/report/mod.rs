@@ -18,10 +18,9 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::attribution::{Attribution, GradCam};
-use crate::dataset::{ImageFolder, Shard, identity, in_order, photos_of, whole};
+use crate::dataset::{ImageFolder, Shard, decoded, identity, in_order, photos_of, threads, whole};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::panic::caught;
 use crate::show::{MimeBundle, Progress, Show, debug_line};
 
 use expected::Expected;
@@ -281,14 +280,10 @@ impl Report {
         let (first, count) = (rows.next(), range.len());
         let mut progress =
             Progress::new("report, photos", count as u64).from((first - range.start) as u64);
-        let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+        let threads = threads();
         let ahead = threads.min(AHEAD);
         let (photos, channels) = (&self.photos, self.model.input_shape()[0]);
-        let read = |i: usize| {
-            caught(|| photos.item(first + i, channels))
-                .map_err(|_| Error::Image("its decoder failed on it".into()))
-                .flatten()
-        };
+        let read = |i: usize| decoded(|| photos.item(first + i, channels));
         in_order(range.end - first, threads, ahead, read, |i, item| {
             let row = explainer.row(photos, first + i, item)?;
             rows.append(&row)?;

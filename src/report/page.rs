@@ -8,10 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::TABLE;
-use super::row::{Map, Row, Scored};
+use super::row::{Map, Row, Scored, without_name};
 use super::rows::Rows;
 use super::summary::{ClassReport, MethodSummary, Reported, mistakes};
-use crate::dataset::in_order;
+use crate::dataset::{in_order, threads};
 use crate::error::{Error, Result};
 use crate::photo::Photo;
 use crate::picture::{to_jpeg, write_file};
@@ -51,9 +51,8 @@ pub(super) fn write(
         html += "<div class=\"scroll\"><table class=\"photos\">\n";
         html += &titles(&summary.methods);
         html += "<tbody>\n";
-        let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
         let work = |i: usize| photo(&shown[i], folder, &summary.methods);
-        in_order(shown.len(), threads, AHEAD, work, |_, row| {
+        in_order(shown.len(), threads(), AHEAD, work, |_, row| {
             html += &row;
             Ok(AHEAD)
         })?;
@@ -274,8 +273,8 @@ fn scored(scored: &Scored, class: &str) -> String {
 /// A map over the photo, or why there is none.
 fn figure(map: &Map, folder: &Path, photo: &str, method: &str) -> String {
     if let Some(why) = &map.failed {
-        let why = why.strip_prefix(&format!("{method}: ")).unwrap_or(why);
-        return format!("<div class=\"failed\">failed: {}</div>", escape_html(why));
+        let why = escape_html(without_name(why, method));
+        return format!("<div class=\"failed\">failed: {why}</div>");
     }
     let about = map.about.as_deref().unwrap_or_default();
     let drawn = map

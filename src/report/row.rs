@@ -51,8 +51,11 @@ pub(super) struct Map {
     /// Its files, from the report's folder.
     pub(super) picture: Option<String>,
     pub(super) values: Option<String>,
-    /// Its least and its greatest value.
-    pub(super) range: Option<[f32; 2]>,
+}
+
+/// What an error says, without the method's name before it.
+pub(super) fn without_name<'a>(why: &'a str, method: &str) -> &'a str {
+    why.strip_prefix(method).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
 }
 
 impl Row {

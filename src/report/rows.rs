@@ -169,7 +169,7 @@ fn row_of(line: &[u8]) -> Option<Row> {
 pub(super) fn parts_in(folder: &Path) -> Result<Vec<(PathBuf, Value)>> {
     let mut parts = Vec::new();
     for path in files_in(folder)? {
-        if path.file_name().is_some_and(|name| name != name_of_whole()) {
+        if path.file_name().is_some_and(|file| file != name(None).as_str()) {
             let mut file = File::open(&path).map_err(|error| Error::unreadable(&path, &error))?;
             let Some((search, _)) = head::read(&mut file, &path, MAGIC)? else {
                 return Err(Error::file(&path, "is not finished: run its shard once more"));
@@ -184,10 +184,6 @@ pub(super) fn parts_in(folder: &Path) -> Result<Vec<(PathBuf, Value)>> {
         ));
     }
     Ok(parts)
-}
-
-fn name_of_whole() -> &'static std::ffi::OsStr {
-    "report.jsonl".as_ref()
 }
 
 /// Whether there are rows of any report.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::row::Row;
+use super::row::{Row, without_name};
 use super::rows::Rows;
 use crate::dataset::{Unreadable, no_photo_of, unreadable_notes};
 use crate::error::{Error, Result};
@@ -154,7 +154,7 @@ impl MethodSummary {
     /// On how many photos it failed.
     fn note(&self) -> Option<String> {
         let why = self.why.as_deref()?;
-        let why = why.strip_prefix(&format!("{}: ", self.name)).unwrap_or(why);
+        let why = without_name(why, &self.name);
         Some(format!("{} failed {}: {why}", self.name, times(self.failed)))
     }
 }

@@ -24,7 +24,7 @@ pub(super) use chain::{Chain, Chains, Slice};
 pub(super) use linear_back::linear_back;
 pub(super) use max_pool::max_pool;
 pub(super) use mean::mean;
-pub(super) use products::{attend, products};
+pub(super) use products::products;
 pub(super) use threads::prepare;
 
 use super::{Node, NodeId, Op};

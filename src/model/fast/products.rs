@@ -3,14 +3,11 @@
 use std::mem::MaybeUninit;
 
 use convlens_fast::Products;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::{has_fast_loops, is_on, is_plain, threads};
 use crate::error::Result;
 use crate::tensor::IntoResult;
-
-/// Weights of attention that are held at once, floats. Of more tokens, libtorch keeps a part at a time.
-const HELD: usize = 1 << 23;
 
 /// `left · right` of as many matrices, `[N, rows, length]` or `[N, M, rows, length]`, on both sides.
 pub(in crate::model) fn products(left: &Tensor, right: &Tensor) -> Result<Option<Tensor>> {
@@ -37,19 +34,6 @@ pub(in crate::model) fn products(left: &Tensor, right: &Tensor) -> Result<Option
         right_strides: b.strides,
     };
     Ok(of.run(values, threads::count()).map(|()| output))
-}
-
-/// `softmax(q·kᵀ · scale)·v` of queries, keys and values.
-pub(in crate::model) fn attend([q, k, v]: [&Tensor; 3], scale: f64) -> Result<Option<Tensor>> {
-    let [.., tokens, _] = k.size()[..] else { return Ok(None) };
-    let features = q.size().last().copied().unwrap_or(1).max(1);
-    if (q.numel() as i64 / features).saturating_mul(tokens) > HELD as i64 {
-        return Ok(None);
-    }
-    let turned = k.f_transpose(-2, -1).into_result()?;
-    let Some(mut scores) = products(q, &turned)? else { return Ok(None) };
-    let weights = scores.f_mul_scalar_(scale).and_then(|scores| scores.f_softmax(-1, None::<Kind>));
-    products(&weights.into_result()?, v)
 }
 
 /// Matrices of floats, in two dimensions.
@@ -87,38 +71,22 @@ impl<'a> Matrices<'a> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
-    fn apart(ours: &Tensor, theirs: &Tensor) -> f64 {
-        assert_eq!(ours.size(), theirs.size());
-        (ours - theirs).abs().max().double_value(&[]) / theirs.abs().max().double_value(&[])
-    }
-
     #[test]
-    fn attention_and_products_are_libtorchs() {
+    fn products_are_libtorchs() {
         tch::manual_seed(3);
         let float = tch::kind::FLOAT_CPU;
-        // As a layer of attention has them: parts of one tensor, turned.
-        let all = Tensor::randn([2, 50, 3 * 4 * 16], float).reshape([2, 50, 3, 4, 16]);
-        let all = all.permute([2, 0, 3, 1, 4]);
-        let [q, k, v] = [0, 1, 2].map(|i| all.select(0, i));
-        let Some(ours) = attend([&q, &k, &v], 0.3).expect("an answer") else {
+        let (left, right) = (Tensor::randn([7, 30, 20], float), Tensor::randn([7, 20, 11], float));
+        let Some(ours) = products(&left, &right).expect("an answer") else {
             return println!("skipped: the fast engine is off");
         };
-        let theirs = Tensor::scaled_dot_product_attention(
-            &q,
-            &k,
-            &v,
-            None::<&Tensor>,
-            0.0,
-            false,
-            0.3,
-            false,
-        );
-        assert!(apart(&ours, &theirs) < 2e-6);
-        let (left, right) = (Tensor::randn([7, 30, 20], float), Tensor::randn([7, 20, 11], float));
-        let ours = products(&left, &right).expect("an answer").expect("it is taken");
-        assert!(apart(&ours, &left.matmul(&right)) < 2e-6);
+        let theirs = left.matmul(&right);
+        assert_eq!(ours.size(), theirs.size());
+        let apart = (ours - &theirs).abs().max().double_value(&[]);
+        assert!(apart / theirs.abs().max().double_value(&[]) < 2e-6);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::ParameterSpec;
 use super::broadcast::broadcast;
@@ -11,6 +11,9 @@ use super::operator::Makes;
 use crate::error::{Error, Result};
 use crate::model::fast;
 use crate::tensor::IntoResult;
+
+/// Weights of attention that are held at once.
+const HELD: i64 = 1 << 23;
 
 /// `softmax(q·kᵀ · scale + mask)·v` of queries, keys and values, each `[.., tokens, features]`, and perhaps
 /// a mask. Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>.
@@ -38,11 +41,6 @@ impl Attention {
         self
     }
 
-    fn scale_for(&self, queries: &Tensor) -> f64 {
-        let features = queries.size().last().copied().unwrap_or(1).max(1) as f64;
-        self.scale.unwrap_or(1.0 / features.sqrt())
-    }
-
     /// `softmax(q·kᵀ · scale + mask)`, of the layer's inputs.
     pub(crate) fn weights(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let [q, k, rest @ ..] = inputs else {
@@ -53,20 +51,41 @@ impl Attention {
                 "the weights of causal attention are not known here".into(),
             ));
         }
-        let scale = self.scale_for(q);
-        let work = || {
-            let scores = q.f_matmul(&k.f_transpose(-2, -1)?)?.f_mul_scalar(scale)?;
-            let scores = match rest.get(1) {
-                // True where a token is seen.
-                Some(mask) if mask.kind() == Kind::Bool => {
-                    scores.f_masked_fill(&mask.f_logical_not()?, f64::NEG_INFINITY)?
-                }
-                Some(mask) => scores.f_add(mask)?,
-                None => scores,
-            };
-            scores.f_softmax(-1, None::<Kind>)
+        let products = k.f_transpose(-2, -1).and_then(|turned| q.f_matmul(&turned));
+        self.shares(q, products.into_result()?, rest.get(1)).into_result()
+    }
+
+    /// `softmax(products · scale + mask)`, from `q·kᵀ`.
+    fn shares(
+        &self,
+        q: &Tensor,
+        mut products: Tensor,
+        mask: Option<&Tensor>,
+    ) -> Result<Tensor, TchError> {
+        let features = q.size().last().copied().unwrap_or(1).max(1) as f64;
+        let scores = products.f_mul_scalar_(self.scale.unwrap_or(1.0 / features.sqrt()))?;
+        let scores = match mask {
+            // True where a token is seen.
+            Some(mask) if mask.kind() == Kind::Bool => {
+                scores.f_masked_fill(&mask.f_logical_not()?, f64::NEG_INFINITY)?
+            }
+            Some(mask) => scores.f_add(mask)?,
+            None => scores,
         };
-        work().into_result()
+        scores.f_softmax(-1, None::<Kind>)
+    }
+
+    /// The same as libtorch's, without a mask, where the fast engine takes the products. Of more tokens than it holds the
+    /// weights of, libtorch keeps a part at a time.
+    fn by_products(&self, [q, k, v]: [&Tensor; 3]) -> Result<Option<Tensor>> {
+        let (queries, keys) = (q.size(), k.size());
+        let ([.., features], [.., tokens, _]) = (&queries[..], &keys[..]) else { return Ok(None) };
+        if (q.numel() as i64 / (*features).max(1)).saturating_mul(*tokens) > HELD {
+            return Ok(None);
+        }
+        let turned = k.f_transpose(-2, -1).into_result()?;
+        let Some(products) = fast::products(q, &turned)? else { return Ok(None) };
+        fast::products(&self.shares(q, products, None).into_result()?, v)
     }
 }
 
@@ -112,7 +131,7 @@ impl General for Attention {
         let [q, k, v] = [&inputs[0], &inputs[1], &inputs[2]];
         if mask.is_none()
             && !self.causal
-            && let Some(attended) = fast::attend([q, k, v], self.scale_for(q))?
+            && let Some(attended) = self.by_products([q, k, v])?
         {
             return Ok(attended);
         }
@@ -137,5 +156,37 @@ impl General for Attention {
 
     fn makes(&self) -> Makes {
         Makes::Attended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attention_by_products_is_libtorchs() {
+        tch::manual_seed(3);
+        let float = tch::kind::FLOAT_CPU;
+        // As a layer of attention has them: parts of one tensor, turned.
+        let all = Tensor::randn([2, 50, 3 * 4 * 16], float).reshape([2, 50, 3, 4, 16]);
+        let all = all.permute([2, 0, 3, 1, 4]);
+        let [q, k, v] = [0, 1, 2].map(|i| all.select(0, i));
+        let attention = Attention::new().scale(0.3);
+        let Some(ours) = attention.by_products([&q, &k, &v]).expect("an answer") else {
+            return println!("skipped: the fast engine is off");
+        };
+        let theirs = Tensor::scaled_dot_product_attention(
+            &q,
+            &k,
+            &v,
+            None::<&Tensor>,
+            0.0,
+            false,
+            0.3,
+            false,
+        );
+        assert_eq!(ours.size(), theirs.size());
+        let apart = (ours - &theirs).abs().max().double_value(&[]);
+        assert!(apart / theirs.abs().max().double_value(&[]) < 2e-6);
     }
 }
