@@ -58,7 +58,8 @@ impl Attribution for AblationCam {
                  GradCam"
             )));
         }
-        let scores = score_channels(&at, "Ablation-CAM", &self.work, |photo, channels| {
+        let work = self.work.suiting(case.at_once(at.layer())?);
+        let scores = score_channels(&at, "Ablation-CAM", &work, |photo, channels| {
             let one = at.activation.f_narrow(0, photo as i64, 1).into_result()?;
             at.scores_with(photo, &ablated(&one, channels)?)
         })?;

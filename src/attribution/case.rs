@@ -410,6 +410,11 @@ impl Case {
         }
     }
 
+    /// How many values of a layer are best tried at once.
+    pub(super) fn at_once(&self, layer: &str) -> Result<usize> {
+        self.model().at_once(self.find(layer.into())?, &self.input()?.size())
+    }
+
     /// What is explained of one input.
     fn goal(&self, index: usize) -> Result<&ResolvedTarget> {
         self.goals()?.get(index).ok_or_else(|| {

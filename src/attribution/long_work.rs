@@ -8,21 +8,19 @@ use crate::error::{Error, Result};
 use crate::show::{Progress, duration};
 
 /// How a long method works: how much at once, and for how long at most.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LongWork {
-    pub(super) batch: usize,
+    /// As many as suit the network where it is not set.
+    pub(super) batch: Option<usize>,
     pub(super) budget: Option<Duration>,
 }
 
-impl Default for LongWork {
-    fn default() -> Self {
-        // Measured on two cores with whole networks, which is what takes long: smaller batches leave
-        // the cores idle, larger ones leave their caches.
-        LongWork { batch: 6, budget: None }
-    }
-}
-
 impl LongWork {
+    /// The same, with a batch that suits what is done where none was set.
+    pub(super) fn suiting(&self, batch: usize) -> LongWork {
+        LongWork { batch: self.batch.or(Some(batch)), ..self.clone() }
+    }
+
     /// Does `steps` steps for each of so many photos, batch after batch: `each` is called with a
     /// photo's index and the steps to do. Says how far it is, and returns a remark when the time was
     /// up before the end.
@@ -49,7 +47,8 @@ impl LongWork {
         steps: usize,
         mut each: impl FnMut(usize, Range<usize>) -> Result<()>,
     ) -> Result<Option<String>> {
-        if self.batch == 0 {
+        let batch = self.batch.unwrap_or(6);
+        if batch == 0 {
             return Err(Error::Argument("a batch of 0 does no work: give 1 or more".into()));
         }
         let mut progress = match self.budget {
@@ -61,7 +60,7 @@ impl LongWork {
         let mut stopped = None;
         let mut done = 0; // of each photo
         'work: while done < steps {
-            let end = done.saturating_add(self.batch).min(steps);
+            let end = done.saturating_add(batch).min(steps);
             for photo in 0..photos {
                 let elapsed = now.saturating_duration_since(started);
                 if done > 0 && self.budget.is_some_and(|budget| elapsed >= budget) {
@@ -87,12 +86,13 @@ impl LongWork {
 macro_rules! long_work {
     ($method:ident) => {
         impl $method {
-            /// How many inputs run through the network at once, 6 unless set: more take more memory,
-            /// and the result is the same.
+            /// How many inputs run through the network at once. Unless set, it is the number for which each takes
+            /// least time, estimated from the network's layers: many where little is computed with many weights, few
+            /// where maps are large. More take more memory, and the result is the same but for its last digits.
             #[must_use]
             pub fn batch(&self, inputs: usize) -> Self {
                 let mut changed = self.clone();
-                changed.work.batch = inputs;
+                changed.work.batch = Some(inputs);
                 changed
             }
 
@@ -142,15 +142,15 @@ mod tests {
     }
 
     fn within(batch: usize, seconds: f64) -> LongWork {
-        LongWork { batch, budget: Some(Duration::from_secs_f64(seconds)) }
+        LongWork { batch: Some(batch), budget: Some(Duration::from_secs_f64(seconds)) }
     }
 
     #[test]
     fn all_steps_are_done_once_in_batches() {
-        let (batches, lines, remark) = work(LongWork { batch: 4, budget: None }, 1, 10);
+        let (batches, lines, remark) = work(LongWork { batch: Some(4), budget: None }, 1, 10);
         assert_eq!(batches, [(0, 0..4), (0, 4..8), (0, 8..10)]);
         assert_eq!((lines.len(), remark), (0, None));
-        let (batches, ..) = work(LongWork { batch: usize::MAX, budget: None }, 2, 3);
+        let (batches, ..) = work(LongWork { batch: Some(usize::MAX), budget: None }, 2, 3);
         assert_eq!(batches, [(0, 0..3), (1, 0..3)]);
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn long_work_says_how_much_time_is_left() {
-        let (_, lines, _) = work(LongWork { batch: 4, budget: None }, 1, 64);
+        let (_, lines, _) = work(LongWork { batch: Some(4), budget: None }, 1, 64);
         assert_eq!(
             lines,
             ["method, channels: 32 of 64, 2.0 s left", "method, channels: 64 in 4.0 s",]
@@ -192,8 +192,13 @@ mod tests {
 
     #[test]
     fn a_batch_of_none_is_refused() {
-        let text =
-            LongWork { batch: 0, budget: None }.run("method", "channels", 1, 4, |_, _| Ok(()));
+        let text = LongWork { batch: Some(0), budget: None }.run(
+            "method",
+            "channels",
+            1,
+            4,
+            |_, _| Ok(()),
+        );
         assert!(text.expect_err("none").to_string().contains("give 1 or more"));
     }
 }

@@ -107,8 +107,13 @@ impl Attribution for Occlusion {
         let front = front.as_ref().zip(known.as_ref());
         let mut lost = vec![vec![0f64; height * width]; whole.len()];
         let mut covered = vec![vec![0u32; height * width]; whole.len()];
-        let stopped =
-            self.work.run("Occlusion", "windows", whole.len(), windows.len(), |i, steps| {
+        let from = front.map_or("input", |(front, _)| front.layer());
+        let stopped = self.work.suiting(case.at_once(from)?).run(
+            "Occlusion",
+            "windows",
+            whole.len(),
+            windows.len(),
+            |i, steps| {
                 let chosen = &windows[steps];
                 let one = |t: &Tensor| t.f_narrow(0, i as i64, 1).into_result();
                 let found = match front {
@@ -131,7 +136,8 @@ impl Attribution for Occlusion {
                     }
                 }
                 Ok(())
-            })?;
+            },
+        )?;
         let pairs = lost.iter().flatten().zip(covered.iter().flatten());
         let values: Vec<f32> =
             pairs.map(|(sum, &count)| (sum / f64::from(count.max(1))) as f32).collect();
@@ -160,8 +166,9 @@ impl Occlusion {
         let whole = case.scores()?;
         let count = cover.size()[1];
         let mut lost = vec![vec![0f32; count as usize]; whole.len()];
+        let work = self.work.suiting(case.at_once("input")?);
         let stopped =
-            self.work.run("Occlusion", "numbers", whole.len(), count as usize, |i, steps| {
+            work.run("Occlusion", "numbers", whole.len(), count as usize, |i, steps| {
                 let work = || {
                     let rows = input.f_narrow(0, i as i64, 1)?.f_repeat([steps.len() as i64, 1])?;
                     for (row, place) in (0..).zip(steps.clone()) {

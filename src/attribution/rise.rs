@@ -163,7 +163,8 @@ impl Attribution for Rise {
                 scores: Vec::new(),
             });
         }
-        let stopped = self.work.run("RISE", "masks", photos.len(), samples, |photo, steps| {
+        let work = self.work.suiting(case.at_once("input")?);
+        let stopped = work.run("RISE", "masks", photos.len(), samples, |photo, steps| {
             let seen = &mut photos[photo];
             let masks = self.masks(&mut seen.draws, steps.len(), size)?;
             let scores = variants.scores(photo, &masks)?;

@@ -4,6 +4,7 @@
 //! from libtorch's in the last digits. `CONVLENS_PLAIN=1` in the environment switches that off from the next
 //! pass on.
 
+mod at_once;
 mod attention;
 mod backward;
 mod builder;
