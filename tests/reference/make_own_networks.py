@@ -1,4 +1,4 @@
-"""Make assets/own_network/: networks trained in Python on pictures of shapes, for notebooks/07_your_own_network.ipynb.
+"""Make assets/own_network/: networks trained in Python on pictures of shapes, for notebooks 07 and 08.
 
     pip install -r tests/reference/requirements.txt onnxruntime
     python tests/reference/make_own_networks.py [PART..]
@@ -8,11 +8,14 @@ cnn.pt2, cnn.onnx       a convolutional network, as torch.export.save and torch.
 vit.pt2                 torchvision's vision transformer, small, with a convolutional stem
 head.pth                a checkpoint of what is new in a SqueezeNet 1.1 for these classes: its last layer, trained on the
                         features of ../weights/squeezenet1_1.safetensors
+detector.onnx           a small detector of the shapes in a picture of 160 × 160, whose output has the layout of YOLOv8's,
+                        [N, 4 + classes, rows]
+several.png             a picture with five shapes, which it was not trained on
 
-PART is pictures, cnn, vit or head; all of them take about 15 minutes of a processor. `draw` makes pictures from a seed:
-64 × 64, a ground of noise and stripes, strokes and dots, and one circle, square, star or triangle. Kinds differ in
-nothing but their shape: areas, colours, places and turns are drawn from the same distributions. cnn and vit take
-values in [0, 1].
+PART is pictures, cnn, vit, head or detector; all of them take about half an hour of a processor. `draw` makes pictures
+from a seed: 64 × 64, a ground of noise and stripes, strokes and dots, and one circle, square, star or triangle. Kinds
+differ in nothing but their shape: areas, colours, places and turns are drawn from the same distributions. cnn, vit and
+detector take values in [0, 1].
 
 Training begins on plain grounds, which become what they are in its first 40 %; each batch is turned or mirrored, and
 its colours are swapped or inverted. The transformer learns, beside the class of a picture, which class each of its
@@ -45,8 +48,14 @@ TRAINING, EXAM, SAMPLES = 1000, 9000, 9999  # seeds
 
 def draw(count, seed):
     """Pictures [count, 3, 64, 64] in [0, 1], the classes, and how much of each pixel is the object's."""
+    pictures, (kinds,), (cover,) = draw_several(count, seed, SIDE, 1)
+    return pictures, kinds, cover
+
+
+def draw_several(count, seed, side, objects):
+    """The same with so many objects, of which later ones may hide a part of those before."""
     generator = torch.Generator().manual_seed(seed)
-    y, x = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="ij")
+    y, x = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
 
     def uniform(low, high, *shape):
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
@@ -55,7 +64,7 @@ def draw(count, seed):
         return pictures + cover[:, None] * (colour - pictures)
 
     def noise(strength, cells):
-        return F.interpolate(uniform(-1, 1, 3, cells, cells) * strength, size=(SIDE, SIDE), mode="bilinear")
+        return F.interpolate(uniform(-1, 1, 3, cells, cells) * strength, size=(side, side), mode="bilinear")
 
     def strokes(pictures, number):
         for _ in range(number):
@@ -68,45 +77,49 @@ def draw(count, seed):
 
     def dots(pictures, number):
         for _ in range(number):
-            off = torch.hypot(x - uniform(0, SIDE, 1, 1), y - uniform(0, SIDE, 1, 1))
+            off = torch.hypot(x - uniform(0, side, 1, 1), y - uniform(0, side, 1, 1))
             pictures = over(pictures, uniform(0, 1, 3, 1, 1), (uniform(1.3, 3.1, 1, 1) - off).clamp(0, 1))
         return pictures
 
-    ground = uniform(0.2, 0.8, 3, 1, 1).expand(-1, -1, SIDE, SIDE)
+    ground = uniform(0.2, 0.8, 3, 1, 1).expand(-1, -1, side, side)
     for cells, strength in [(3, 0.22), (7, 0.16), (16, 0.14), (32, 0.1)]:
         ground = ground + noise(uniform(0, strength, 1, 1, 1), cells)
     turn = uniform(0, math.pi, 1, 1)
     stripes = torch.sin(uniform(0.4, 1.6, 1, 1) * (x * turn.cos() + y * turn.sin()) + uniform(0, 6, 1, 1))
     pictures = dots(strokes(ground + stripes[:, None] * uniform(-0.12, 0.12, 3, 1, 1), 3), 8)
 
-    # Distances from each shape's edge, negative within it; `inner` is where a star's sides meet.
-    kinds, each = torch.randint(4, (count,), generator=generator), torch.arange(count)
-    inner = 0.42
-    areas = torch.tensor([math.pi, 2, 5 * inner * math.sin(math.pi / 5), 3 * 3**0.5 / 4])
-    radius = (uniform(220, 480, 1, 1) / areas[kinds][:, None, None]).sqrt()
-    dx, dy = (axis - radius - 3 - uniform(0, 1, 1, 1) * (SIDE - 6 - 2 * radius) for axis in [x, y])
-    far, angle = torch.hypot(dx, dy), torch.atan2(dy, dx) + uniform(0, 2 * math.pi, 1, 1)
+    all_kinds, covers = [], []
+    for _ in range(objects):
+        # Distances from each shape's edge, negative within it; `inner` is where a star's sides meet.
+        kinds, each = torch.randint(4, (count,), generator=generator), torch.arange(count)
+        inner = 0.42
+        areas = torch.tensor([math.pi, 2, 5 * inner * math.sin(math.pi / 5), 3 * 3**0.5 / 4])
+        radius = (uniform(220, 480, 1, 1) / areas[kinds][:, None, None]).sqrt()
+        dx, dy = (axis - radius - 3 - uniform(0, 1, 1, 1) * (side - 6 - 2 * radius) for axis in [x, y])
+        far, angle = torch.hypot(dx, dy), torch.atan2(dy, dx) + uniform(0, 2 * math.pi, 1, 1)
 
-    def from_side(corners):
-        step = 2 * math.pi / corners
-        return (angle % step - step / 2).abs()
+        def from_side(corners):
+            step = 2 * math.pi / corners
+            return (angle % step - step / 2).abs()
 
-    def polygon(corners):
-        return far * from_side(corners).cos() - radius * math.cos(math.pi / corners)
+        def polygon(corners):
+            return far * from_side(corners).cos() - radius * math.cos(math.pi / corners)
 
-    tip = math.pi / 5 - from_side(5)
-    side = inner * math.cos(math.pi / 5) - 1, inner * math.sin(math.pi / 5)
-    star = (side[1] * (far * tip.cos() - radius) - side[0] * far * tip.sin()) / math.hypot(*side)
-    cover = torch.stack([far - radius, polygon(4), star, polygon(3)], 1)[each, kinds]
-    cover = (0.5 - cover).clamp(0, 1)
+        tip = math.pi / 5 - from_side(5)
+        edge = inner * math.cos(math.pi / 5) - 1, inner * math.sin(math.pi / 5)
+        star = (edge[1] * (far * tip.cos() - radius) - edge[0] * far * tip.sin()) / math.hypot(*edge)
+        cover = torch.stack([far - radius, polygon(4), star, polygon(3)], 1)[each, kinds]
+        cover = (0.5 - cover).clamp(0, 1)
 
-    # Of eight colours the one that is farthest from the ground's.
-    colours = torch.rand(count, 8, 3, generator=generator)
-    colour = colours[each, (colours - ground.mean((2, 3))[:, None]).norm(dim=2).argmax(1)][:, :, None, None]
-    shade = uniform(-0.008, 0.008, 1, 1, 1) * dx[:, None] + uniform(-0.008, 0.008, 1, 1, 1) * dy[:, None]
-    pictures = over(pictures, colour + shade + noise(0.07, 24), cover)
+        # Of eight colours the one that is farthest from the ground's.
+        colours = torch.rand(count, 8, 3, generator=generator)
+        colour = colours[each, (colours - ground.mean((2, 3))[:, None]).norm(dim=2).argmax(1)][:, :, None, None]
+        shade = uniform(-0.008, 0.008, 1, 1, 1) * dx[:, None] + uniform(-0.008, 0.008, 1, 1, 1) * dy[:, None]
+        pictures = over(pictures, colour + shade + noise(0.07, 24), cover)
+        all_kinds.append(kinds)
+        covers.append(cover)
     pictures = dots(strokes(pictures, 1), 2)
-    return (pictures.clamp(0, 1) * 255).round() / 255, kinds, cover
+    return (pictures.clamp(0, 1) * 255).round() / 255, all_kinds, covers
 
 
 @cache
@@ -300,7 +313,130 @@ def make_head():
     torch.save(checkpoint, FOLDER / "head.pth")
 
 
-PARTS = {"pictures": make_pictures, "cnn": make_cnn, "vit": make_vit, "head": make_head}
+class Detector(nn.Module):
+    """Six convolutions, down to an eighth of the sides. Each cell there puts out a box and a score for each class."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential()
+        before = 3
+        for n, (channels, kernel, stride, dilation) in enumerate(DETECTOR, 1):
+            padding = dilation * (kernel // 2)
+            self.layers.add_module(f"conv{n}", nn.Conv2d(before, channels, kernel, stride, padding, dilation, bias=False))
+            self.layers.add_module(f"bn{n}", nn.BatchNorm2d(channels))
+            self.layers.add_module(f"relu{n}", nn.ReLU())
+            before = channels
+        self.head = nn.Conv2d(before, 4 + len(CLASSES), 1)
+        nn.init.constant_(self.head.bias[4:], -4.0)
+        centres = (torch.arange(LARGE // CELL) + 0.5) * CELL
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        self.register_buffer("centres", torch.stack([x.flatten(), y.flatten()]), persistent=False)
+
+    def raw(self, x):
+        """Boxes [N, 4, rows], centre and size in pixels, and classes [N, classes, rows] before the sigmoid."""
+        found = self.head(self.layers(x)).flatten(2)
+        centres = found[:, :2] * CELL + self.centres
+        return torch.cat([centres, found[:, 2:4].exp() * 3 * CELL], 1), found[:, 4:]
+
+    def forward(self, x):
+        boxes, classes = self.raw(x)
+        return torch.cat([boxes, classes.sigmoid()], 1)
+
+
+LARGE, CELL, OBJECTS = 160, 8, 5
+DETECTOR = [(12, 5, 2, 1), (20, 3, 2, 1), (24, 3, 1, 1), (32, 3, 2, 1), (32, 3, 1, 1), (32, 3, 1, 2)]
+
+
+def boxes_of(covers):
+    """Of objects that cover these pixels, [N, H, W]: left, top, right and bottom, [N, 4]."""
+    seen = covers > 0.5
+    places = torch.arange(covers.shape[1])
+    edges = []
+    for line in [seen.any(1), seen.any(2)]:
+        first = torch.where(line, places, 10**6).amin(1)
+        last = torch.where(line, places + 1, 0).amax(1)
+        edges.append((first, last))
+    (left, right), (top, bottom) = edges
+    return torch.stack([left, top, right, bottom], 1).float()
+
+
+def make_detector():
+    torch.manual_seed(0)
+    net = Detector()
+    parts = [draw_several(100, TRAINING + n, LARGE, OBJECTS) for n in range(24)]
+    pictures = torch.cat([part[0] for part in parts])
+    kinds = torch.cat([torch.stack(part[1], 1) for part in parts])  # [N, objects]
+    boxes = torch.cat([torch.stack([boxes_of(cover) for cover in part[2]], 1) for part in parts])  # [N, objects, 4]
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.02)
+    epochs, batch = 30, 16
+    steps = epochs * (len(kinds) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps, pct_start=0.15)
+    for epoch in range(epochs):
+        net.train()
+        for chosen in torch.randperm(len(kinds), generator=generator).split(batch):
+            x, corners, classes = pictures[chosen], boxes[chosen], kinds[chosen]
+            if torch.rand((), generator=generator) < 0.5:
+                x, corners = x.flip(3), torch.stack([LARGE - corners[..., 2], corners[..., 1], LARGE - corners[..., 0], corners[..., 3]], -1)
+            if torch.rand((), generator=generator) < 0.5:
+                x, corners = x.flip(2), torch.stack([corners[..., 0], LARGE - corners[..., 3], corners[..., 2], LARGE - corners[..., 1]], -1)
+            x = x[:, torch.randperm(3, generator=generator)]
+            found, scores = net.raw(x)
+            # A cell has the object whose middle lies within it or a cell beside it, of several the nearest.
+            middle = (corners[..., :2] + corners[..., 2:]) / 2
+            away = (middle[..., None] - net.centres).abs().amax(2)  # [N, objects, rows]
+            nearest, which = away.min(1)
+            has = nearest < 0.8 * CELL
+            truth = torch.zeros_like(scores)
+            truth.scatter_(1, classes.gather(1, which)[:, None], has[:, None].float())
+            # Focal: what is known already weighs little.
+            p = scores.sigmoid()
+            weight = (truth - p).abs() ** 2
+            of_classes = (weight * F.binary_cross_entropy_with_logits(scores, truth, reduction="none")).sum() / has.sum()
+            wanted = corners.gather(1, which[..., None].expand(-1, -1, 4)).transpose(1, 2)
+            wanted = torch.cat([(wanted[:, :2] + wanted[:, 2:]) / 2, wanted[:, 2:] - wanted[:, :2]], 1)
+            of_boxes = (found - wanted).abs().sum(1)[has].mean() / CELL
+            value = of_classes + 0.5 * of_boxes
+            optimizer.zero_grad()
+            value.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 5)
+            optimizer.step()
+            schedule.step()
+        print(f"epoch {epoch}: loss {value:.3f}", flush=True)
+    net.eval()
+    print(f"detector: of {found_of(net)}")
+    picture = draw_several(40, SAMPLES, LARGE, OBJECTS)[0][SEVERAL]
+    Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy()).save(FOLDER / "several.png", optimize=True)
+    path = FOLDER / "detector.onnx"
+    torch.onnx.export(net, (picture[None],), path, dynamo=False, opset_version=17, input_names=["photo"],
+                      output_names=["boxes"], dynamic_axes={name: {0: "batch"} for name in ["photo", "boxes"]})
+    rows = onnxruntime.InferenceSession(path).run(None, {"photo": picture[None].numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(rows), net(picture[None]), rtol=1e-4, atol=1e-4)
+
+
+# Which of the pictures is kept.
+SEVERAL = 0
+
+
+@torch.no_grad()
+def found_of(net):
+    """How many objects of new pictures are found: a row of the right class scores over 0.5 whose box overlaps the object's by half."""
+    right = all_objects = 0
+    for seed in range(EXAM, EXAM + 4):
+        pictures, kinds, covers = draw_several(50, seed, LARGE, OBJECTS)
+        rows = net(pictures)
+        low, high = rows[:, :2] - rows[:, 2:4] / 2, rows[:, :2] + rows[:, 2:4] / 2
+        for kind, cover in zip(kinds, covers):
+            box = boxes_of(cover)[..., None]
+            common = (torch.minimum(high, box[:, 2:]) - torch.maximum(low, box[:, :2])).clamp(0).prod(1)
+            union = rows[:, 2:4].prod(1) + (box[:, 2:] - box[:, :2]).prod(1) - common
+            scores = rows[:, 4:].gather(1, kind[:, None, None].expand(-1, -1, rows.shape[2]))[:, 0]
+            right += int(((scores > 0.5) & (common / union > 0.5)).any(1).sum())
+            all_objects += len(kind)
+    return f"{all_objects} objects {right} are found"
+
+
+PARTS = {"pictures": make_pictures, "cnn": make_cnn, "vit": make_vit, "head": make_head, "detector": make_detector}
 
 if __name__ == "__main__":
     # Sums in the order of one thread, whatever the machine.
