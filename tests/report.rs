@@ -288,7 +288,7 @@ fn parts_that_do_not_belong_together_are_refused() {
     assert!(refused(&[&first]).contains("of 2 shards 1 are missing: 1"));
     assert!(refused(&[&first, &second, &first]).contains("and so is"));
     let text = refused(&[&first, &other]);
-    assert!(text.contains("another search than") && text.contains("the methods"), "{text}");
+    assert!(text.contains("another report than") && text.contains("the methods"), "{text}");
     let text = refused(&[&first, &third]);
     assert!(text.contains("is shard 1 of 3"), "{text}");
     let text = refused(&[&folder.path().join("photos")]);
@@ -307,7 +307,7 @@ fn parts_that_do_not_belong_together_are_refused() {
     let another = folder.path().join("another");
     report.by(Saliency::default()).save_report(&another).expect("a report");
     let text = failure(Report::join([&first, &second], &another));
-    assert!(text.contains("belongs to another search"), "{text}");
+    assert!(text.contains("belongs to another report"), "{text}");
     for (number, of) in [(2, 2), (0, 0)] {
         let text = failure(report.shard(number, of).save_report(folder.path().join("none")));
         assert!(text.contains("counted from 0"), "{text}");
@@ -448,7 +448,7 @@ fn bad_folders_and_networks_are_refused() {
         (Report::new(&colours(), &photos.preprocess(Preprocess::exact(20, 20))), "prepared"),
     ] {
         let text = failure(other.save_report(&out));
-        assert!(text.contains("belongs to another search") && text.contains(what), "{text}");
+        assert!(text.contains("belongs to another report") && text.contains(what), "{text}");
     }
 
     let mut net = Model::builder("segments", [3, 16, 16]);

@@ -86,11 +86,17 @@ pub(super) fn difference(found: &Value, expected: &Value) -> Option<String> {
     })
 }
 
-/// An error that says in what a file is another search's.
+/// What a file belongs to: a report's folder knows its methods.
+pub(super) fn kind(of: &Value) -> &'static str {
+    if of.get("methods").is_some() { "report" } else { "search" }
+}
+
+/// An error that says in what a file is another search's, or report's.
 pub(super) fn check(found: &Value, expected: &Value, path: &std::path::Path) -> Result<()> {
     let Some(what) = difference(found, expected) else { return Ok(()) };
+    let another = kind(expected);
     Err(Error::file(
         path,
-        format!("belongs to another search ({what}); name another file, or remove this one"),
+        format!("belongs to another {another} ({what}); name another file, or remove this one"),
     ))
 }

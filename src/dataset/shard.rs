@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::folder::ImageFolder;
-use super::identity::difference;
+use super::identity::{difference, kind};
 use crate::error::{Error, Result};
 
 /// Part `number` of `of`, counted from 0.
@@ -100,14 +100,17 @@ pub(crate) fn whole(parts: Vec<(PathBuf, Value)>) -> Result<(Vec<Found>, Value)>
         let Some(part) = part.and_then(|part| serde_json::from_value::<Part>(part).ok()) else {
             return Err(Error::file(
                 &path,
-                "is no part of a search: only what was made with .shard(number, of) can be joined",
+                format!(
+                    "is no part of a {}: only what was made with .shard(number, of) can be joined",
+                    kind(&search)
+                ),
             ));
         };
         let (whole, of, beside) = first.get_or_insert((search.clone(), part.of, path.clone()));
         if let Some(what) = difference(&search, whole) {
             return Err(Error::file(
                 &path,
-                format!("belongs to another search than {} ({what})", beside.display()),
+                format!("belongs to another {} than {} ({what})", kind(whole), beside.display()),
             ));
         }
         if part.of != *of {
