@@ -221,6 +221,55 @@ fn a_box_of_a_function_is_explained_as_faster_rcnns_by_pytorch_grad_cam() {
 }
 
 #[test]
+fn boxes_and_scores_of_two_outputs_are_joined() {
+    let numbers = numbers();
+    let (model, _) = residual();
+    let one = |part: Tensor| part.unsqueeze(0);
+    let last = model.outputs()[0].0.clone();
+    let both = model
+        .with_function("pred_boxes", [last.as_str()], move |y| one(boxes_of(&y[0].get(0)).0))
+        .and_then(|model| {
+            model.with_function("pred_scores", [last.as_str()], move |y| {
+                one(boxes_of(&y[0].get(0)).1)
+            })
+        })
+        .expect("two outputs more");
+    assert_eq!(both.outputs().len(), 3);
+    assert_eq!(both.outputs()[2], ("pred_scores".to_owned(), vec![1, 2, 2]));
+    let joined = both
+        .with_function("rows", ["pred_boxes", "pred_scores"], |y| Tensor::cat(&[&y[0], &y[1]], 2))
+        .expect("a network");
+    let look = joined.look_input(&formula_photo([32, 32], 0, -1.0..1.0)).expect("a look");
+    let read = |y: &Tensor| (y.narrow(1, 0, 4), y.narrow(1, 4, 2));
+    let found = look.detection(&Detector::function(read).confidence(0.0), 0).expect("a box");
+    let heat = look.explain(&GradCam::at("block2").class(&found)).expect("a heat map");
+    assert!(difference(heat.raw(), &numbers["faster/grad_cam"]) < 1e-5);
+
+    let refused = |result: convlens::Result<Model>, part: &str| {
+        let error = result.expect_err(part).to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refused(joined.with_function("rows", ["pred_boxes"], |y| y[0].shallow_clone()), "is taken");
+    refused(joined.with_function("a/b", ["pred_boxes"], |y| y[0].shallow_clone()), "no name");
+    refused(joined.with_function("more", ["pred_box"], |y| y[0].shallow_clone()), "pred_box");
+    refused(joined.with_function("more", ["rows"], |y| y[1].shallow_clone()), "\"more\"");
+    let nothing: [&str; 0] = [];
+    refused(joined.with_function("more", nothing, |_| zeros(1, 1)), "\"more\"");
+}
+
+#[test]
+fn boxes_in_mirrored_photos_are_refused() {
+    let (_, look) = yolo();
+    let found = look.detections(&Detector::default().confidence(0.0)).expect("boxes");
+    let augmented = Augmented::new(GradCam::at("model.4"));
+    let error = look.explain_each(&augmented, &found).expect_err("another place");
+    assert!(
+        matches!(&error, Error::Argument(text) if text.contains("without Augmented")),
+        "{error}"
+    );
+}
+
+#[test]
 fn no_box_is_said_with_the_highest_score() {
     let (_, look) = yolo();
     let found = look.detections(&Detector::default().classes(["cat", "dog"])).expect("no box");

@@ -69,6 +69,13 @@ impl<A: Attribution> Attribution for Augmented<A> {
             )));
         }
         case.check_photo("a method with flips and scales")?;
+        if case.explains_boxes() {
+            return Err(Error::Argument(
+                "a detector's box is at another place in a mirrored photo, where its row stands for something else: \
+                 explain boxes by the method itself, without Augmented"
+                    .into(),
+            ));
+        }
         let input = case.input()?;
         let size = input.size();
         let &[count, _, height, width] = size.as_slice() else {

@@ -410,6 +410,11 @@ impl Case {
         }
     }
 
+    /// Whether a detector's boxes are among what is explained.
+    pub(super) fn explains_boxes(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Detection(_)))
+    }
+
     /// How many values of a layer are best tried at once.
     pub(super) fn at_once(&self, layer: &str) -> Result<usize> {
         self.model().at_once(self.find(layer.into())?, &self.input()?.size())

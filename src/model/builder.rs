@@ -331,14 +331,7 @@ impl Builder {
     /// What messages call it, if it can be called so.
     fn check_name(&self, name: &str, kind: &str) -> Result<String> {
         let context = format!("layer {name:?} ({kind}) of {}", self.name);
-        let named_well = name.split('.').all(|part| !part.is_empty())
-            && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control());
-        if !named_well {
-            return Err(Error::Argument(format!(
-                "{name:?} is no name for a layer: names are non-empty parts joined by dots, \
-                 without slashes and control characters"
-            )));
-        }
+        check_layer_name(name)?;
         if self.names.contains(name) {
             return Err(Error::Argument(format!("{context}: the name is taken")));
         }
@@ -558,6 +551,19 @@ impl Builder {
 }
 
 /// Where a layer of this name keeps its variables.
+/// That a layer can be called so.
+pub(super) fn check_layer_name(name: &str) -> Result<()> {
+    let named_well = name.split('.').all(|part| !part.is_empty())
+        && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control());
+    match named_well {
+        true => Ok(()),
+        false => Err(Error::Argument(format!(
+            "{name:?} is no name for a layer: names are non-empty parts joined by dots, without slashes and control \
+             characters"
+        ))),
+    }
+}
+
 fn path_in<'a>(store: &'a VarStore, layer: &str) -> nn::Path<'a> {
     let parts = layer.split('.').filter(|part| !part.is_empty());
     parts.fold(store.root(), |path, part| path.sub(part))

@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
+use super::builder::check_layer_name;
 use super::layer_ref::place;
-use super::{LayerRef, Model, NodeId, Op};
+use super::sub_model::Graph;
+use super::{LayerRef, Model, Module, Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::photo::Preprocess;
 use crate::tensor::{IntoResult, float_copy, plain_numbers};
@@ -71,6 +73,71 @@ impl Model {
             _ => Rc::clone(&self.classes),
         };
         Ok(Model { output, classes, ..self.clone() })
+    }
+
+    /// The same network with one output more, which counts: a function of other outputs, or of any layers, made of
+    /// tensor operations. What it computes can be explained like any output; so a detector whose boxes and scores are
+    /// apart becomes one that a [`Detector`](crate::look::Detector) reads. The parameters are shared.
+    ///
+    /// The function gets what it is of, each with the dimension of the batch, and keeps that dimension.
+    ///
+    /// ```
+    /// use convlens::prelude::*;
+    /// let mut net = Model::builder("finder", [3, 32, 32]);
+    /// let x = net.input();
+    /// let maps = net.chain("features", ops![Conv2d::new(3, 8, 8).stride(8), Op::Relu], x);
+    /// let places = net.add("places", Conv2d::new(8, 4, 1), &[maps]);
+    /// let kinds = net.add("kinds", Conv2d::new(8, 2, 1), &[maps]);
+    /// let model = net.outputs([("boxes", places), ("logits", kinds)]).build()?;
+    ///
+    /// let joined = model.with_function("rows", ["boxes", "logits"], |y| {
+    ///     let corners = (y[0].sigmoid() * 32.0).flatten(2, 3); // [N, 4, 16]
+    ///     Tensor::cat(&[corners, y[1].sigmoid().flatten(2, 3)], 1)
+    /// })?;
+    /// let look = joined.look(&Photo::open("assets/photos/cat.png")?)?;
+    /// let detector = Detector::function(|rows| (rows.narrow(0, 0, 4).tr(), rows.narrow(0, 4, 2).tr()));
+    /// look.detections(&detector)?;
+    /// Ok::<(), convlens::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Without anything to compute from, or from what is not there; a name that is taken or none; a function that
+    /// panics or returns a single number.
+    pub fn with_function<L: Into<LayerRef>>(
+        &self,
+        name: impl Into<String>,
+        of: impl IntoIterator<Item = L>,
+        function: impl Fn(&[Tensor]) -> Tensor + 'static,
+    ) -> Result<Model> {
+        let name = name.into();
+        check_layer_name(&name)?;
+        let doing = format!("the output {name:?} of {}", self.name());
+        if self.inner.names.layer(&name).is_some() {
+            return Err(Error::Argument(format!("{doing}: the name is taken")));
+        }
+        let inputs = of.into_iter().map(|part| self.output_or_layer(part.into()));
+        let inputs: Vec<NodeId> = inputs.collect::<Result<_>>()?;
+        let op = Op::Module(Module::function(move |parts, _| function(parts)));
+        let shapes: Vec<&[i64]> = inputs.iter().map(|id| self.shape_of(*id)).collect();
+        let shape = op.check(inputs.len()).and_then(|()| op.output_shape(&shapes));
+        let shape = shape.map_err(|e| e.while_doing(&doing))?;
+        let places: Vec<NodeId> = (0..self.inner.nodes.len()).map(NodeId).collect();
+        let mut nodes: Vec<Node> =
+            self.inner.nodes.iter().map(|node| node.shared(&places)).collect();
+        let output = NodeId(nodes.len());
+        nodes.push(Node::plain(name.clone(), op, inputs, shape));
+        let outputs = [self.inner.outputs.as_slice(), &[(name, output)]].concat();
+        let (name, inputs) = (self.name().to_owned(), self.inner.inputs.clone());
+        let model = self.of_shared(Graph { name, nodes, inputs, outputs }, &places);
+        Ok(Model { output, ..model })
+    }
+
+    fn output_or_layer(&self, part: LayerRef) -> Result<NodeId> {
+        let named = match &part {
+            LayerRef::Name(name) => self.inner.outputs.iter().find(|(own, _)| own == name),
+            LayerRef::Index(_) => None,
+        };
+        named.map_or_else(|| self.find(part), |(_, id)| Ok(*id))
     }
 
     /// The same network, of which this layer is the end.

@@ -101,7 +101,15 @@ impl Detector {
     /// use convlens::prelude::*;
     /// let corners = Detector::function(|y| (y.narrow(1, 0, 4), y.narrow(1, 4, 2))); // y: [n, 4 + 2]
     /// let kept = corners.confidence(0.5).overlap(0.3).classes(["cat", "dog"]);
+    /// // Of a network that ends behind its own suppression, [1, 300, 6]: corners, score and the class's number.
+    /// let ended = Detector::function(|y| {
+    ///     let kinds = Tensor::arange(80, (tch::Kind::Float, y.device()));
+    ///     (y.narrow(1, 0, 4), y.narrow(1, 4, 1) * y.narrow(1, 5, 1).eq_tensor(&kinds))
+    /// });
     /// ```
+    ///
+    /// Where boxes and scores are two outputs, [`Model::with_function`](crate::model::Model::with_function) makes one of
+    /// them.
     pub fn function(read: impl Fn(&Tensor) -> (Tensor, Tensor) + 'static) -> Detector {
         Detector { function: Some(Function(Rc::new(read))), ..Detector::default() }
     }
