@@ -68,7 +68,7 @@ fn methods(layer: &str, few: &str) -> Vec<(Box<dyn Attribution>, i64)> {
 #[test]
 fn explanations_hold_little_and_keep_nothing() {
     a_method_holds_little_more_than_one_pass_forwards_and_backwards();
-    a_thousand_explanations_by_each_method_keep_nothing();
+    many_explanations_by_each_method_keep_nothing();
 }
 
 fn a_method_holds_little_more_than_one_pass_forwards_and_backwards() {
@@ -84,21 +84,25 @@ fn a_method_holds_little_more_than_one_pass_forwards_and_backwards() {
         let look = model.look_input(&photo).expect("a look");
         look.explain(method).expect("a heat map");
     };
-    let path: (Box<dyn Attribution>, i64) =
-        (Box::new(IntegratedGradients::default().class(steep())), 6);
-    for (method, batch) in methods("layer4", "layer1").into_iter().chain([path]) {
-        // What is packed, cached and reserved once belongs to neither.
-        both_ways(batch);
-        explain(&method);
+    let check = |method: &dyn Attribution, batch: i64| {
         let allowed = peak(|| both_ways(batch));
         let held = peak(|| explain(&method));
         let ratio = held as f64 / allowed as f64;
         println!("{:<40} {:>4} MB, {ratio:.2} of both ways", method.name(), held >> 20);
         assert!(ratio <= 1.2, "{}: {ratio:.2} of one pass forwards and backwards", method.name());
+    };
+    for (method, batch) in methods("layer4", "layer1") {
+        // What is packed, cached and reserved once belongs to neither.
+        both_ways(batch);
+        explain(&method);
+        check(&method, batch);
     }
+    // The same passes as the one above, and so many of them that one time has to do.
+    check(&IntegratedGradients::default().class(steep()), 6);
 }
 
-fn a_thousand_explanations_by_each_method_keep_nothing() {
+fn many_explanations_by_each_method_keep_nothing() {
+    const CALLS: i64 = 300;
     let mut net = Model::builder("small", [3, 32, 32]);
     let x = net.input();
     let x = net.add("conv", Conv2d::new(3, 8, 3).padding(1).stride(2), &[x]);
@@ -116,10 +120,10 @@ fn a_thousand_explanations_by_each_method_keep_nothing() {
         (0..50).for_each(explain);
         malloc_trim(0);
         let before = status("VmRSS");
-        (50..1000).for_each(explain);
+        (0..CALLS).for_each(explain);
         malloc_trim(0);
         let grown = status("VmRSS") - before;
-        // One kept activation would be 8 KB a call, 8 MB in all.
-        assert!(grown < 4 << 20, "{} KB more after {}", grown >> 10, method.name());
+        // One kept activation would be 8 KB a call.
+        assert!(grown < CALLS * (4 << 10), "{} KB more after {}", grown >> 10, method.name());
     }
 }
