@@ -341,3 +341,15 @@ fn who_writes_to_what_it_is_given_changes_nothing_for_others() {
     assert_eq!(sum("conv").double_value(&[]), before.0);
     assert_eq!(look.logits().expect("logits"), before.1);
 }
+
+#[test]
+fn an_input_of_nan_has_no_predictions() -> convlens::Result<()> {
+    let model = zoo::squeezenet1_1()?;
+    let look = model.look_input(&Tensor::full([1, 3, 64, 64], f64::NAN, tch::kind::FLOAT_CPU))?;
+    let error = look.predictions(5).map(drop).expect_err("NaN").to_string();
+    assert!(
+        error.contains("there are no predictions") && error.contains("the input holds"),
+        "{error}"
+    );
+    Ok(())
+}

@@ -258,6 +258,15 @@ fn boxes_and_scores_of_two_outputs_are_joined() {
 }
 
 #[test]
+fn a_function_that_returns_nan_is_said_to() {
+    let (_, [look, _]) = residual();
+    let target = Target::function("nan", |scores| scores.get(0) * f64::NAN);
+    let error = look.explain(&GradCam::at("block2").class(target)).expect_err("NaN");
+    let parts = ["\"nan\" returns NaN", "output is finite"];
+    assert!(parts.iter().all(|part| error.to_string().contains(part)), "{error}");
+}
+
+#[test]
 fn boxes_in_mirrored_photos_are_refused() {
     let (_, look) = yolo();
     let found = look.detections(&Detector::default().confidence(0.0)).expect("boxes");

@@ -74,7 +74,10 @@ impl<A: Attribution> Attribution for Fused<A> {
             By::Greatest => "greatest",
             By::Product => "product",
         };
-        format!("{}, {by} of {}", names.join(" and "), self.methods.len())
+        match names.is_empty() {
+            true => format!("{by} of no methods"),
+            false => format!("{}, {by} of {}", names.join(" and "), self.methods.len()),
+        }
     }
 
     fn target(&self) -> Target {

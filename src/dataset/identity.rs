@@ -94,9 +94,9 @@ pub(super) fn kind(of: &Value) -> &'static str {
 /// An error that says in what a file is another search's, or report's.
 pub(super) fn check(found: &Value, expected: &Value, path: &std::path::Path) -> Result<()> {
     let Some(what) = difference(found, expected) else { return Ok(()) };
-    let another = kind(expected);
-    Err(Error::file(
-        path,
-        format!("belongs to another {another} ({what}); name another file, or remove this one"),
-    ))
+    let (another, way_out) = match kind(expected) {
+        "report" => ("report", "save to another folder, or remove this one with all that is in it"),
+        other => (other, "name another file, or remove this one"),
+    };
+    Err(Error::file(path, format!("belongs to another {another} ({what}); {way_out}")))
 }

@@ -46,7 +46,7 @@ impl Shard {
         let Shard { number, of } = self;
         if number >= of {
             return Err(Error::Argument(format!(
-                "there is no shard {number} of {of}: they are counted from 0 to one less than there are"
+                "there is no shard {number} of {of}: take 1 or more, counted from 0 to one less than there are"
             )));
         }
         let batch = batch.max(1);

@@ -181,9 +181,14 @@ impl Look {
     /// [`Target::more`](crate::attribution::Target::more) explains it, and [`logits`](Look::logits) has its value.
     ///
     /// # Errors
-    /// When the network's output is not one score a class.
+    /// When the network's output is not one score a class, or a score is NaN or infinite.
     pub fn predictions(&self, count: usize) -> Result<Predictions> {
         let logits = to_floats(&self.logits()?)?;
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            let origin = self.model().first_not_finite(&self.memory.input()?)?;
+            let origin = origin.unwrap_or_else(|| "what the network puts out is not finite".into());
+            return Err(Error::Argument(format!("there are no predictions: {origin}")));
+        }
         let mut rows = ranked(self.model(), &logits);
         rows.truncate(count.max(1));
         Ok(Predictions {
