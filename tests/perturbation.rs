@@ -357,7 +357,7 @@ fn a_score_that_is_no_number_somewhere_is_named() {
     ];
     for method in methods {
         let text = failure(&look, method);
-        assert!(text.contains("\"root\" returns NaN"), "{text}");
+        assert!(text.contains("the score of \"root\" is NaN"), "{text}");
     }
 }
 

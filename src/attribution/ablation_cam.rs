@@ -58,7 +58,7 @@ impl Attribution for AblationCam {
                  GradCam"
             )));
         }
-        let work = self.work.suiting(case.at_once(at.layer())?);
+        let work = self.work.suiting(case, at.layer())?;
         let scores = score_channels(&at, "Ablation-CAM", &work, |photo, channels| {
             let one = at.activation.f_narrow(0, photo as i64, 1).into_result()?;
             at.scores_with(photo, &ablated(&one, channels)?)

@@ -464,7 +464,12 @@ impl Case {
         if all_finite(values)? {
             return Ok(());
         }
-        Err(Error::Argument(match self.model().first_not_finite(&self.input()?)? {
+        let origin = self.model().first_not_finite(&self.input()?)?;
+        if origin.is_none() && self.goals.get().is_some() {
+            // Which fails where it is the target that is not finite.
+            self.scores()?;
+        }
+        Err(Error::Argument(match origin {
             Some(origin) => format!("there is nothing to explain: {origin}"),
             None => format!(
                 "the explanation is not finite, though every activation of {} is: its gradients \

@@ -67,7 +67,7 @@ impl Attribution for IsCam {
         }
         let at = self.settings.look_at(case)?;
         let input = case.input()?;
-        let work = self.work.suiting(case.at_once("input")?);
+        let work = self.work.suiting(case, "input")?;
         let scores = score_channels(&at, "IS-CAM", &work, |photo, channels| {
             let one = input.f_narrow(0, photo as i64, 1).into_result()?;
             let hidden = masks(&at, photo, channels, &one)?.f_mul(&one).into_result()?;

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::Case;
 use crate::error::{Error, Result};
+use crate::model::USUAL_AT_ONCE;
 use crate::show::{Progress, duration};
 
 /// How a long method works: how much at once, and for how long at most.
@@ -16,9 +18,13 @@ pub(crate) struct LongWork {
 }
 
 impl LongWork {
-    /// The same, with a batch that suits what is done where none was set.
-    pub(super) fn suiting(&self, batch: usize) -> LongWork {
-        LongWork { batch: self.batch.or(Some(batch)), ..self.clone() }
+    /// The same, with a batch that suits passes from this layer on where none was set.
+    pub(super) fn suiting(&self, case: &Case, layer: &str) -> Result<LongWork> {
+        let batch = match self.batch {
+            Some(batch) => batch,
+            None => case.at_once(layer)?,
+        };
+        Ok(LongWork { batch: Some(batch), ..self.clone() })
     }
 
     /// Does `steps` steps for each of so many photos, batch after batch: `each` is called with a
@@ -47,7 +53,7 @@ impl LongWork {
         steps: usize,
         mut each: impl FnMut(usize, Range<usize>) -> Result<()>,
     ) -> Result<Option<String>> {
-        let batch = self.batch.unwrap_or(6);
+        let batch = self.batch.unwrap_or(USUAL_AT_ONCE);
         if batch == 0 {
             return Err(Error::Argument("a batch of 0 does no work: give 1 or more".into()));
         }

@@ -108,12 +108,9 @@ impl Attribution for Occlusion {
         let mut lost = vec![vec![0f64; height * width]; whole.len()];
         let mut covered = vec![vec![0u32; height * width]; whole.len()];
         let from = front.map_or("input", |(front, _)| front.layer());
-        let stopped = self.work.suiting(case.at_once(from)?).run(
-            "Occlusion",
-            "windows",
-            whole.len(),
-            windows.len(),
-            |i, steps| {
+        let work = self.work.suiting(case, from)?;
+        let stopped =
+            work.run("Occlusion", "windows", whole.len(), windows.len(), |i, steps| {
                 let chosen = &windows[steps];
                 let one = |t: &Tensor| t.f_narrow(0, i as i64, 1).into_result();
                 let found = match front {
@@ -136,8 +133,7 @@ impl Attribution for Occlusion {
                     }
                 }
                 Ok(())
-            },
-        )?;
+            })?;
         let pairs = lost.iter().flatten().zip(covered.iter().flatten());
         let values: Vec<f32> =
             pairs.map(|(sum, &count)| (sum / f64::from(count.max(1))) as f32).collect();
@@ -166,7 +162,7 @@ impl Occlusion {
         let whole = case.scores()?;
         let count = cover.size()[1];
         let mut lost = vec![vec![0f32; count as usize]; whole.len()];
-        let work = self.work.suiting(case.at_once("input")?);
+        let work = self.work.suiting(case, "input")?;
         let stopped =
             work.run("Occlusion", "numbers", whole.len(), count as usize, |i, steps| {
                 let work = || {

@@ -12,7 +12,7 @@ use crate::look::{Detection, best_first, class_scores, probabilities};
 use crate::model::{LayerRef, Model, YesOrNo, on_a_copy};
 use crate::number::{number, signed};
 use crate::picture::Rectangle;
-use crate::tensor::{IntoResult, all_finite, plain_numbers, to_doubles, to_floats};
+use crate::tensor::{IntoResult, plain_numbers, to_doubles, to_floats};
 
 /// A target resolved for one photo.
 #[derive(Clone, Debug)]
@@ -223,13 +223,6 @@ impl Function {
                 "{what} returns {:?}, but a target is one number: select an element, or take the \
                  sum or the mean",
                 value.size()
-            )));
-        }
-        if !all_finite(&value)? && all_finite(output)? {
-            return Err(Error::Argument(format!(
-                "{what} returns {}, though the network's output is finite: it divides by 0, or takes a root or a \
-                 logarithm of what has none",
-                value.f_double_value(&[]).into_result()?
             )));
         }
         if recording && !value.requires_grad() {

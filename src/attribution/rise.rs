@@ -163,7 +163,7 @@ impl Attribution for Rise {
                 scores: Vec::new(),
             });
         }
-        let work = self.work.suiting(case.at_once("input")?);
+        let work = self.work.suiting(case, "input")?;
         let stopped = work.run("RISE", "masks", photos.len(), samples, |photo, steps| {
             let seen = &mut photos[photo];
             let masks = self.masks(&mut seen.draws, steps.len(), size)?;

@@ -51,7 +51,7 @@ impl Attribution for ScoreCam {
     fn attribute(&self, case: &Case) -> Result<Evidence> {
         let at = self.settings.look_at(case)?;
         let input = case.input()?;
-        let work = self.work.suiting(case.at_once("input")?);
+        let work = self.work.suiting(case, "input")?;
         let scores = score_channels(&at, "Score-CAM", &work, |photo, channels| {
             let one = input.f_narrow(0, photo as i64, 1).into_result()?;
             let maps = chosen_maps(&at, photo, channels).into_result()?;

@@ -72,7 +72,7 @@ impl Attribution for SsCam {
         self.noise.check()?;
         let at = self.settings.look_at(case)?;
         let input = case.input()?;
-        let work = self.work.suiting(case.at_once("input")?);
+        let work = self.work.suiting(case, "input")?;
         let scores = score_channels(&at, "SS-CAM", &work, |photo, channels| {
             let one = input.f_narrow(0, photo as i64, 1).into_result()?;
             let masks = masks(&at, photo, channels, &one)?;

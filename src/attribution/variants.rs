@@ -263,8 +263,8 @@ impl Divided<'_> {
     ) -> Result<(Vec<Vec<f64>>, Option<String>)> {
         let photos = self.segments.len();
         let mut scores = vec![Vec::new(); photos];
-        let at_once = self.case.at_once("input")?;
-        let stopped = work.suiting(at_once).run(method, unit, photos, steps, |photo, range| {
+        let work = work.suiting(self.case, "input")?;
+        let stopped = work.run(method, unit, photos, steps, |photo, range| {
             let rows: Vec<Vec<f32>> = range.filter_map(|step| shown(photo, step)).collect();
             if !rows.is_empty() {
                 scores[photo].extend(self.scores(photo, &rows)?);

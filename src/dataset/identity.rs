@@ -86,17 +86,23 @@ pub(super) fn difference(found: &Value, expected: &Value) -> Option<String> {
     })
 }
 
-/// What a file belongs to: a report's folder knows its methods.
+/// A report knows its methods.
+fn is_report(of: &Value) -> bool {
+    of.get("methods").is_some()
+}
+
+/// What a file belongs to.
 pub(super) fn kind(of: &Value) -> &'static str {
-    if of.get("methods").is_some() { "report" } else { "search" }
+    if is_report(of) { "report" } else { "search" }
 }
 
 /// An error that says in what a file is another search's, or report's.
 pub(super) fn check(found: &Value, expected: &Value, path: &std::path::Path) -> Result<()> {
     let Some(what) = difference(found, expected) else { return Ok(()) };
-    let (another, way_out) = match kind(expected) {
-        "report" => ("report", "save to another folder, or remove this one with all that is in it"),
-        other => (other, "name another file, or remove this one"),
+    let way_out = match is_report(expected) {
+        true => "save to another folder, or remove this one with all that is in it",
+        false => "name another file, or remove this one",
     };
+    let another = kind(expected);
     Err(Error::file(path, format!("belongs to another {another} ({what}); {way_out}")))
 }

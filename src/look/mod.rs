@@ -185,9 +185,7 @@ impl Look {
     pub fn predictions(&self, count: usize) -> Result<Predictions> {
         let logits = to_floats(&self.logits()?)?;
         if logits.iter().any(|logit| !logit.is_finite()) {
-            let origin = self.model().first_not_finite(&self.memory.input()?)?;
-            let origin = origin.unwrap_or_else(|| "what the network puts out is not finite".into());
-            return Err(Error::Argument(format!("there are no predictions: {origin}")));
+            return Err(self.not_finite("predictions")?);
         }
         let mut rows = ranked(self.model(), &logits);
         rows.truncate(count.max(1));
@@ -262,6 +260,13 @@ impl Look {
     pub fn logits(&self) -> Result<Tensor> {
         let scores = score_list(self.model(), &self.memory.output()?)?;
         scores.f_to_device(Device::Cpu).into_result()
+    }
+
+    /// That there are none of these, since the output is not finite, and where that begins.
+    fn not_finite(&self, what: &str) -> Result<Error> {
+        let origin = self.model().first_not_finite(&self.memory.input()?)?;
+        let origin = origin.unwrap_or_else(|| "what the network puts out is not finite".into());
+        Ok(Error::Argument(format!("there are no {what}: {origin}")))
     }
 
     /// The same look, at another of the network's outputs, by its name or its index: its predictions, and what

@@ -18,6 +18,9 @@ const MOST: f64 = (1_u32 << 25) as f64;
 const COUNTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128];
 const GAIN: f64 = 1.02;
 
+/// Inputs in a pass of which nothing is known.
+pub(crate) const USUAL_AT_ONCE: usize = 6;
+
 impl Model {
     /// The least number of inputs in a pass from a layer on for which each takes about as little time as it can: more
     /// of them share what it takes to read the weights, and fewer leave the caches. It follows from shapes alone, so
@@ -83,16 +86,14 @@ impl Work {
     }
 
     fn at_once(&self) -> usize {
-        /// Where nothing is known.
-        const USUAL: usize = 6;
         if self.is_foreign {
-            return USUAL;
+            return USUAL_AT_ONCE;
         }
         let fitting = || {
             COUNTS.into_iter().filter(|&count| count == 1 || self.largest * count as f64 <= MOST)
         };
         let least = fitting().map(|count| self.time(count)).fold(f64::INFINITY, f64::min);
-        fitting().find(|&count| self.time(count) <= GAIN * least).unwrap_or(USUAL)
+        fitting().find(|&count| self.time(count) <= GAIN * least).unwrap_or(USUAL_AT_ONCE)
     }
 }
 

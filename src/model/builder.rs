@@ -550,7 +550,6 @@ impl Builder {
     }
 }
 
-/// Where a layer of this name keeps its variables.
 /// That a layer can be called so.
 pub(super) fn check_layer_name(name: &str) -> Result<()> {
     let named_well = name.split('.').all(|part| !part.is_empty())
@@ -564,6 +563,7 @@ pub(super) fn check_layer_name(name: &str) -> Result<()> {
     }
 }
 
+/// Where a layer of this name keeps its variables.
 fn path_in<'a>(store: &'a VarStore, layer: &str) -> nn::Path<'a> {
     let parts = layer.split('.').filter(|part| !part.is_empty());
     parts.fold(store.root(), |path, part| path.sub(part))

@@ -40,6 +40,7 @@ use std::rc::Rc;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
+pub(crate) use at_once::USUAL_AT_ONCE;
 pub(crate) use attention::Tokens;
 pub(crate) use backward::{Back, Rule, Watch};
 pub(crate) use builder::place_of;

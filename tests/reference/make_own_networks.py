@@ -229,24 +229,32 @@ def saved(name, net):
     return example
 
 
+def saved_onnx(name, net, example, output):
+    """For any number of photos."""
+    path = FOLDER / f"{name}.onnx"
+    torch.onnx.export(net, (example,), path, dynamo=False, opset_version=17, input_names=["photo"],
+                      output_names=[output], dynamic_axes={name: {0: "batch"} for name in ["photo", output]})
+    again = onnxruntime.InferenceSession(path).run(None, {"photo": example.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(again), net(example), rtol=1e-4, atol=1e-4)
+
+
+def save_picture(picture, path):
+    pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(path, optimize=True)
+
+
 def make_pictures():
     for name, n, picture in samples():
         folder = FOLDER / "held_out" / name
         folder.mkdir(parents=True, exist_ok=True)
-        pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
-        Image.fromarray(pixels).save(folder / f"{name}_{n}.png", optimize=True)
+        save_picture(picture, folder / f"{name}_{n}.png")
 
 
 def make_cnn():
     torch.manual_seed(0)
     net = ShapeNet()
     train(net, lambda x, kinds, _: F.cross_entropy(net(x), kinds), list(net.parameters()), 5e-3, epochs=16)
-    example = saved("cnn", net)
-    path = FOLDER / "cnn.onnx"
-    torch.onnx.export(net, (example,), path, dynamo=False, opset_version=17, input_names=["photo"],
-                      output_names=["scores"], dynamic_axes={name: {0: "batch"} for name in ["photo", "scores"]})
-    scores = onnxruntime.InferenceSession(path).run(None, {"photo": example.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(scores), net(example), rtol=1e-4, atol=1e-4)
+    saved_onnx("cnn", net, saved("cnn", net), "scores")
 
 
 def make_vit():
@@ -360,6 +368,13 @@ def boxes_of(covers):
     return torch.stack([left, top, right, bottom], 1).float()
 
 
+def mirrored(corners, axis):
+    """Boxes in a picture that is mirrored from left to right, axis 0, or top to bottom, 1."""
+    corners = corners.clone()
+    corners[..., axis::2] = LARGE - corners[..., axis::2].flip(-1)
+    return corners
+
+
 def make_detector():
     torch.manual_seed(0)
     net = Detector()
@@ -376,10 +391,9 @@ def make_detector():
         net.train()
         for chosen in torch.randperm(len(kinds), generator=generator).split(batch):
             x, corners, classes = pictures[chosen], boxes[chosen], kinds[chosen]
-            if torch.rand((), generator=generator) < 0.5:
-                x, corners = x.flip(3), torch.stack([LARGE - corners[..., 2], corners[..., 1], LARGE - corners[..., 0], corners[..., 3]], -1)
-            if torch.rand((), generator=generator) < 0.5:
-                x, corners = x.flip(2), torch.stack([corners[..., 0], LARGE - corners[..., 3], corners[..., 2], LARGE - corners[..., 1]], -1)
+            for axis in [0, 1]:
+                if torch.rand((), generator=generator) < 0.5:
+                    x, corners = x.flip(3 - axis), mirrored(corners, axis)
             x = x[:, torch.randperm(3, generator=generator)]
             found, scores = net.raw(x)
             # A cell has the object whose middle lies within it or a cell beside it, of several the nearest.
@@ -405,17 +419,9 @@ def make_detector():
         print(f"epoch {epoch}: loss {value:.3f}", flush=True)
     net.eval()
     print(f"detector: of {found_of(net)}")
-    picture = draw_several(40, SAMPLES, LARGE, OBJECTS)[0][SEVERAL]
-    Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy()).save(FOLDER / "several.png", optimize=True)
-    path = FOLDER / "detector.onnx"
-    torch.onnx.export(net, (picture[None],), path, dynamo=False, opset_version=17, input_names=["photo"],
-                      output_names=["boxes"], dynamic_axes={name: {0: "batch"} for name in ["photo", "boxes"]})
-    rows = onnxruntime.InferenceSession(path).run(None, {"photo": picture[None].numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(rows), net(picture[None]), rtol=1e-4, atol=1e-4)
-
-
-# Which of the pictures is kept.
-SEVERAL = 0
+    pictures, *_ = draw_several(40, SAMPLES, LARGE, OBJECTS)
+    save_picture(pictures[0], FOLDER / "several.png")
+    saved_onnx("detector", net, pictures[:1], "boxes")
 
 
 @torch.no_grad()

@@ -179,9 +179,7 @@ impl Detector {
         let output = look.memory().output()?;
         let model = look.model();
         if !all_finite(&output)? {
-            let origin = model.first_not_finite(&look.memory().input()?)?;
-            let origin = origin.unwrap_or_else(|| "what the network puts out is not finite".into());
-            return Err(Error::Argument(format!("there are no boxes: {origin}")));
+            return Err(look.not_finite("boxes")?);
         }
         if let Some(function) = &self.function {
             return Ok((self.read_by(function, &output)?, Source::Function(function.clone())));
