@@ -62,6 +62,7 @@ pub mod prelude;
 mod quadrature;
 pub mod report;
 pub mod show;
+mod statistics;
 pub mod tensor;
 pub mod train;
 pub mod weights;

@@ -505,6 +505,46 @@ fn trust_is_a_table_of_means_and_spreads() {
     assert!(html.contains("<b>") && html.contains("a map at random"), "{html}");
 }
 
+/// A metric that has these values for a method, and the second ones for a map at random.
+struct Valued([f64; 4], [f64; 4]);
+
+impl Metric for Valued {
+    fn name(&self) -> String {
+        "value".into()
+    }
+
+    fn better(&self) -> Better {
+        Better::Higher
+    }
+
+    fn measure(&self, trial: &Trial) -> Result<Option<f64>> {
+        let random = trial.method().name() == "a map at random";
+        Ok(Some(if random { self.1 } else { self.0 }[trial.photo()]))
+    }
+}
+
+#[test]
+fn a_method_is_told_from_a_map_at_random_photo_by_photo() {
+    let model = with_formula_weights(networks::residual());
+    let photos = photos(4);
+    let random = [0.5, 2.5, 2.0, 3.0];
+    let words = |count: usize, values: [f64; 4]| {
+        let given = given(4, 4, |y, x| (y * 4 + x) as f32);
+        let table = trust_by(&model, &photos[..count], &[&given], &[&Valued(values, random)]);
+        table.expect("a table").words().join("\n")
+    };
+    // The means differ in the same way in both; the differences of the first are those of `statistics`' test.
+    let chance = words(4, [1.0, 2.0, 4.0, 3.5]);
+    assert!(chance.contains("on so few photos (2.62, at random 2, p = 0.31)"), "{chance}");
+    let shown = words(4, [1.0, 3.2, 2.6, 3.7]);
+    assert!(shown.contains("nothing here speaks against given"), "{shown}");
+    let worse = words(4, [0.4, 2.5, 2.0, 3.0]);
+    assert!(worse.contains("is no better than a map at random"), "{worse}");
+    let one = words(1, [1.0; 4]);
+    assert!(one.contains("one photo does not show what differs by chance"), "{one}");
+    assert!(!chance.contains("one photo"), "{chance}");
+}
+
 #[test]
 fn trust_says_what_it_could_not_measure() {
     let model = with_formula_weights(networks::residual());

@@ -12,7 +12,6 @@ mod halton;
 mod logistic;
 mod maps;
 mod nmf;
-mod student;
 mod tcav;
 mod tcav_test;
 

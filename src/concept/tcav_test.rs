@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
-use super::student::{Test, deviation, mean, welch};
 use crate::chart::Chart;
 use crate::number::{counted, number};
 use crate::show::{MimeBundle, Row, Show, Table, debug_line, together};
+use crate::statistics::{Test, deviation, mean, welch};
 
 /// Above this, a difference is put down to chance.
 const LEVEL: f64 = 0.05;

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::trial::Trial;
-use super::{Better, Metric, check_change, check_runs};
+use super::{Better, Chance, Metric, check_change, check_runs};
 use crate::error::Result;
 use crate::model::Init;
 use crate::number::number;
@@ -94,7 +94,7 @@ impl Metric for MaxSensitivity {
         false
     }
 
-    fn objection(&self, mean: f64, _: Option<f64>) -> Option<String> {
+    fn objection(&self, mean: f64, _: Option<&Chance>) -> Option<String> {
         (mean > MUCH).then(|| {
             format!(
                 "changes by {:.0} % of itself when the photo's values change by {} at most",

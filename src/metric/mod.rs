@@ -78,6 +78,8 @@ use crate::error::{Error, Result};
 use crate::look::Look;
 use crate::number::number;
 
+/// A difference from maps at random that is more probable than this by chance shows nothing.
+const LEVEL: f64 = 0.05;
 /// Nothing runs the network more often than this for one photo and one method.
 const MOST_RUNS: usize = 10_000;
 
@@ -140,24 +142,37 @@ pub trait Metric {
         self.better() != Better::Neither
     }
 
-    /// In plain words, what speaks against a method that has this mean over the photos. `at_random` is the mean of a
-    /// map at random of 7 × 7 values, where it could be measured: unless a metric has words of its own, a method that is no
-    /// better than that has nothing to say.
-    fn objection(&self, mean: f64, at_random: Option<f64>) -> Option<String> {
-        let at_random = at_random?;
-        let no_better = match self.better() {
-            Better::Higher => mean <= at_random,
-            Better::Lower => mean >= at_random,
-            Better::Neither => false,
+    /// In plain words, what speaks against a method that has this mean over the photos: unless a metric has words of its
+    /// own, that a map at random does as well, or that on these photos it cannot be told from one.
+    fn objection(&self, mean: f64, chance: Option<&Chance>) -> Option<String> {
+        let Chance { mean: random, p } = chance?;
+        let (name, beside) =
+            (self.name(), format!("{}, at random {}", number(mean, 3), number(*random, 3)));
+        let better = match self.better() {
+            Better::Higher => mean > *random,
+            Better::Lower => mean < *random,
+            Better::Neither => return None,
         };
-        no_better.then(|| {
-            let (mean, random) = (number(mean, 3), number(at_random, 3));
-            format!(
-                "is no better than a map at random by {} ({mean}, at random {random})",
-                self.name()
-            )
-        })
+        match p {
+            _ if !better => Some(format!("is no better than a map at random by {name} ({beside})")),
+            Some(p) if *p > LEVEL => Some(format!(
+                "cannot be told from a map at random by {name} on so few photos ({beside}, p = {})",
+                number(*p, 2)
+            )),
+            _ => None,
+        }
     }
+}
+
+/// How a map at random does where a method was measured, by one metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Chance {
+    /// The mean over the photos of maps at random of 7 × 7 values.
+    pub mean: f64,
+    /// How probable it is that the method differs as much from them, photo by photo, by chance: the paired test of Student, on both
+    /// sides. `None` where less than two photos were measured, or all differ by the same.
+    pub p: Option<f64>,
 }
 
 impl Look {

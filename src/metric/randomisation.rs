@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::similarity::Compared;
 use super::trial::{Trial, only};
-use super::{Better, Metric};
+use super::{Better, Chance, Metric};
 use crate::attribution::{Attribution, Heatmap, heats};
 use crate::chart::Chart;
 use crate::error::{Error, Result};
@@ -195,7 +195,7 @@ impl Metric for Randomisation {
         false
     }
 
-    fn objection(&self, mean: f64, _: Option<f64>) -> Option<String> {
+    fn objection(&self, mean: f64, _: Option<&Chance>) -> Option<String> {
         (mean > ALIKE).then(|| {
             format!(
                 "hardly changes when the network's weights are randomised (rank correlation {}): it shows the photo more \

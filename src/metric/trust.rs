@@ -11,7 +11,8 @@ use super::agreement::{Pairs, same};
 use super::similarity::Compared;
 use super::trial::Trial;
 use super::{
-    AverageDrop, Better, Deletion, Insertion, MaxSensitivity, Metric, Randomisation, Sparseness,
+    AverageDrop, Better, Chance, Deletion, Insertion, MaxSensitivity, Metric, Randomisation,
+    Sparseness,
 };
 use crate::attribution::{Attribution, Case, Evidence, Meaning, Reduction, Target};
 use crate::chart::extent;
@@ -22,6 +23,7 @@ use crate::number::{counted, number};
 use crate::photo::Photo;
 use crate::picture::write_file;
 use crate::show::{DASH, MimeBundle, Progress, Row, Show, Table, debug_line, quoted};
+use crate::statistics::{self, paired};
 use crate::tensor::IntoResult;
 
 /// A metric that tells the methods apart by less than this share of its values says nothing about them.
@@ -49,9 +51,9 @@ pub struct Trust {
 /// 7 × 7 values is measured, too, a different one for each photo.
 ///
 /// Below the table stands what speaks against each method: that it does not change when the network's weights are randomised
-/// (rank correlation above 0.5), changes by more than half of itself when the photo hardly does, or is no better than a map at
-/// random; and which metrics tell nothing apart here (all methods within 1 %), and which methods mark the same (rank
-/// correlation above 0.99).
+/// (rank correlation above 0.5), changes by more than half of itself when the photo hardly does, is no better than a map at
+/// random, or cannot be told from one on so few photos (the paired test of Student, `p` above 0.05); and which metrics tell nothing
+/// apart here (all methods within 1 %), and which methods mark the same (rank correlation above 0.99).
 ///
 /// A method takes, for each photo, some 40 runs of the network and 12 explanations.
 ///
@@ -265,6 +267,14 @@ impl Trust {
         self.at_random.get(metric).and_then(|values| mean(values))
     }
 
+    /// How a map at random does beside a method.
+    fn chance(&self, method: usize, metric: usize) -> Option<Chance> {
+        let pairs = self.values(method, metric).iter().zip(self.at_random.get(metric)?);
+        let differences: Vec<f64> =
+            pairs.filter_map(|(value, random)| Some((*value)? - (*random)?)).collect();
+        Some(Chance { mean: self.random(metric)?, p: paired(&differences).map(|test| test.p) })
+    }
+
     /// What speaks against each method here, and what else has to be known, a sentence each.
     pub fn words(&self) -> &[String] {
         &self.words
@@ -274,10 +284,9 @@ impl Trust {
         let mut words = Vec::new();
         let mut nothing = Vec::new();
         for (i, method) in self.methods.iter().enumerate() {
-            let against = metrics
-                .iter()
-                .enumerate()
-                .filter_map(|(j, metric)| metric.objection(self.mean(i, j)?, self.random(j)));
+            let against = metrics.iter().enumerate().filter_map(|(j, metric)| {
+                metric.objection(self.mean(i, j)?, self.chance(i, j).as_ref())
+            });
             let against: Vec<String> = against.collect();
             let measured = (0..metrics.len()).any(|j| self.mean(i, j).is_some());
             match against.is_empty() {
@@ -288,6 +297,9 @@ impl Trust {
         }
         if !nothing.is_empty() {
             words.push(format!("nothing here speaks against {}", nothing.join(", ")));
+        }
+        if self.photos == 1 && self.at_random.iter().flatten().any(Option::is_some) {
+            words.push("one photo does not show what differs by chance: give more".into());
         }
         for (j, (name, better)) in self.metrics.iter().enumerate() {
             let means: Vec<f64> = (0..self.methods.len()).filter_map(|i| self.mean(i, j)).collect();
@@ -325,9 +337,8 @@ impl Trust {
             let Some(mean) = mean(values) else { return DASH.to_owned() };
             let count = values.iter().flatten().count();
             let spread =
-                spread(values).map_or(String::new(), |s| format!("\u{a0}±\u{a0}{}", number(s, 2)));
-            let fewer =
-                if count < self.photos { format!("\u{a0}({count})") } else { String::new() };
+                spread(values).map_or(String::new(), |s| format!(" ±\u{a0}{}", number(s, 2)));
+            let fewer = if count < self.photos { format!(" ({count})") } else { String::new() };
             number(mean, 3) + &spread + &fewer
         };
         let best: Vec<Vec<usize>> = (0..self.metrics.len()).map(|j| self.best(j)).collect();
@@ -432,14 +443,13 @@ impl Show for Trust {
 }
 
 fn mean(values: &[Option<f64>]) -> Option<f64> {
-    let count = values.iter().flatten().count();
-    (count > 0).then(|| values.iter().flatten().sum::<f64>() / count as f64)
+    let known: Vec<f64> = values.iter().copied().flatten().collect();
+    (!known.is_empty()).then(|| statistics::mean(&known))
 }
 
 fn spread(values: &[Option<f64>]) -> Option<f64> {
-    let (mean, count) = (mean(values)?, values.iter().flatten().count());
-    let squares: f64 = values.iter().flatten().map(|v| (v - mean).powi(2)).sum();
-    (count > 1).then(|| (squares / (count - 1) as f64).sqrt())
+    let known: Vec<f64> = values.iter().copied().flatten().collect();
+    (known.len() > 1).then(|| statistics::deviation(&known))
 }
 
 /// A map that knows nothing, for comparison.

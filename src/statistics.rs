@@ -1,15 +1,15 @@
-//! Whether two groups of numbers differ: Welch's t test.
+//! Means, how far numbers lie from them, and whether a difference can be chance: Student's t tests.
 
-/// What the test says.
+/// What a test says, on both sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Test {
-    pub(super) t: f64,
-    pub(super) p: f64,
+pub(crate) struct Test {
+    pub(crate) t: f64,
+    pub(crate) p: f64,
 }
 
-/// Welch's test of whether two groups have one mean, on both sides; `None` with less than two numbers in one, or where all numbers
-/// of each group are the same, about which it says nothing.
-pub(super) fn welch(one: &[f64], other: &[f64]) -> Option<Test> {
+/// Welch's test of whether two groups have one mean; `None` with less than two numbers in one, or where all numbers of each group
+/// are the same, about which it says nothing.
+pub(crate) fn welch(one: &[f64], other: &[f64]) -> Option<Test> {
     if one.len() < 2 || other.len() < 2 {
         return None;
     }
@@ -25,12 +25,22 @@ pub(super) fn welch(one: &[f64], other: &[f64]) -> Option<Test> {
     Some(Test { t, p: two_sided(t, degrees) })
 }
 
-pub(super) fn mean(values: &[f64]) -> f64 {
+/// Whether the mean of these numbers is 0; `None` of less than two, or where all are the same.
+pub(crate) fn paired(differences: &[f64]) -> Option<Test> {
+    let (count, spread) = (differences.len() as f64, deviation(differences));
+    (spread > 0.0).then(|| {
+        let t = mean(differences) * count.sqrt() / spread;
+        Test { t, p: two_sided(t, count - 1.0) }
+    })
+}
+
+/// 0 of no values.
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// By `n − 1`; 0 of a single value.
-pub(super) fn deviation(values: &[f64]) -> f64 {
+pub(crate) fn deviation(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (squares / values.len().saturating_sub(1).max(1) as f64).sqrt()
@@ -38,7 +48,7 @@ pub(super) fn deviation(values: &[f64]) -> f64 {
 
 /// How probable a `t` as far from 0, or further, is by chance, by Student's distribution: the incomplete beta function
 /// `I(ν / (ν + t²); ν / 2, ½)`.
-pub(super) fn two_sided(t: f64, degrees: f64) -> f64 {
+fn two_sided(t: f64, degrees: f64) -> f64 {
     let square = t * t;
     let (x, y) = (degrees / (degrees + square), square / (degrees + square));
     let (a, b) = (degrees / 2.0, 0.5);
@@ -120,5 +130,17 @@ mod tests {
         assert_eq!(welch(&[1.0], &[0.0, 0.5]), None);
         let same = welch(&[1.0, 2.0, 3.0], &[3.0, 1.0, 2.0]).expect("a test");
         assert_eq!((same.t, same.p), (0.0, 1.0));
+        assert_eq!(paired(&[1.0, 1.0]), None);
+        assert_eq!(paired(&[1.0]), None);
+    }
+
+    #[test]
+    fn pairs_are_tested_by_their_differences() {
+        // scipy's ttest_rel of [1, 2, 4, 3.5] and [0.5, 2.5, 2, 3].
+        let test = paired(&[0.5, -0.5, 2.0, 0.5]).expect("a test");
+        assert!(
+            (test.t - 1.212678125181665).abs() < 1e-12
+                && (test.p - 0.31203635673959246).abs() < 1e-12
+        );
     }
 }
