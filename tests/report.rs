@@ -361,6 +361,12 @@ fn what_fails_on_every_photo_ends_the_report() {
     let text =
         failure(Report::new(&colours(), &photos).by(GradCam::at("rulu")).save_report(out.path()));
     assert!(text.contains("no layer \"rulu\"") && text.contains("\"relu\""), "{text}");
+    // And nothing of it stands in the way of the right one.
+    assert_eq!(std::fs::read_dir(out.path()).expect("a folder").count(), 0);
+    let right = Report::new(&colours(), &photos).by(GradCam::at("relu"));
+    assert_eq!(right.save_report(out.path()).expect("a report").photos(), 12);
+    let twice = failure(right.by(GradCam::at("relu")).save_report(out.path()));
+    assert!(twice.contains("Grad-CAM twice"), "{twice}");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use super::Method;
 use super::expected::Expected;
 use super::names::{Files, PhotoFiles};
 use super::row::{Map, Row, Scored};
-use crate::attribution::Target;
+use crate::attribution::{Heatmap, Target};
 use crate::dataset::{ImageFolder, Item, Unreadable};
 use crate::error::{Error, Result};
 use crate::look::{Look, Prediction};
 use crate::model::Model;
 use crate::panic::caught;
+use crate::picture::Picture;
 
 /// Predicted classes that are kept of each photo.
 const BEST: usize = 3;
@@ -26,6 +27,13 @@ pub(super) struct Explainer<'a> {
     files: Files,
     /// By method: on how many photos it failed so far, unless it ever worked.
     failures: Vec<Option<usize>>,
+}
+
+/// What one method found, with the tile and the remarks below it.
+struct Explained {
+    method: usize,
+    for_expected: bool,
+    map: Result<(Heatmap, Picture, Vec<String>)>,
 }
 
 impl<'a> Explainer<'a> {
@@ -99,36 +107,34 @@ impl<'a> Explainer<'a> {
         row.right = (!right.is_empty())
             .then(|| all.first().is_some_and(|best| right.contains(&best.class)));
 
-        let files = self.files.of(index, class, &row.photo)?;
-        let picture = files.photo();
-        look.view().shown().save(self.files.path(&picture))?;
-        row.picture = Some(picture);
+        // Nothing is written for a method that works on no photo.
+        let mut explained = Vec::new();
         for (place, method) in self.methods.iter().enumerate() {
-            let own = self.map(&look, place, None, &files)?;
-            let worked = own.failed.is_none();
-            row.maps.push(own);
+            let own = self.explained(&look, place, None)?;
+            let worked = own.map.is_ok();
+            explained.push(own);
             let expected = row.expected.as_ref().filter(|_| row.right == Some(false) && worked);
             if let Some(expected) = expected
                 && method.is_for_target()
                 && method.target() == Target::Predicted
             {
-                row.maps.push(self.map(&look, place, Some(expected.class), &files)?);
+                explained.push(self.explained(&look, place, Some(expected.class))?);
             }
         }
+        let files = self.files.of(index, class, &row.photo)?;
+        let picture = files.photo();
+        look.view().shown().save(self.files.path(&picture))?;
+        row.picture = Some(picture);
+        let maps = explained.into_iter().map(|explained| self.written(explained, &files));
+        row.maps = maps.collect::<Result<_>>()?;
         self.remember(&row);
         Ok(row)
     }
 
     /// A method's map for its own target, or for a class that was expected.
-    fn map(
-        &self,
-        look: &Look,
-        place: usize,
-        expected: Option<usize>,
-        files: &PhotoFiles,
-    ) -> Result<Map> {
+    fn explained(&self, look: &Look, place: usize, expected: Option<usize>) -> Result<Explained> {
         let method = &*self.methods[place];
-        let explained = caught(|| {
+        let map = caught(|| {
             let heat = match expected {
                 None => look.explain(method),
                 Some(class) => look.explain_for(method, class),
@@ -137,9 +143,18 @@ impl<'a> Explainer<'a> {
             Ok((heat, picture, remarks))
         })
         .flatten();
+        if let Err(error) = &map {
+            self.check_hope(place, error)?;
+        }
+        Ok(Explained { method: place, for_expected: expected.is_some(), map })
+    }
+
+    /// What stands in the row of it; its picture and its values are written.
+    fn written(&self, explained: Explained, files: &PhotoFiles) -> Result<Map> {
+        let Explained { method, for_expected, map: found } = explained;
         let mut map = Map {
-            method: place,
-            for_expected: expected.is_some(),
+            method,
+            for_expected,
             failed: None,
             about: None,
             layer: None,
@@ -148,15 +163,14 @@ impl<'a> Explainer<'a> {
             picture: None,
             values: None,
         };
-        let (heat, drawn, remarks) = match explained {
-            Ok(explained) => explained,
+        let (heat, drawn, remarks) = match found {
+            Ok(found) => found,
             Err(error) => {
-                self.check_hope(place, &error)?;
                 map.failed = Some(error.to_string());
                 return Ok(map);
             }
         };
-        let [picture, values] = self.files.of_method(files, place, expected.is_some());
+        let [picture, values] = self.files.of_method(files, method, for_expected);
         drawn.save(self.files.path(&picture))?;
         heat.save_npy(self.files.path(&values))?;
         map.about = heat.about();

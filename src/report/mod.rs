@@ -21,6 +21,7 @@ use crate::attribution::{Attribution, GradCam};
 use crate::dataset::{ImageFolder, Shard, decoded, identity, in_order, photos_of, threads, whole};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::number::counted;
 use crate::show::{MimeBundle, Progress, Show, debug_line};
 
 use expected::Expected;
@@ -166,8 +167,8 @@ impl Report {
     ///
     /// # Errors
     /// A network that does not end in one score a class; a layer or a class that it does not have; a method that
-    /// fails on each of the first eight photos; when no photo can be read; a folder that holds another report, lies
-    /// among the photos or cannot be written; a shard that there is not.
+    /// fails on each of the first eight photos, or is there twice; when no photo can be read; a folder that holds another
+    /// report, lies among the photos or cannot be written; a shard that there is not.
     pub fn save_report(&self, folder: impl AsRef<Path>) -> Result<Reported> {
         let folder = folder.as_ref();
         self.check(folder)?;
@@ -188,7 +189,12 @@ impl Report {
             explainer.remember(&row);
             Ok(())
         })?;
-        self.work(&mut rows, &mut explainer, range)?;
+        let worked = self.work(&mut rows, &mut explainer, range.clone());
+        if worked.is_err() && rows.next() == range.start {
+            // What is asked in another way is another report, and starts anew.
+            rows.forget();
+        }
+        worked?;
         if self.shard.is_some() {
             let summary = summary::of(&mut rows, &search)?;
             return Ok(Reported { folder: folder.to_path_buf(), page: None, ..summary });
@@ -236,6 +242,13 @@ impl Report {
             return Err(Error::Argument(format!(
                 "{} photos with pictures make a page that no browser likes: at most {MOST_PICTURED}",
                 self.pictured
+            )));
+        }
+        let settings: Vec<String> = self.methods.iter().map(|m| format!("{m:?}")).collect();
+        if let Some(twice) = (1..settings.len()).find(|&i| settings[..i].contains(&settings[i])) {
+            return Err(Error::Argument(format!(
+                "the report explains by {} twice, in the same way: take each method once",
+                self.methods[twice].name()
             )));
         }
         if folder.is_file() {
@@ -327,8 +340,8 @@ impl Report {
     fn text(&self) -> String {
         let names: Vec<String> = self.methods().iter().map(|method| method.name()).collect();
         format!(
-            "{} photos by {}: .save_report(\"out/\") writes it",
-            self.photos.len(),
+            "{} by {}: .save_report(\"out/\") writes it",
+            counted(self.photos.len(), "photo"),
             names.join(", ")
         )
     }
