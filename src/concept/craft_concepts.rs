@@ -198,7 +198,7 @@ impl CraftConcepts {
     }
 
     fn named(&self, concept: usize) -> String {
-        format!("concept {}: {}", concept + 1, number(self.importances[concept], 2))
+        format!("concept {}, importance {}", concept + 1, number(self.importances[concept], 2))
     }
 }
 

@@ -245,7 +245,7 @@ fn titled(at: &LayerCase, concepts: usize, view: &View) -> String {
     )
 }
 
-/// "1: tabby 62 %, tiger cat 21 %"
+/// "concept 1 alone: tabby 62 %, tiger cat 21 %"
 fn named(concept: usize, classes: Option<&Vec<Prediction>>) -> String {
     let all = classes.map_or(&[][..], Vec::as_slice).iter().take(NAMED).enumerate();
     let classes = all.filter(|(i, class)| *i == 0 || class.probability >= LEAST);
@@ -254,7 +254,7 @@ fn named(concept: usize, classes: Option<&Vec<Prediction>>) -> String {
         .collect();
     match classes.is_empty() {
         true => format!("concept {}", concept + 1),
-        false => format!("{}: {}", concept + 1, classes.join(", ")),
+        false => format!("concept {} alone: {}", concept + 1, classes.join(", ")),
     }
 }
 
