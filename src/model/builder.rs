@@ -538,6 +538,7 @@ impl Builder {
                 variables: self.variables,
                 notes: Default::default(),
                 fast: Default::default(),
+                plan: Default::default(),
                 trainings: Rc::default(),
                 one_by_one: self.one_by_one.then(Rc::default),
             }),

@@ -122,6 +122,8 @@ struct Inner {
     names: Names,
     variables: VarStore,
     fast: fast::Engine,
+    /// That of the last pass.
+    plan: RefCell<Option<Rc<run::Plan>>>,
     /// What was decided while weights were taken.
     notes: RefCell<Vec<String>>,
     /// How many training passes there were: what a look remembers from before is of no use.

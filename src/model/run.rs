@@ -1,6 +1,7 @@
 //! The one executor: computes the wanted nodes from the fed ones and nothing else.
 
 use std::borrow::Borrow;
+use std::rc::Rc;
 
 use tch::{Device, Tensor};
 
@@ -92,15 +93,16 @@ impl Model {
         let fixed = fixed.iter().map(|(id, value)| (*id, value));
         let feeds: Vec<(NodeId, &Tensor)> = feeds.iter().copied().chain(fixed).collect();
         let feeds = feeds.as_slice();
-        let plan = Plan::new(self, feeds, wanted)?;
+        let fuses = pass.infers() && fast::takes(feeds.iter().map(|(_, tensor)| *tensor))?;
+        let plan = Plan::of(self, feeds, wanted, fuses)?;
         if pass == Pass::Training {
             self.inner.trainings.set(self.inner.trainings.get() + 1);
         }
         if pass.infers() {
             let _no_grad = tch::no_grad_guard();
-            plan.execute(self, pass, feeds, wanted)
+            plan.execute(self, pass, feeds)
         } else {
-            with_grad(|| plan.execute(self, pass, feeds, wanted))
+            with_grad(|| plan.execute(self, pass, feeds))
         }
     }
 
@@ -219,16 +221,52 @@ impl Node {
     }
 }
 
-/// Which nodes have to run, and how many still read each value.
-struct Plan {
-    needed: Vec<bool>,
+/// What a pass has to do. It follows from which layers are fed with values of which sizes and which are wanted, so a network
+/// keeps it for the next pass that is like this one.
+pub(super) struct Plan {
+    fed: Vec<(NodeId, Vec<i64>)>,
+    wanted: Vec<NodeId>,
+    fuses: bool,
+    /// How many layers read each value.
     readers: Vec<usize>,
+    /// What is wanted or fed, and so stays as it is.
+    fixed: Vec<bool>,
+    chains: Chains,
+    /// The layers that have to run, and of those taken together the last.
+    order: Vec<NodeId>,
 }
 
 impl Plan {
-    fn new(model: &Model, feeds: &[(NodeId, &Tensor)], wanted: &[NodeId]) -> Result<Plan> {
+    /// `fuses` says whether layers may be taken together.
+    fn of(
+        model: &Model,
+        feeds: &[(NodeId, &Tensor)],
+        wanted: &[NodeId],
+        fuses: bool,
+    ) -> Result<Rc<Plan>> {
+        let kept = &model.inner.plan;
+        let alike = |plan: &&Rc<Plan>| {
+            let fed = plan.fed.iter().map(|(id, size)| (*id, size.clone()));
+            plan.fuses == fuses
+                && plan.wanted == wanted
+                && fed.eq(feeds.iter().map(|(id, tensor)| (*id, tensor.size())))
+        };
+        if let Some(plan) = kept.borrow().as_ref().filter(alike) {
+            return Ok(Rc::clone(plan));
+        }
+        let plan = Rc::new(Plan::new(model, feeds, wanted, fuses)?);
+        *kept.borrow_mut() = Some(Rc::clone(&plan));
+        Ok(plan)
+    }
+
+    fn new(
+        model: &Model,
+        feeds: &[(NodeId, &Tensor)],
+        wanted: &[NodeId],
+        fuses: bool,
+    ) -> Result<Plan> {
         let nodes = &model.inner.nodes;
-        let mut plan = Plan { needed: vec![false; nodes.len()], readers: vec![0; nodes.len()] };
+        let (mut needed, mut readers) = (vec![false; nodes.len()], vec![0; nodes.len()]);
         let mut fed = vec![false; nodes.len()];
         for (id, tensor) in feeds {
             fed[id.0] = true;
@@ -238,65 +276,66 @@ impl Plan {
                 model.check_beside(*id, &tensor.size())?;
             }
         }
+        let mut fixed = fed.clone();
         for id in wanted {
-            plan.needed[id.0] = true;
+            (needed[id.0], fixed[id.0]) = (true, true);
         }
         for index in (0..nodes.len()).rev() {
-            if !plan.needed[index] || fed[index] {
+            if !needed[index] || fed[index] {
                 continue;
             }
             if matches!(nodes[index].op, Op::Input) {
                 return Err(model.unfed(NodeId(index), &fed));
             }
             for id in &nodes[index].inputs {
-                plan.needed[id.0] = true;
-                plan.readers[id.0] += 1;
+                needed[id.0] = true;
+                readers[id.0] += 1;
             }
         }
-        Ok(plan)
+        let runs = |id: NodeId| needed[id.0] && !fed[id.0];
+        let read = |id: NodeId| if fixed[id.0] { 0 } else { readers[id.0] };
+        let chains = match fuses {
+            true => Chains::find(nodes, runs, read, |_| true),
+            false => Chains::none(nodes),
+        };
+        let order = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !chains.is_inside(*id));
+        Ok(Plan {
+            order: order.collect(),
+            fed: feeds.iter().map(|(id, tensor)| (*id, tensor.size())).collect(),
+            wanted: wanted.to_vec(),
+            fuses,
+            readers,
+            fixed,
+            chains,
+        })
     }
 
     fn execute(
-        self,
+        &self,
         model: &Model,
         pass: Pass,
         feeds: &[(NodeId, &Tensor)],
-        wanted: &[NodeId],
     ) -> Result<Vec<Tensor>> {
         let nodes = &model.inner.nodes;
         let mut values: Vec<Option<Tensor>> = Vec::new();
         values.resize_with(nodes.len(), || None);
-        let mut fixed = vec![false; nodes.len()];
-        for id in wanted {
-            fixed[id.0] = true;
-        }
         for (id, tensor) in feeds {
-            fixed[id.0] = true;
             let tensor = tensor.f_to_device(model.device()).into_result()?;
             values[id.0] = Some(match nodes[id.0].op {
                 Op::Input => channels_last(&tensor)?,
                 _ => tensor,
             });
         }
-        let Plan { needed, readers } = self;
-        let runs = |id: NodeId| needed[id.0] && values[id.0].is_none();
-        let read = |id: NodeId| if fixed[id.0] { 0 } else { readers[id.0] };
-        let given = feeds.iter().filter(|(id, _)| needed[id.0]).map(|(_, tensor)| *tensor);
-        let chains = match pass.infers() {
-            true => fast::chains(nodes, given, runs, read, |_| true)?,
-            false => Chains::none(nodes),
-        };
-        let order: Vec<NodeId> = (0..nodes.len()).map(NodeId).filter(|id| runs(*id)).collect();
-        let left = readers.clone();
-        let mut running = Running { model, pass, readers, left, fixed, values };
-        for id in order.into_iter().filter(|id| !chains.is_inside(*id)) {
-            match chains.ending_at(id) {
-                Some(chain) => running.chain(chain, id, chains.slice(id))?,
-                None if running.is_joined(id, &chains) => running.joined(id),
+        let left = self.readers.clone();
+        let mut running = Running { model, pass, plan: self, left, values };
+        for &id in &self.order {
+            match self.chains.ending_at(id) {
+                Some(chain) => running.chain(chain, id, self.chains.slice(id))?,
+                None if running.is_joined(id) => running.joined(id),
                 None => running.layer(id)?,
             }
         }
-        wanted
+        self.wanted
             .iter()
             .map(|id| {
                 let value = running.values[id.0].as_ref().map(Tensor::shallow_clone);
@@ -310,11 +349,9 @@ impl Plan {
 struct Running<'a> {
     model: &'a Model,
     pass: Pass,
-    /// How many layers read each value, and how many of them have still to run.
-    readers: Vec<usize>,
+    plan: &'a Plan,
+    /// How many layers that read each value have still to run.
     left: Vec<usize>,
-    /// What is wanted or fed, and so stays as it is.
-    fixed: Vec<bool>,
     values: Vec<Option<Tensor>>,
 }
 
@@ -332,7 +369,9 @@ impl Running<'_> {
         let overwrite = self.pass.infers()
             && node.inputs.first().is_some_and(|from| {
                 let source = self.model.node(*from);
-                self.readers[from.0] == 1 && !self.fixed[from.0] && source.op.makes_new_memory()
+                self.plan.readers[from.0] == 1
+                    && !self.plan.fixed[from.0]
+                    && source.op.makes_new_memory()
             });
         let parameters = node.parameters_for(self.pass);
         let output = node.op.forward(&mut inputs, &parameters, self.pass, overwrite);
@@ -392,10 +431,10 @@ impl Running<'_> {
     }
 
     /// Whether this is a concatenation that all inputs have been written into.
-    fn is_joined(&self, id: NodeId, chains: &Chains) -> bool {
+    fn is_joined(&self, id: NodeId) -> bool {
         let Some(whole) = &self.values[id.0] else { return false };
         self.model.node(id).inputs.iter().all(|from| {
-            let part = self.values[from.0].as_ref().zip(chains.slice(*from));
+            let part = self.values[from.0].as_ref().zip(self.plan.chains.slice(*from));
             part.is_some_and(|(part, slice)| slice.holds(part, whole))
         })
     }
@@ -419,7 +458,7 @@ impl Running<'_> {
     /// A reader of this value is done; it is dropped behind the last, which is told.
     fn release(&mut self, id: NodeId) -> bool {
         self.left[id.0] -= 1;
-        let last = self.left[id.0] == 0 && !self.fixed[id.0];
+        let last = self.left[id.0] == 0 && !self.plan.fixed[id.0];
         if last {
             self.values[id.0] = None;
         }

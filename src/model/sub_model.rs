@@ -178,6 +178,7 @@ impl Model {
                 nodes,
                 notes: Default::default(),
                 fast: Default::default(),
+                plan: Default::default(),
                 trainings: Rc::default(),
                 one_by_one: self.inner.one_by_one.clone(),
             }),

@@ -72,7 +72,9 @@ impl Chains {
         Chains { ending, inside: vec![false; nodes.len()], slices }
     }
 
-    pub(super) fn find(
+    /// The layers that are taken together. `runs(id)` says whether a node has to run, `readers(id)` how many read it, 0 where
+    /// somebody else wants its value, `takes(op)` whether a function of each value may be taken along.
+    pub(in crate::model) fn find(
         nodes: &[Node],
         runs: impl Fn(NodeId) -> bool,
         readers: impl Fn(NodeId) -> usize,

@@ -27,7 +27,6 @@ pub(super) use mean::mean;
 pub(super) use products::products;
 pub(super) use threads::prepare;
 
-use super::{Node, NodeId, Op};
 use crate::error::Result;
 use crate::tensor::IntoResult;
 use weights::FoldedWeights;
@@ -67,26 +66,18 @@ pub(super) struct Read<'a> {
     pub(super) other: Option<&'a Tensor>,
 }
 
-/// The layers among `nodes` that are taken together, where all `given` values are finite: oneDNN's rectifier
-/// makes 0 of NaN, which would hide it. `runs(id)` says whether a node has to run, `readers(id)` how
-/// many read it, 0 where somebody else wants its value, `takes(op)` whether a function of each value may be
-/// taken along.
-pub(super) fn chains<'a>(
-    nodes: &[Node],
-    given: impl IntoIterator<Item = &'a Tensor>,
-    runs: impl Fn(NodeId) -> bool,
-    readers: impl Fn(NodeId) -> usize,
-    takes: impl Fn(&Op) -> bool,
-) -> Result<Chains> {
-    if is_on() {
-        for values in given {
-            if !is_finite(values)? {
-                return Ok(Chains::none(nodes));
-            }
-        }
-        return Ok(Chains::find(nodes, runs, readers, takes));
+/// Whether layers may be taken together in a pass with these feeds, which are finite then: oneDNN's rectifier makes 0 of NaN,
+/// which would hide it.
+pub(super) fn takes<'a>(feeds: impl IntoIterator<Item = &'a Tensor>) -> Result<bool> {
+    if !is_on() {
+        return Ok(false);
     }
-    Ok(Chains::none(nodes))
+    for values in feeds {
+        if !is_finite(values)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether anything is to be done here. Asked at each pass, since a notebook's next cell may set the
