@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tch::Tensor;
 use tch::nn::VarStore;
 
+use super::apart::check_photos_apart;
 use super::names::Namer;
 use super::parts::countable;
 use crate::error::{Error, Result};
@@ -667,43 +668,13 @@ impl Draft {
                 let value = Tensor::f_ones(fed.sizes(), (kind, tch::Device::Cpu)).into_result()?;
                 alone = alone.fix(fed.name.as_str(), &value)?;
             }
-            check_photos(&alone, self.advice)?;
+            check_photos_apart(&alone, self.advice)?;
         }
         match up_to {
             None => Ok(model),
             Some(layer) => model.up_to(layer),
         }
     }
-}
-
-/// Whether each photo of a batch gets what it gets alone.
-fn check_photos(model: &Model, advice: &str) -> Result<()> {
-    let size = model.input_size(2);
-    model.check_memory(&size)?;
-    // Two photos that differ, and are the same for everybody.
-    let count: i64 = size.iter().product();
-    let run = || {
-        let photos = Tensor::f_arange(count, (tch::Kind::Float, tch::Device::Cpu))?.f_sin()?;
-        let photos = photos.f_mul(&photos.f_cos()?)?.f_reshape(&size)?;
-        let second = photos.f_narrow(0, 1, 1)?;
-        Ok((photos, second))
-    };
-    let (both, second) = run().into_result()?;
-    // Not as in inference: what that packs for the next passes would lie beside the weights.
-    let run = |photos: &Tensor| model.forward_as(Pass::Gradient, photos);
-    let (both, alone) = (run(&both)?, run(&second)?);
-    let compare = || {
-        let differs = both.f_narrow(0, 1, 1)?.f_sub(&alone)?.f_abs()?.f_max()?;
-        Ok((differs.f_double_value(&[])?, alone.f_abs()?.f_max()?.f_double_value(&[])?))
-    };
-    let (differs, greatest) = compare().into_result()?;
-    if differs <= 1e-3 * greatest {
-        return Ok(());
-    }
-    Err(Error::Argument(format!(
-        "it was exported for a single photo, and how it goes on for more cannot be told from the file: export \
-         it with {advice} and a batch of two"
-    )))
 }
 
 fn index(value: &Value) -> Option<usize> {

@@ -2,6 +2,7 @@
 //!
 //! A reader translates names, options and weights; it runs nothing of its own.
 
+mod apart;
 mod draft;
 mod names;
 mod onnx;

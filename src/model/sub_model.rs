@@ -134,6 +134,22 @@ impl Model {
         Ok(Model { preprocess, input: NodeId(0), output: places[end.0], ..model })
     }
 
+    /// The same graph with other operators, which own no parameters, where `by` has some.
+    pub(crate) fn with_ops(&self, by: impl Fn(&Op) -> Option<Op>) -> Model {
+        let places: Vec<NodeId> = (0..self.inner.nodes.len()).map(NodeId).collect();
+        let nodes = self.inner.nodes.iter().map(|node| match by(&node.op) {
+            Some(op) => Node::plain(node.name.clone(), op, node.inputs.clone(), node.shape.clone()),
+            None => node.shared(&places),
+        });
+        let graph = Graph {
+            name: self.name().to_owned(),
+            nodes: nodes.collect(),
+            inputs: self.inner.inputs.clone(),
+            outputs: self.inner.outputs.clone(),
+        };
+        self.of_shared(graph, &places)
+    }
+
     /// A network of these layers, with which it shares parameters and the count of trainings; it takes photos as
     /// this one does, its classes have the same names, and its tokens stand for the same pixels. This one's layers
     /// stand at these places in it.
