@@ -179,8 +179,8 @@ def make(folder, name):
     save(export(net, (x,), dynamic_shapes={argument: {0: Dim("batch")}}), folder / "dynamic.pt2")
     # Without gradients, the older exporter writes attention as an operation that ONNX does not know.
     with torch.enable_grad():
-        torch.onnx.export(net, (x[:1],), folder / "torchscript.onnx", opset_version=17, dynamo=False)
-    # A protobuf ends at 2 GB. The older exporter sees that by itself.
+        # It writes what a protobuf cannot hold, over 2 GB, beside it, where it knows the path as a text.
+        torch.onnx.export(net, (x[:1],), str(folder / "torchscript.onnx"), opset_version=17, dynamo=False)
     large = sum(p.numel() * p.element_size() for p in net.parameters()) > 1.5e9
     torch.onnx.export(program, (x[:1],), folder / "dynamo.onnx", opset_version=20, dynamo=True, external_data=large)
     save_file(reference(net, x) | grad_cam(name, net, x), folder / "reference.safetensors")
