@@ -1,0 +1,365 @@
+//! The five sockets, and what is answered without evcxr.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use jupyter_protocol::ConnectionInfo;
+use jupyter_zmq_client::{
+    Connection, KernelHeartbeatConnection, RawMessage, RouterRecvConnection,
+    create_kernel_control_connection, create_kernel_heartbeat_connection,
+    create_kernel_iopub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
+};
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
+use zeromq::{SocketRecv, SocketSend};
+
+use crate::child::Nursery;
+use crate::connection::{self, ConnectionError};
+use crate::control::Control;
+use crate::dispatch::{Dispatcher, Memory};
+use crate::evaluator::Evaluator;
+use crate::language::{Completeness, completeness};
+use crate::message::{Channel, Outgoing, PROTOCOL, Publisher, Request, Unusable};
+use crate::page::Page;
+use crate::relay;
+use crate::session::Session;
+
+/// How long evcxr has to end when the kernel ends.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Why a kernel does not run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The connection file cannot be used.
+    Connection(ConnectionError),
+    /// A port is taken, or the address is none of this machine: its URL, and the reason.
+    Socket(String, String),
+    /// The system refuses threads, sockets or signals.
+    System(std::io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Connection(error) => error.fmt(f),
+            RunError::Socket(url, reason) => write!(
+                f,
+                "the kernel cannot listen at {url} ({reason}); does another kernel use this connection file?"
+            ),
+            RunError::System(error) => write!(f, "the kernel cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<std::io::Error> for RunError {
+    fn from(error: std::io::Error) -> Self {
+        RunError::System(error)
+    }
+}
+
+/// Runs a kernel for this connection file until it is told to shut down, then ends the process.
+///
+/// # Errors
+/// Where the connection file cannot be used or a port is taken.
+pub fn run(file: &Path) -> Result<(), RunError> {
+    let info = connection::read(file).map_err(RunError::Connection)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("sockets")
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(info))?;
+    // Threads may still wait for what never comes.
+    std::process::exit(0);
+}
+
+async fn serve(info: ConnectionInfo) -> Result<(), RunError> {
+    // Any random name will do.
+    let session_id =
+        jupyter_protocol::JupyterMessage::new(jupyter_protocol::KernelInfoRequest {}, None)
+            .header
+            .session;
+    let failed = |url: String| {
+        move |error: jupyter_zmq_client::RuntimeError| RunError::Socket(url, error.to_string())
+    };
+    let heartbeat =
+        create_kernel_heartbeat_connection(&info).await.map_err(failed(info.hb_url()))?;
+    let shell = create_kernel_shell_connection(&info, &session_id).await;
+    let (to_shell, from_shell) = shell.map_err(failed(info.shell_url()))?.split();
+    let control = create_kernel_control_connection(&info, &session_id).await;
+    let (to_control, from_control) = control.map_err(failed(info.control_url()))?.split();
+    let stdin = create_kernel_stdin_connection(&info, &session_id).await;
+    let (to_stdin, from_stdin) = stdin.map_err(failed(info.stdin_url()))?.split();
+    let iopub = create_kernel_iopub_connection(&info, &session_id).await;
+    let iopub = iopub.map_err(failed(info.iopub_url()))?;
+
+    let (publisher, outgoing) = Publisher::new();
+    let senders = Senders { shell: to_shell, control: to_control, stdin: to_stdin, iopub };
+    tokio::spawn(senders.run(outgoing));
+    tokio::spawn(beat(heartbeat));
+    publisher.announce(None, "status", json!({"execution_state": "starting"})).await;
+
+    let nursery = Arc::new(Nursery::new()?);
+    let control = Arc::new(Control::default());
+    let page = Arc::new(Page::new(publisher.clone()));
+    let session = Arc::new(Session::default());
+    relay::serve(Arc::clone(&nursery), Arc::clone(&page), Arc::clone(&control));
+    let evaluator = Evaluator::start(nursery, Arc::clone(&control))?;
+    let (requests, inbox) = channel();
+    let (lines, inputs) = channel();
+    let dispatcher = Dispatcher {
+        inbox,
+        inputs: Arc::new(Mutex::new(inputs)),
+        publisher: publisher.clone(),
+        page,
+        control: Arc::clone(&control),
+        evaluator: evaluator.clone(),
+        session: Arc::clone(&session),
+        memory: Memory::default(),
+    };
+    thread::Builder::new().name("requests".to_owned()).spawn(move || dispatcher.run())?;
+
+    let desk = Desk {
+        publisher: publisher.clone(),
+        control: Arc::clone(&control),
+        session,
+        requests,
+        lines,
+        ended: Arc::new(Notify::new()),
+    };
+    let ended = Arc::clone(&desk.ended);
+    tokio::spawn(desk.clone().serve(Channel::Shell, from_shell));
+    tokio::spawn(desk.clone().serve(Channel::Control, from_control));
+    tokio::spawn(desk.serve(Channel::Stdin, from_stdin));
+    let interrupts = Arc::clone(&control);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        while interrupt.recv().await.is_some() {
+            interrupts.interrupt();
+        }
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        () = ended.notified() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+        () = orphaned() => {}
+    }
+    // What a queue of cells still sends is of no use to anybody.
+    let _ = tokio::time::timeout(FAREWELL, publisher.flush()).await;
+    control.end_all();
+    let _ = tokio::task::spawn_blocking(move || evaluator.end(FAREWELL)).await;
+    Ok(())
+}
+
+/// Ends when the Jupyter is gone that has started the kernel, as far as one says that it has.
+async fn orphaned() {
+    let parent = rustix::process::getppid();
+    if std::env::var_os("JPY_PARENT_PID").is_none() || parent.is_none() {
+        return std::future::pending().await;
+    }
+    while rustix::process::getppid() == parent {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Sends back whatever comes, so that Jupyter knows the kernel lives.
+async fn beat(mut heartbeat: KernelHeartbeatConnection) {
+    loop {
+        match heartbeat.socket.recv().await {
+            Ok(message) => {
+                let _ = heartbeat.socket.send(message).await;
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// The ends of the sockets by which the kernel sends, in one place, so that the order stays.
+struct Senders {
+    shell: jupyter_zmq_client::RouterSendConnection,
+    control: jupyter_zmq_client::RouterSendConnection,
+    stdin: jupyter_zmq_client::RouterSendConnection,
+    iopub: Connection<zeromq::PubSocket>,
+}
+
+impl Senders {
+    async fn run(mut self, mut outgoing: Receiver<Outgoing>) {
+        while let Some(next) = outgoing.recv().await {
+            match next {
+                Outgoing::Message(channel, message) => {
+                    // Whoever has gone away misses nothing.
+                    let _ = match channel {
+                        Channel::Shell => self.shell.send(*message).await,
+                        Channel::Control => self.control.send(*message).await,
+                        Channel::Stdin => self.stdin.send(*message).await,
+                        Channel::Iopub => self.iopub.send(*message).await,
+                    };
+                }
+                Outgoing::Flushed(done) => {
+                    // The sockets' own tasks write what they were given.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    let _ = done.send(());
+                }
+            }
+        }
+    }
+}
+
+/// Takes what comes and answers what needs no evcxr.
+#[derive(Clone)]
+struct Desk {
+    publisher: Publisher,
+    control: Arc<Control>,
+    session: Arc<Session>,
+    requests: Sender<Request>,
+    lines: Sender<String>,
+    ended: Arc<Notify>,
+}
+
+impl Desk {
+    async fn serve(self, channel: Channel, mut from: RouterRecvConnection) {
+        loop {
+            let multipart = match from.socket.recv().await {
+                Ok(multipart) => multipart,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    continue;
+                }
+            };
+            let request = match RawMessage::from_multipart(multipart, &from.mac) {
+                Ok(raw) => Request::parse(channel, raw),
+                Err(error) => Err(Unusable::Ignored(format!(
+                    "a message is not signed with this kernel's key, or is none: {error}"
+                ))),
+            };
+            match request {
+                Ok(request) => self.take(request).await,
+                Err(Unusable::Answered(request, problem)) => {
+                    self.refuse(&request, &problem).await;
+                }
+                Err(Unusable::Ignored(problem)) => eprintln!("{problem}; it is ignored"),
+            }
+        }
+    }
+
+    async fn take(&self, request: Request) {
+        if request.channel == Channel::Stdin {
+            if request.kind() == "input_reply" {
+                let _ = self.lines.send(request.text("value").to_owned());
+            }
+            return;
+        }
+        match request.kind() {
+            "execute_request" | "complete_request" | "inspect_request" => {
+                let _ = self.requests.send(request);
+                return;
+            }
+            "kernel_info_request" => self.answer(&request, kernel_info()).await,
+            "history_request" => self.answer(&request, self.session.history(&request)).await,
+            "comm_info_request" => {
+                self.answer(&request, json!({"status": "ok", "comms": {}})).await;
+            }
+            "is_complete_request" => {
+                let content = match completeness(request.text("code")) {
+                    Completeness::Complete => json!({"status": "complete"}),
+                    Completeness::Invalid => json!({"status": "invalid"}),
+                    Completeness::Incomplete(indent) => {
+                        json!({"status": "incomplete", "indent": indent})
+                    }
+                };
+                self.answer(&request, content).await;
+            }
+            "interrupt_request" => {
+                self.control.interrupt();
+                self.answer(&request, json!({"status": "ok"})).await;
+            }
+            "shutdown_request" => {
+                let restart = request.flag("restart", false);
+                let content = json!({"status": "ok", "restart": restart});
+                self.publisher.announce(Some(&request), "shutdown_reply", content.clone()).await;
+                self.answer(&request, content).await;
+                self.ended.notify_one();
+            }
+            // Nobody here speaks with pages: what opens a comm learns that it is closed.
+            "comm_open" => {
+                let content = json!({"comm_id": request.content["comm_id"], "data": {}});
+                self.around(&request, Some(("comm_close", content))).await;
+            }
+            "comm_msg" | "comm_close" => self.around(&request, None).await,
+            kind => {
+                let problem = format!("this kernel knows no {kind}");
+                self.refuse(&request, &problem).await;
+            }
+        }
+        self.still_busy().await;
+    }
+
+    async fn answer(&self, request: &Request, content: Value) {
+        let kind = request.kind().replace("_request", "_reply");
+        self.publisher.answer(request, &kind, content).await;
+    }
+
+    async fn refuse(&self, request: &Request, problem: &str) {
+        if request.kind().ends_with("_request") {
+            let content = json!({
+                "status": "error", "ename": "BadRequest", "evalue": problem, "traceback": [problem],
+            });
+            self.answer(request, content).await;
+        } else {
+            eprintln!("{problem}; it is ignored");
+        }
+    }
+
+    async fn around(&self, request: &Request, what: Option<(&str, Value)>) {
+        let state = |state: &str| json!({"execution_state": state});
+        self.publisher.announce(Some(request), "status", state("busy")).await;
+        if let Some((kind, content)) = what {
+            self.publisher.announce(Some(request), kind, content).await;
+        }
+        self.publisher.announce(Some(request), "status", state("idle")).await;
+    }
+
+    /// A cell that runs meanwhile still does, whatever 'idle' front ends have just heard.
+    async fn still_busy(&self) {
+        if let Some(running) = self.session.running() {
+            let content = json!({"execution_state": "busy"});
+            self.publisher.announce(Some(&running), "status", content).await;
+        }
+    }
+}
+
+fn kernel_info() -> Value {
+    json!({
+        "status": "ok",
+        "protocol_version": PROTOCOL,
+        "implementation": "convlens-kernel",
+        "implementation_version": env!("CARGO_PKG_VERSION"),
+        "language_info": {
+            "name": "rust",
+            "version": "",
+            "mimetype": "text/rust",
+            "file_extension": ".rs",
+            "pygments_lexer": "rust",
+            "codemirror_mode": "rust",
+            "nbconvert_exporter": "script",
+        },
+        "banner": concat!(
+            "convlens-kernel ", env!("CARGO_PKG_VERSION"), ": Rust, evaluated by evcxr. Commands begin with \
+             a colon; :help lists them."
+        ),
+        "help_links": [{"text": "Rust's standard library", "url": "https://doc.rust-lang.org/std/"}],
+        "debugger": false,
+        "supported_features": [],
+    })
+}
