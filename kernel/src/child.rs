@@ -102,11 +102,11 @@ impl Nursery {
 /// The first thing that `main` does: in the child it makes the connection to the kernel, and evcxr's part never
 /// returns; in the wrapper around rustc, which evcxr makes of this program, too, that is all.
 pub fn run_if_child() {
-    if let Some(socket) = std::env::var_os(SOCKET) {
-        if let Err(error) = prepare(&socket) {
-            eprintln!("The process that runs the cells cannot reach the kernel: {error}");
-            std::process::exit(98);
-        }
+    if let Some(socket) = std::env::var_os(SOCKET)
+        && let Err(error) = prepare(&socket)
+    {
+        eprintln!("The process that runs the cells cannot reach the kernel: {error}");
+        std::process::exit(98);
     }
     evcxr::runtime_hook();
 }

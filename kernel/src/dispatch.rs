@@ -63,9 +63,9 @@ impl Dispatcher {
         while let Some(request) = self.next() {
             let request = Arc::new(request);
             self.publisher.tell(Some(&request), "status", json!({"execution_state": "busy"}));
-            let mut failed = false;
+            let mut given_up = Vec::new();
             match request.kind() {
-                "execute_request" => failed = self.execute(&request),
+                "execute_request" => given_up = self.execute(&request),
                 "complete_request" => {
                     let content = self.complete(&request);
                     self.publisher.reply(&request, "complete_reply", content);
@@ -77,9 +77,7 @@ impl Dispatcher {
                 _ => {}
             }
             self.publisher.tell(Some(&request), "status", json!({"execution_state": "idle"}));
-            if failed && request.flag("stop_on_error", true) {
-                self.abort();
-            }
+            self.abort(given_up);
         }
     }
 
@@ -87,15 +85,17 @@ impl Dispatcher {
         self.memory.kept.pop_front().or_else(|| self.inbox.recv().ok())
     }
 
-    /// Gives up the cells that are queued.
-    fn abort(&mut self) {
-        let queued: Vec<Request> =
-            self.memory.kept.drain(..).chain(self.inbox.try_iter()).collect();
-        for request in queued {
-            if request.kind() != "execute_request" {
-                self.memory.kept.push_back(request);
-                continue;
-            }
+    /// The cells that are queued now.
+    fn queued(&mut self) -> Vec<Request> {
+        let queued = self.memory.kept.drain(..).chain(self.inbox.try_iter());
+        let (cells, others): (Vec<_>, Vec<_>) =
+            queued.partition(|request| request.kind() == "execute_request");
+        self.memory.kept = others.into();
+        cells
+    }
+
+    fn abort(&self, cells: Vec<Request>) {
+        for request in cells {
             let tell = |state| {
                 self.publisher.tell(Some(&request), "status", json!({"execution_state": state}));
             };
@@ -107,8 +107,8 @@ impl Dispatcher {
         }
     }
 
-    /// Runs a cell; says whether it failed.
-    fn execute(&mut self, request: &Parent) -> bool {
+    /// Runs a cell; says which others are not run since it failed.
+    fn execute(&mut self, request: &Parent) -> Vec<Request> {
         let code = request.text("code");
         let silent = request.flag("silent", false);
         let stored = request.flag("store_history", !silent) && !silent;
@@ -120,6 +120,11 @@ impl Dispatcher {
         self.session.runs(Some(Arc::clone(request)));
         let result = self.run_cell(request, code, number, silent);
         self.session.runs(None);
+        // Whoever hears of the failure may send more at once, and means that to run.
+        let given_up = match result.is_err() && request.flag("stop_on_error", true) {
+            true => self.queued(),
+            false => Vec::new(),
+        };
         match &result {
             Ok(()) => {
                 let content = json!({
@@ -140,7 +145,7 @@ impl Dispatcher {
                 self.publisher.reply(request, "execute_reply", content);
             }
         }
-        result.is_err()
+        given_up
     }
 
     fn run_cell(

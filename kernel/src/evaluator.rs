@@ -136,9 +136,9 @@ fn work(inbox: &Receiver<Job>, shared: &Shared, nursery: &Nursery, control: &Con
                 let loaded = loaded.unwrap_or_else(|panic| Err(words(&*panic)));
                 let state = match loaded {
                     Ok((loaded, complaint)) => {
-                        let mut scratch = context.insert(loaded);
+                        let context = context.insert(loaded);
                         *shared.scratch.lock().unwrap_or_else(PoisonError::into_inner) =
-                            scratch_of(&mut scratch);
+                            scratch_of(context);
                         Load::Ready(complaint)
                     }
                     Err(reason) => Load::Failed(reason),

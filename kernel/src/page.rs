@@ -224,13 +224,13 @@ impl Writing<'_> {
 
     fn text(&mut self, stream: Stream, bytes: &[u8]) {
         let now = Instant::now();
-        if stream == Stream::Stderr {
-            if let Some((panic, _)) = &mut self.inner.panic {
-                if panic.len() < MUCH {
-                    panic.extend_from_slice(bytes);
-                }
-                return;
+        if stream == Stream::Stderr
+            && let Some((panic, _)) = &mut self.inner.panic
+        {
+            if panic.len() < MUCH {
+                panic.extend_from_slice(bytes);
             }
+            return;
         }
         self.flush_forms();
         if !self.inner.texts.take(bytes.len(), MOST_TEXT, TEXT_PER_SECOND, now) {

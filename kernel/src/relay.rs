@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ fn attend(child: Child, page: Arc<Page>, control: Arc<Control>) -> std::io::Resu
     let Child { pid, from_evcxr, to_evcxr, stdin, stdout, stderr } = child;
     ioctl_fionbio(&stdout, true)?;
     ioctl_fionbio(&stderr, true)?;
-    let to_evcxr = File::from(to_evcxr);
-    let refusals = to_evcxr.try_clone()?;
+    let to_evcxr = Arc::new(ToEvcxr(Mutex::new(Some(File::from(to_evcxr)))));
+    let refusals = Arc::clone(&to_evcxr);
     control.born(pid);
 
     // Closes its end when the child has ended.
@@ -56,7 +56,7 @@ fn attend(child: Child, page: Arc<Page>, control: Arc<Control>) -> std::io::Resu
         drop(ends);
     });
     let commands = Arc::clone(&control);
-    thread::spawn(move || pass_commands(from_evcxr, stdin, refusals, &commands));
+    thread::spawn(move || pass_commands(from_evcxr, stdin, &refusals, &commands));
     thread::spawn(move || {
         let mut relay =
             Relay { to_evcxr, stdout, stderr, parser: Parser::default(), page, control };
@@ -64,9 +64,28 @@ fn attend(child: Child, page: Arc<Page>, control: Arc<Control>) -> std::io::Resu
         let how = how_it_ended(pid);
         relay.parser.finish(|piece| relay.page.stdout(piece));
         relay.control.died(pid, how);
-        // With `to_evcxr` evcxr loses the child, too, and starts another one.
+        // Upon which evcxr starts another one.
+        relay.to_evcxr.close();
     });
     Ok(())
+}
+
+/// Where evcxr reads the child's signals.
+struct ToEvcxr(Mutex<Option<File>>);
+
+impl ToEvcxr {
+    fn send(&self, signals: &[Signal]) {
+        let lines: Vec<String> = signals.iter().map(|signal| signal.line() + "\n").collect();
+        if let Some(file) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            // evcxr may have given the child up.
+            let _ = file.write_all(lines.concat().as_bytes());
+        }
+    }
+
+    /// The child says nothing any more.
+    fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 /// In the words that a reader knows: `signal: 9 (SIGKILL)`, `exit status: 1`.
@@ -93,18 +112,14 @@ fn how_it_ended(pid: rustix::process::Pid) -> String {
 
 /// What evcxr tells the child, line by line. A cell that was stopped before it ran is taken back: to evcxr it
 /// looks as if it had panicked at once, so that its variables are not there.
-fn pass_commands(from_evcxr: OwnedFd, stdin: OwnedFd, mut refusals: File, control: &Control) {
+fn pass_commands(from_evcxr: OwnedFd, stdin: OwnedFd, refusals: &ToEvcxr, control: &Control) {
     let mut to_child = File::from(stdin);
     let mut lines = BufReader::new(File::from(from_evcxr));
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-        let sent = if line.starts_with(b"LOAD_AND_RUN ") && !control.may_run() {
-            let words = format!("{}\n{}\n", Signal::Panic.line(), Signal::Complete.line());
-            refusals.write_all(words.as_bytes())
-        } else {
-            to_child.write_all(&line)
-        };
-        if sent.is_err() {
+        if line.starts_with(b"LOAD_AND_RUN ") && !control.may_run() {
+            refusals.send(&[Signal::Panic, Signal::Complete]);
+        } else if to_child.write_all(&line).is_err() {
             return;
         }
         line.clear();
@@ -112,7 +127,7 @@ fn pass_commands(from_evcxr: OwnedFd, stdin: OwnedFd, mut refusals: File, contro
 }
 
 struct Relay {
-    to_evcxr: File,
+    to_evcxr: Arc<ToEvcxr>,
     stdout: OwnedFd,
     stderr: OwnedFd,
     parser: Parser,
@@ -184,7 +199,7 @@ impl Relay {
         if *signal == Signal::Complete && !self.control.has_run() {
             return;
         }
-        let _ = self.to_evcxr.write_all(format!("{}\n", signal.line()).as_bytes());
+        self.to_evcxr.send(std::slice::from_ref(signal));
     }
 }
 

@@ -97,7 +97,9 @@ pub(crate) fn of_compiler(
     let sentence = match real.as_slice() {
         [] => "the cell does not compile".to_owned(),
         [first, rest @ ..] => {
-            let words = format!("{}: {}", heading(first), first.message());
+            let message = message_of(first);
+            let words =
+                format!("{}: {}", heading(first), message.lines().next().unwrap_or_default());
             if rest.is_empty() { words } else { format!("{words} (and {} more)", rest.len()) }
         }
     };
@@ -106,7 +108,7 @@ pub(crate) fn of_compiler(
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        let mut words = error.message();
+        let mut words = message_of(error);
         let rest = words.find('\n').map(|end| words.split_off(end));
         lines.push(format!("{RED}{}{PLAIN}{BOLD}: {words}{PLAIN}", heading(error)));
         lines.extend(rest.iter().flat_map(|rest| rest.lines().skip(1)).map(str::to_owned));
@@ -123,6 +125,12 @@ pub(crate) fn of_compiler(
     Report { name: "CompileError", sentence: shortened(&sentence), lines }
 }
 
+/// Without the word that stands before it anyway, as in what cargo says.
+fn message_of(error: &CompilationError) -> String {
+    let message = error.message();
+    message.strip_prefix("error: ").unwrap_or(&message).to_owned()
+}
+
 /// The cell's lines that an error is about, with marks below.
 fn snippet(error: &CompilationError, cell: Cell<'_>) -> Vec<String> {
     let marks: Vec<Mark> = error
@@ -132,7 +140,11 @@ fn snippet(error: &CompilationError, cell: Cell<'_>) -> Vec<String> {
             let span = message.span?;
             let from = Place { line: span.start_line, column: span.start_column };
             let to = (span.start_line == span.end_line).then_some(span.end_column);
-            Some(Mark { from, to, label: message.label.clone(), is_primary: message.is_primary })
+            // Where the compiler has no words for a place, evcxr repeats the message.
+            let label = message.label.replace("`evcxr_variable_store`", "<end of input>");
+            let repeated = format!("error: {}", error.message());
+            let label = if label == repeated { String::new() } else { label };
+            Some(Mark { from, to, label, is_primary: message.is_primary })
         })
         .collect();
     marked(cell, &marks)

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -31,7 +30,8 @@ os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(SPECS.name) / "runtime")
 import jupyter_kernel_test  # noqa: E402
 import nbclient  # noqa: E402
 import nbformat  # noqa: E402
-from jupyter_client import KernelManager  # noqa: E402
+import zmq  # noqa: E402
+from jupyter_client import BlockingKernelClient, KernelManager  # noqa: E402
 
 NAME = "convlens-kernel"
 
@@ -120,24 +120,24 @@ class Kernel:
 
     def step(self):
         """Reads one message, from whichever channel has one."""
+        iopub, shell = self.client.iopub_channel, self.client.shell_channel
+        poller = zmq.Poller()
+        poller.register(iopub.socket, zmq.POLLIN)
+        poller.register(shell.socket, zmq.POLLIN)
         started = time.monotonic()
-        while True:
-            for channel, place in ((self.client.iopub_channel, None), (self.client.shell_channel, True)):
-                try:
-                    message = channel.get_msg(timeout=0.02)
-                except queue.Empty:
-                    continue
-                parent = message["parent_header"].get("msg_id")
-                cell = self.open.setdefault(parent, Cell())
-                if place:
-                    cell.reply = message["content"]
-                else:
-                    cell.messages.append(message)
-                return message
+        while not (ready := dict(poller.poll(1000))):
             if not self.manager.is_alive():
                 raise AssertionError("the kernel is gone")
             if time.monotonic() - started > GIVE_UP:
                 raise AssertionError("nothing comes from the kernel")
+        channel = iopub if iopub.socket in ready else shell
+        message = channel.get_msg(timeout=GIVE_UP)
+        cell = self.open.setdefault(message["parent_header"].get("msg_id"), Cell())
+        if channel is shell:
+            cell.reply = message["content"]
+        else:
+            cell.messages.append(message)
+        return message
 
     def finish(self, request):
         cell = self.open[request]
@@ -344,7 +344,7 @@ class Errors(Shared):
         cell = self.fails('let made = 1;\nlet all = vec![made];\nall[made + 6]', "Panic")
         self.assertIn("index out of bounds", cell.reply["evalue"])
         told = cell.traceback()
-        self.assertIn("line 3, column 1", told)
+        self.assertIn("line 3, column 4", told)
         self.assertRegex(told, "these variables are gone: `all`, `made`")
         self.assertNotIn("stack backtrace", told)
         self.assertEqual(cell.text("stderr"), "")
@@ -371,7 +371,7 @@ class Errors(Shared):
 
     def test_a_question_mark_is_an_error_with_its_words(self):
         cell = self.fails('let number: i32 = "x".parse::<i32>()?;', "Error")
-        self.assertIn("ParseIntError", cell.reply["evalue"])
+        self.assertIn("invalid digit", cell.reply["evalue"])
         self.assertIn("`number`", cell.traceback())
 
     def test_an_unknown_name_says_what_to_do(self):
@@ -391,11 +391,17 @@ class Errors(Shared):
         self.assertEqual([cell.reply["status"] for cell in cells], ["error", "ok"])
 
     def test_ten_thousand_queued_cells_are_aborted_at_once(self):
-        requests = [self.kernel.send("panic!()" if n == 0 else "1") for n in range(10_000)]
-        last = self.kernel.finish(requests[-1])
-        statuses = {self.kernel.open[request].reply["status"] for request in requests[1:]}
-        self.assertIn(last.reply["status"], ("aborted", "ok"))
-        self.assertIn("aborted", statuses)
+        with tempfile.TemporaryDirectory() as place:
+            gate = Path(place) / "gate"
+            first = f'while !std::path::Path::new("{gate}").exists() {{}} panic!();'
+            requests = [self.kernel.send(first)] + [self.kernel.send("1") for _ in range(9_999)]
+            # What is answered behind them says that all of them are there.
+            behind = self.kernel.client.kernel_info()
+            while self.kernel.open.get(behind, Cell()).reply is None:
+                self.kernel.step()
+            gate.touch()
+            statuses = [self.kernel.finish(request).reply["status"] for request in requests]
+        self.assertEqual(statuses, ["error"] + ["aborted"] * 9_999)
         self.assertEqual(self.run_cell("3").reply["status"], "ok")
 
 
@@ -601,7 +607,9 @@ class Asking(Shared):
         self.assertEqual(self.run_cell("1").reply["status"], "ok")
 
     def test_two_front_ends_share_a_kernel(self):
-        other = self.kernel.manager.client()
+        # A session of its own, as another page has.
+        other = BlockingKernelClient(connection_file=self.kernel.manager.connection_file)
+        other.load_connection_file()
         other.start_channels()
         other.wait_for_ready(timeout=GIVE_UP)
         self.run_cell("let both = 6;")
@@ -768,13 +776,13 @@ class Conformance(jupyter_kernel_test.KernelTests):
     file_extension = ".rs"
     code_hello_world = 'println!("hello, world");'
     code_stderr = 'eprintln!("oh no");'
-    completion_samples = [{"text": "String::from_utf8_l", "matches": {"from_utf8_lossy(${1:v})$0", "from_utf8_lossy"}}]
+    completion_samples = [{"text": "String::from_utf8_l", "matches": {"from_utf8_lossy(v)"}}]
     complete_code_samples = ["1 + 1", "fn f() {}", "let x = 3;"]
     incomplete_code_samples = ["fn f() {", "let x ="]
     invalid_code_samples = ["let let x", "}"]
     code_inspect_sample = "String::from_utf8"
     code_generate_error = 'panic!("no")'
-    code_execute_result = [{"code": "1 + 2", "result": "3"}]
+    code_execute_result = [{"code": "1+2", "result": "3"}]
     code_display_data = [{"code": block("image/png", base64.b64encode(b"x").decode()), "mime": "image/png"}]
     code_history_pattern = "1?2*"
     supported_history_operations = ("tail", "range", "search")
