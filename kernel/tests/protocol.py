@@ -158,6 +158,8 @@ class Kernel:
         """Until the cell has printed this."""
         cell = self.open[request]
         while words not in cell.text() + cell.text("stderr"):
+            if cell.reply:
+                raise AssertionError(f"the cell has ended without {words!r}: {cell.reply}")
             self.step()
 
     def ask(self, kind, content=None, channel="shell"):
@@ -424,16 +426,15 @@ class Stops(Shared):
         self.assertEqual(cell.reply["ename"], "Interrupted")
 
     def test_a_program_that_answers_keeps_its_variables(self):
-        handler = (
-            "static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);"
+        self.run_cell("let held = 8;")
+        answers = (
+            "{ use std::sync::atomic::{AtomicBool, Ordering::SeqCst}; static STOP: AtomicBool = AtomicBool::new(false);"
             'unsafe extern "C" { fn signal(which: i32, how: usize) -> usize; }'
-            'extern "C" fn stop(_: i32) { STOP.store(true, std::sync::atomic::Ordering::SeqCst); }'
+            'extern "C" fn stop(_: i32) { STOP.store(true, SeqCst); }'
+            "unsafe { signal(2, stop as *const () as usize); }"
+            'println!("go"); while !STOP.load(SeqCst) {} println!("stopped"); }'
         )
-        self.assertEqual(self.run_cell(handler).reply["status"], "ok")
-        self.run_cell("let held = 8; unsafe { signal(2, stop as *const () as usize); }")
-        cell = self.stop(
-            'println!("go"); while !STOP.load(std::sync::atomic::Ordering::SeqCst) {} println!("stopped");', "go"
-        )
+        cell = self.stop(answers, "go")
         self.assertEqual(cell.reply["status"], "ok")
         self.assertIn("stopped", cell.text())
         self.assertEqual(self.run_cell("held").of("execute_result")[0]["data"]["text/plain"], "8")
@@ -447,7 +448,7 @@ class Stops(Shared):
         self.assertIn("twice", cell.reply["evalue"])
 
     def test_an_interrupt_that_nothing_answers_ends_the_child_in_the_end(self):
-        ignore = 'unsafe extern "C" { fn signal(which: i32, how: usize) -> usize; } unsafe { signal(2, 1); }'
+        ignore = '{ unsafe extern "C" { fn signal(which: i32, how: usize) -> usize; } unsafe { signal(2, 1); } }'
         cell = self.stop(ignore + 'println!("go"); loop { std::hint::spin_loop(); }', "go")
         self.assertEqual(cell.reply["ename"], "Killed")
         self.assertIn("ten seconds", cell.reply["evalue"])
@@ -506,7 +507,7 @@ class Deaths(Shared):
         child = self.kernel.child()
         os.kill(child, signal.SIGKILL)
         until("it is gone", lambda: not alive(child))
-        self.run_cell("1")
+        self.fails("1", "Died")
         self.assertEqual(self.run_cell("2").reply["status"], "ok")
 
     def test_an_abort_and_an_exit_are_errors(self):
@@ -514,12 +515,12 @@ class Deaths(Shared):
         self.assertIn("exit code 3", self.fails("std::process::exit(3)", "Died").reply["evalue"])
 
     def test_a_child_that_closes_its_output_is_ended(self):
-        close = 'unsafe extern "C" { fn close(which: i32) -> i32; } unsafe { close(1); }'
+        close = '{ unsafe extern "C" { fn close(which: i32) -> i32; } unsafe { close(1); } }'
         cell = self.fails(close, "Killed")
         self.assertIn("closed its standard output", cell.reply["evalue"])
 
     def test_what_a_child_leaves_behind_holds_nothing_up(self):
-        fork = 'unsafe extern "C" { fn fork() -> i32; } unsafe { if fork() == 0 { loop { std::thread::sleep(std::time::Duration::from_secs(1)); } } }'
+        fork = '{ unsafe extern "C" { fn fork() -> i32; } unsafe { if fork() == 0 { loop { std::thread::sleep(std::time::Duration::from_secs(1)); } } } }'
         self.assertEqual(self.run_cell(fork).reply["status"], "ok")
         self.assertIn("exit code 0", self.fails("std::process::exit(0)", "Died").reply["evalue"])
         self.assertEqual(self.run_cell("2").reply["status"], "ok")
