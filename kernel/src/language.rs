@@ -28,6 +28,9 @@ fn rust_of(code: &str) -> String {
 
 /// Whether the cell is whole, for a console that asks at each line's end.
 pub(crate) fn completeness(code: &str) -> Completeness {
+    if beyond_measure(code).is_some() {
+        return Completeness::Invalid;
+    }
     let rust = rust_of(code);
     let Some(depth) = open_brackets(&rust) else { return Completeness::Invalid };
     if depth > 0 {
@@ -160,7 +163,9 @@ pub(crate) fn outline(code: &str) -> Outline {
 }
 
 /// Brackets within brackets beyond this take a parser's stack, and are no program.
-const DEEPEST: usize = 2_000;
+const DEEPEST: usize = 1_000;
+/// The stack that parsing a cell takes at most; what is not used costs nothing.
+pub(crate) const PARSER_STACK: usize = 64 << 20;
 /// The longest cell that is analysed and compiled, in bytes.
 const LONGEST: usize = 4 << 20;
 

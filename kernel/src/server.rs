@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jupyter_protocol::ConnectionInfo;
 use jupyter_zmq_client::{
-    Connection, KernelHeartbeatConnection, RawMessage, RouterRecvConnection,
+    Connection, KernelHeartbeatConnection, RawMessage, RouterRecvConnection, RuntimeError,
     create_kernel_control_connection, create_kernel_heartbeat_connection,
     create_kernel_iopub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
@@ -24,7 +24,7 @@ use crate::connection::{self, ConnectionError};
 use crate::control::Control;
 use crate::dispatch::{Dispatcher, Memory};
 use crate::evaluator::Evaluator;
-use crate::language::{Completeness, completeness};
+use crate::language::{Completeness, PARSER_STACK, completeness};
 use crate::message::{Channel, Outgoing, PROTOCOL, Publisher, Request, Unusable};
 use crate::page::Page;
 use crate::relay;
@@ -75,6 +75,7 @@ pub fn run(file: &Path) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("sockets")
+        .thread_stack_size(PARSER_STACK)
         .enable_all()
         .build()?;
     runtime.block_on(serve(info))?;
@@ -88,9 +89,7 @@ async fn serve(info: ConnectionInfo) -> Result<(), RunError> {
         jupyter_protocol::JupyterMessage::new(jupyter_protocol::KernelInfoRequest {}, None)
             .header
             .session;
-    let failed = |url: String| {
-        move |error: jupyter_zmq_client::RuntimeError| RunError::Socket(url, error.to_string())
-    };
+    let failed = |url: String| move |error: RuntimeError| RunError::Socket(url, error.to_string());
     let heartbeat =
         create_kernel_heartbeat_connection(&info).await.map_err(failed(info.hb_url()))?;
     let shell = create_kernel_shell_connection(&info, &session_id).await;
@@ -126,7 +125,8 @@ async fn serve(info: ConnectionInfo) -> Result<(), RunError> {
         session: Arc::clone(&session),
         memory: Memory::default(),
     };
-    thread::Builder::new().name("requests".to_owned()).spawn(move || dispatcher.run())?;
+    let requests_thread = thread::Builder::new().name("requests".to_owned());
+    requests_thread.stack_size(PARSER_STACK).spawn(move || dispatcher.run())?;
 
     let desk = Desk {
         publisher: publisher.clone(),
@@ -239,9 +239,10 @@ impl Desk {
             };
             let request = match RawMessage::from_multipart(multipart, &from.mac) {
                 Ok(raw) => Request::parse(channel, raw),
-                Err(error) => Err(Unusable::Ignored(format!(
-                    "a message is not signed with this kernel's key, or is none: {error}"
-                ))),
+                Err(RuntimeError::VerifyError(_) | RuntimeError::DecodeError(_)) => Err(
+                    Unusable::Ignored("a message is not signed with this kernel's key".to_owned()),
+                ),
+                Err(error) => Err(Unusable::Ignored(format!("a message is none: {error}"))),
             };
             match request {
                 Ok(request) => self.take(request).await,

@@ -583,6 +583,13 @@ class Asking(Shared):
         self.assertEqual(cell.reply["status"], "error")
         self.assertIn("MB", cell.reply["evalue"])
         self.assertEqual(self.run_cell("(" * 100_000).reply["status"], "error")
+        deep = "(" * 100_000 + "1" + ")" * 100_000
+        self.assertEqual(self.kernel.ask("is_complete_request", {"code": deep})["content"]["status"], "invalid")
+        self.assertIn("brackets", self.run_cell(deep).reply["evalue"])
+        # Whatever the compiler says of this.
+        deep = "(" * 999 + "1" + ")" * 999
+        self.assertEqual(self.kernel.ask("is_complete_request", {"code": deep})["content"]["status"], "complete")
+        self.assertIn(self.run_cell(deep).reply["status"], ("ok", "error"))
         self.assertEqual(self.run_cell("1").reply["status"], "ok")
 
     def test_messages_that_are_no_json_or_signed_wrongly_change_nothing(self):
