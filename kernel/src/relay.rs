@@ -20,6 +20,11 @@ use crate::page::Page;
 /// How long a child may live on without its standard output.
 const DEAF: Duration = Duration::from_secs(1);
 
+/// Steps of progress are looked at this often, where they come faster.
+const STEPS: Duration = Duration::from_millis(10);
+/// A chunk below this, in bytes, leaves so much room in the pipe that the child need not wait for it.
+const FEW: usize = 8 * 1024;
+
 /// Serves every child that evcxr starts, for ever.
 pub(crate) fn serve(nursery: Arc<Nursery>, page: Arc<Page>, control: Arc<Control>) {
     thread::spawn(move || {
@@ -173,11 +178,17 @@ impl Relay {
         let length = read_some(&self.stdout, chunk)?;
         let mut pieces = Vec::new();
         self.parser.read(&chunk[..length], |piece| pieces.push(piece));
+        let is_step = |piece: &Piece| matches!(piece, Piece::Progress(_));
+        let only_steps = !pieces.is_empty() && pieces.iter().all(is_step) && length < FEW;
         for piece in pieces {
             match piece {
                 Piece::Signal(signal) => self.signal(&signal),
                 piece => self.page.stdout(piece),
             }
+        }
+        if only_steps {
+            // To be woken for each of thousands would take the time that the work needs.
+            thread::sleep(STEPS);
         }
         Some(length)
     }
