@@ -1,5 +1,8 @@
 //! Means, how far numbers lie from them, and whether a difference can be chance: Student's t tests.
 
+/// A difference that is more probable than this by chance is put down to it.
+pub(crate) const LEVEL: f64 = 0.05;
+
 /// What a test says, on both sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Test {

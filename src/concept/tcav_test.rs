@@ -8,10 +8,8 @@ use tch::Tensor;
 use crate::chart::Chart;
 use crate::number::{counted, number};
 use crate::show::{MimeBundle, Row, Show, Table, debug_line, together};
-use crate::statistics::{Test, deviation, mean, welch};
+use crate::statistics::{LEVEL, Test, deviation, mean, welch};
 
-/// Above this, a difference is put down to chance.
-const LEVEL: f64 = 0.05;
 /// A concept that is told from random photos less often than this has no direction worth speaking of: halfway between guessing and
 /// certainty.
 const TOLD_APART: f64 = 0.75;

@@ -77,9 +77,8 @@ use crate::attribution::Attribution;
 use crate::error::{Error, Result};
 use crate::look::Look;
 use crate::number::number;
+use crate::statistics::LEVEL;
 
-/// A difference from maps at random that is more probable than this by chance shows nothing.
-const LEVEL: f64 = 0.05;
 /// Nothing runs the network more often than this for one photo and one method.
 const MOST_RUNS: usize = 10_000;
 

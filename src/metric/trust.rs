@@ -442,14 +442,16 @@ impl Show for Trust {
     }
 }
 
+fn known(values: &[Option<f64>]) -> Vec<f64> {
+    values.iter().copied().flatten().collect()
+}
+
 fn mean(values: &[Option<f64>]) -> Option<f64> {
-    let known: Vec<f64> = values.iter().copied().flatten().collect();
-    (!known.is_empty()).then(|| statistics::mean(&known))
+    Some(known(values)).filter(|known| !known.is_empty()).map(|known| statistics::mean(&known))
 }
 
 fn spread(values: &[Option<f64>]) -> Option<f64> {
-    let known: Vec<f64> = values.iter().copied().flatten().collect();
-    (known.len() > 1).then(|| statistics::deviation(&known))
+    Some(known(values)).filter(|known| known.len() > 1).map(|known| statistics::deviation(&known))
 }
 
 /// A map that knows nothing, for comparison.

@@ -205,10 +205,8 @@ impl<'a> Walk<'a> {
         let read = |id: NodeId| if asked[id.0] { 0 } else { readers[id.0] };
         // Whether the feeds are finite makes no difference on the way back, whose rectifiers are ours. Of what is
         // taken along it has to be told from the output what it let through.
-        let chains = match fast::takes([])? {
-            true => Chains::find(nodes, runs, read, |op| op.rectifies().is_some()),
-            false => Chains::none(nodes),
-        };
+        let takes = |op: &Op| op.rectifies().is_some();
+        let chains = Chains::find(fast::takes([])?, nodes, runs, read, takes);
         let wanted = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !chains.is_inside(*id));
         let wanted: Vec<NodeId> = wanted.collect();
         let known: Vec<(NodeId, &Tensor)> =

@@ -246,10 +246,11 @@ impl Plan {
     ) -> Result<Rc<Plan>> {
         let kept = &model.inner.plan;
         let alike = |plan: &&Rc<Plan>| {
-            let fed = plan.fed.iter().map(|(id, size)| (*id, size.clone()));
+            let mut fed = plan.fed.iter().zip(feeds);
             plan.fuses == fuses
                 && plan.wanted == wanted
-                && fed.eq(feeds.iter().map(|(id, tensor)| (*id, tensor.size())))
+                && plan.fed.len() == feeds.len()
+                && fed.all(|((id, size), (fed, tensor))| id == fed && *size == tensor.size())
         };
         if let Some(plan) = kept.borrow().as_ref().filter(alike) {
             return Ok(Rc::clone(plan));
@@ -294,10 +295,7 @@ impl Plan {
         }
         let runs = |id: NodeId| needed[id.0] && !fed[id.0];
         let read = |id: NodeId| if fixed[id.0] { 0 } else { readers[id.0] };
-        let chains = match fuses {
-            true => Chains::find(nodes, runs, read, |_| true),
-            false => Chains::none(nodes),
-        };
+        let chains = Chains::find(fuses, nodes, runs, read, |_| true);
         let order = (0..nodes.len()).map(NodeId).filter(|id| runs(*id) && !chains.is_inside(*id));
         Ok(Plan {
             order: order.collect(),

@@ -72,21 +72,25 @@ impl Chains {
         Chains { ending, inside: vec![false; nodes.len()], slices }
     }
 
-    /// The layers that are taken together. `runs(id)` says whether a node has to run, `readers(id)` how many read it, 0 where
+    /// The layers that are taken together, none unless it `fuses`. `runs(id)` says whether a node has to run, `readers(id)` how many read it, 0 where
     /// somebody else wants its value, `takes(op)` whether a function of each value may be taken along.
     pub(in crate::model) fn find(
+        fuses: bool,
         nodes: &[Node],
         runs: impl Fn(NodeId) -> bool,
         readers: impl Fn(NodeId) -> usize,
         takes: impl Fn(&Op) -> bool,
     ) -> Chains {
+        let mut chains = Chains::none(nodes);
+        if !fuses {
+            return chains;
+        }
         let mut reader = vec![None; nodes.len()];
         for (index, node) in nodes.iter().enumerate().filter(|(index, _)| runs(NodeId(*index))) {
             for id in &node.inputs {
                 reader[id.0] = Some(NodeId(index));
             }
         }
-        let mut chains = Chains::none(nodes);
         let mut summed = vec![false; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let (is_conv, packable) = match &node.op {
