@@ -3,13 +3,14 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Sends a signal to everything that this process has started, but for the child that runs the cells and what that
-/// has started. Says how many there were.
-pub(crate) fn signal_compilers(child: Option<Pid>, signal: Signal) -> usize {
+/// has started.
+pub(crate) fn signal_compilers(child: Option<Pid>, signal: Signal) {
     let spared = child.map(Pid::as_raw_nonzero).map(|pid| pid.get());
     let ours = i32::try_from(std::process::id()).unwrap_or_default();
-    let compilers = descendants(ours, spared, &all());
-    let pids = compilers.iter().filter_map(|pid| Pid::from_raw(*pid));
-    pids.filter(|pid| kill_process(*pid, signal).is_ok()).count()
+    for pid in descendants(ours, spared, &all()).into_iter().filter_map(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, signal);
+    }
 }
 
 /// All below `root`, without `spared` and all below that, of pairs of a process and its parent.
