@@ -100,9 +100,8 @@ impl Dispatcher {
                 self.publisher.tell(Some(&request), "status", json!({"execution_state": state}));
             };
             tell("busy");
-            let count = self.session.count();
-            let content = json!({"status": "aborted", "execution_count": count});
-            self.publisher.reply(&request, "execute_reply", content);
+            // With a count, a page would show it as that of a cell that has run.
+            self.publisher.reply(&request, "execute_reply", json!({"status": "aborted"}));
             tell("idle");
         }
     }

@@ -10,6 +10,7 @@ import queue
 import statistics
 import sys
 import time
+from pathlib import Path
 
 from jupyter_client.manager import KernelManager
 
@@ -104,11 +105,13 @@ def report(name, seconds, runs=1):
 def memory(pid):
     """Resident memory of the kernel and of the child that runs the cells."""
     try:
-        children = open(f"/proc/{pid}/task/{pid}/children").read().split()
+        # Each thread has the children that it started.
+        tasks = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [child for task in tasks for child in task.read_text().split()]
         sizes = {"kernel/memory_kernel": resident(pid), "kernel/memory_child": 0}
         for child in children:
-            name = open(f"/proc/{child}/comm").read()
-            if name.startswith("evcxr"):
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+            if name == "convlens-kernel":
                 sizes["kernel/memory_child"] += resident(child)
     except OSError:
         return  # no /proc on this system

@@ -2,8 +2,7 @@
 
     run_notebook.py NOTEBOOK --output FILE [--html FILE] [--store] [--stored] [--executed FILE]
 
-A panic or a `?` error leaves Jupyter's reply "ok", so the outputs themselves are looked at: an
-error output, or anything on standard error, fails its cell. --store keeps the outputs in NOTEBOOK,
+An error, or anything on standard error, fails its cell. --store keeps the outputs in NOTEBOOK,
 without anything that would differ on the next machine; --stored demands that it has them already.
 It tells how long each cell took, and which outputs are others than those of NOTEBOOK. A cell may
 take as long as it works: see watch.py. With --executed, a browser's page has executed the notebook
@@ -16,14 +15,12 @@ import copy
 import io
 import json
 import os
-import queue
 import re
 import sys
 import time
 from pathlib import Path
 
 import nbformat
-from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from PIL import Image
@@ -31,7 +28,7 @@ from PIL import Image
 import rendered
 from cells import code_cells
 from changes import PICTURES, changes
-from watch import Watch, is_at_rest
+from watch import Watch
 
 KERNEL = {"display_name": "Rust (convlens)", "language": "rust", "name": "convlens"}
 LANGUAGE = {
@@ -113,7 +110,6 @@ class Kernel:
         self.watch.begin(what)
         try:
             self.client.execute_cell(cell, index, execution_count=number)
-            self.late_words(cell, index)
         except (DeadKernelError, RuntimeError) as error:
             raise self.explained(error, number, cell) from error
         return failure_of(cell)
@@ -126,22 +122,6 @@ class Kernel:
         else:
             return error
         return Failure(describe(number, cell, problem) if cell else problem)
-
-    def late_words(self, cell, index):
-        """evcxr passes standard error on by a thread of its own: the last lines can come after the
-        reply, and with them the only sign of a `?` error. They are there when the kernel rests."""
-        for _ in range(100):
-            try:
-                message = run_sync(self.client.kc.get_iopub_msg)(timeout=0.2)
-            except queue.Empty:
-                if is_at_rest(self.pid()):
-                    return
-                continue
-            if message["msg_type"] == "stream":
-                self.client.process_message(message, cell, index)
-                *before, last, late = [None, None, *cell.outputs]
-                if last and last.output_type == "stream" and last.name == late.name:
-                    last.text += cell.outputs.pop().text
 
 
 def execute(notebook, path, log):

@@ -223,7 +223,7 @@ def role(depth, name):
     cargo calls rustc as well."""
     if depth < 2:
         return ("server", "kernel")[depth]
-    return "child" if depth == 2 and name.startswith("evcxr") else "compilers"
+    return "child" if depth == 2 and name == "convlens-kernel" else "compilers"
 
 
 def family(root):

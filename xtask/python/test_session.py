@@ -35,7 +35,7 @@ class TestSession(unittest.TestCase):
 
     def test_processes_are_told_apart(self):
         roles = [session.role(*process) for process in [
-            (0, "jupyter-lab"), (1, "evcxr_jupyter"), (2, "evcxr_jupyter"), (2, "cargo"), (3, "evcxr_jupyter")]]
+            (0, "jupyter-lab"), (1, "convlens-kernel"), (2, "convlens-kernel"), (2, "cargo"), (3, "convlens-kernel")]]
         self.assertEqual(roles, ["server", "kernel", "child", "compilers", "compilers"])
 
     def test_the_memory_of_this_process_is_known(self):

@@ -116,15 +116,3 @@ class Watch:
     def reason(self):
         return (f"nothing has moved in the kernel for {self.patience} s: all its processes sleep, "
                 "so it was ended")
-
-
-def is_at_rest(pid):
-    """Whether no thread of the process has anything to do just now."""
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] in "RD":
-                    return False
-    except OSError:
-        pass  # no /proc on this system, or a thread that has just ended
-    return True

@@ -1,4 +1,4 @@
-//! The launcher that the kernelspec names: makes a clone, preloads convlens, becomes evcxr.
+//! The launcher that the kernelspec names: makes a clone, preloads convlens, becomes the kernel.
 
 use crate::cache::{self, Cache};
 use crate::clone::{self, Clone};
@@ -57,17 +57,13 @@ fn become_kernel(connection: &str) -> Result<()> {
     let mut kernel = in_clone(&record, &clone, &preload)?;
     start_janitor(&clone.dir)?;
     // The lock is the kernel's standard input, which it does not read: open as long as it lives.
-    let error = kernel
-        .arg("--control_file")
-        .arg(connection)
-        .stdin(Stdio::from(clone.lock.try_clone()?))
-        .exec();
+    let error = kernel.arg(connection).stdin(Stdio::from(clone.lock.try_clone()?)).exec();
     Err(error).with_context(|| {
-        format!("cannot start {}; run `cargo xtask setup`", record.evcxr.display())
+        format!("cannot start {}; run `cargo xtask setup`", record.kernel.display())
     })
 }
 
-/// evcxr, to work in a clone of the warmed directory and to execute `preload` first.
+/// The kernel, to work in a clone of the warmed directory and to execute `preload` first.
 pub(crate) fn in_clone(record: &Record, clone: &Clone, preload: &str) -> Result<Command> {
     let config = clone.dir.join("config");
     fs::create_dir(&config)?;
@@ -77,7 +73,7 @@ pub(crate) fn in_clone(record: &Record, clone: &Clone, preload: &str) -> Result<
     let warm = Warm { dir: record.warm.clone() };
     let init = first_line(&clone.work(), &warm, &sources, &record.rust_src) + preload;
     fs::write(config.join("init.evcxr"), init)?;
-    let mut kernel = process::command(&record.evcxr);
+    let mut kernel = process::command(&record.kernel);
     record.environment.apply(&mut kernel)?;
     kernel
         .env("EVCXR_TMPDIR", clone.work())

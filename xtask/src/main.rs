@@ -18,11 +18,11 @@ mod download;
 #[path = "../../src/show/duration.rs"]
 mod duration;
 mod environment;
-mod evcxr;
 #[cfg(test)]
 mod fake;
 mod image;
 mod kernel;
+mod kernel_build;
 mod kernelspec;
 mod lab;
 mod libtorch;
@@ -235,6 +235,7 @@ fn test(chromium: Option<&Path>) -> Result<()> {
     let mut cargo = process::command("cargo");
     process::run(cargo.args(["test", "--workspace"]).current_dir(&ready.checkout))?;
     process::run(&mut plain_tests(&ready.checkout))?;
+    kernel_build::test(&ready)?;
     // The targets of the fuzzers, without a fuzzer: a workspace of its own, under the same `target`.
     let mut seeds = process::command("cargo");
     seeds.args(["test", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz"]);

@@ -49,7 +49,7 @@ pub(crate) fn test(ready: &Ready) -> Result<()> {
         .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value?.to_str()?.into())))
         .collect();
     let spec = json!({
-        "argv": [kernel.get_program().to_str(), "--control_file", "{connection_file}"],
+        "argv": [kernel.get_program().to_str(), "{connection_file}"],
         "display_name": "Rust (packages)",
         "language": "rust",
         "interrupt_mode": "message",

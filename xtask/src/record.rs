@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) checkout: PathBuf,
-    pub(crate) evcxr: PathBuf,
+    pub(crate) kernel: PathBuf,
     pub(crate) rust_src: PathBuf,
     pub(crate) warm: PathBuf,
     pub(crate) environment: Environment,
@@ -24,7 +24,7 @@ impl Record {
     pub(crate) fn save(&self, cache: &Cache) -> Result<PathBuf> {
         let value = serde_json::json!({
             "checkout": self.checkout,
-            "evcxr": self.evcxr,
+            "kernel": self.kernel,
             "rust_src": self.rust_src,
             "warm": self.warm,
             "environment": self.environment.to_json(),
@@ -42,7 +42,7 @@ impl Record {
             let path = |name: &str| value[name].as_str().map(PathBuf::from);
             Some(Record {
                 checkout: path("checkout")?,
-                evcxr: path("evcxr")?,
+                kernel: path("kernel")?,
                 rust_src: path("rust_src")?,
                 warm: path("warm")?,
                 environment: Environment::from_json(&value["environment"])?,

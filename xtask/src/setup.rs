@@ -4,7 +4,7 @@ use crate::cache::{self, Cache};
 use crate::cargo_config;
 use crate::compiler;
 use crate::environment::Environment;
-use crate::evcxr;
+use crate::kernel_build;
 use crate::kernelspec;
 use crate::lab;
 use crate::libtorch;
@@ -43,13 +43,19 @@ fn every_step() -> Result<Ready> {
     let libtorch = libtorch::provide(&cache, &python, &compiler)?;
     cargo_config::write(&checkout, &libtorch)?;
     let rust_src = rust_src::provide(&cache)?;
-    let evcxr = evcxr::provide(&cache)?;
+    let kernel = kernel_build::provide(&cache, &checkout)?;
     let environment = Environment::of(&libtorch)?;
     let warm = warm::provide(&cache, &checkout, &environment)?;
-    let record =
-        Record { checkout: checkout.clone(), evcxr, rust_src, warm: warm.dir.clone(), environment };
+    let record = Record {
+        checkout: checkout.clone(),
+        kernel,
+        rust_src,
+        warm: warm.dir.clone(),
+        environment,
+    };
     kernelspec::install(&cache, &record)?;
     warm::tidy(&cache, &warm)?;
+    kernel_build::tidy(&cache)?;
     Ok(Ready { checkout, cache, python })
 }
 

@@ -5,7 +5,6 @@ use crate::cache::{self, Cache};
 use crate::clone;
 use crate::duration::duration;
 use crate::environment::Environment;
-use crate::evcxr;
 use crate::memory;
 use crate::process;
 use crate::record::Record;
@@ -26,6 +25,9 @@ pub(crate) const PRELOAD: [&str; 2] = [
     "show::short_panics();
      let preload = Tensor::f_from_slice(&[0i64])?; drop(preload);",
 ];
+
+/// Whose layout a warmed directory has.
+const EVCXR: &str = "0.22.0";
 
 /// The pinned Cargo.lock inside a warmed directory.
 const SEED: &str = "seed.lock";
@@ -124,10 +126,7 @@ fn keys(checkout: &Path, environment: &Environment) -> Result<(String, String)> 
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let linker = linker_flag().unwrap_or_default();
-    Ok((
-        cache::key(&[&rustc, evcxr::VERSION, &variables.join("\n"), linker]),
-        cache::key(&[&closure]),
-    ))
+    Ok((cache::key(&[&rustc, EVCXR, &variables.join("\n"), linker]), cache::key(&[&closure])))
 }
 
 /// The crates under ours with their versions and features, without those of tests and benches.

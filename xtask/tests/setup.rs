@@ -145,9 +145,9 @@ fn an_unknown_command_shows_the_known_ones() {
     assert!(error.contains("cargo xtask <command>"), "{error}");
 }
 
-/// Everything that a kernel start needs, with a shell script in evcxr's place.
+/// Everything that a kernel start needs, with a shell script in the kernel's place.
 fn kernel_machine(script: &str) -> Machine {
-    let machine = Machine::with(&[("evcxr", script)]);
+    let machine = Machine::with(&[("rust-kernel", script)]);
     let cache = machine.cache().canonicalize().unwrap();
     let warm = cache.join("warm-1");
     fs::create_dir_all(warm.join("target/x/debug/deps")).unwrap();
@@ -156,7 +156,7 @@ fn kernel_machine(script: &str) -> Machine {
     fs::create_dir(cache.join("rust-src")).unwrap();
     let record = serde_json::json!({
         "checkout": machine.dir.path(),
-        "evcxr": machine.dir.path().join("bin/evcxr"),
+        "kernel": machine.dir.path().join("bin/rust-kernel"),
         "rust_src": cache.join("rust-src"),
         "warm": warm,
         "environment": {
@@ -222,7 +222,7 @@ fn a_kernel_gets_a_clone_of_its_own_which_goes_when_it_ends() {
     assert!(text.contains(&format!("EVCXR_TMPDIR={}/work", clone.display())), "{text}");
     assert!(text.contains("LIBTORCH=/torch"), "{text}");
     assert!(text.contains("LD_LIBRARY_PATH=/lib/torch"), "{text}");
-    assert!(text.contains("--control_file connection.json"), "{text}");
+    assert_eq!(text.lines().last(), Some("connection.json"));
     let library = "target/x/debug/deps/libtch-1.rlib";
     assert_eq!(fs::read_to_string(clone.join("work").join(library)).unwrap(), "warmed");
     // A second kernel beside it has another one, and leaves the first alone.
