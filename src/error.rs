@@ -38,6 +38,8 @@ pub enum Error {
     /// A file is neither in the cache nor to be had from a server: every place that was tried, and
     /// what to do.
     Download(String),
+    /// Somebody stopped the cell: what was under way, and how far it was.
+    Interrupted(String),
     /// libtorch refused an operation.
     Torch {
         /// What we were doing.
@@ -112,6 +114,7 @@ impl fmt::Display for Error {
                     }
                 }
             }
+            Error::Interrupted(what) => write!(f, "interrupted: {what}"),
             Error::Torch { doing, message } if doing.is_empty() => write!(f, "libtorch: {message}"),
             Error::Torch { doing, message } => write!(f, "{doing}: libtorch: {message}"),
         }

@@ -16,7 +16,10 @@ use crate::memory;
 use crate::model::{Model, Pass, Weights, with_grad};
 use crate::number::counted;
 use crate::panic::caught;
-use crate::show::{self, MimeBundle, Pace, Show, debug_line, error_bundle};
+use crate::show::{
+    self, MimeBundle, Pace, Preview, Progress, Show, Watch, debug_line, error_bundle,
+    is_interrupted,
+};
 use crate::tensor::{IntoResult, all_finite, float_copy, plain_numbers};
 
 /// What training makes small.
@@ -112,9 +115,11 @@ pub struct Fit {
     budget: Option<Duration>,
     validation: Option<(Rc<Tensor>, Rc<Tensor>)>,
     augment: Option<Rc<Augment>>,
-    listener: Rc<dyn Fn(&str)>,
+    /// In the place of the notebook.
+    listener: Option<Rc<Listener>>,
 }
 
+type Listener = dyn Fn(&str);
 type Augment = dyn Fn(&Tensor, &Tensor, &mut StdRng) -> (Tensor, Tensor);
 
 impl Default for Fit {
@@ -132,7 +137,7 @@ impl Default for Fit {
             budget: None,
             validation: None,
             augment: None,
-            listener: Rc::new(show::tell),
+            listener: None,
         }
     }
 }
@@ -219,9 +224,10 @@ impl Fit {
     }
 
     /// Where the lines go that tell how it is going; to standard output by default, at most
-    /// eight of them.
+    /// eight of them. In a kernel that can replace what it has shown, they are a bar that moves, and the curve as it
+    /// grows, unless a listener is given.
     pub fn listener(&self, listener: impl Fn(&str) + 'static) -> Self {
-        Self { listener: Rc::new(listener), ..self.clone() }
+        Self { listener: Some(Rc::new(listener)), ..self.clone() }
     }
 
     /// Trains the network on photos `[N, C, H, W]` and as many targets. Frozen parameters (without
@@ -230,6 +236,9 @@ impl Fit {
     /// # Errors
     /// Options or shapes that do not fit. A loss that is not finite stops training with the epoch
     /// and the value; the network is then the best that was reached before.
+    ///
+    /// Whoever stops the cell, in a kernel that lets it end by itself, gets what was reached in whole epochs so far, and the
+    /// network as it has been trained until then; [`Error::Interrupted`] in the first epoch.
     pub fn run(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<Fitted> {
         let plain = |tensor: &Tensor, what: &str| {
             plain_numbers(tensor).map_err(|error| error.while_doing(what))
@@ -258,21 +267,33 @@ impl Fit {
             best_epoch: 0,
             stopped: None,
         };
-        let mut pace = Pace::start();
+        let mut course = Course::begin(self, model, photos.size()[0]);
         for epoch in 0..self.epochs {
-            let trained = self.epoch(model, photos, targets, epoch, &mut optimizer, &mut random);
-            let watched = trained.and_then(|loss| {
-                fitted.losses.push(loss);
-                let Some((photos, targets)) = &validation else { return Ok(loss) };
-                let loss = self.evaluate(model, photos, targets)?;
-                if !loss.is_finite() {
-                    return Err(self.diverged(epoch, &format!("the validation loss is {loss}")));
-                }
-                fitted.validation.push(loss);
-                Ok(loss)
+            let trained =
+                self.epoch(&mut course, photos, targets, epoch, &mut optimizer, &mut random);
+            let watched = trained.and_then(|trained| {
+                let watched = match &validation {
+                    None => trained,
+                    Some((photos, targets)) => {
+                        let loss = self.evaluate(&course, photos, targets)?;
+                        if !loss.is_finite() {
+                            let what = format!("the validation loss is {loss}");
+                            return Err(self.diverged(epoch, &what));
+                        }
+                        fitted.validation.push(loss);
+                        loss
+                    }
+                };
+                fitted.losses.push(trained);
+                Ok(watched)
             });
             let watched = match watched {
                 Ok(loss) => loss,
+                Err(Error::Interrupted(_)) if epoch > 0 => {
+                    fitted.stopped = Some(format!("interrupted in epoch {}", epoch + 1));
+                    break;
+                }
+                Err(error @ Error::Interrupted(_)) => return Err(error),
                 Err(error) => {
                     model.load(&best.weights)?;
                     return Err(error);
@@ -285,16 +306,15 @@ impl Fit {
             if self.patience.is_some_and(|patience| epoch - best.epoch >= patience) {
                 let told = self.patience.unwrap_or_default();
                 fitted.stopped = Some(format!("no better for {told} epochs"));
-            } else if self.budget.is_some_and(|budget| pace.elapsed(Instant::now()) >= budget) {
+            } else if self.budget.is_some_and(|budget| course.elapsed() >= budget) {
                 fitted.stopped = Some("the time is up".into());
             }
-            if let Some(line) = fitted.due(self.epochs, &mut pace, Instant::now()) {
-                (self.listener)(&line);
-            }
+            course.tell(&fitted);
             if fitted.stopped_early() {
                 break;
             }
         }
+        course.end();
         if self.patience.is_some() {
             model.load(&best.weights)?;
         }
@@ -317,19 +337,21 @@ impl Fit {
     /// The mean loss over all batches of an epoch.
     fn epoch(
         &self,
-        model: &Model,
+        course: &mut Course<'_>,
         photos: &Tensor,
         targets: &Tensor,
         epoch: usize,
         optimizer: &mut nn::Optimizer,
         random: &mut StdRng,
     ) -> Result<f64> {
+        let model = course.model;
         let mut order: Vec<i64> = (0..photos.size()[0]).collect();
         order.shuffle(random);
         let batches = order.chunks(self.batch);
         let (count, mut total) = (batches.len(), 0.0);
         let mut seen = 0;
         for (i, indices) in batches.enumerate() {
+            course.step()?;
             if self.cosine {
                 let progress = (epoch as f64 + i as f64 / count as f64) / self.epochs as f64;
                 let fall = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
@@ -393,14 +415,16 @@ impl Fit {
     }
 
     /// The mean loss in inference mode.
-    fn evaluate(&self, model: &Model, photos: &Tensor, targets: &Tensor) -> Result<f64> {
+    fn evaluate(&self, course: &Course<'_>, photos: &Tensor, targets: &Tensor) -> Result<f64> {
         let _no_grad = tch::no_grad_guard();
         let count = photos.size()[0];
         let mut total = 0.0;
         for start in (0..count).step_by(self.batch) {
+            course.go_on()?;
             let length = (count - start).min(self.batch_size());
             let part = |t: &Tensor| t.f_narrow(0, start, length).into_result();
-            let loss = self.loss_of(model, Pass::Inference, &part(photos)?, &part(targets)?)?;
+            let loss =
+                self.loss_of(course.model, Pass::Inference, &part(photos)?, &part(targets)?)?;
             total += loss.f_double_value(&[]).into_result()? * length as f64;
         }
         Ok(total / count as f64)
@@ -582,6 +606,76 @@ impl Fitted {
             line += &format!(", {left:.0} s left");
         }
         line
+    }
+}
+
+/// A training under way, as its reader sees it: a bar and the curves where the kernel has them, else lines.
+struct Course<'a> {
+    fit: &'a Fit,
+    model: &'a Model,
+    pace: Pace,
+    bar: Option<Progress>,
+    curves: Preview,
+    batches: u64,
+    _watch: Option<Watch>,
+}
+
+impl<'a> Course<'a> {
+    fn begin(fit: &'a Fit, model: &'a Model, photos: i64) -> Course<'a> {
+        let batches =
+            (photos as u64).div_ceil(fit.batch.max(1) as u64).saturating_mul(fit.epochs as u64);
+        let has_bar = fit.listener.is_none() && show::is_alive();
+        let what = || format!("training {}, batches", model.name());
+        Course {
+            fit,
+            model,
+            pace: Pace::start(),
+            bar: has_bar.then(|| Progress::new(what(), batches)),
+            curves: Preview::default(),
+            batches: 0,
+            _watch: Watch::begin(),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.pace.elapsed(Instant::now())
+    }
+
+    /// One more batch begins.
+    fn step(&mut self) -> Result<()> {
+        self.go_on()?;
+        if let Some(bar) = &mut self.bar {
+            bar.advance(self.batches)?;
+        }
+        self.batches += 1;
+        Ok(())
+    }
+
+    fn go_on(&self) -> Result<()> {
+        match is_interrupted() {
+            true => Err(Error::Interrupted(format!("training {}, first epoch", self.model.name()))),
+            false => Ok(()),
+        }
+    }
+
+    /// One more epoch is over.
+    fn tell(&mut self, fitted: &Fitted) {
+        if self.bar.is_some() {
+            if fitted.losses.len() > 1 {
+                self.curves.show(|| fitted.bundle());
+            }
+        } else if let Some(line) = fitted.due(self.fit.epochs, &mut self.pace, Instant::now()) {
+            match &self.fit.listener {
+                Some(listener) => listener(&line),
+                None => show::tell(&line),
+            }
+        }
+    }
+
+    fn end(mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
+        }
     }
 }
 

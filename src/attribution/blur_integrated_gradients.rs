@@ -103,7 +103,7 @@ impl Attribution for BlurIntegratedGradients {
                 });
                 sum = changed.and_then(|changed| sum.f_add(&changed)).into_result()?;
             }
-            progress.advance(some.last().map_or(0, |&last| last as u64 + 1));
+            progress.advance(some.last().map_or(0, |&last| last as u64 + 1))?;
         }
         progress.finish();
         let widest = blurred(&photo, self.sigma).and_then(|t| t.f_to_kind(input.kind()));

@@ -136,7 +136,7 @@ impl Attribution for DeepLiftShap {
                 let part = map.f_div_scalar(count as f64);
                 mean = part.and_then(|part| mean.f_add_(&part)).into_result()?;
                 done += case.count();
-                progress.advance(done as u64);
+                progress.advance(done as u64)?;
             }
             Ok(mean)
         })?;

@@ -220,7 +220,7 @@ impl<'a> Way<'a> {
         let case = self.case.with_input(Tensor::f_cat(&inputs, 0).into_result()?)?;
         let gradients = case.gradient_of(case.model().input())?;
         self.points += places.len();
-        self.progress.advance((self.before + self.points) as u64);
+        self.progress.advance((self.before + self.points) as u64)?;
         Ok((gradients, case.scores()?))
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Case;
 use crate::error::{Error, Result};
 use crate::model::USUAL_AT_ONCE;
-use crate::show::{Progress, duration};
+use crate::show::{Progress, duration, is_interrupted};
 
 /// How a long method works: how much at once, and for how long at most.
 #[derive(Clone, Debug, Default)]
@@ -69,13 +69,16 @@ impl LongWork {
             let end = done.saturating_add(batch).min(steps);
             for photo in 0..photos {
                 let elapsed = now.saturating_duration_since(started);
-                if done > 0 && self.budget.is_some_and(|budget| elapsed >= budget) {
+                let is_up = self.budget.is_some_and(|budget| elapsed >= budget);
+                if done > 0 && (is_up || is_interrupted()) {
                     let of_each = if photos > 1 { " of each photo" } else { "" };
-                    let elapsed = duration(elapsed);
+                    let (how, elapsed) =
+                        (if is_up { "stopped" } else { "interrupted" }, duration(elapsed));
                     stopped =
-                        Some(format!("stopped after {elapsed}: {done} of {steps} {unit}{of_each}"));
+                        Some(format!("{how} after {elapsed}: {done} of {steps} {unit}{of_each}"));
                     break 'work;
                 }
+                progress.go_on()?;
                 each(photo, done..end)?;
                 now = clock();
                 let others = photo * end + (photos - photo - 1) * done;

@@ -65,7 +65,7 @@ impl Noise {
             let count = at_once.min(self.samples - done);
             each(&case.with_input(self.copies(&input, count, &mut random)?)?, count)?;
             done += count;
-            progress.advance(done as u64);
+            progress.advance(done as u64)?;
         }
         progress.finish();
         Ok(())

@@ -74,10 +74,10 @@ pub fn networks<'n, N: Into<Network<'n>>>(
         let cells = match network.load_now() {
             Ok(model) => {
                 let explained = |photo| steps.done(explained(&model, photo, method));
-                photos.iter().map(explained).collect()
+                photos.iter().map(explained).collect::<Result<_>>()?
             }
             Err(error) => {
-                photos.iter().for_each(|_| steps.done(()));
+                photos.iter().try_for_each(|_| steps.done(()))?;
                 let Some(error) = missing.note(&title, error) else { continue };
                 photos.iter().map(|_| Outcome::failed(&error)).collect()
             }
@@ -118,7 +118,7 @@ pub fn networks_with<'n, N: Into<Network<'n>>, C: Into<String>, P: Show>(
             Err(error) => match missing.note(&title, error) {
                 Some(error) => Err(error),
                 None => {
-                    steps.done(());
+                    steps.done(())?;
                     continue;
                 }
             },
@@ -128,7 +128,7 @@ pub fn networks_with<'n, N: Into<Network<'n>>, C: Into<String>, P: Show>(
             Ok(shown) => shown.into_iter().map(|(caption, p)| Outcome::any(caption, &p)).collect(),
             Err(error) => vec![Outcome::failed(&error)],
         };
-        rows.push(steps.done(Row { title, cells }));
+        rows.push(steps.done(Row { title, cells })?);
     }
     steps.finish();
     let columns = rows.iter().map(|row: &Row| row.cells.len()).max().unwrap_or(0);
@@ -185,7 +185,7 @@ pub fn methods_from<A: Attribution>(
     for photo in photos {
         let look = model.look(photo);
         for (row, method) in rows.iter_mut().zip(&methods) {
-            row.cells.push(steps.done(explained_in(&look, method, method.target())));
+            row.cells.push(steps.done(explained_in(&look, method, method.target()))?);
         }
     }
     steps.finish();
@@ -245,12 +245,12 @@ pub fn layers_from(
             let method = method.at_layer(layer.clone());
             steps.done(explained_in(&look, &method, method.target()))
         });
-        let cells: Vec<Outcome> = cells.collect();
+        let cells = cells.collect::<Result<Vec<Outcome>>>()?;
         let size = cells.iter().find_map(Outcome::heat);
         let size = size.map(|heat| format!("\n{} × {}", heat.height(), heat.width()));
-        Row { title: name + &size.unwrap_or_default(), cells }
+        Ok(Row { title: name + &size.unwrap_or_default(), cells })
     });
-    let rows = rows.collect();
+    let rows = rows.collect::<Result<_>>()?;
     steps.finish();
     let named =
         |layer: &LayerRef| methods.iter().map(|m| m.at_layer(layer.clone()).name()).collect();
@@ -290,7 +290,7 @@ pub fn classes(
     for photo in photos {
         let look = model.look(photo);
         for (row, class) in rows.iter_mut().zip(classes) {
-            row.cells.push(steps.done(explained_in(&look, method, class.clone())));
+            row.cells.push(steps.done(explained_in(&look, method, class.clone()))?);
         }
     }
     steps.finish();
@@ -366,11 +366,11 @@ impl Steps {
         Steps { progress: Progress::new(what, count as u64), done: 0 }
     }
 
-    /// Passes on what a step made.
-    fn done<T>(&mut self, made: T) -> T {
+    /// Passes on what a step made, unless somebody has stopped the cell.
+    fn done<T>(&mut self, made: T) -> Result<T> {
         self.done += 1;
-        self.progress.advance(self.done);
-        made
+        self.progress.advance(self.done)?;
+        Ok(made)
     }
 
     fn finish(self) {

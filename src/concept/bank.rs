@@ -129,7 +129,7 @@ impl Bank {
             let case = case(photo)?;
             let indices = self.indices(&self.at(&case)?, &amounts[ends[photo]..ends[photo + 1]])?;
             sums.iter_mut().zip(indices).for_each(|(sum, index)| *sum += index);
-            progress.advance(photo as u64 + 1);
+            progress.advance(photo as u64 + 1)?;
         }
         progress.finish();
         let means = sums.into_iter().map(|sum| sum / photos.len() as f64).collect();

@@ -144,7 +144,7 @@ impl Craft {
                 layer = name;
             }
             crops.extend(of_photo);
-            progress.advance(photo as u64 + 1);
+            progress.advance(photo as u64 + 1)?;
         }
         progress.finish();
         Ok((crops, values, layer))

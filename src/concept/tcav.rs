@@ -134,7 +134,7 @@ impl Tcav {
                 Ok(())
             })?;
             start += count;
-            progress.advance(start as u64);
+            progress.advance(start as u64)?;
             sets.push(Tensor::f_cat(&rows, 0).into_result()?);
         }
         progress.finish();
@@ -166,7 +166,7 @@ impl Tcav {
             for row in to_doubles(&products)?.chunks_exact(directions.len()) {
                 each.iter_mut().zip(row).for_each(|(of, value)| of.push(*value));
             }
-            progress.advance(each[0].len() as u64);
+            progress.advance(each[0].len() as u64)?;
             Ok(())
         })?;
         progress.finish();

@@ -140,7 +140,7 @@ impl ImageFolder {
                     let same = |known: &Seen| known.goes_with(&seen);
                     if !open.photos.first().is_none_or(same) {
                         each(open.close()?)?;
-                        progress.advance((index - of.start) as u64);
+                        progress.advance((index - of.start) as u64)?;
                     }
                     open.photos.push(seen);
                 }
@@ -148,11 +148,11 @@ impl ImageFolder {
             }
             if (index + 1).is_multiple_of(batch) || index + 1 == of.end {
                 each(open.close()?)?;
-                progress.advance((index + 1 - of.start) as u64);
+                progress.advance((index + 1 - of.start) as u64)?;
             }
             Ok(batch)
         })?;
-        progress.advance(of.len() as u64);
+        progress.advance(of.len() as u64)?;
         progress.finish();
         Ok(())
     }

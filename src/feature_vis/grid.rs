@@ -76,7 +76,7 @@ impl FeatureVis {
             let patterns = self.run(model, objectives).map_err(|e| e.while_doing(&name))?;
             rows.push((name, patterns));
             if let Some(progress) = &mut progress {
-                progress.advance(rows.len() as u64);
+                progress.advance(rows.len() as u64)?;
             }
         }
         if let Some(progress) = progress {

@@ -20,7 +20,7 @@ use crate::memory;
 use crate::model::{Init, Model};
 use crate::photo::Preprocess;
 use crate::picture::Picture;
-use crate::show::{self, Progress};
+use crate::show::{self, MimeBundle, Preview, Progress, error_bundle};
 use crate::tensor::{IntoResult, plain_numbers, to_floats};
 use crate::train::Optimizer;
 
@@ -128,6 +128,10 @@ fn progress(
     }
 }
 
+/// Pictures in a row, while they are made, and the pixels between them.
+const BESIDE: usize = 6;
+const GAP: u32 = 4;
+
 struct Optimisation<'a> {
     vis: &'a FeatureVis,
     model: &'a Model,
@@ -186,6 +190,7 @@ impl<'a> Optimisation<'a> {
             frames: vec![Vec::new(); goals.len()],
             good: None,
         };
+        let mut so_far = Preview::default();
         let every = self.frame_steps(&sizes, goals.len());
         let mut leaf = self.first_leaf(goals.len(), group, sizes[0], &mut noise)?;
         let mut width = sizes[0][1];
@@ -207,11 +212,19 @@ impl<'a> Optimisation<'a> {
                     break;
                 }
                 self.done += 1;
-                self.progress.advance(self.done);
-                if vis.budget.is_some_and(|budget| self.started.elapsed() >= budget) {
+                if let (None, Some(good)) = (&vis.listener, &run.good) {
+                    so_far.show(|| self.shown_so_far(good));
+                }
+                let why = match self.progress.advance(self.done) {
+                    Err(_) => Some("interrupted"),
+                    Ok(()) => {
+                        let is_up = |budget| self.started.elapsed() >= budget;
+                        vis.budget.is_some_and(is_up).then_some("the time was up")
+                    }
+                };
+                if let Some(why) = why {
                     let total = vis.steps * sizes.len();
-                    self.stopped =
-                        Some(format!("the time was up after step {} of {total}", place + 1));
+                    self.stopped = Some(format!("{why} after step {} of {total}", place + 1));
                     break;
                 }
             }
@@ -487,6 +500,18 @@ impl<'a> Optimisation<'a> {
             Ok(plain.pictured(&one)?.0)
         });
         each.collect()
+    }
+
+    /// For a reader who waits: the pictures as they are now.
+    fn shown_so_far(&self, good: &Tensor) -> MimeBundle {
+        match self.pictures(good) {
+            Ok(pictures) => {
+                let rows = pictures.chunks(BESIDE).map(|row| Picture::beside(row, GAP));
+                let text = format!("{}, after {} steps", self.title, self.done);
+                MimeBundle::picture(Picture::above(rows, GAP), text)
+            }
+            Err(error) => error_bundle(&error),
+        }
     }
 
     /// The finished pictures, with how they excite what they were made for.

@@ -61,7 +61,7 @@ pub fn agreement(
         for method in methods {
             let trial = Trial::of_photo(&look, *method, i)?;
             maps.push(Some(Compared::of(&trial, trial.heat())?));
-            progress.advance((i * count + maps.len()) as u64);
+            progress.advance((i * count + maps.len()) as u64)?;
         }
         pairs.add(&maps, true);
     }

@@ -140,7 +140,7 @@ impl Randomisation {
                 let rank = rank.map_or("empty".to_owned(), |rank| format!("{rank:.2}"));
                 shown.push((tile(&heat)?, format!("{layer}\n{rank}")));
             }
-            progress.advance(step as u64 + 1);
+            progress.advance(step as u64 + 1)?;
         }
         progress.finish();
         Ok(Randomised {

@@ -123,7 +123,7 @@ pub fn trust_by(
         let mut maps = Vec::with_capacity(methods.len());
         for (j, method) in methods.iter().enumerate() {
             maps.push(measured.method(&look, *method, i, j)?);
-            progress.advance((i * methods.len() + j + 1) as u64);
+            progress.advance((i * methods.len() + j + 1) as u64)?;
         }
         measured.pairs.add(&maps, false);
         measured.at_random(&look, methods[0].target(), i);

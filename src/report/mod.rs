@@ -300,7 +300,7 @@ impl Report {
         in_order(range.end - first, threads, ahead, read, |i, item| {
             let row = explainer.row(photos, first + i, item)?;
             rows.append(&row)?;
-            progress.advance((first + i + 1 - range.start) as u64);
+            progress.advance((first + i + 1 - range.start) as u64)?;
             Ok(ahead)
         })?;
         progress.finish();

@@ -4,6 +4,8 @@ mod bundle;
 mod carried;
 mod duration;
 mod impls;
+mod interrupt;
+mod live;
 mod progress;
 mod table;
 
@@ -11,7 +13,11 @@ use std::fmt::{self, Display};
 
 pub use bundle::{MimeBundle, escape_html};
 pub(crate) use duration::duration;
+pub(crate) use interrupt::{Watch, is_interrupted};
+pub use live::{Live, live};
+pub(crate) use live::{Preview, is_alive};
 pub use progress::Progress;
+use progress::is_wanted;
 pub(crate) use progress::{Pace, megabytes, tell};
 
 pub(crate) use table::{DASH, Row, Table, count_or_dash, quoted, thousands};
@@ -171,19 +177,20 @@ fn indented(line: &str) -> String {
 
 /// Writes a whole bundle at once, in the framing that evcxr reads.
 fn print(bundle: &MimeBundle) {
+    write(&bundle.framed());
+}
+
+/// Whole lines, between which nothing else is printed.
+fn write(lines: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     // A closed standard output leaves nobody to tell.
-    let _ = out.write_all(bundle.framed().as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes one whole line, for what a reader should know while a cell works.
 pub(crate) fn line(text: &str) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let framed = format!("{}\n", bundle::guarded("text/plain", text));
-    // A closed standard output leaves nobody to tell.
-    let _ = out.write_all(framed.as_bytes()).and_then(|()| out.flush());
+    write(&format!("{}\n", bundle::guarded("text/plain", text)));
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
-//! Long work tells how far it is: whole lines, a few of them however long it takes.
+//! Long work tells how far it is: whole lines, a few of them however long it takes, or a bar that moves.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::duration::duration;
-use super::line;
+use super::interrupt::{Watch, is_interrupted};
+use super::live::{is_alive, new_id, progress_line};
+use super::{line, write};
+use crate::error::{Error, Result};
 
 /// Nothing is said of work that ends within this time.
 const QUIET: Duration = Duration::from_secs(2);
@@ -13,6 +18,10 @@ const QUIET: Duration = Duration::from_secs(2);
 const MOST: usize = 8;
 /// By this factor at least, more time has passed at each line than at the one before.
 const GROWTH: f64 = 3.0;
+
+/// A bar moves at most as often as this, and comes when work has taken as long as that.
+const MOVES: Duration = Duration::from_millis(100);
+const APPEARS: Duration = Duration::from_millis(400);
 
 /// When long work speaks: not during the first two seconds, then at growing distances.
 pub(crate) struct Pace {
@@ -64,6 +73,8 @@ struct Task {
     /// The work stops by itself after this time.
     at_most: Option<Duration>,
     pace: Pace,
+    /// In a kernel that has bars: by which name, and when it moved last.
+    bar: Option<(String, Instant)>,
 }
 
 thread_local! {
@@ -72,7 +83,8 @@ thread_local! {
 }
 
 /// Says how far long work is, in whole lines of standard output: nothing during the first two
-/// seconds, then at most eight lines, at growing distances, with the time left.
+/// seconds, then at most eight lines, at growing distances, with the time left. In a kernel that can replace what it has
+/// shown, it is a bar that moves, which in the end becomes one line, or goes where the work was short.
 ///
 /// Work that begins while other work runs has no lines of its own: it is named in those of the
 /// other. With the environment variable `CONVLENS_PROGRESS=off` nothing is printed.
@@ -81,14 +93,17 @@ thread_local! {
 /// use convlens::show::Progress;
 /// let mut progress = Progress::new("counting", 1_000);
 /// for done in 1..=1_000 {
-///     progress.advance(done);
+///     progress.advance(done)?;
 /// }
 /// progress.finish(); // it took no time, so nothing was said
+/// Ok::<(), convlens::Error>(())
 /// ```
 pub struct Progress {
     task: Rc<RefCell<Task>>,
     /// Who hears the lines in the place of the notebook.
     listener: Option<Box<Listener>>,
+    /// Of the outermost work.
+    _watch: Option<Watch>,
 }
 
 type Listener = dyn FnMut(&str);
@@ -104,9 +119,14 @@ impl Progress {
             done: 0,
             at_most: None,
             pace: Pace::start(),
+            bar: None,
         }));
-        RUNNING.with_borrow_mut(|running| running.push(Rc::clone(&task)));
-        Progress { task, listener: None }
+        let outermost = RUNNING.with_borrow_mut(|running| {
+            running.push(Rc::clone(&task));
+            running.len() == 1
+        });
+        let watch = if outermost { Watch::begin() } else { None };
+        Progress { task, listener: None, _watch: watch }
     }
 
     /// The steps are bytes: lines count in MB and tell the rate.
@@ -138,8 +158,22 @@ impl Progress {
     }
 
     /// `done` steps are done now, of all.
-    pub fn advance(&mut self, done: u64) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once somebody has stopped the cell, in a kernel that lets it end by itself: the work ends with
+    /// it, and all variables stay.
+    pub fn advance(&mut self, done: u64) -> Result<()> {
         self.advance_at(done, Instant::now());
+        self.go_on()
+    }
+
+    /// Whether the work may go on; see [`advance`](Progress::advance).
+    pub(crate) fn go_on(&self) -> Result<()> {
+        if !is_interrupted() {
+            return Ok(());
+        }
+        let words: Vec<String> = self.chain().iter().map(|task| task.borrow().amounts()).collect();
+        Err(Error::Interrupted(words.join("; ")))
     }
 
     /// The work is done. One more line says how long it took, if anything was said before.
@@ -151,22 +185,44 @@ impl Progress {
         self.task.borrow_mut().done = done;
         let chain = self.chain();
         let Some(outermost) = chain.first() else { return };
+        let words = || {
+            let words: Vec<String> = chain.iter().map(|task| task.borrow().so_far(now)).collect();
+            words.join("; ")
+        };
+        if self.listener.is_none() && is_alive() && is_wanted() {
+            if outermost.borrow_mut().moves(now) {
+                let text = words();
+                write(&outermost.borrow().bar_line(&text, false));
+            }
+            return;
+        }
         let due = {
             let mut task = outermost.borrow_mut();
             let left = task.left(now);
             task.pace.due(now, left)
         };
         if due {
-            let words: Vec<String> = chain.iter().map(|task| task.borrow().so_far(now)).collect();
-            self.tell(&words.join("; "));
+            self.tell(&words());
         }
     }
 
     pub(crate) fn finish_at(mut self, now: Instant) {
+        let long = self.task.borrow().pace.elapsed(now) >= QUIET;
+        let text = if long { self.task.borrow().in_all(now) } else { String::new() };
+        self.end_bar(&text);
         let outermost = self.chain().first().is_some_and(|task| Rc::ptr_eq(task, &self.task));
         if outermost && self.task.borrow().pace.spoken() {
             let text = self.task.borrow().in_all(now);
             self.tell(&text);
+        }
+    }
+
+    /// This is what stays of the bar, if there is one.
+    fn end_bar(&self, text: &str) {
+        let mut task = self.task.borrow_mut();
+        if task.bar.is_some() {
+            write(&task.bar_line(text, true));
+            task.bar = None;
         }
     }
 
@@ -196,24 +252,60 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        // What ended early says itself why.
+        self.end_bar("");
         self.leave();
     }
 }
 
 /// Prints a line on how far work is, unless nobody wants any.
 pub(crate) fn tell(text: &str) {
-    if std::env::var_os("CONVLENS_PROGRESS").is_none_or(|value| value != "off") {
+    if is_wanted() {
         line(text);
     }
 }
 
+/// Whether the reader wants to know how far work is.
+pub(super) fn is_wanted() -> bool {
+    std::env::var_os("CONVLENS_PROGRESS").is_none_or(|value| value != "off")
+}
+
 impl Task {
+    /// Whether it is time for the bar to move, or to appear.
+    fn moves(&mut self, now: Instant) -> bool {
+        match &mut self.bar {
+            Some((_, moved)) if now.saturating_duration_since(*moved) < MOVES => false,
+            Some((_, moved)) => {
+                *moved = now;
+                true
+            }
+            None if self.pace.elapsed(now) < APPEARS => false,
+            None => {
+                self.bar = Some((new_id(), now));
+                true
+            }
+        }
+    }
+
+    fn bar_line(&self, text: &str, end: bool) -> String {
+        let id = self.bar.as_ref().map_or("", |(id, _)| id);
+        progress_line(&match (end, self.total) {
+            (true, _) => json!({ "id": id, "text": text, "end": true }),
+            (false, Some(total)) => {
+                json!({ "id": id, "text": text, "done": self.done, "total": total })
+            }
+            (false, None) => json!({ "id": id, "text": text }),
+        })
+    }
+
+    /// "training: 16 of 400"
+    fn amounts(&self) -> String {
+        let of = self.total.map_or(String::new(), |total| format!(" of {}", self.amount(total)));
+        format!("{}: {}{of}", self.what, self.amount(self.done))
+    }
+
     fn so_far(&self, now: Instant) -> String {
-        let mut text = format!("{}: ", self.what);
-        text += &match self.total {
-            Some(total) => format!("{} of {}", self.amount(self.done), self.amount(total)),
-            None => self.amount(self.done),
-        };
+        let mut text = self.amounts();
         if self.bytes {
             text += &format!(", {:.1} MB/s", self.rate(now) / 1e6);
         }
@@ -352,6 +444,23 @@ mod tests {
         assert_eq!(Progress::new("alone", 3).listen(|_| ()).chain().len(), 1);
         drop(outer);
         assert!(RUNNING.with_borrow(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_bar_appears_behind_short_work_and_moves_ten_times_a_second() {
+        let progress = Progress::new("training", 400);
+        let mut task = progress.task.borrow_mut();
+        let began = task.pace.started;
+        let at = |milliseconds: u64| began + Duration::from_millis(milliseconds);
+        let moved: Vec<u64> = (0..1_000).step_by(30).filter(|&ms| task.moves(at(ms))).collect();
+        assert_eq!(moved, [420, 540, 660, 780, 900]);
+        task.done = 8;
+        let line = task.bar_line("training: 8 of 400", false);
+        let state = line.strip_prefix("EVCXR_PROGRESS ").expect("progress");
+        let state: serde_json::Value = serde_json::from_str(state).expect("JSON");
+        assert_eq!((&state["done"], &state["total"]), (&json!(8), &json!(400)));
+        assert!(task.bar_line("", true).contains(r#""end":true"#));
+        task.bar = None; // of which nobody is to be told here
     }
 
     #[test]

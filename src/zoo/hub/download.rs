@@ -145,7 +145,7 @@ impl Download<'_> {
                 part.remove();
                 return Ok(Err(too_large()));
             }
-            progress.advance(done);
+            progress.advance(done).map_err(Failure::Everywhere)?;
         }
         file.flush().map_err(disk)?;
         Ok(match total {
