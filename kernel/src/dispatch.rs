@@ -220,7 +220,7 @@ impl Dispatcher {
                 (Ok(_), Some(failure)) => {
                     gone.extend(declared.difference(&run.after).cloned());
                     Some(match failure {
-                        Failure::Error(text) => report::of_error(text),
+                        Failure::Error(text) => report::of_error(text, fate.interrupted),
                         Failure::Panic(text) => {
                             let (report, backtrace) = report::of_panic(text, &run.source, &cells);
                             self.memory.backtrace = backtrace;
@@ -249,7 +249,6 @@ impl Dispatcher {
 
     /// Shows a cell's value, and what evcxr's commands have to say.
     fn show(&self, request: &Parent, number: usize, value: Option<Forms>, outputs: EvalOutputs) {
-        let value = value.filter(|forms| forms.as_slice() != [text("()")]);
         let mut said: Forms = outputs.content_by_mime_type.into_iter().collect();
         said.sort();
         let result = |forms| {

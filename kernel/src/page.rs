@@ -282,6 +282,11 @@ impl Writing<'_> {
             forms.push((mime, content));
             return;
         }
+        if self.inner.has_value && mime == "text/plain" && content == "()" {
+            // The last expression has no value, such as a loop: what was shown before is none either.
+            self.flush_forms();
+            return;
+        }
         // A form that was there already begins another thing.
         if self.inner.forms.as_ref().is_some_and(|(forms, _)| forms.iter().any(|one| one.0 == mime))
         {
@@ -607,6 +612,17 @@ mod tests {
         seen.text("behind it\n");
         seen.page.signal(&Signal::Complete);
         assert_eq!(seen.told().len(), 2);
+        assert!(seen.page.end().value.is_none());
+    }
+
+    #[test]
+    fn what_a_loop_in_the_end_shows_is_no_value() {
+        let mut seen = Seen::new(true);
+        seen.block("text/html", "1");
+        seen.block("image/png", "AA");
+        seen.block("text/plain", "()");
+        seen.page.signal(&Signal::Complete);
+        assert_eq!(seen.told(), ["display_data: {image/png:AA,text/html:1}"]);
         assert!(seen.page.end().value.is_none());
     }
 

@@ -311,9 +311,10 @@ fn alike(one: &[&str], at: usize, other: &[&str], there: usize) -> usize {
         + below.take_while(|(one, other)| same(one, other)).count()
 }
 
-/// The error that a `?` has met.
-pub(crate) fn of_error(text: &str) -> Report {
-    Report::new("Error", text)
+/// The error that a `?` has met. In a cell that was interrupted, it may be how a library answers that.
+pub(crate) fn of_error(text: &str, interrupted: bool) -> Report {
+    let answers = interrupted && text.to_lowercase().contains("interrupted");
+    Report::new(if answers { "Interrupted" } else { "Error" }, text)
 }
 
 /// The child is gone.
@@ -421,6 +422,14 @@ mod tests {
         // A program's own words for it.
         let (report, _) = of_panic("shapes do not fit\n", "", &[]);
         assert_eq!(report.sentence, "shapes do not fit");
+    }
+
+    #[test]
+    fn an_error_that_answers_an_interrupt_is_called_one() {
+        assert_eq!(of_error("Interrupted { steps: 3 }\n", true).name, "Interrupted");
+        assert_eq!(of_error("training was interrupted\n", true).name, "Interrupted");
+        assert_eq!(of_error("Interrupted\n", false).name, "Error");
+        assert_eq!(of_error("NotFound\n", true).name, "Error");
     }
 
     #[test]

@@ -196,6 +196,8 @@ class Shared(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.kernel = Kernel()
+        # Not before Rust is loaded: a cell that waits for it says so.
+        cls.kernel.run("0")
 
     @classmethod
     def tearDownClass(cls):
@@ -311,8 +313,14 @@ class Output(Shared):
         cell = self.run_cell('println!("x"); 1', silent=True)
         self.assertEqual(cell.kinds(), ["status", "status"])
 
-    def test_a_loop_in_the_end_has_no_value(self):
+    def test_what_is_shown_by_a_last_expression_without_a_value_is_no_result(self):
         self.assertEqual(self.run_cell("for _ in 0..1 {}").shown(), [])
+        show = block("text/html", "<i>x</i>")
+        self.run_cell(f"fn show_it() {{ {show} }}")
+        for code in (f"for _ in 0..2 {{ {show} }}", f"show_it(); if true {{ {show} }}", "{ show_it(); show_it(); }"):
+            cell = self.run_cell(code)
+            self.assertEqual(cell.shown(), [{"text/html": "<i>x</i>"}] * 2, code)
+            self.assertEqual(cell.of("execute_result"), [], code)
 
     def test_a_hundred_megabytes_are_cut_with_a_word(self):
         code = (
@@ -425,19 +433,34 @@ class Stops(Shared):
         cell = self.stop('println!("go"); std::thread::sleep(std::time::Duration::from_secs(100_000));', "go")
         self.assertEqual(cell.reply["ename"], "Interrupted")
 
-    def test_a_program_that_answers_keeps_its_variables(self):
-        self.run_cell("let held = 8;")
-        answers = (
+    def answers(self, ending):
+        """A program that waits for an interrupt, and then ends in this way."""
+        return (
             "{ use std::sync::atomic::{AtomicBool, Ordering::SeqCst}; static STOP: AtomicBool = AtomicBool::new(false);"
             'unsafe extern "C" { fn signal(which: i32, how: usize) -> usize; }'
             'extern "C" fn stop(_: i32) { STOP.store(true, SeqCst); }'
             "unsafe { signal(2, stop as *const () as usize); }"
-            'println!("go"); while !STOP.load(SeqCst) {} println!("stopped"); }'
+            f'println!("go"); while !STOP.load(SeqCst) {{}} {ending} }}'
         )
-        cell = self.stop(answers, "go")
+
+    def test_a_program_that_answers_keeps_its_variables(self):
+        self.run_cell("let held = 8;")
+        child = self.kernel.child()
+        cell = self.stop(self.answers('println!("stopped");'), "go")
         self.assertEqual(cell.reply["status"], "ok")
         self.assertIn("stopped", cell.text())
-        self.assertEqual(self.run_cell("held").of("execute_result")[0]["data"]["text/plain"], "8")
+        interrupted = 'Err(std::io::Error::other("training was interrupted after 3 steps"))?;'
+        for ending, name, words in (
+            (interrupted, "Interrupted", "after 3 steps"),
+            ('"x".parse::<i32>()?;', "Error", "invalid digit"),
+        ):
+            cell = self.stop("let early = 1;" + self.answers(ending), "go")
+            self.assertEqual(cell.reply["status"], "error")
+            self.assertEqual(cell.reply["ename"], name, cell.reply)
+            self.assertIn(words, cell.reply["evalue"])
+            self.assertIn("variables are gone: `early`", cell.traceback())
+            self.assertEqual(self.run_cell("held").of("execute_result")[0]["data"]["text/plain"], "8")
+        self.assertEqual(self.kernel.child(), child)
         # One that does not listen is ended by the second interrupt.
         request = self.kernel.send('println!("on"); loop { std::hint::spin_loop(); }')
         self.kernel.wait_for(request, "on")
@@ -807,6 +830,18 @@ class Conformance(jupyter_kernel_test.KernelTests):
                 return
 
 
+class Timed(unittest.TextTestResult):
+    """Says how long each test took, by which whoever adds one sees what it costs."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        self.stream.write(f"{time.monotonic() - self.began:.1f} s ")
+        super().addSuccess(test)
+
+
 if __name__ == "__main__":
     subprocess.run([BINARY, "install", "--prefix", SPECS.name], check=True, stdout=subprocess.DEVNULL)
-    unittest.main(verbosity=2)
+    unittest.main(testRunner=unittest.TextTestRunner(verbosity=2, resultclass=Timed))
