@@ -62,23 +62,36 @@ impl Dispatcher {
     pub(crate) fn run(mut self) {
         while let Some(request) = self.next() {
             let request = Arc::new(request);
-            self.publisher.tell(Some(&request), "status", json!({"execution_state": "busy"}));
-            let mut given_up = Vec::new();
-            match request.kind() {
-                "execute_request" => given_up = self.execute(&request),
+            let given_up = self.around(&request, |this| match request.kind() {
+                "execute_request" => this.execute(&request),
                 "complete_request" => {
-                    let content = self.complete(&request);
-                    self.publisher.reply(&request, "complete_reply", content);
+                    let content = this.complete(&request);
+                    this.publisher.reply(&request, "complete_reply", content);
+                    Vec::new()
                 }
-                "inspect_request" => {
-                    let content = self.inspect(&request);
-                    self.publisher.reply(&request, "inspect_reply", content);
+                _ => {
+                    let content = this.inspect(&request);
+                    this.publisher.reply(&request, "inspect_reply", content);
+                    Vec::new()
                 }
-                _ => {}
+            });
+            for cell in given_up {
+                self.around(&cell, |this| {
+                    // With a count, a page would show it as that of a cell that has run.
+                    let content = json!({"status": "aborted"});
+                    this.publisher.reply(&cell, "execute_reply", content);
+                });
             }
-            self.publisher.tell(Some(&request), "status", json!({"execution_state": "idle"}));
-            self.abort(given_up);
         }
+    }
+
+    /// Says that the kernel is busy with a request, and then that it is not any more.
+    fn around<T>(&mut self, request: &Request, what: impl FnOnce(&mut Self) -> T) -> T {
+        let state = |state: &str| json!({"execution_state": state});
+        self.publisher.tell(Some(request), "status", state("busy"));
+        let done = what(self);
+        self.publisher.tell(Some(request), "status", state("idle"));
+        done
     }
 
     fn next(&mut self) -> Option<Request> {
@@ -92,18 +105,6 @@ impl Dispatcher {
             queued.partition(|request| request.kind() == "execute_request");
         self.memory.kept = others.into();
         cells
-    }
-
-    fn abort(&self, cells: Vec<Request>) {
-        for request in cells {
-            let tell = |state| {
-                self.publisher.tell(Some(&request), "status", json!({"execution_state": state}));
-            };
-            tell("busy");
-            // With a count, a page would show it as that of a cell that has run.
-            self.publisher.reply(&request, "execute_reply", json!({"status": "aborted"}));
-            tell("idle");
-        }
     }
 
     /// Runs a cell; says which others are not run since it failed.
@@ -298,10 +299,7 @@ impl Dispatcher {
             match self.evaluator.loaded_within(Duration::from_millis(100)) {
                 Load::Loading => {
                     if self.control.is_interrupted() {
-                        break Err(Report::new(
-                            "Interrupted",
-                            "the cell was stopped before it ran",
-                        ));
+                        break Err(report::of_stop());
                     }
                     if !told && started.elapsed() >= IMPATIENT {
                         told = true;

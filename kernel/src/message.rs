@@ -132,12 +132,9 @@ impl Publisher {
         let _ = self.outgoing.blocking_send(Outgoing::Message(Channel::Stdin, message));
     }
 
-    /// Between busy and idle, an answer that needs nothing but the request.
+    /// Answers a request, from the sockets' side.
     pub(crate) async fn answer(&self, to: &Request, kind: &str, content: Value) {
-        let reply = message(Some(to), to.identities.clone(), kind, content);
-        self.send(Channel::Iopub, status(to, "busy")).await;
-        self.send(to.channel, reply).await;
-        self.send(Channel::Iopub, status(to, "idle")).await;
+        self.send(to.channel, message(Some(to), to.identities.clone(), kind, content)).await;
     }
 
     /// Tells all front ends, from the sockets' side.
@@ -156,10 +153,6 @@ impl Publisher {
     async fn send(&self, channel: Channel, message: JupyterMessage) {
         let _ = self.outgoing.send(Outgoing::Message(channel, Box::new(message))).await;
     }
-}
-
-fn status(parent: &Request, state: &str) -> JupyterMessage {
-    message(Some(parent), topic("status"), "status", json!({"execution_state": state}))
 }
 
 fn topic(kind: &str) -> Vec<Bytes> {

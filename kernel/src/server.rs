@@ -33,6 +33,9 @@ use crate::session::Session;
 /// How long evcxr has to end when the kernel ends.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// What the dispatcher answers, one after the other.
+const EVCXRS: [&str; 3] = ["execute_request", "complete_request", "inspect_request"];
+
 /// Why a kernel does not run.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -245,31 +248,47 @@ impl Desk {
                 Err(error) => Err(Unusable::Ignored(format!("a message is none: {error}"))),
             };
             match request {
-                Ok(request) => self.take(request).await,
+                Ok(request) if channel == Channel::Stdin => {
+                    if request.kind() == "input_reply" {
+                        let _ = self.lines.send(request.text("value").to_owned());
+                    }
+                }
+                Ok(request) if EVCXRS.contains(&request.kind()) => {
+                    let _ = self.requests.send(request);
+                }
+                Ok(request) => self.take(request, None).await,
                 Err(Unusable::Answered(request, problem)) => {
-                    self.refuse(&request, &problem).await;
+                    self.take(*request, Some(problem)).await;
                 }
                 Err(Unusable::Ignored(problem)) => eprintln!("{problem}; it is ignored"),
             }
         }
     }
 
-    async fn take(&self, request: Request) {
-        if request.channel == Channel::Stdin {
-            if request.kind() == "input_reply" {
-                let _ = self.lines.send(request.text("value").to_owned());
-            }
-            return;
+    /// Answers what comes, or says what the problem with it is.
+    async fn take(&self, request: Request, problem: Option<String>) {
+        let tell = async |parent: &Request, state: &str| {
+            let content = json!({"execution_state": state});
+            self.publisher.announce(Some(parent), "status", content).await;
+        };
+        tell(&request, "busy").await;
+        match problem {
+            Some(problem) => self.refuse(&request, &problem).await,
+            None => self.act(&request).await,
         }
+        tell(&request, "idle").await;
+        // A cell that runs meanwhile still does, whatever front ends have just heard.
+        if let Some(running) = self.session.running() {
+            tell(&running, "busy").await;
+        }
+    }
+
+    async fn act(&self, request: &Request) {
         match request.kind() {
-            "execute_request" | "complete_request" | "inspect_request" => {
-                let _ = self.requests.send(request);
-                return;
-            }
-            "kernel_info_request" => self.answer(&request, kernel_info()).await,
-            "history_request" => self.answer(&request, self.session.history(&request)).await,
+            "kernel_info_request" => self.answer(request, kernel_info()).await,
+            "history_request" => self.answer(request, self.session.history(request)).await,
             "comm_info_request" => {
-                self.answer(&request, json!({"status": "ok", "comms": {}})).await;
+                self.answer(request, json!({"status": "ok", "comms": {}})).await;
             }
             "is_complete_request" => {
                 let content = match completeness(request.text("code")) {
@@ -279,31 +298,27 @@ impl Desk {
                         json!({"status": "incomplete", "indent": indent})
                     }
                 };
-                self.answer(&request, content).await;
+                self.answer(request, content).await;
             }
             "interrupt_request" => {
                 self.control.interrupt();
-                self.answer(&request, json!({"status": "ok"})).await;
+                self.answer(request, json!({"status": "ok"})).await;
             }
             "shutdown_request" => {
                 let restart = request.flag("restart", false);
                 let content = json!({"status": "ok", "restart": restart});
-                self.publisher.announce(Some(&request), "shutdown_reply", content.clone()).await;
-                self.answer(&request, content).await;
+                self.publisher.announce(Some(request), "shutdown_reply", content.clone()).await;
+                self.answer(request, content).await;
                 self.ended.notify_one();
             }
             // Nobody here speaks with pages: what opens a comm learns that it is closed.
             "comm_open" => {
                 let content = json!({"comm_id": request.content["comm_id"], "data": {}});
-                self.around(&request, Some(("comm_close", content))).await;
+                self.publisher.announce(Some(request), "comm_close", content).await;
             }
-            "comm_msg" | "comm_close" => self.around(&request, None).await,
-            kind => {
-                let problem = format!("this kernel knows no {kind}");
-                self.refuse(&request, &problem).await;
-            }
+            "comm_msg" | "comm_close" => {}
+            kind => self.refuse(request, &format!("this kernel knows no {kind}")).await,
         }
-        self.still_busy().await;
     }
 
     async fn answer(&self, request: &Request, content: Value) {
@@ -319,23 +334,6 @@ impl Desk {
             self.answer(request, content).await;
         } else {
             eprintln!("{problem}; it is ignored");
-        }
-    }
-
-    async fn around(&self, request: &Request, what: Option<(&str, Value)>) {
-        let state = |state: &str| json!({"execution_state": state});
-        self.publisher.announce(Some(request), "status", state("busy")).await;
-        if let Some((kind, content)) = what {
-            self.publisher.announce(Some(request), kind, content).await;
-        }
-        self.publisher.announce(Some(request), "status", state("idle")).await;
-    }
-
-    /// A cell that runs meanwhile still does, whatever 'idle' front ends have just heard.
-    async fn still_busy(&self) {
-        if let Some(running) = self.session.running() {
-            let content = json!({"execution_state": "busy"});
-            self.publisher.announce(Some(&running), "status", content).await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::message::{Parent, Request};
@@ -65,12 +66,12 @@ impl Session {
                     cells.filter(|(number, _)| ours && (start..stop).contains(number)).collect()
                 }
                 "search" => {
-                    let pattern: Vec<char> = request.text("pattern").chars().collect();
+                    let pattern = pattern(request.text("pattern"));
                     let mut seen = std::collections::HashSet::new();
                     let unique = request.flag("unique", false);
                     let mut found: Vec<_> = cells
                         .rev()
-                        .filter(|(_, code)| matches(&pattern, &code.chars().collect::<Vec<_>>()))
+                        .filter(|(_, code)| pattern.as_ref().is_some_and(|it| it.is_match(code)))
                         .filter(|(_, code)| !unique || seen.insert(code))
                         .take(most)
                         .collect();
@@ -95,31 +96,10 @@ impl Session {
     }
 }
 
-/// Whether the whole text is as the pattern says, in which `*` is anything and `?` any character.
-fn matches(pattern: &[char], text: &[char]) -> bool {
-    let (mut at, mut in_text) = (0, 0);
-    let mut last_star = None;
-    while in_text < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                last_star = Some((at, in_text));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || *wanted == text[in_text] => {
-                at += 1;
-                in_text += 1;
-            }
-            _ => match last_star {
-                Some((star, from)) => {
-                    last_star = Some((star, from + 1));
-                    at = star + 1;
-                    in_text = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|rest| *rest == '*')
+/// What fits whole texts, where `*` is anything and `?` any character; none where it is beyond any measure.
+fn pattern(words: &str) -> Option<Regex> {
+    let pattern = regex::escape(words).replace(r"\*", ".*").replace(r"\?", ".");
+    Regex::new(&format!("(?s)^{pattern}$")).ok()
 }
 
 #[cfg(test)]
@@ -159,9 +139,7 @@ mod tests {
 
     #[test]
     fn patterns_fit_whole_texts() {
-        let fits = |pattern: &str, text: &str| {
-            matches(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>())
-        };
+        let fits = |words: &str, text: &str| pattern(words).unwrap().is_match(text);
         assert!(fits("*b?d*", "aabcd") && fits("*", "") && fits("a*a*a", "aaaa"));
         assert!(!fits("b", "ab") && !fits("a?", "a") && !fits("", "a"));
     }
