@@ -20,6 +20,8 @@ type Work = Box<dyn FnOnce(&mut CommandContext) + Send>;
 
 enum Job {
     Load,
+    /// Go to a directory; the state that follows.
+    Move(PathBuf, Load),
     Work(Work),
     End,
 }
@@ -90,6 +92,14 @@ impl Evaluator {
         let _ = self.jobs.send(Job::Load);
     }
 
+    /// Has the cells run in this directory, to which this process has gone already. Until then, evcxr counts as being
+    /// loaded.
+    pub(crate) fn move_to(&self, dir: PathBuf) {
+        let load = self.loaded_within(Duration::ZERO);
+        self.shared.set(Load::Loading);
+        let _ = self.jobs.send(Job::Move(dir, load));
+    }
+
     /// Has evcxr's thread do something, and waits for it.
     pub(crate) fn run<T: Send + 'static>(
         &self,
@@ -143,6 +153,15 @@ fn work(inbox: &Receiver<Job>, shared: &Shared, nursery: &Nursery, control: &Con
                     }
                     Err(reason) => Load::Failed(reason),
                 };
+                shared.set(state);
+            }
+            Job::Move(dir, state) => {
+                if let Some(context) = &mut context {
+                    let code = format!("let _ = std::env::set_current_dir({dir:?});");
+                    control.load();
+                    let _ = catch_unwind(AssertUnwindSafe(|| context.execute(&code)));
+                    control.end();
+                }
                 shared.set(state);
             }
             Job::Work(work) => {

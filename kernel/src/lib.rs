@@ -15,6 +15,7 @@
 #[cfg(not(unix))]
 compile_error!("convlens-kernel passes files between processes, which it can on Unix alone");
 
+mod available_memory;
 mod child;
 pub mod connection;
 mod control;
@@ -30,6 +31,7 @@ mod relay;
 mod report;
 mod server;
 mod session;
+mod spare;
 
 pub use child::run_if_child;
-pub use server::{RunError, run};
+pub use server::{RunError, run, wait_as_spare};

@@ -15,6 +15,9 @@ A Jupyter kernel for Rust.
   convlens-kernel uninstall [the same]
   convlens-kernel CONNECTION_FILE
       is the kernel; Jupyter starts it so
+  convlens-kernel spare
+      loads Rust and waits to become the next kernel of the Jupyter that has
+      started it, where CONVLENS_SPARE is set
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +45,10 @@ fn act(arguments: &[OsString]) -> Result<(), String> {
         }
         ["install", rest @ ..] => install(&dir(rest, arguments)?),
         ["uninstall", rest @ ..] => uninstall(&dir(rest, arguments)?),
+        ["spare"] => {
+            find_cargo();
+            convlens_kernel::wait_as_spare().map_err(said)
+        }
         // evcxr_jupyter takes it so, and so do kernelspecs that were written for it.
         ["--control_file", _] => kernel(&arguments[1]),
         [word] if !word.starts_with('-') => kernel(&arguments[0]),
@@ -82,12 +89,19 @@ fn uninstall(dir: &Path) -> Result<(), String> {
 }
 
 fn kernel(file: &OsStr) -> Result<(), String> {
-    let on_path = cargo_on_path();
-    if let Some(path) = on_path {
+    find_cargo();
+    convlens_kernel::run(Path::new(file)).map_err(said)
+}
+
+fn said(error: convlens_kernel::RunError) -> String {
+    format!("convlens-kernel: {error}")
+}
+
+fn find_cargo() {
+    if let Some(path) = cargo_on_path() {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("PATH", path) };
     }
-    convlens_kernel::run(Path::new(file)).map_err(|error| format!("convlens-kernel: {error}"))
 }
 
 /// The PATH with cargo's own directory, where Jupyter was started without it: cargo lies beside this program,

@@ -13,6 +13,17 @@ pub(crate) fn signal_compilers(child: Option<Pid>, signal: Signal) {
     }
 }
 
+/// What this process and everything that it has started have in memory, in bytes, where the system says so.
+pub(crate) fn resident() -> u64 {
+    let ours = i32::try_from(std::process::id()).unwrap_or_default();
+    let pages = |pid: i32| -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all = descendants(ours, None, &all()).into_iter().chain([ours]);
+    all.filter_map(pages).sum::<u64>() * rustix::param::page_size() as u64
+}
+
 /// All below `root`, without `spared` and all below that, of pairs of a process and its parent.
 fn descendants(root: i32, spared: Option<i32>, all: &[(i32, i32)]) -> Vec<i32> {
     let mut found = Vec::new();
@@ -76,6 +87,12 @@ mod tests {
     fn a_name_with_brackets_hides_no_parent() {
         assert_eq!(parent_in("12 (a) b (c) S 7 12 12 0"), Some(7));
         assert_eq!(parent_in(""), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_takes_memory() {
+        assert!(resident() > 1_000_000);
     }
 
     #[test]

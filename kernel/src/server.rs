@@ -1,19 +1,22 @@
 //! The five sockets, and what is answered without evcxr.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use jupyter_protocol::ConnectionInfo;
+use jupyter_protocol::{ConnectionInfo, JupyterMessage, KernelInfoRequest};
 use jupyter_zmq_client::{
-    Connection, KernelHeartbeatConnection, RawMessage, RouterRecvConnection, RuntimeError,
+    KernelControlConnection, KernelHeartbeatConnection, KernelIoPubConnection,
+    KernelShellConnection, KernelStdinConnection, RawMessage, RouterRecvConnection, RuntimeError,
     create_kernel_control_connection, create_kernel_heartbeat_connection,
     create_kernel_iopub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
@@ -23,12 +26,13 @@ use crate::child::Nursery;
 use crate::connection::{self, ConnectionError};
 use crate::control::Control;
 use crate::dispatch::{Dispatcher, Memory};
-use crate::evaluator::Evaluator;
+use crate::evaluator::{Evaluator, Load};
 use crate::language::{Completeness, PARSER_STACK, completeness};
 use crate::message::{Channel, Outgoing, PROTOCOL, Publisher, Request, Unusable};
 use crate::page::Page;
 use crate::relay;
 use crate::session::Session;
+use crate::spare;
 
 /// How long evcxr has to end when the kernel ends.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -45,7 +49,7 @@ pub enum RunError {
     /// A port is taken, or the address is none of this machine: its URL, and the reason.
     Socket(String, String),
     /// The system refuses threads, sockets or signals.
-    System(std::io::Error),
+    System(io::Error),
 }
 
 impl fmt::Display for RunError {
@@ -63,59 +67,175 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-impl From<std::io::Error> for RunError {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
         RunError::System(error)
     }
 }
 
-/// Runs a kernel for this connection file until it is told to shut down, then ends the process.
+/// Runs a kernel for this connection file until it is told to shut down, then ends the process. Where a spare
+/// becomes that kernel, this process ends with it.
 ///
 /// # Errors
 /// Where the connection file cannot be used or a port is taken.
 pub fn run(file: &Path) -> Result<(), RunError> {
+    let runtime = runtime()?;
+    if let Some(code) = runtime.block_on(spare::take(file)) {
+        std::process::exit(code.into());
+    }
     let info = connection::read(file).map_err(RunError::Connection)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("sockets")
-        .thread_stack_size(PARSER_STACK)
-        .enable_all()
-        .build()?;
-    runtime.block_on(serve(info))?;
+    let sockets = runtime.block_on(Sockets::open(&info))?;
+    let engine = Engine::start()?;
+    let (control, evaluator) = (Arc::clone(&engine.control), engine.evaluator.clone());
+    let served = runtime.block_on(serve(sockets, engine, orphaned()));
+    end(runtime, &control, &evaluator);
+    served?;
     // Threads may still wait for what never comes.
     std::process::exit(0);
 }
 
-async fn serve(info: ConnectionInfo) -> Result<(), RunError> {
-    // Any random name will do.
-    let session_id =
-        jupyter_protocol::JupyterMessage::new(jupyter_protocol::KernelInfoRequest {}, None)
-            .header
-            .session;
-    let failed = |url: String| move |error: RuntimeError| RunError::Socket(url, error.to_string());
-    let heartbeat =
-        create_kernel_heartbeat_connection(&info).await.map_err(failed(info.hb_url()))?;
-    let shell = create_kernel_shell_connection(&info, &session_id).await;
-    let (to_shell, from_shell) = shell.map_err(failed(info.shell_url()))?.split();
-    let control = create_kernel_control_connection(&info, &session_id).await;
-    let (to_control, from_control) = control.map_err(failed(info.control_url()))?.split();
-    let stdin = create_kernel_stdin_connection(&info, &session_id).await;
-    let (to_stdin, from_stdin) = stdin.map_err(failed(info.stdin_url()))?.split();
-    let iopub = create_kernel_iopub_connection(&info, &session_id).await;
-    let iopub = iopub.map_err(failed(info.iopub_url()))?;
+/// Loads evcxr, waits to become a kernel, and then is that kernel. Ends with the Jupyter that it waits for, and at
+/// once where another one waits already.
+///
+/// # Errors
+/// Where evcxr cannot be loaded, or the kernel cannot open its sockets.
+pub fn wait_as_spare() -> Result<(), RunError> {
+    let Some(place) = spare::claim()? else { return Ok(()) };
+    let runtime = runtime()?;
+    let engine = Engine::start()?;
+    let (control, evaluator) = (Arc::clone(&engine.control), engine.evaluator.clone());
+    let served: Result<(), RunError> = runtime.block_on(async {
+        let Some(taken) = wait_to_be_taken(&evaluator, place).await? else { return Ok(()) };
+        std::env::set_current_dir(&taken.dir)?;
+        evaluator.move_to(taken.dir);
+        let sockets = Sockets::open(&taken.info).await?;
+        serve(sockets, engine, spare::left_alone(&taken.proxy)).await?;
+        let _ = taken.proxy.try_write(&[0]);
+        // Closed when all is done.
+        std::mem::forget(taken.proxy);
+        Ok(())
+    });
+    end(runtime, &control, &evaluator);
+    served?;
+    std::process::exit(0);
+}
 
-    let (publisher, outgoing) = Publisher::new();
-    let senders = Senders { shell: to_shell, control: to_control, stdin: to_stdin, iopub };
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("sockets")
+        .thread_stack_size(PARSER_STACK)
+        .enable_all()
+        .build()
+}
+
+/// Closes the sockets, so that another kernel can have the ports, and then ends evcxr and what it has started.
+fn end(runtime: Runtime, control: &Control, evaluator: &Evaluator) {
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    control.end_all();
+    evaluator.end(FAREWELL);
+}
+
+/// Until a spare becomes a kernel; none where nobody will want it any more.
+async fn wait_to_be_taken(
+    evaluator: &Evaluator,
+    place: spare::Place,
+) -> Result<Option<spare::Taken>, RunError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let taken = async {
+        if let Load::Failed(reason) = loaded(evaluator).await {
+            return Err(io::Error::other(format!("Rust cannot be loaded: {reason}")));
+        }
+        // The first variable would have rust-analyzer read the standard library, which takes seconds.
+        let evaluator = evaluator.clone();
+        let read = move || evaluator.run(|context| context.completions("1.", 2).is_ok());
+        let _ = tokio::task::spawn_blocking(read).await;
+        spare::taken(&place.listen()?).await
+    };
+    tokio::select! {
+        taken = taken => Ok(Some(taken?)),
+        _ = interrupt.recv() => Ok(None),
+        _ = terminate.recv() => Ok(None),
+        _ = hang_up.recv() => Ok(None),
+        () = spare::without_server() => Ok(None),
+    }
+}
+
+/// Waits until evcxr is loaded, or cannot be.
+async fn loaded(evaluator: &Evaluator) -> Load {
+    loop {
+        match evaluator.loaded_within(Duration::ZERO) {
+            Load::Loading => tokio::time::sleep(Duration::from_millis(50)).await,
+            load => return load,
+        }
+    }
+}
+
+/// All of a kernel but its sockets. evcxr begins to load at once.
+struct Engine {
+    publisher: Publisher,
+    outgoing: Receiver<Outgoing>,
+    page: Arc<Page>,
+    control: Arc<Control>,
+    evaluator: Evaluator,
+}
+
+impl Engine {
+    fn start() -> io::Result<Self> {
+        let (publisher, outgoing) = Publisher::new();
+        let nursery = Arc::new(Nursery::new()?);
+        let control = Arc::new(Control::default());
+        let page = Arc::new(Page::new(publisher.clone()));
+        relay::serve(Arc::clone(&nursery), Arc::clone(&page), Arc::clone(&control));
+        let evaluator = Evaluator::start(nursery, Arc::clone(&control))?;
+        Ok(Engine { publisher, outgoing, page, control, evaluator })
+    }
+}
+
+/// What front ends are spoken with by.
+struct Sockets {
+    heartbeat: KernelHeartbeatConnection,
+    shell: KernelShellConnection,
+    control: KernelControlConnection,
+    stdin: KernelStdinConnection,
+    iopub: KernelIoPubConnection,
+}
+
+impl Sockets {
+    async fn open(info: &ConnectionInfo) -> Result<Self, RunError> {
+        // Any random name will do.
+        let session = JupyterMessage::new(KernelInfoRequest {}, None).header.session;
+        let failed =
+            |url: String| move |error: RuntimeError| RunError::Socket(url, error.to_string());
+        let heartbeat = create_kernel_heartbeat_connection(info).await;
+        let heartbeat = heartbeat.map_err(failed(info.hb_url()))?;
+        let shell = create_kernel_shell_connection(info, &session).await;
+        let shell = shell.map_err(failed(info.shell_url()))?;
+        let control = create_kernel_control_connection(info, &session).await;
+        let control = control.map_err(failed(info.control_url()))?;
+        let stdin = create_kernel_stdin_connection(info, &session).await;
+        let stdin = stdin.map_err(failed(info.stdin_url()))?;
+        let iopub = create_kernel_iopub_connection(info, &session).await;
+        let iopub = iopub.map_err(failed(info.iopub_url()))?;
+        Ok(Sockets { heartbeat, shell, control, stdin, iopub })
+    }
+}
+
+/// Is a kernel until it is told to end, or nobody wants it any more, which is what `left` waits for.
+async fn serve(sockets: Sockets, engine: Engine, left: impl Future<Output = ()>) -> io::Result<()> {
+    let Engine { publisher, outgoing, page, control, evaluator } = engine;
+    let (to_shell, from_shell) = sockets.shell.split();
+    let (to_control, from_control) = sockets.control.split();
+    let (to_stdin, from_stdin) = sockets.stdin.split();
+    let senders =
+        Senders { shell: to_shell, control: to_control, stdin: to_stdin, iopub: sockets.iopub };
     tokio::spawn(senders.run(outgoing));
-    tokio::spawn(beat(heartbeat));
+    tokio::spawn(beat(sockets.heartbeat));
     publisher.announce(None, "status", json!({"execution_state": "starting"})).await;
 
-    let nursery = Arc::new(Nursery::new()?);
-    let control = Arc::new(Control::default());
-    let page = Arc::new(Page::new(publisher.clone()));
     let session = Arc::new(Session::default());
-    relay::serve(Arc::clone(&nursery), Arc::clone(&page), Arc::clone(&control));
-    let evaluator = Evaluator::start(nursery, Arc::clone(&control))?;
     let (requests, inbox) = channel();
     let (lines, inputs) = channel();
     let dispatcher = Dispatcher {
@@ -143,12 +263,15 @@ async fn serve(info: ConnectionInfo) -> Result<(), RunError> {
     tokio::spawn(desk.clone().serve(Channel::Shell, from_shell));
     tokio::spawn(desk.clone().serve(Channel::Control, from_control));
     tokio::spawn(desk.serve(Channel::Stdin, from_stdin));
-    let interrupts = Arc::clone(&control);
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
         while interrupt.recv().await.is_some() {
-            interrupts.interrupt();
+            control.interrupt();
         }
+    });
+    tokio::spawn(async move {
+        loaded(&evaluator).await;
+        spare::bring_up().await;
     });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -156,12 +279,10 @@ async fn serve(info: ConnectionInfo) -> Result<(), RunError> {
         () = ended.notified() => {}
         _ = terminate.recv() => {}
         _ = hang_up.recv() => {}
-        () = orphaned() => {}
+        () = left => return Ok(()),
     }
     // What a queue of cells still sends is of no use to anybody.
     let _ = tokio::time::timeout(FAREWELL, publisher.flush()).await;
-    control.end_all();
-    let _ = tokio::task::spawn_blocking(move || evaluator.end(FAREWELL)).await;
     Ok(())
 }
 
@@ -193,7 +314,7 @@ struct Senders {
     shell: jupyter_zmq_client::RouterSendConnection,
     control: jupyter_zmq_client::RouterSendConnection,
     stdin: jupyter_zmq_client::RouterSendConnection,
-    iopub: Connection<zeromq::PubSocket>,
+    iopub: KernelIoPubConnection,
 }
 
 impl Senders {

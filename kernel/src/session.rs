@@ -23,11 +23,6 @@ struct Inner {
 }
 
 impl Session {
-    /// The number of the last cell.
-    pub(crate) fn count(&self) -> usize {
-        self.with(|inner| inner.count)
-    }
-
     /// A cell begins; says its number.
     pub(crate) fn enter(&self, code: &str, counts: bool) -> usize {
         self.with(|inner| {

@@ -784,6 +784,87 @@ class Starts(unittest.TestCase):
             self.assertEqual(kernel.run("1").reply["status"], "ok")
             kernel.end()
 
+    def test_a_spare_becomes_the_kernel_and_another_one_waits_for_the_next(self):
+        import socket
+
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        place, path = place.name, Path(place.name) / "spare.sock"
+        jupyter = subprocess.Popen(["sleep", "100000"])
+        environment = {
+            **os.environ,
+            "CONVLENS_SPARE": "1",
+            "CONVLENS_SPARE_SOCKET": str(path),
+            "JPY_PARENT_PID": str(jupyter.pid),
+        }
+        spare = subprocess.Popen([BINARY, "spare"], env=environment)
+        until("a spare waits", path.exists)
+        child = children(spare.pid)[0]
+        # There is one at a time, and whoever comes and says nothing takes it from nobody.
+        self.assertEqual(subprocess.run([BINARY, "spare"], env=environment, timeout=GIVE_UP).returncode, 0)
+        with socket.socket(socket.AF_UNIX) as idle:
+            idle.connect(str(path))
+            self.assertEqual(int.from_bytes(idle.recv(4), sys.byteorder), spare.pid)
+            idle.sendall(b"nonsense")
+
+        started = time.monotonic()
+        kernel = Kernel(env=environment, cwd=place)
+        cell = kernel.run("1 + 1")
+        print(f"first result of a spare after {time.monotonic() - started:.2f} s", file=sys.stderr)
+        self.assertEqual(cell.shown(), [{"text/plain": "2"}])
+        self.assertEqual(cell.reply["execution_count"], 1)
+        self.assertEqual(kernel.child(), child)
+        # Cells run where the kernel was started, and signals reach them.
+        here = kernel.run("std::env::current_dir()?").of("execute_result")[0]["data"]["text/plain"]
+        self.assertEqual(Path(json.loads(here)), Path(place).resolve())
+        request = kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
+        kernel.wait_for(request, "go")
+        os.kill(kernel.pid, signal.SIGINT)
+        self.assertEqual(kernel.finish(request).reply["ename"], "Interrupted")
+        child = kernel.child()
+
+        # Another one is brought up, and ends with the Jupyter that it is for.
+        def spares():
+            found = [Path(f"/proc/{entry}") for entry in os.listdir("/proc") if entry.isdigit()]
+            found = [entry for entry in found if alive(entry.name) and words(entry / "cmdline")[1:] == ["spare", ""]]
+            return [entry.name for entry in found if f"CONVLENS_SPARE_SOCKET={path}" in words(entry / "environ")]
+
+        def words(file):
+            try:
+                return file.read_text(errors="replace").split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                return []
+
+        until("there is another one", lambda: spares() not in ([], [str(spare.pid)]))
+        jupyter.kill()
+        jupyter.wait()
+        until("it is gone", lambda: spares() == [str(spare.pid)])
+        # A kernel that was killed leaves its ports to the next one.
+        kernel.manager.restart_kernel(now=True)
+        kernel.client.wait_for_ready(timeout=GIVE_UP)
+        until("the first is gone", lambda: not alive(child) and spare.poll() is not None)
+        kernel.end()
+
+    def test_without_a_spare_a_kernel_starts_as_ever(self):
+        import socket
+
+        with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX) as mute:
+            # One that does not answer is none.
+            mute.bind(f"{place}/spare.sock")
+            mute.listen()
+            environment = {**os.environ, "CONVLENS_SPARE": "1", "CONVLENS_SPARE_SOCKET": f"{place}/spare.sock"}
+            kernel = Kernel(env=environment)
+            until("it loads Rust", lambda: children(kernel.pid))
+            kernel.end()
+            # A program around the kernel starts it in its own way.
+            program = Path(place) / "program"
+            program.write_text('#!/bin/sh\necho "$CONVLENS_SPARE" "$@"\n')
+            program.chmod(0o700)
+            mute.close()
+            environment["CONVLENS_SPARE_PROGRAM"] = str(program)
+            told = subprocess.run([BINARY, "--control_file", "x.json"], env=environment, capture_output=True, text=True)
+            self.assertEqual(told.stdout, "none kernel x.json\n")
+
     def test_nbclient_gets_all_output_and_stops_at_an_error(self):
         notebook = nbformat.v4.new_notebook()
         sources = ['println!("a"); 1', "for n in 0..300 { println!(\"{n}\"); }", 'panic!("here")', "2"]
