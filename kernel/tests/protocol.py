@@ -101,8 +101,8 @@ class Cell:
 
 
 class Kernel:
-    def __init__(self, **options):
-        self.manager = KernelManager(kernel_name=NAME)
+    def __init__(self, name=NAME, **options):
+        self.manager = KernelManager(kernel_name=name)
         self.manager.start_kernel(**options)
         self.client = self.manager.client()
         self.client.start_channels()
@@ -174,6 +174,14 @@ class Kernel:
     def interrupt(self):
         self.ask("interrupt_request", channel="control")
 
+    def another_client(self):
+        """A session of its own, as another page has."""
+        other = BlockingKernelClient(connection_file=self.manager.connection_file)
+        other.load_connection_file()
+        other.start_channels()
+        other.wait_for_ready(timeout=GIVE_UP)
+        return other
+
     def child(self):
         """The process that runs the cells."""
         return int(self.run("std::process::id()").of("execute_result")[0]["data"]["text/plain"])
@@ -191,17 +199,17 @@ def block(mime, content):
 
 
 class Shared(unittest.TestCase):
-    """Tests that leave a kernel as it was."""
+    """Tests that leave a kernel as it was: they have one together."""
+
+    kernel = None
 
     @classmethod
     def setUpClass(cls):
-        cls.kernel = Kernel()
-        # Not before Rust is loaded: a cell that waits for it says so.
-        cls.kernel.run("0")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.kernel.end()
+        if Shared.kernel is None:
+            Shared.kernel = Kernel()
+            unittest.addModuleCleanup(Shared.kernel.end)
+            # Not before Rust is loaded: a cell that waits for it says so.
+            Shared.kernel.run("0")
 
     def run_cell(self, code, **options):
         return self.kernel.run(code, **options)
@@ -562,6 +570,34 @@ class Deaths(Shared):
         self.assertTrue(cell.text().startswith("a") and cell.text().endswith("b\n"), cell.text())
 
 
+class Lasts(Shared):
+    def held(self):
+        """What the kernel and its child hold of the system: files, threads and processes."""
+        kernel = self.kernel.pid
+        files = sum(1 for _ in Path(f"/proc/{kernel}/fd").iterdir())
+        threads = sum(1 for _ in Path(f"/proc/{kernel}/task").iterdir())
+        return {"files": files, "threads": threads, "processes": len(children(kernel))}
+
+    def test_cells_of_every_kind_leave_nothing_behind(self):
+        def all_kinds():
+            self.run_cell('println!("x"); ' + block("image/png", "AAAA"))
+            for code in ("nowhere", "panic!()", '"x".parse::<i32>()?', "std::process::exit(3)"):
+                self.assertEqual(self.run_cell(code, stop_on_error=False).reply["status"], "error")
+            request = self.kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
+            self.kernel.wait_for(request, "go")
+            self.kernel.interrupt()
+            self.kernel.finish(request)
+            self.kernel.ask("complete_request", {"code": "1.", "cursor_pos": 2})
+
+        all_kinds()
+        # What has just ended is gone when another cell is done.
+        self.run_cell("1")
+        before = self.held()
+        for _ in range(2):
+            all_kinds()
+        until(f"no more is held than {before}", lambda: all(self.held()[what] <= before[what] for what in before))
+
+
 class Asking(Shared):
     def test_kernel_info_is_answered_while_a_cell_runs(self):
         request = self.kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
@@ -638,11 +674,7 @@ class Asking(Shared):
         self.assertEqual(self.run_cell("1").reply["status"], "ok")
 
     def test_two_front_ends_share_a_kernel(self):
-        # A session of its own, as another page has.
-        other = BlockingKernelClient(connection_file=self.kernel.manager.connection_file)
-        other.load_connection_file()
-        other.start_channels()
-        other.wait_for_ready(timeout=GIVE_UP)
+        other = self.kernel.another_client()
         self.run_cell("let both = 6;")
         request = other.execute("both")
         while True:
@@ -651,6 +683,60 @@ class Asking(Shared):
                 break
         self.assertEqual(message["content"]["data"]["text/plain"], "6")
         other.stop_channels()
+
+    def test_input_is_asked_for(self):
+        kernel = self.kernel
+        # What the crate evcxr_input does.
+        ask = (
+            'fn ask(how: &str) -> String { println!("EVCXR_INPUT_REQUEST{how}:Who? "); let mut line = String::new(); '
+            "std::io::stdin().read_line(&mut line).unwrap(); line.trim().to_owned() }"
+        )
+        kernel.run(ask)
+        for how, password in (("", False), ("_PASSWORD", True)):
+            request = kernel.send(f'ask("{how}")', allow_stdin=True)
+            asked = kernel.client.get_stdin_msg(timeout=GIVE_UP)
+            self.assertEqual(asked["content"], {"prompt": "Who? ", "password": password})
+            self.assertEqual(asked["parent_header"]["msg_id"], request)
+            kernel.client.input("me")
+            cell = kernel.finish(request)
+            self.assertEqual(cell.of("execute_result")[0]["data"]["text/plain"], '"me"')
+        cell = kernel.run('ask("")', allow_stdin=False)
+        self.assertEqual(cell.of("execute_result")[0]["data"]["text/plain"], '""')
+        request = kernel.send('ask("")', allow_stdin=True)
+        kernel.client.get_stdin_msg(timeout=GIVE_UP)
+        kernel.interrupt()
+        self.assertEqual(kernel.finish(request).reply["ename"], "Interrupted")
+
+
+class Ends(Shared):
+    def test_a_killed_kernel_leaves_nothing_that_runs_and_a_restart_begins_anew(self):
+        kernel = self.kernel
+        kernel.run("fn old() {}")
+        child = kernel.child()
+        request = kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
+        kernel.wait_for(request, "go")
+        os.kill(kernel.pid, signal.SIGKILL)
+        until("the child is gone", lambda: not alive(child))
+        kernel.manager.restart_kernel(now=True)
+        kernel.client.wait_for_ready(timeout=GIVE_UP)
+        cell = kernel.run("old()")
+        self.assertIn("run that one first", cell.traceback())
+        self.assertEqual(cell.of("execute_input")[0]["execution_count"], 1)
+
+    def test_shutdown_ends_everything_and_removes_what_was_written(self):
+        kernel = self.kernel
+        child = kernel.child()
+        place = Path(kernel.run(":last_compile_dir").of("execute_result")[0]["data"]["text/plain"].strip())
+        self.assertTrue(place.exists())
+        pid = kernel.pid
+        kernel.send("loop { std::hint::spin_loop(); }")
+        until("it runs", lambda: Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R")
+        kernel.manager.shutdown_kernel()
+        until("all is gone", lambda: not alive(pid) and not alive(child))
+        self.assertFalse(place.exists())
+        # The tests after this have another one.
+        kernel.end()
+        Shared.kernel = None
 
 
 class Starts(unittest.TestCase):
@@ -675,62 +761,6 @@ class Starts(unittest.TestCase):
         self.assertEqual(message["content"]["data"]["text/plain"], "42")
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-
-    def test_a_killed_kernel_leaves_nothing_that_runs(self):
-        kernel = Kernel()
-        child = kernel.child()
-        request = kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
-        kernel.wait_for(request, "go")
-        os.kill(kernel.pid, signal.SIGKILL)
-        until("the child is gone", lambda: not alive(child))
-        kernel.end()
-
-    def test_shutdown_ends_everything_and_removes_what_was_written(self):
-        kernel = Kernel()
-        child = kernel.child()
-        place = Path(kernel.run(":last_compile_dir").of("execute_result")[0]["data"]["text/plain"].strip())
-        self.assertTrue(place.exists())
-        pid = kernel.pid
-        kernel.send("loop { std::hint::spin_loop(); }")
-        until("it runs", lambda: Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R")
-        kernel.client.stop_channels()
-        kernel.manager.shutdown_kernel()
-        until("all is gone", lambda: not alive(pid) and not alive(child))
-        self.assertFalse(place.exists())
-
-    def test_a_restart_begins_anew(self):
-        kernel = Kernel()
-        kernel.run("let old = 1;")
-        kernel.manager.restart_kernel()
-        kernel.client.wait_for_ready(timeout=GIVE_UP)
-        cell = kernel.run("old")
-        self.assertIn("run that one first", cell.traceback())
-        self.assertEqual(cell.of("execute_input")[0]["execution_count"], 1)
-        kernel.end()
-
-    def test_input_is_asked_for(self):
-        kernel = Kernel()
-        # What the crate evcxr_input does.
-        ask = (
-            'fn ask(how: &str) -> String { println!("EVCXR_INPUT_REQUEST{how}:Who? "); let mut line = String::new(); '
-            "std::io::stdin().read_line(&mut line).unwrap(); line.trim().to_owned() }"
-        )
-        kernel.run(ask)
-        for how, password in (("", False), ("_PASSWORD", True)):
-            request = kernel.send(f'ask("{how}")', allow_stdin=True)
-            asked = kernel.client.get_stdin_msg(timeout=GIVE_UP)
-            self.assertEqual(asked["content"], {"prompt": "Who? ", "password": password})
-            self.assertEqual(asked["parent_header"]["msg_id"], request)
-            kernel.client.input("me")
-            cell = kernel.finish(request)
-            self.assertEqual(cell.of("execute_result")[0]["data"]["text/plain"], '"me"')
-        cell = kernel.run('ask("")', allow_stdin=False)
-        self.assertEqual(cell.of("execute_result")[0]["data"]["text/plain"], '""')
-        request = kernel.send('ask("")', allow_stdin=True)
-        kernel.client.get_stdin_msg(timeout=GIVE_UP)
-        kernel.interrupt()
-        self.assertEqual(kernel.finish(request).reply["ename"], "Interrupted")
-        kernel.end()
 
     def fails(self, *arguments, **options):
         ended = subprocess.run(
@@ -774,14 +804,40 @@ class Starts(unittest.TestCase):
             self.assertIn("cannot be loaded", cell.reply["evalue"])
             kernel.end()
 
-    def test_a_home_that_cannot_be_written_does_not_matter(self):
-        with tempfile.TemporaryDirectory() as home:
-            os.chmod(home, 0o500)
-            cargo = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
-            rustup = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
-            environment = {**os.environ, "HOME": home, "CARGO_HOME": cargo, "RUSTUP_HOME": rustup}
-            kernel = Kernel(env=environment)
-            self.assertEqual(kernel.run("1").reply["status"], "ok")
+    @unittest.skipUnless(sys.platform == "linux", "LD_PRELOAD")
+    def test_a_clock_that_goes_back_does_not_matter(self):
+        source = """
+            unsafe extern "C" { fn syscall(number: i64, ...) -> i64; fn access(file: *const i8, mode: i32) -> i32; }
+            #[unsafe(no_mangle)] extern "C" fn clock_gettime(which: i32, time: *mut [i64; 2]) -> i32 {
+                let number = if cfg!(target_arch = "x86_64") { 228 } else { 113 };
+                let failed = unsafe { syscall(number, which, time) } as i32;
+                if which == 0 && unsafe { access(concat!(env!("FLAG"), "\\0").as_ptr().cast(), 0) } == 0 {
+                    unsafe { (*time)[0] -= 3600 };
+                }
+                failed
+            }"""
+        with tempfile.TemporaryDirectory() as place:
+            flag, library = Path(place) / "flag", Path(place) / "clock.so"
+            compiler = ["rustc", "--edition", "2024", "--crate-type", "cdylib", "-o", library, "-"]
+            environment = {**os.environ, "FLAG": str(flag)}
+            subprocess.run(compiler, input=source, text=True, check=True, env=environment)
+            kernel = Kernel(env={**os.environ, "LD_PRELOAD": str(library)})
+            clock = "std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs()"
+
+            def seconds():
+                return int(kernel.run(clock).of("execute_result")[0]["data"]["text/plain"])
+
+            before = seconds()
+            flag.touch()
+            self.assertLess(seconds(), before - 3000)
+            steps = 'for n in 0..3 { println!("EVCXR_PROGRESS {{\\"id\\":\\"p\\",\\"text\\":\\"{n}\\"}}"); }'
+            cell = kernel.run('println!("a");' + steps)
+            self.assertEqual((cell.reply["status"], cell.text()), ("ok", "a\n"))
+            self.assertEqual(cell.of("update_display_data")[-1]["data"], {"text/plain": "2"})
+            request = kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
+            kernel.wait_for(request, "go")
+            kernel.interrupt()
+            self.assertEqual(kernel.finish(request).reply["ename"], "Interrupted")
             kernel.end()
 
     def test_a_spare_becomes_the_kernel_and_another_one_waits_for_the_next(self):
@@ -865,13 +921,19 @@ class Starts(unittest.TestCase):
             told = subprocess.run([BINARY, "--control_file", "x.json"], env=environment, capture_output=True, text=True)
             self.assertEqual(told.stdout, "none kernel x.json\n")
 
-    def test_nbclient_gets_all_output_and_stops_at_an_error(self):
+    def test_nbclient_gets_all_output_and_stops_at_an_error_in_a_home_that_cannot_be_written(self):
+        home = tempfile.TemporaryDirectory()
+        self.addCleanup(home.cleanup)
+        os.chmod(home.name, 0o500)
+        cargo = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
+        rustup = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
+        environment = {**os.environ, "HOME": home.name, "CARGO_HOME": cargo, "RUSTUP_HOME": rustup}
         notebook = nbformat.v4.new_notebook()
         sources = ['println!("a"); 1', "for n in 0..300 { println!(\"{n}\"); }", 'panic!("here")', "2"]
         notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
         client = nbclient.NotebookClient(notebook, kernel_name=NAME, timeout=GIVE_UP)
         with self.assertRaises(nbclient.exceptions.CellExecutionError) as raised:
-            client.execute()
+            client.execute(env=environment)
         self.assertIn("here", str(raised.exception))
         outputs = [cell.outputs for cell in notebook.cells]
         self.assertEqual([output.output_type for output in outputs[0]], ["stream", "execute_result"])
@@ -902,13 +964,13 @@ class Conformance(jupyter_kernel_test.KernelTests):
 
     @classmethod
     def setUpClass(cls):
-        super().setUpClass()
-        # Not before Rust is loaded: a cell that waits for it says so.
-        request = cls.kc.execute("0")
-        while True:
-            reply = cls.kc.get_shell_msg(timeout=GIVE_UP)
-            if reply["parent_header"]["msg_id"] == request:
-                return
+        Shared.setUpClass()
+        cls.km = Shared.kernel.manager
+        cls.kc = Shared.kernel.another_client()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kc.stop_channels()
 
 
 class Timed(unittest.TextTestResult):
