@@ -708,59 +708,25 @@ class Asking(Shared):
         self.assertEqual(kernel.finish(request).reply["ename"], "Interrupted")
 
 
-class Ends(Shared):
-    def test_a_killed_kernel_leaves_nothing_that_runs_and_a_restart_begins_anew(self):
-        kernel = self.kernel
-        kernel.run("fn old() {}")
-        child = kernel.child()
-        request = kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
-        kernel.wait_for(request, "go")
-        os.kill(kernel.pid, signal.SIGKILL)
-        until("the child is gone", lambda: not alive(child))
-        kernel.manager.restart_kernel(now=True)
-        kernel.client.wait_for_ready(timeout=GIVE_UP)
-        cell = kernel.run("old()")
-        self.assertIn("run that one first", cell.traceback())
-        self.assertEqual(cell.of("execute_input")[0]["execution_count"], 1)
-
-    def test_shutdown_ends_everything_and_removes_what_was_written(self):
-        kernel = self.kernel
+class Starts(unittest.TestCase):
+    def test_kernel_info_comes_before_rust_is_loaded_and_shutdown_leaves_nothing(self):
+        started = time.monotonic()
+        kernel = Kernel()
+        print(f"kernel_info after {time.monotonic() - started:.3f} s", file=sys.stderr)
+        # A cell that comes now waits, and then runs.
+        cell = kernel.run("40 + 2")
+        print(f"first result after {time.monotonic() - started:.1f} s", file=sys.stderr)
+        self.assertEqual(cell.of("execute_result")[0]["data"], {"text/plain": "42"})
         child = kernel.child()
         place = Path(kernel.run(":last_compile_dir").of("execute_result")[0]["data"]["text/plain"].strip())
         self.assertTrue(place.exists())
         pid = kernel.pid
         kernel.send("loop { std::hint::spin_loop(); }")
         until("it runs", lambda: Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R")
+        kernel.client.stop_channels()
         kernel.manager.shutdown_kernel()
         until("all is gone", lambda: not alive(pid) and not alive(child))
         self.assertFalse(place.exists())
-        # The tests after this have another one.
-        kernel.end()
-        Shared.kernel = None
-
-
-class Starts(unittest.TestCase):
-    def test_kernel_info_comes_before_rust_is_loaded(self):
-        manager = KernelManager(kernel_name=NAME)
-        started = time.monotonic()
-        manager.start_kernel()
-        client = manager.client()
-        client.start_channels()
-        client.kernel_info()
-        reply = client.get_shell_msg(timeout=GIVE_UP)
-        took = time.monotonic() - started
-        print(f"kernel_info after {took:.3f} s", file=sys.stderr)
-        self.assertEqual(reply["msg_type"], "kernel_info_reply")
-        # A cell that comes now waits, and then runs.
-        request = client.execute("40 + 2")
-        while True:
-            message = client.get_iopub_msg(timeout=GIVE_UP)
-            if message["parent_header"].get("msg_id") == request and message["msg_type"] == "execute_result":
-                break
-        print(f"first result after {time.monotonic() - started:.1f} s", file=sys.stderr)
-        self.assertEqual(message["content"]["data"]["text/plain"], "42")
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
 
     def fails(self, *arguments, **options):
         ended = subprocess.run(
@@ -940,6 +906,24 @@ class Starts(unittest.TestCase):
         self.assertEqual("".join(output.text for output in outputs[1]).split(), [str(n) for n in range(300)])
         self.assertEqual(outputs[2][-1].ename, "Panic")
         self.assertEqual(outputs[3], [])
+
+
+class Vanishes(Shared):
+    """Comes last, since it takes what the kernel knows."""
+
+    def test_a_killed_kernel_leaves_nothing_that_runs_and_a_restart_begins_anew(self):
+        kernel = self.kernel
+        kernel.run("fn old() {}")
+        child = kernel.child()
+        request = kernel.send('println!("go"); loop { std::hint::spin_loop(); }')
+        kernel.wait_for(request, "go")
+        os.kill(kernel.pid, signal.SIGKILL)
+        until("the child is gone", lambda: not alive(child))
+        kernel.manager.restart_kernel(now=True)
+        kernel.client.wait_for_ready(timeout=GIVE_UP)
+        cell = kernel.run("old()")
+        self.assertIn("run that one first", cell.traceback())
+        self.assertEqual(cell.of("execute_input")[0]["execution_count"], 1)
 
 
 class Conformance(jupyter_kernel_test.KernelTests):
