@@ -1,4 +1,4 @@
-"""What front ends see of the kernel: python protocol.py BINARY [-k WORDS].
+"""What front ends see of the kernel: python protocol.py BINARY [[but] CLASS ...] [-k WORDS].
 
 Needs jupyter_client, nbclient and jupyter_kernel_test. Nothing here waits for a number of seconds: each
 wait ends with what it waits for, or when the kernel is gone, or after GIVE_UP, when nothing else helps.
@@ -971,4 +971,8 @@ class Timed(unittest.TextTestResult):
 
 if __name__ == "__main__":
     subprocess.run([BINARY, "install", "--prefix", SPECS.name], check=True, stdout=subprocess.DEVNULL)
+    if sys.argv[1:2] == ["but"]:
+        # All classes of tests without those that are named.
+        classes = [name for name, found in globals().items() if isinstance(found, type) and issubclass(found, unittest.TestCase)]
+        sys.argv[1:] = [name for name in classes if name not in sys.argv[2:] and name != "Shared"]
     unittest.main(testRunner=unittest.TextTestRunner(verbosity=2, resultclass=Timed))
