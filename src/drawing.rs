@@ -93,6 +93,18 @@ impl Drawing {
     /// When there are more than 1,000 boxes or 4,000 arrows, or more than a picture can hold: choose a
     /// smaller depth, or draw a part of the network.
     pub fn picture(&self) -> Result<Picture> {
+        let (chart, boxes) = self.chart()?;
+        Ok(chart.titled(&self.title(boxes.len())))
+    }
+
+    /// The name of each box, and the layer whose output is its own.
+    pub(crate) fn outputs(&self) -> Vec<(String, Layer)> {
+        let stages = self.stages(self.shown_depth());
+        stages.iter().map(|stage| (stage.name.to_owned(), stage.output().clone())).collect()
+    }
+
+    /// The drawing without its title, and the left, top, right and bottom of each box, in pixels.
+    pub(crate) fn chart(&self) -> Result<(Picture, Vec<[i32; 4]>)> {
         let stages = self.stages(self.shown_depth());
         if stages.len() > MOST_DRAWN {
             return Err(self.unreadable(stages.len(), MOST_DRAWN, "boxes"));
@@ -124,10 +136,8 @@ impl Drawing {
                 FlowBox { lines: stage.lines(), colour: stage.colour(), slab }
             })
             .collect();
-        let chart = flow_chart(&boxes, &edges).map_err(|e| {
-            e.while_doing(format!("drawing {}: choose a smaller depth", self.network))
-        })?;
-        Ok(chart.titled(&self.title(stages.len())))
+        flow_chart(&boxes, &edges)
+            .map_err(|e| e.while_doing(format!("drawing {}: choose a smaller depth", self.network)))
     }
 
     fn unreadable(&self, count: usize, most: usize, what: &str) -> Error {

@@ -45,6 +45,11 @@ impl FeatureMaps {
         &self.layer
     }
 
+    /// The kind of layer.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// The activation, `[1, C, h, w]` for spatial layers, also where channels come last or pixels are tokens; as
     /// the layer returned it for the others.
     pub fn tensor(&self) -> Tensor {

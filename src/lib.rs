@@ -45,6 +45,7 @@ pub mod concept;
 pub mod dataset;
 pub mod drawing;
 pub mod error;
+pub mod explorer;
 pub mod feature_maps;
 pub mod feature_vis;
 mod import;

@@ -24,6 +24,7 @@ pub use crate::dataset::{
     Selectivity, TopMapSearch, TopMaps, TopPatches,
 };
 pub use crate::drawing::Drawing;
+pub use crate::explorer::{self, Explorer};
 pub use crate::feature_maps::FeatureMaps;
 pub use crate::feature_vis::{
     FeatureVis, Objective, Parametrization, Pattern, PatternGrid, Patterns, Regularizer, Transform,

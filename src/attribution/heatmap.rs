@@ -11,7 +11,7 @@ use super::{Evidence, Meaning};
 use crate::error::{Error, Result};
 use crate::photo::{Numbers, View};
 use crate::picture::{
-    Blend, Colormap, Maps, Normalize, Overlay, Picture, Region, Resize, Segments,
+    Blend, Colormap, Maps, Normalize, Overlay, Picture, Rectangle, Region, Resize, Segments,
 };
 use crate::show::{MimeBundle, Show, debug_line, error_bundle};
 use crate::tensor::{IntoResult, to_maps};
@@ -228,6 +228,21 @@ impl Heatmap {
             (None, Some(probability)) => format!("{label}, {:.1} %", 100.0 * probability),
             (None, None) => label.clone(),
         })
+    }
+
+    /// What it is drawn on.
+    pub(crate) fn view(&self) -> &Rc<View> {
+        &self.view
+    }
+
+    /// What the values of its map mean.
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.meaning
+    }
+
+    /// The boxes that are explained.
+    pub(crate) fn boxes(&self) -> &[Rectangle] {
+        &self.goal.boxes
     }
 
     /// What the colours of its picture mean.

@@ -265,7 +265,7 @@ impl Overlay {
 
     /// The values of the map that become 0 and 1. None where they are its own, before and after
     /// it is resized.
-    fn range(&self) -> Result<Option<(f32, f32)>> {
+    pub(crate) fn range(&self) -> Result<Option<(f32, f32)>> {
         let values = self.map.values();
         match (self.normalization(), self.blend) {
             (Normalize::PerMap, Blend::Multiply { .. }) => {

@@ -13,7 +13,8 @@ use crate::picture::Picture;
 
 /// What a cell shows, in up to three forms: a picture, HTML, and plain text, which is always
 /// there. JupyterLab prefers HTML to the picture, and GitHub strips styles from HTML, so pictures
-/// go without HTML and tables without a picture.
+/// go without HTML and tables without a picture; what answers to a pointer has both, and its HTML
+/// holds the picture as well.
 #[derive(Clone)]
 pub struct MimeBundle {
     picture: Option<Picture>,
@@ -51,6 +52,16 @@ impl MimeBundle {
             text: text.into(),
             of: None,
         }
+    }
+
+    /// The picture, and HTML that shows it as well and is preferred to it.
+    pub(crate) fn with_html(self, html: String) -> Self {
+        MimeBundle { html: Some(html), ..self }
+    }
+
+    /// The picture that stands for it among others, where only a picture will do.
+    fn as_nothing_but_a_picture(&self) -> Option<&Picture> {
+        self.picture.as_ref().filter(|_| self.html.is_none())
     }
 
     /// The same, of what has this name.
@@ -130,7 +141,7 @@ impl MimeBundle {
         }
         let text = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join("\n");
         let pictures: Option<Vec<Picture>> =
-            parts.iter().map(|part| part.picture.clone()).collect();
+            parts.iter().map(|part| part.as_nothing_but_a_picture().cloned()).collect();
         match pictures {
             Some(pictures) if !pictures.is_empty() => {
                 MimeBundle::picture(Picture::above(&pictures, 12), text)
@@ -150,7 +161,7 @@ impl MimeBundle {
         let text = text.join("\n");
         let pictures: Option<Vec<(&str, &Picture)>> = parts
             .iter()
-            .map(|(title, part)| part.picture.as_ref().map(|picture| (title.as_str(), picture)))
+            .map(|(title, part)| Some((title.as_str(), part.as_nothing_but_a_picture()?)))
             .collect();
         match pictures {
             Some(pictures) if !pictures.is_empty() => {

@@ -35,8 +35,12 @@ pub(crate) struct FlowBox {
     pub(crate) slab: [f64; 2],
 }
 
-/// Draws boxes, numbered in the order of execution, and arrows from box to box.
-pub(crate) fn flow_chart(boxes: &[FlowBox], edges: &[(usize, usize)]) -> Result<Picture> {
+/// Draws boxes, numbered in the order of execution, and arrows from box to box. With it come the left, top, right and
+/// bottom of each box, in pixels.
+pub(crate) fn flow_chart(
+    boxes: &[FlowBox],
+    edges: &[(usize, usize)],
+) -> Result<(Picture, Vec<[i32; 4]>)> {
     let font = text()?;
     let mut texts: Vec<Vec<String>> = Vec::new();
     let mut widest = 0;
@@ -76,7 +80,7 @@ pub(crate) fn flow_chart(boxes: &[FlowBox], edges: &[(usize, usize)]) -> Result<
         )));
     }
     let quiet = font.clone().color(&QUIET);
-    drawn(routes.width as u32, routes.height as u32, |area| {
+    let picture = drawn(routes.width as u32, routes.height as u32, |area| {
         for corners in &routes.arrows {
             let line = PathElement::new(corners.clone(), ARROW.stroke_width(2));
             area.draw(&line).map_err(failed)?;
@@ -107,5 +111,7 @@ pub(crate) fn flow_chart(boxes: &[FlowBox], edges: &[(usize, usize)]) -> Result<
             area.draw(&Rectangle::new(slab, SLAB.filled())).map_err(failed)?;
         }
         Ok(())
-    })
+    })?;
+    let sides = routes.boxes.iter().map(|&(x, y)| [x, y, x + width, y + height]);
+    Ok((picture, sides.collect()))
 }

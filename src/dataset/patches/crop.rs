@@ -97,6 +97,11 @@ impl Patch {
         Ok(pixels.into())
     }
 
+    /// That part at a size for eyes.
+    pub(crate) fn drawn(&self) -> Result<Picture> {
+        drawn(&self.crop()?)
+    }
+
     fn pixels(&self) -> Result<RgbImage> {
         let pixels = self.open()?.picture().to_rgb();
         let (w, h) = pixels.dimensions();
@@ -135,8 +140,7 @@ impl fmt::Debug for Patch {
 
 impl Show for Patch {
     fn bundle(&self) -> MimeBundle {
-        let picture = self.crop().and_then(|crop| drawn(&crop));
-        picture.map(|picture| picture.captioned(&self.caption())).bundle()
+        self.drawn().map(|picture| picture.captioned(&self.caption())).bundle()
     }
 }
 
@@ -188,12 +192,17 @@ impl MapPatches {
             )));
         }
         let each = self.patches.iter().map(|patch| Ok((drawn(&picture(patch)?)?, patch.caption())));
-        let title = format!("{} · {} · map {}: {what}", self.network, self.layer, self.map);
+        let title = format!("{}: {what}", self.title());
         Ok(sheet(each.collect::<Result<_>>()?, None).title(title))
     }
 
+    /// Network, layer and map.
+    pub(crate) fn title(&self) -> String {
+        format!("{} · {} · map {}", self.network, self.layer, self.map)
+    }
+
     pub(super) fn cells(&self) -> Result<Vec<Cell>> {
-        let cell = |patch: &Patch| Ok(Cell::new(drawn(&patch.crop()?)?, patch.caption()));
+        let cell = |patch: &Patch| Ok(Cell::new(patch.drawn()?, patch.caption()));
         self.patches.iter().map(cell).collect()
     }
 }
