@@ -50,6 +50,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let driver = python::browser(&ready.cache)?;
     test_the_looker(ready, &driver, chromium)?;
+    test_the_explorers(ready, &driver, chromium)?;
     let mut step = Step::start("Notebooks in Chromium");
     let output = ready.checkout.join("target/browser");
     cache::remove(&output)?;
@@ -101,6 +102,21 @@ fn test_the_looker(ready: &Ready, driver: &Python, chromium: &Path) -> Result<()
         bail!("what is wrong in a page is not seen, or {} does not work", chromium.display());
     }
     step.done("everything that is wrong is seen");
+    Ok(())
+}
+
+/// The library's explorers answer to pointer, keys and sliders, on the pages that a Rust test writes.
+fn test_the_explorers(ready: &Ready, driver: &Python, chromium: &Path) -> Result<()> {
+    process::run(&mut crate::tests(&ready.checkout, &["explorer"]))?;
+    let mut step = Step::start("Explorers in Chromium");
+    let mut command = process::command(&driver.executable);
+    command.arg(ready.checkout.join("xtask/python/test_explorer.py")).arg(chromium);
+    command.arg(ready.checkout.join("target/tmp/explorer"));
+    let ended = process::watch(&mut command, |line| step.note(line))?;
+    if !ended.success() {
+        bail!("an explorer does not answer as it should in {}", chromium.display());
+    }
+    step.done("they answer to pointer, keys and sliders in both themes");
     Ok(())
 }
 
