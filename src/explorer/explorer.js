@@ -580,6 +580,8 @@
       const { height, width } = heat.map;
       const sized = (map) => resized(map, height, width, down, across, heat.smooth);
       const signed = heat.meaning === "signed";
+      // A map that is the same everywhere has no colours.
+      const varies = heat.colours[0] < heat.colours[1];
       const palette = palettes[heat.palette];
       const shades = sized(heat.shades);
       const shares = cut ? scaled(sized(heat.shares)) : null;
@@ -597,7 +599,7 @@
         }
         const shade = shades[i];
         const size = signed ? Math.abs(2 * shade - 1) : shade;
-        const part = size < threshold ? 0 : signed ? opacity * Math.sqrt(size) : opacity;
+        const part = !varies || size < threshold ? 0 : signed ? opacity * Math.sqrt(size) : opacity;
         const entry = 3 * Math.floor(255 * shade);
         const grey = signed ? luma(base, to) : 0;
         for (let c = 0; c < 3; c++) {
