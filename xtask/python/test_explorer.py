@@ -57,6 +57,7 @@ DRAWN = """async (file) => {
   for (const byte of canvas.getImageData(0, 0, image.width, image.height).data) text += String.fromCharCode(byte);
   return btoa(text);
 }"""
+VIEW = {"width": 1080, "height": 800}
 CONTROLS = {"button", "slider", "combobox", "option", "tab", "listbox", "tablist", "application"}
 
 
@@ -70,6 +71,7 @@ class Explorer(unittest.TestCase):
     def setUpClass(cls):
         cls.playwright = sync_playwright().start()
         cls.browser = cls.playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=0)
+        cls.context = cls.browser.new_context(viewport=VIEW)
         cls.truth = json.loads((FOLDER / "truth.json").read_text())
         cls.fragments = json.loads((FOLDER / "fragments.json").read_text())
 
@@ -79,7 +81,7 @@ class Explorer(unittest.TestCase):
         cls.playwright.stop()
 
     def page(self, **options):
-        page = self.browser.new_page(viewport={"width": 1080, "height": 800}, **options)
+        page = self.browser.new_page(viewport=VIEW, **options) if options else self.context.new_page()
         page.set_default_timeout(60_000)
         self.addCleanup(page.close)
         self.said, self.asked = [], []
