@@ -1,8 +1,9 @@
-//! The launcher that the kernelspec names: makes a clone, preloads convlens, becomes the kernel.
+//! The launcher that the kernelspec names: makes a clone, preloads convlens, becomes the kernel, or has a spare become it.
 
 use crate::cache::{self, Cache};
 use crate::clone::{self, Clone};
 use crate::environment::Environment;
+use crate::kernelspec;
 use crate::libtorch::Libtorch;
 use crate::memory;
 use crate::process;
@@ -15,7 +16,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt, parent_id};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// In the kernelspec: the record of the checkout that was set up last.
@@ -24,19 +25,64 @@ pub(crate) const RECORD: &str = "CONVLENS_RECORD";
 /// How long a starting kernel waits for a set-up; Jupyter itself gives up after a minute.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// Whether a kernel is wanted that has loaded everything before anybody asks for it: `1` looks for one.
+const SPARE: &str = "CONVLENS_SPARE";
+
 /// `convlens-kernel kernel <connection file>`; returns only when it fails.
 pub(crate) fn launch(arguments: &[String]) -> Result<()> {
     let [connection] = arguments else { bail!("usage: kernel <connection file>") };
+    let is_spared = env::var_os(SPARE).is_some_and(|value| value == "1");
+    let begin = if is_spared { take_spare } else { become_kernel };
+    begin(connection).map_err(cache::advise)
+}
+
+/// `convlens-kernel spare`: a kernel for the checkout here, or the latest one, that waits for its connection file.
+pub(crate) fn spare(arguments: &[String]) -> Result<()> {
+    if !arguments.is_empty() {
+        bail!("usage: spare");
+    }
+    become_kernel("spare").map_err(cache::advise)
+}
+
+/// Has a spare become the kernel of this connection file. Where none waits, this program is called again without
+/// [`SPARE`].
+fn take_spare(connection: &str) -> Result<()> {
+    let cache = Cache::open()?;
+    let (record, checkout) = find_record(&cache, &env::current_dir()?)?;
+    let mut kernel = process::command(&record.kernel);
+    with_spare(&mut kernel, &cache, &checkout)?;
+    cannot_start(&record, kernel.arg(connection).exec())
+}
+
+/// Tells a kernel where spares of this checkout wait, and how they are started.
+fn with_spare(kernel: &mut Command, cache: &Cache, checkout: &Path) -> Result<()> {
+    let sockets = cache.join("spares");
+    fs::create_dir_all(&sockets)?;
+    let key = cache::key(&[checkout.as_os_str().as_encoded_bytes()]);
+    kernel
+        .env("CONVLENS_SPARE_SOCKET", sockets.join(format!("{}-{key}", jupyter())))
+        .env("CONVLENS_SPARE_PROGRAM", kernelspec::launcher(cache));
+    Ok(())
+}
+
+/// The process of the Jupyter that started this one.
+fn jupyter() -> String {
+    env::var("JPY_PARENT_PID").unwrap_or_else(|_| parent_id().to_string())
+}
+
+fn cannot_start(record: &Record, error: std::io::Error) -> Result<()> {
+    Err(error).with_context(|| {
+        format!("cannot start {}; run `cargo xtask setup`", record.kernel.display())
+    })
+}
+
+/// `word` is the connection file, or what the kernel's program takes in its place.
+fn become_kernel(word: &str) -> Result<()> {
     if let Some(text) = memory::short_for_a_kernel() {
         eprintln!("{text}");
     }
-    become_kernel(connection).map_err(cache::advise)
-}
-
-fn become_kernel(connection: &str) -> Result<()> {
     let cache = Cache::open()?;
-    let here = env::current_dir()?;
-    let (record, checkout) = find_record(&cache, &here)?;
+    let (record, checkout) = find_record(&cache, &env::current_dir()?)?;
     let clone = clone::claim(&cache)?;
     let warm = Warm { dir: record.warm.clone() };
     let compiles = {
@@ -55,12 +101,11 @@ fn become_kernel(connection: &str) -> Result<()> {
         }
     };
     let mut kernel = in_clone(&record, &clone, &preload)?;
+    with_spare(&mut kernel, &cache, &checkout)?;
     start_janitor(&clone.dir)?;
     // The lock is the kernel's standard input, which it does not read: open as long as it lives.
-    let error = kernel.arg(connection).stdin(Stdio::from(clone.lock.try_clone()?)).exec();
-    Err(error).with_context(|| {
-        format!("cannot start {}; run `cargo xtask setup`", record.kernel.display())
-    })
+    let error = kernel.arg(word).stdin(Stdio::from(clone.lock.try_clone()?)).exec();
+    cannot_start(&record, error)
 }
 
 /// The kernel, to work in a clone of the warmed directory and to execute `preload` first.
@@ -82,11 +127,19 @@ pub(crate) fn in_clone(record: &Record, clone: &Clone, preload: &str) -> Result<
     Ok(kernel)
 }
 
-/// `convlens-kernel janitor <clone> <kernel> <parent>`: outlives the kernel to clean up after it,
+/// `convlens-kernel janitor …`: starts the janitor itself and ends. The kernel ends everything that it has started, and the
+/// process that calls this becomes the kernel.
+pub(crate) fn hire(arguments: &[String]) -> Result<()> {
+    let mut janitor = Command::new(process::this_program()?);
+    in_background(janitor.arg("clean-up").args(arguments))?;
+    Ok(())
+}
+
+/// `convlens-kernel clean-up <clone> <kernel> <parent>`: outlives the kernel to clean up after it,
 /// and ends it when the Jupyter that started it is gone, as Jupyter's own kernels do.
-pub(crate) fn janitor(arguments: &[String]) -> Result<()> {
+pub(crate) fn clean_up(arguments: &[String]) -> Result<()> {
     let [dir, kernel, parent] = arguments else {
-        bail!("usage: janitor <directory> <kernel> <parent>")
+        bail!("usage: clean-up <directory> <kernel> <parent>")
     };
     let dir = Path::new(dir);
     let mut orphaned: Option<Instant> = None;
@@ -178,21 +231,22 @@ fn shell_word(path: &Path) -> String {
 }
 
 fn start_janitor(dir: &Path) -> Result<()> {
-    let parent = env::var("JPY_PARENT_PID").unwrap_or_else(|_| parent_id().to_string());
     let mut command = Command::new(process::this_program()?);
+    command.arg("janitor").arg(dir).arg(std::process::id().to_string()).arg(jupyter());
+    let started = in_background(&mut command)?.wait();
+    started.context("cannot start the janitor")?;
+    Ok(())
+}
+
+fn in_background(command: &mut Command) -> Result<Child> {
     command
-        .arg("janitor")
-        .arg(dir)
-        .arg(std::process::id().to_string())
-        .arg(parent)
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .context("cannot start the janitor")?;
-    Ok(())
+        .context("cannot start the janitor")
 }
 
 #[cfg(test)]

@@ -24,15 +24,19 @@ pub(crate) fn install(cache: &Cache, record: &Record) -> Result<()> {
     Ok(())
 }
 
-/// This very program, at a place that outlives the checkout's `target`. The name stays the same: a Jupyter
+/// Where kernels' launcher is: at a place that outlives the checkout's `target`. The name stays the same: a Jupyter
 /// that runs starts its kernels again by what the kernelspec said when they began.
+pub(crate) fn launcher(cache: &Cache) -> PathBuf {
+    cache.join("bin/convlens-kernel")
+}
+
+/// This very program.
 fn install_launcher(cache: &Cache) -> Result<PathBuf> {
-    const NAME: &str = "convlens-kernel";
     let program = process::this_program()?;
-    let launcher = cache.join("bin").join(NAME);
+    let launcher = launcher(cache);
     let bytes = fs::read(&program).context("cannot read the kernel's launcher")?;
     if !fs::read(&launcher).is_ok_and(|installed| installed == bytes) {
-        let staged = cache.staging("launcher")?.join(NAME);
+        let staged = cache.staging("launcher")?.join("program");
         fs::copy(&program, &staged).context("cannot copy the kernel's launcher")?;
         fs::create_dir_all(cache.join("bin"))?;
         fs::rename(&staged, &launcher)?;

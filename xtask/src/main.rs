@@ -127,7 +127,9 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("bench", names) => bench::run(&setup::run()?, false, names),
         // What the kernelspec starts, and what that leaves behind to clean up.
         ("kernel", rest) => kernel::launch(rest),
-        ("janitor", rest) => kernel::janitor(rest),
+        ("spare", rest) => kernel::spare(rest),
+        ("janitor", rest) => kernel::hire(rest),
+        ("clean-up", rest) => kernel::clean_up(rest),
         _ => bail!("unknown command: {}\n\n{HELP}", arguments.join(" ")),
     }
 }
