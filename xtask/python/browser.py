@@ -4,8 +4,9 @@
 
 Each NOTEBOOK is opened, looked at as it is stored, run by Run All, looked at in the light and in the dark
 theme (page.js says for what) and saved from the page. The executed notebooks and pictures of the page
-land in DIRECTORY. One more notebook, whose cells fail on purpose, is made on the spot: its errors must be
-readable. A test waits as long as anything moves: see watch.py.
+land in DIRECTORY. Two more notebooks are made on the spot: the cells of one fail on purpose, and their errors must be
+readable; in the other, work for ever must be seen to move, and end when it is stopped. A test waits as long as
+anything moves: see watch.py.
 """
 
 import argparse
@@ -39,6 +40,18 @@ ERRORS = [
     (f'Photo::open("{LONG}/cat.png")', "Error:"),
     ('let rows = Tensor::from_slice(&[1f32, 2.]).matmul(&Tensor::from_slice(&[1f32]));', "size"),
     ('let count: i32 = "a text";', "mismatched types"),
+]
+
+
+# A cell that works until it is stopped, and what must be there afterwards.
+LIFE = [
+    """use convlens::prelude::*;
+// Elsewhere in these tests, nobody wants to know how far work is.
+unsafe { std::env::remove_var("CONVLENS_PROGRESS") };
+let model = zoo::squeezenet1_1()?;
+let look = model.look(&Photo::open("../assets/photos/cat.png")?)?;""",
+    "look.explain(&Rise::default().samples(1_000_000))?",
+    "model.name()",
 ]
 
 
@@ -194,10 +207,13 @@ class Browser:
         self.wait("Run All", self.has_run)
         return time.monotonic() - began
 
-    def run_cell(self, number):
+    def start_cell(self, number):
         self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(number).click()
         self.page.keyboard.press("Control+Enter")
         self.wait(f"cell {number + 1}", lambda: re.search(r"[*\d]", self.prompts().split("\n")[number]))
+
+    def run_cell(self, number):
+        self.start_cell(number)
         self.wait(f"cell {number + 1}", self.has_run)
 
     def has_run(self):
@@ -301,13 +317,47 @@ def try_notebook(browser, path, root):
     return told(path, browser.complaints)
 
 
-def try_errors(browser, path, root):
-    """Cells that fail are readable, and the first of them ends Run All."""
+def write(path, sources):
     cells = [{"cell_type": "code", "source": source, "outputs": [], "metadata": {}, "id": str(number),
-              "execution_count": None} for number, (source, _) in enumerate(ERRORS)]
+              "execution_count": None} for number, source in enumerate(sources)]
     kernel = {"display_name": "Rust (convlens)", "language": "rust", "name": "convlens"}
     path.write_text(json.dumps({"cells": cells, "metadata": {"kernelspec": kernel},
                                 "nbformat": 4, "nbformat_minor": 5}))
+
+
+def try_life(browser, path, root):
+    """Work is a bar that moves; a stop ends it with what there is so far, and keeps the variables."""
+    write(path, LIFE)
+    start(browser, path, root)
+    browser.run_cell(0)
+    browser.start_cell(1)
+    bar = browser.page.locator(".jp-OutputArea progress")
+    browser.wait("a bar", lambda: bar.count() == 1)
+    outputs = browser.page.locator(".jp-Notebook .jp-CodeCell .jp-Cell-outputArea")
+    # Each move is an element of its own in the place of the one before.
+    place = outputs.nth(1).bounding_box()
+    seen = lambda: browser.page.screenshot(clip=place, timeout=0)
+    first = seen()
+    browser.wait("a move of the bar", lambda: seen() != first)
+    browser.command("Kernel", "Interrupt Kernel")
+    browser.wait("the end of work that is stopped", browser.has_run)
+    browser.run_cell(2)
+    _, stopped, kept = outputs.all()
+    if bar.count():
+        browser.complaints.append("the bar is still there after its work")
+    if stopped.locator("img").count() != 1:
+        browser.complaints.append(f"what is stopped shows no map but {stopped.inner_text()[:200]!r}")
+    if "squeezenet1_1" not in kept.inner_text():
+        browser.complaints.append(f"a stop does not keep variables: {kept.inner_text()[:200]!r}")
+    browser.photograph(path.stem)
+    browser.close()
+    path.unlink()
+    return told(path, browser.complaints)
+
+
+def try_errors(browser, path, root):
+    """Cells that fail are readable, and the first of them ends Run All."""
+    write(path, [source for source, _ in ERRORS])
     start(browser, path, root)
     browser.run()
     if browser.prompts().split("\n")[1:] != ["[ ]:"] * (len(ERRORS) - 1):
@@ -354,6 +404,7 @@ def main():
                     complaints += try_notebook(browser, path, arguments.root)
                 errors = arguments.notebooks[0].parent / "errors.ipynb"
                 complaints += try_errors(browser, errors, arguments.root)
+                complaints += try_life(browser, errors.with_name("life.ipynb"), arguments.root)
             except Failure:
                 if browser.page and not browser.watch.gave_up:
                     browser.page.screenshot(path=arguments.output / "failed.png")
