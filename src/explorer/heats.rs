@@ -144,7 +144,8 @@ pub fn heatmaps(heats: impl IntoIterator<Item = impl Borrow<Heatmap>>) -> Result
 }
 
 fn row(heat: &Heatmap, photo: usize) -> Result<Heat> {
-    let map = Sprite::of(&heat.map()?);
+    let map = heat.map()?;
+    let map = Sprite::of(&map, map.extents());
     let (meaning, palette) = match heat.meaning() {
         Meaning::Positive => ("positive", Colormap::JetOpenCv),
         Meaning::Signed => ("signed", Colormap::Coolwarm),

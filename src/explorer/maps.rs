@@ -208,7 +208,7 @@ fn seen(looks: &[Look], layers: &[LayerRef]) -> Result<(Vec<Seen>, Vec<FeatureMa
                 size: [maps.height(), maps.width()],
                 averaged: factor,
                 means: finite_means(&maps),
-                maps: Sprite { ranges: maps.extents(), ..Sprite::of(&small) },
+                maps: Sprite::of(&small, maps.extents()),
                 field: field(look.model(), layer.layer(), &input, factor),
             })
         });

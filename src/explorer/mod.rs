@@ -207,7 +207,8 @@ struct Sprite {
 }
 
 impl Sprite {
-    fn of(maps: &Maps) -> Sprite {
+    /// `ranges` hold the values of each map.
+    fn of(maps: &Maps, ranges: Vec<[f32; 2]>) -> Sprite {
         // About square: browsers draw no picture of tens of thousands of rows.
         let area = (maps.count() * maps.height()) as f64 / maps.width().max(1) as f64;
         let columns = (area.sqrt().ceil() as usize).clamp(1, maps.count().max(1));
@@ -216,8 +217,8 @@ impl Sprite {
             height: maps.height(),
             width: maps.width(),
             columns,
-            file: png(&maps.levels(columns)),
-            ranges: maps.extents(),
+            file: png(&maps.levels(columns, &ranges)),
+            ranges,
         }
     }
 }

@@ -15,17 +15,17 @@ pub(crate) const ODD: [[u8; 3]; 3] = [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY]
 
 impl Maps {
     /// All maps in one picture, from left to right and then down, in so many columns. A pixel is as grey as
-    /// its level: `low + level / 252 · (high − low)` is its value, to a 504th of the map's range.
-    pub(crate) fn levels(&self, columns: usize) -> Picture {
+    /// its level: `low + level / 252 · (high − low)` is its value, to a 504th of the range that is given for each map, which
+    /// holds all its values.
+    pub(crate) fn levels(&self, columns: usize, ranges: &[[f32; 2]]) -> Picture {
         let (height, width) = (self.height(), self.width());
         let across = columns.max(1) * width;
         let mut sheet = vec![0; self.count().div_ceil(columns.max(1)) * height * across];
         let mut levels = vec![0; height * width];
-        for index in 0..self.count() {
+        for (index, &range) in ranges.iter().enumerate() {
             let Some(values) = self.map(index) else { continue };
-            let extent = Extent::of(values);
-            quantize(values, extent.range.unwrap_or_default(), GREATEST, &mut levels);
-            if !extent.finite {
+            quantize(values, range.into(), GREATEST, &mut levels);
+            if !Extent::of(values).finite {
                 mark(values, [GREATEST + 1, GREATEST + 2, GREATEST + 3], &mut levels);
             }
             let corner = index / columns.max(1) * height * across + index % columns.max(1) * width;
@@ -65,14 +65,17 @@ mod tests {
     fn levels_give_values_back_to_a_504th_of_the_range() {
         let values: Vec<f32> = (0..3 * 5 * 4).map(|i| (i as f32).sin() * 7.0 - 2.0).collect();
         let maps = Maps::new(3, 5, 4, values).unwrap();
-        let sheet = maps.levels(2);
-        assert_eq!((sheet.width(), sheet.height()), (8, 10));
-        for (index, [low, high]) in maps.extents().into_iter().enumerate() {
-            for (i, &value) in maps.map(index).unwrap().iter().enumerate() {
-                let [y, x] = [index / 2 * 5 + i / 4, index % 2 * 4 + i % 4];
-                let level = sheet.data()[y * 8 + x];
-                let back = low + f32::from(level) / f32::from(GREATEST) * (high - low);
-                assert!((back - value).abs() <= (high - low) / 503.0, "{back} for {value}");
+        // Each on a scale of its own, or on a larger one, as averages are.
+        for ranges in [maps.extents(), vec![[-10.0, 6.0]; 3]] {
+            let sheet = maps.levels(2, &ranges);
+            assert_eq!((sheet.width(), sheet.height()), (8, 10));
+            for (index, [low, high]) in ranges.into_iter().enumerate() {
+                for (i, &value) in maps.map(index).unwrap().iter().enumerate() {
+                    let [y, x] = [index / 2 * 5 + i / 4, index % 2 * 4 + i % 4];
+                    let level = sheet.data()[y * 8 + x];
+                    let back = low + f32::from(level) / f32::from(GREATEST) * (high - low);
+                    assert!((back - value).abs() <= (high - low) / 503.0, "{back} for {value}");
+                }
             }
         }
     }
@@ -81,8 +84,8 @@ mod tests {
     fn what_is_not_finite_has_levels_of_its_own() {
         let values = vec![f32::NAN, 1.0, f32::INFINITY, f32::NEG_INFINITY, 3.0, 2.0];
         let maps = Maps::new(1, 2, 3, values).unwrap();
-        assert_eq!(maps.levels(1).data(), [253, 0, 254, 255, 252, 126]);
         assert_eq!(maps.extents(), [[1.0, 3.0]]);
+        assert_eq!(maps.levels(1, &maps.extents()).data(), [253, 0, 254, 255, 252, 126]);
     }
 
     #[test]
