@@ -176,8 +176,8 @@ mod tests {
     fn notebooks_that_are_too_heavy_together_are_listed() {
         let size = |size: u64, name: &str| (size, name.to_owned());
         check_sum(&[size(4_000_000, "a"), size(5_000_000, "b")]).unwrap();
-        let error = check_sum(&[size(6_000_000, "a"), size(5_100_000, "b")]).unwrap_err();
+        let error = check_sum(&[size(7_000_000, "a"), size(5_100_000, "b")]).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("11.1 MB together") && text.contains("5.1 MB b"), "{text}");
+        assert!(text.contains("12.1 MB together") && text.contains("5.1 MB b"), "{text}");
     }
 }
