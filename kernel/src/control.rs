@@ -239,6 +239,12 @@ mod tests {
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command};
 
+    /// Ending everything that this process has started would end other tests' processes, too.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn sleeper() -> Child {
         Command::new("sleep").arg("1000").process_group(0).spawn().unwrap()
     }
@@ -249,6 +255,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_reaches_a_running_child_and_a_second_one_ends_it() {
+        let _alone = alone();
         let control = Arc::new(Control::default());
         // A shell that ignores interrupts.
         let script = "trap '' INT; echo ready; while :; do sleep 1000; done";
@@ -274,6 +281,7 @@ mod tests {
 
     #[test]
     fn a_cell_that_is_stopped_while_it_is_compiled_is_not_run_and_the_child_lives() {
+        let _alone = alone();
         let control = Arc::new(Control::default());
         let mut child = sleeper();
         control.born(pid(&child));
@@ -292,6 +300,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_with_nothing_to_stop_does_nothing() {
+        let _alone = alone();
         let control = Arc::new(Control::default());
         let mut child = sleeper();
         control.born(pid(&child));

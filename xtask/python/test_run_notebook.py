@@ -237,7 +237,7 @@ class Watching(unittest.TestCase):
 
 
 class RealKernel(unittest.TestCase):
-    """The real one: all of these leave Jupyter's reply "ok", or nearly."""
+    """The real one."""
 
     CELLS = [
         ("let x = 5; x", None),
@@ -246,7 +246,7 @@ class RealKernel(unittest.TestCase):
         ('let y: i32 = "text";', "mismatched types"),
         ("x", None),
         ('println!("a line")', None),
-        ("std::process::exit(3)", "terminated"),
+        ("std::process::exit(3)", "exit code 3"),
     ]
 
     def test_every_way_to_fail_is_seen(self):
