@@ -208,9 +208,14 @@ class Browser:
         return time.monotonic() - began
 
     def start_cell(self, number):
-        self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(number).click()
-        self.page.keyboard.press("Control+Enter")
-        self.wait(f"cell {number + 1}", lambda: re.search(r"[*\d]", self.prompts().split("\n")[number]))
+        """JupyterLab passes over a cell that is run before its page has the kernel, so this one may be asked for again."""
+        def begun():
+            if re.search(r"[*\d]", self.prompts().split("\n")[number]):
+                return True
+            self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(number).click()
+            self.page.keyboard.press("Control+Enter")
+
+        self.wait(f"cell {number + 1}", begun)
 
     def run_cell(self, number):
         self.start_cell(number)
