@@ -1,17 +1,15 @@
 //! The kernel of `kernel/`, compiled once for each state of its sources.
 
 use crate::cache::{self, Cache};
-use crate::duration::duration;
 use crate::memory;
 use crate::process;
 use crate::record::Record;
 use crate::setup::Ready;
-use crate::step::Step;
+use crate::step::{Crates, Step};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 /// The crate's folder in the checkout, and its program.
 const CRATE: &str = "kernel";
@@ -78,21 +76,16 @@ fn answers(program: &Path) -> bool {
 
 fn build(dir: &Path, step: &mut Step) -> Result<PathBuf> {
     step.note("compiling the kernel: the first time, with evcxr under it, takes 5 to 15 minutes");
-    let started = Instant::now();
-    let mut crates = 0;
-    let mut told = Instant::now();
+    let mut crates = Crates::new();
     let mut cargo = cargo("build", dir);
     if let Some(slower) = memory::limit_jobs(&mut cargo) {
         step.note(slower);
     }
     let ended = process::watch(&mut cargo, |line| {
         if line.trim_start().starts_with("Compiling") {
-            crates += 1;
+            crates.begun += 1;
         }
-        if told.elapsed() >= Duration::from_secs(20) {
-            told = Instant::now();
-            step.note(format!("{crates} crates begun, {}", duration(started.elapsed())));
-        }
+        crates.tell(step);
     })?;
     if !ended.success() {
         bail!("{}", explain(&ended.tail));

@@ -2,7 +2,7 @@
 
 use crate::duration::duration;
 use std::fmt::Display;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One step of a command, timed from its creation.
 pub(crate) struct Step {
@@ -37,10 +37,30 @@ impl Step {
     }
 }
 
+/// How far cargo is, told every twenty seconds.
+pub(crate) struct Crates {
+    pub(crate) begun: u32,
+    started: Instant,
+    told: Instant,
+}
+
+impl Crates {
+    pub(crate) fn new() -> Crates {
+        let now = Instant::now();
+        Crates { begun: 0, started: now, told: now }
+    }
+
+    pub(crate) fn tell(&mut self, step: &mut Step) {
+        if self.told.elapsed() >= Duration::from_secs(20) {
+            self.told = Instant::now();
+            step.note(format!("{} crates begun, {}", self.begun, duration(self.started.elapsed())));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn durations_read_naturally() {

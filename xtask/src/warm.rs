@@ -3,17 +3,15 @@
 
 use crate::cache::{self, Cache};
 use crate::clone;
-use crate::duration::duration;
 use crate::environment::Environment;
 use crate::memory;
 use crate::process;
 use crate::record::Record;
-use crate::step::Step;
+use crate::step::{Crates, Step};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 /// What every kernel executes before it says that it is ready. rust-analyzer reads all of tch for
 /// the first variable that holds a tensor; with this it does so while the reader reads. And a panic
@@ -156,9 +154,7 @@ fn is_ours(line: &str) -> bool {
 /// Builds our crates in `dir` exactly as evcxr will, and returns how many crates were compiled.
 fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step) -> Result<u32> {
     write_crate(dir, checkout)?;
-    let started = Instant::now();
-    let mut told = Instant::now();
-    let mut crates = 0;
+    let mut crates = Crates::new();
     // evcxr asks `cargo check` about a cell that does not compile: without its own half of the
     // directory, the reader's first typing error would take half a minute.
     for subcommand in ["build", "check"] {
@@ -168,7 +164,7 @@ fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step
             let line = line.trim_start();
             let name = ["Compiling ", "Checking "].iter().find_map(|verb| line.strip_prefix(verb));
             if let Some(name) = name.filter(|name| !name.starts_with("ctx ")) {
-                crates += 1;
+                crates.begun += 1;
                 // Where nothing compiles, nothing takes long.
                 if let Some(text) = slower.take() {
                     step.note(text);
@@ -177,10 +173,7 @@ fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step
                     step.note(format!("compiling {}", name.split(' ').next().unwrap_or_default()));
                 }
             }
-            if told.elapsed() >= Duration::from_secs(20) {
-                told = Instant::now();
-                step.note(format!("{crates} crates begun, {}", duration(started.elapsed())));
-            }
+            crates.tell(step);
         })?;
         if !ended.success() {
             bail!("{}", explain(&ended.tail));
@@ -194,7 +187,7 @@ fn build(dir: &Path, checkout: &Path, environment: &Environment, step: &mut Step
     if !fetched.success() {
         bail!("{}", explain(&fetched.tail));
     }
-    Ok(crates)
+    Ok(crates.begun)
 }
 
 /// For a kernel that starts: convlens as it is now, compiled without a network. An error means
